@@ -1,0 +1,139 @@
+/**
+ * The wire: dial a WebSocket in a scope, pull what it says, send, ping, close.
+ *
+ * Acquiring dials, pulling yields a batch, and every end (a clean close too) is a typed failure. Reconnection is
+ * somebody else's word: see `Connection`.
+ *
+ * @since 0.1.0
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type {
+  ConnectionClosed,
+  DialFailed,
+  HandshakeRejected,
+  InvalidUrl,
+  MessageTooLarge,
+  SendFailed
+} from "./ConnectionError.ts"
+
+/**
+ * What travels in one WebSocket message: text as a string, binary as bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Message = string | Uint8Array
+
+/**
+ * What a transport can do beyond sending and receiving. `Connection` does without what is missing, and says so in its
+ * logs when it opens.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Capabilities {
+  /** It can send ping frames and see their pongs. Without it a half-open peer shows only by its silence. */
+  readonly ping: boolean
+  /** It can stop reading, so that TCP slows the peer down. Without it its own buffer grows while nobody pulls. */
+  readonly pause: boolean
+  /** It can drop a socket at once. Without it `terminate` only starts a polite close and lets go. */
+  readonly terminate: boolean
+  /** It sees the status and headers of a refused upgrade. Without it every refusal is a `DialFailed`. */
+  readonly handshake: boolean
+  /** It can send request headers. Without it a dial that has some fails. */
+  readonly headers: boolean
+}
+
+/**
+ * One dial.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DialRequest {
+  readonly url: Redacted.Redacted
+  /** Subprotocols to offer, in order of preference (RFC 6455 §1.9). */
+  readonly protocols: ReadonlyArray<string>
+  readonly headers: Readonly<Record<string, Redacted.Redacted>>
+  /** A larger message ends the socket with `MessageTooLarge`. */
+  readonly maxMessageBytes: number
+  /** How long a polite close may take before the socket is terminated. */
+  readonly closeTimeout: Duration.Duration
+}
+
+/**
+ * Why a dial did not open.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DialError = DialFailed | HandshakeRejected | InvalidUrl
+
+/**
+ * How an open socket ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SocketError = ConnectionClosed | MessageTooLarge
+
+/**
+ * An open socket. It lives as long as the scope it was dialled in: closing the scope closes it politely, waits
+ * `closeTimeout` at most, then terminates it, and fails a `pull` or `ping` that is still waiting.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Socket {
+  /** The subprotocol the server chose, `""` when none. */
+  readonly protocol: string
+  /**
+   * Everything that arrived since the last pull, in order, waiting for the first message when there is none. While
+   * nobody pulls, a transport that can pause stops reading past its high-water mark. What arrived before the socket
+   * ended is yielded before the failure.
+   */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
+  /** Completes when the message has been handed to the operating system. */
+  readonly send: (message: Message) => Effect.Effect<void, SendFailed>
+  /** Sends a ping frame; completes when the pong with its payload came. Never completes where `ping` is unsupported. */
+  readonly ping: Effect.Effect<void, SocketError>
+  /** Closes politely (RFC 6455 §7.1.2): the close frame, up to `closeTimeout` for its answer, then `terminate`. */
+  readonly close: (code?: number, reason?: string) => Effect.Effect<void>
+  /** Drops the socket at once, with no close frame: for a peer that is not there any more. */
+  readonly terminate: Effect.Effect<void>
+}
+
+/**
+ * Dials WebSockets.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transport {
+  readonly capabilities: Capabilities
+  readonly dial: (request: DialRequest) => Effect.Effect<Socket, DialError, Scope.Scope>
+}
+
+/**
+ * The service that `Connection` dials through: `NodeTransport.layer` on Node, `layerWebSocketConstructor` where there
+ * is only the WHATWG `WebSocket`, `TestTransport` in tests.
+ *
+ * @since 0.1.0
+ * @category tags
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { NodeTransport, Transport } from "holdfast"
+ *
+ * const program = Effect.gen(function*() {
+ *   const transport = yield* Transport.Transport
+ *   return transport.capabilities.ping
+ * }).pipe(Effect.provide(NodeTransport.layer))
+ * ```
+ */
+export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<Transport>("holdfast/Transport")
