@@ -256,6 +256,21 @@ export type AttemptError =
 export type ConnectionError = AttemptError | RetriesExhausted
 
 /**
+ * Not a failure: `reconnect(reason)` was called, and the connection is being replaced. It appears as the cause of a
+ * gap and of a state, and never fails a stream.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `A reconnect was asked for${quoted(this.reason)}.`
+  }
+}
+
+/**
  * There is no open connection to use, and none was waited for.
  *
  * @since 0.1.0

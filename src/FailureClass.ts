@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { AttemptError } from "./ConnectionError.ts"
 
 /**
  * What a failure calls for.
@@ -31,3 +33,17 @@ export type FailureClass = Data.TaggedEnum<{
  * @category constructors
  */
 export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnum<FailureClass>()
+
+export type Classify = (error: AttemptError, standard: FailureClass) => FailureClass
+export const isLocal = (_: AttemptError): boolean => false
+export const classify = (error: AttemptError): FailureClass => {
+  if (error._tag === "HandshakeRejected") {
+    if (error.status === 404) return Fatal()
+    if (error.status === 401) return Limited({ tries: 1 })
+    if (error.status === 429) return RetryAfter({ floor: Option.getOrElse(error.retryAfter, () => Duration.seconds(5)) })
+  }
+  if (error._tag === "ConnectionClosed" && error.code === 1008) return Limited({ tries: 3 })
+  if (error._tag === "MessageTooLarge") return Limited({ tries: 1 })
+  if (error._tag === "InboxOverflow") return Fatal()
+  return Retry()
+}

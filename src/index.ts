@@ -1,1 +1,26 @@
-export {}
+/**
+ * WebSocket connections that heal themselves, and data that arrives whole.
+ *
+ * @since 0.1.0
+ */
+
+/** The self-healing connection: service, layers, options. */
+export * as Connection from "./Connection.ts"
+/** Everything that can go wrong, as tagged errors. */
+export * as ConnectionError from "./ConnectionError.ts"
+/** What happens to a connection, with the reasons. */
+export * as ConnectionEvent from "./ConnectionEvent.ts"
+/** The states of a connection and what may follow what. */
+export * as ConnectionState from "./ConnectionState.ts"
+/** From a failure to what is done about it. */
+export * as FailureClass from "./FailureClass.ts"
+/** Messages, with the gaps between them. */
+export * as Frame from "./Frame.ts"
+/** Whether the peer is still there. */
+export * as Liveness from "./Liveness.ts"
+/** What is measured. */
+export * as Metrics from "./Metrics.ts"
+/** When to dial again: the settings and the schedule made of them. */
+export * as ReconnectPolicy from "./ReconnectPolicy.ts"
+/** The wire. */
+export * as Transport from "./Transport.ts"

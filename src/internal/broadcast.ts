@@ -1,0 +1,238 @@
+// A bounded buffer that many readers read, each at its own pace, and that never loses an item unseen.
+//
+// It holds what some reader has not read yet; with no reader at all, everything, so that the first one misses nothing.
+// A new reader starts at the oldest item still held. What does not fit is handled by the overflow policy, and what is
+// lost by it is folded into a marker item that takes the place of the lost ones.
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+
+export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
+
+export interface Options<A> {
+  /** Items held at most, markers included. At least 2: an item and the marker before it. */
+  readonly capacity: number
+  readonly overflow: Overflow
+  /** Folds lost items (one at least) into the marker that stands for the ones lost before them. */
+  readonly fold: (marker: A | undefined, lost: ReadonlyArray<A>) => A
+  /** Called for every marker when a reader is about to see it. */
+  readonly onMarker?: ((marker: A) => void) | undefined
+  /** Called with the number of items lost, when they are. */
+  readonly onLost?: ((count: number) => void) | undefined
+}
+
+export interface Broadcast<A, E = never> {
+  /** Puts items in, in order. Gives back how many found no room: only with `fail`, or when it has ended. */
+  readonly offerAll: (items: ReadonlyArray<A>) => Effect.Effect<number>
+  /** The same for policies that never wait: `sliding` and `dropping`. */
+  readonly unsafeOfferAll: (items: ReadonlyArray<A>) => number
+  /** Puts a marker before the next item, or where the reader stands when it has read everything. */
+  readonly mark: (marker: A) => void
+  /** Lets readers finish what is held, and then ends or fails them. */
+  readonly end: (exit: Exit.Exit<void, E>) => void
+  /** Whether a writer is waiting for a reader to make room. */
+  readonly isFull: () => boolean
+  readonly stream: Stream.Stream<A, E>
+  /** Only what comes from now on, after the item that `current` gives. */
+  readonly streamFrom: (current: () => A) => Stream.Stream<A, E>
+}
+
+interface Reader<A> {
+  /** The sequence number of the item to read next. */
+  next: number
+  /** What is read before it: the marker of what slid away, or the item to begin with. */
+  before: A | undefined
+  wake: (() => void) | undefined
+}
+
+export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
+  const { capacity, fold, overflow } = options
+  const readers = new Set<Reader<A>>()
+  let items: Array<A> = []
+  // The sequence number of items[0].
+  let base = 0
+  // What waits to be marked before the next item.
+  let pending: A | undefined
+  // What slid away while there was no reader to miss it: the next one begins with it.
+  let unread: A | undefined
+  let ended: Exit.Exit<void, E> | undefined
+  let wakeWriter: (() => void) | undefined
+
+  const oldestNeeded = (): number => {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const reader of readers) oldest = Math.min(oldest, reader.next)
+    return oldest
+  }
+
+  const wakeReaders = () => {
+    for (const reader of readers) reader.wake?.()
+  }
+
+  const forget = (until: number) => {
+    const count = until - base
+    if (count <= 0) return
+    if (count >= items.length) items = []
+    else items.splice(0, count)
+    base = until
+    wakeWriter?.()
+  }
+
+  const slide = (count: number) => {
+    options.onLost?.(count)
+    if (readers.size === 0) unread = fold(unread, items.slice(0, count))
+    for (const reader of readers) {
+      const read = reader.next - base
+      if (read >= count) continue
+      reader.before = fold(reader.before, items.slice(read, count))
+      reader.next = base + count
+    }
+    forget(base + count)
+  }
+
+  const push = (batch: ReadonlyArray<A>) => {
+    for (const item of batch) items.push(item)
+    if (overflow === "sliding" && items.length > capacity) slide(items.length - capacity)
+  }
+
+  const flushMarker = () => {
+    if (pending === undefined) return
+    const marker = pending
+    pending = undefined
+    options.onMarker?.(marker)
+    push([marker])
+  }
+
+  const room = (): number =>
+    overflow === "sliding" ? Number.POSITIVE_INFINITY : capacity - items.length - (pending === undefined ? 0 : 1)
+
+  const lose = (lost: ReadonlyArray<A>) => {
+    pending = fold(pending, lost)
+    options.onLost?.(lost.length)
+  }
+
+  const unsafeOfferAll = (batch: ReadonlyArray<A>): number => {
+    if (batch.length === 0) return 0
+    if (ended !== undefined) return batch.length
+    const fits = room()
+    const count = Math.min(Math.max(fits, 0), batch.length)
+    if (count > 0) {
+      flushMarker()
+      push(count === batch.length ? batch : batch.slice(0, count))
+      wakeReaders()
+    }
+    if (count === batch.length || overflow !== "dropping") return batch.length - count
+    lose(batch.slice(count))
+    return 0
+  }
+
+  const awaitRoom = Effect.async<void>((resume) => {
+    wakeWriter = () => {
+      wakeWriter = undefined
+      resume(Effect.void)
+    }
+    return Effect.sync(() => {
+      wakeWriter = undefined
+    })
+  })
+
+  const offerAll = (batch: ReadonlyArray<A>): Effect.Effect<number> =>
+    Effect.suspend(() => {
+      const left = unsafeOfferAll(batch)
+      if (left === 0 || overflow !== "suspend" || ended !== undefined) return Effect.succeed(left)
+      const rest = batch.slice(batch.length - left)
+      return awaitRoom.pipe(
+        Effect.onInterrupt(() =>
+          Effect.sync(() => {
+            lose(rest)
+          })
+        ),
+        Effect.zipRight(offerAll(rest))
+      )
+    })
+
+  const drain = (reader: Reader<A>): Array<A> => {
+    if (pending !== undefined && (ended !== undefined || items.length < capacity)) flushMarker()
+    const from = reader.next - base
+    const alone = from === 0 && readers.size === 1
+    const rest = alone ? items : items.slice(from)
+    reader.next = base + items.length
+    if (alone) {
+      // The only reader takes the array itself.
+      items = []
+      base = reader.next
+      if (rest.length > 0) wakeWriter?.()
+    } else {
+      forget(oldestNeeded())
+    }
+    if (reader.before === undefined) return rest
+    const before = reader.before
+    reader.before = undefined
+    options.onMarker?.(before)
+    return [before, ...rest]
+  }
+
+  const awaitItem = (reader: Reader<A>): Effect.Effect<void> =>
+    Effect.async<void>((resume) => {
+      reader.wake = () => {
+        reader.wake = undefined
+        resume(Effect.void)
+      }
+      return Effect.sync(() => {
+        reader.wake = undefined
+      })
+    })
+
+  const take = (reader: Reader<A>): Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> =>
+    Effect.suspend(() => {
+      const batch = drain(reader)
+      if (batch.length > 0) return Effect.succeed(Chunk.unsafeFromArray(batch))
+      if (ended === undefined) return Effect.zipRight(awaitItem(reader), take(reader))
+      return Exit.isSuccess(ended)
+        ? Effect.fail(Option.none())
+        : Effect.mapError(Effect.failCause(ended.cause), Option.some)
+    })
+
+  const read = (open: () => Reader<A>): Stream.Stream<A, E> =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const reader = open()
+        readers.add(reader)
+        return reader
+      }),
+      (reader) =>
+        Effect.sync(() => {
+          readers.delete(reader)
+          if (readers.size > 0) {
+            forget(oldestNeeded())
+            return
+          }
+          // Nobody reads any more: what this reader left unread is held for the next.
+          unread = reader.before
+          forget(reader.next)
+        })
+    ).pipe(Effect.map((reader) => Stream.repeatEffectChunkOption(take(reader))), Stream.unwrapScoped)
+
+  return {
+    offerAll,
+    unsafeOfferAll,
+    mark: (marker) => {
+      pending = pending === undefined ? marker : fold(pending, [marker])
+      wakeReaders()
+    },
+    end: (exit) => {
+      if (ended !== undefined) return
+      ended = exit
+      wakeReaders()
+      wakeWriter?.()
+    },
+    isFull: () => wakeWriter !== undefined,
+    stream: read(() => {
+      const before = unread
+      unread = undefined
+      return { next: base, before, wake: undefined }
+    }),
+    streamFrom: (current) => read(() => ({ next: base + items.length, before: current(), wake: undefined }))
+  }
+}

@@ -1,0 +1,67 @@
+// The options of a connection, checked and with their defaults.
+import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import type { Handshake, Options } from "../Connection.ts"
+import type { Classify } from "../FailureClass.ts"
+import * as ReconnectPolicy from "../ReconnectPolicy.ts"
+import type { DialRequest } from "../Transport.ts"
+import type { Overflow } from "./broadcast.ts"
+
+export interface Settings {
+  readonly url: Effect.Effect<string | Redacted.Redacted, unknown>
+  readonly dial: Omit<DialRequest, "url">
+  readonly reconnect: ReconnectPolicy.ReconnectPolicy
+  readonly openTimeout: Duration.Duration
+  readonly messageTimeout: Duration.Duration
+  readonly pingInterval: Duration.Duration
+  readonly pongTimeout: Duration.Duration
+  readonly inbox: { readonly capacity: number; readonly overflow: Overflow }
+  readonly classify: Classify
+  readonly onOpen: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
+}
+
+const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) => {
+  if (value === undefined) return Either.right(fallback)
+  const duration = Duration.decode(value)
+  return Duration.greaterThan(duration, Duration.zero)
+    ? Either.right(duration)
+    : Either.left(ConfigError.InvalidData([key], `${key} must be longer than zero`))
+}
+
+const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
+  value === undefined || (Number.isInteger(value) && value >= least)
+    ? Either.right(value ?? fallback)
+    : Either.left(ConfigError.InvalidData([key], `${key} is ${value}, and must be a whole number of at least ${least}`))
+
+// The defaults stand in Connection.Options, where users read them.
+export const resolve = (options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
+  Either.gen(function*() {
+    const url = options.url
+    return {
+      url: Effect.isEffect(url) ? url : Effect.succeed(url),
+      dial: {
+        protocols: options.protocols ?? [],
+        headers: Object.fromEntries(
+          Object.entries(options.headers ?? {}).map((
+            [name, value]
+          ) => [name, typeof value === "string" ? Redacted.make(value) : value])
+        ),
+        maxMessageBytes: yield* atLeast("maxMessageBytes", 1, options.maxMessageBytes, 16 * 1024 * 1024),
+        closeTimeout: yield* positive("closeTimeout", options.closeTimeout, Duration.seconds(2))
+      },
+      reconnect: yield* ReconnectPolicy.make(options.reconnect),
+      openTimeout: yield* positive("openTimeout", options.openTimeout, Duration.seconds(10)),
+      messageTimeout: yield* positive("messageTimeout", options.messageTimeout, Duration.seconds(30)),
+      pingInterval: yield* positive("pingInterval", options.pingInterval, Duration.seconds(20)),
+      pongTimeout: yield* positive("pongTimeout", options.pongTimeout, Duration.seconds(10)),
+      inbox: {
+        capacity: yield* atLeast("inbox.capacity", 2, options.inbox?.capacity, 4096),
+        overflow: options.inbox?.overflow ?? "suspend"
+      },
+      classify: options.classify ?? ((_, standard) => standard),
+      onOpen: options.onOpen
+    }
+  })

@@ -1,0 +1,292 @@
+// The life after life of a connection: dial, live, decide, wait, dial again, until told to stop or out of reasons.
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Connection } from "../Connection.ts"
+import type { ConnectionError, NotConnected as NotConnectedError } from "../ConnectionError.ts"
+import { NotConnected, ReconnectRequested, SendTimeout } from "../ConnectionError.ts"
+import * as ConnectionEvent from "../ConnectionEvent.ts"
+import * as ConnectionState from "../ConnectionState.ts"
+import * as Frame from "../Frame.ts"
+import * as Metrics from "../Metrics.ts"
+import type { Socket, Transport } from "../Transport.ts"
+import type { Entry, Inbox as InboxType } from "./inbox.ts"
+import * as Inbox from "./inbox.ts"
+import { isolated } from "./isolated.ts"
+import * as Journal from "./journal.ts"
+import * as Life from "./life.ts"
+import * as Machine from "./machine.ts"
+import * as Outage from "./outage.ts"
+import * as Server from "./server.ts"
+import type { Settings } from "./settings.ts"
+import { within } from "./within.ts"
+
+type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.ConnectionState, { readonly _tag: Tag }>
+
+// What lies between a `connect` and the `disconnect` or failure that ends it.
+interface Run {
+  readonly inbox: InboxType
+  /** The open socket, while there is one. */
+  socket: Socket | undefined
+  /** Ends what is going on now: the open connection, or the wait for the next dial. */
+  interrupt: Deferred.Deferred<never, ReconnectRequested> | undefined
+  fiber: Fiber.RuntimeFiber<void> | undefined
+}
+
+const messagesOf = (chunk: Chunk.Chunk<Entry>) => {
+  const entries = Chunk.toReadonlyArray(chunk)
+  // Gaps are rare: nearly always the batch passes as it is.
+  return entries.every(Inbox.isMessage) ? Chunk.unsafeFromArray(entries) : Chunk.filter(chunk, Inbox.isMessage)
+}
+
+export const supervise = Effect.fnUntraced(function*(transport: Transport, settings: Settings) {
+  const clock = yield* Effect.clock
+  const now = () => clock.unsafeCurrentTimeMillis()
+  let server = Server.unknownServer
+  let epoch = 0
+  const machine = Machine.make(ConnectionState.Disconnected({ since: now() }))
+  const journal = Journal.make(() => server)
+  const { record } = journal
+  const lock = Effect.unsafeMakeSemaphore(1)
+
+  let counters = Metrics.forServer(server)
+
+  const newRun = (): Run => ({
+    inbox: Inbox.make({
+      ...settings.inbox,
+      epoch: () => epoch,
+      onGap: (gap) => {
+        journal.unsafePublish(ConnectionEvent.Gap({ at: now(), gap }))
+      },
+      onDropped: (count) => {
+        counters.dropped(count)
+      }
+    }),
+    socket: undefined,
+    interrupt: undefined,
+    fiber: undefined
+  })
+
+  const live = Effect.fnUntraced(function*(run: Run, first: State<"Connecting">) {
+    const outage = Outage.make(settings.reconnect, settings.classify)
+    let connecting = first
+    let lost: { readonly at: number; readonly cause: Frame.GapCause } | undefined
+    for (;;) {
+      yield* record(ConnectionEvent.Dialling({ at: connecting.since, attempt: connecting.attempt }))
+      const stop = yield* Deferred.make<never, ReconnectRequested>()
+      const reached: { state: State<"Connecting"> | State<"Connected"> } = { state: connecting }
+      const dialled = connecting
+
+      const ended = yield* isolated(Life.run({
+        transport,
+        settings,
+        inbox: run.inbox,
+        attempt: dialled.attempt,
+        stop,
+        hooks: {
+          onServer: (dialledServer) => {
+            server = dialledServer
+            counters = Metrics.forServer(server)
+          },
+          onOpened: (socket) =>
+            Effect.suspend(() => {
+              const at = now()
+              epoch++
+              const outageLasted = lost === undefined ? Option.none() : Option.some(Duration.millis(at - lost.at))
+              if (lost !== undefined) {
+                const downtime = Duration.millis(at - lost.at)
+                run.inbox.mark(Frame.Gap({ epoch, cause: lost.cause, downtime, dropped: 0 }))
+                lost = undefined
+              }
+              run.socket = socket
+              run.interrupt = stop
+              reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
+              return Effect.zipRight(
+                counters.open(1),
+                record(ConnectionEvent.Opened({
+                  at,
+                  epoch,
+                  attempt: dialled.attempt,
+                  protocol: socket.protocol,
+                  took: Duration.millis(at - dialled.since),
+                  outage: outageLasted
+                }))
+              )
+            }),
+          onClosed: Effect.suspend(() => counters.open(-1)),
+          onMessages: (count) => {
+            counters.received(count)
+          },
+          onPong: (roundTrip) => counters.pong(roundTrip)
+        }
+      }))
+      run.socket = undefined
+      run.interrupt = undefined
+
+      const at = now()
+      const { error } = ended
+      const proven = outage.settle(ended)
+      if (ended.opened) {
+        lost = { at, cause: error }
+        yield* record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, ...ended }))
+      }
+
+      let waiting: State<"Reconnecting">
+      if (error._tag === "ReconnectRequested") {
+        const attempt = outage.attempt()
+        waiting = machine.go(
+          reached.state,
+          ConnectionState.Reconnecting({ since: at, attempt, nextDialAt: at, cause: error })
+        )
+      } else {
+        if (!ended.opened) {
+          yield* record(ConnectionEvent.AttemptFailed({ at, attempt: dialled.attempt, cause: error }))
+        }
+        const decision = yield* outage.decide(error)
+        if (decision._tag === "GivenUp") {
+          machine.go(reached.state, ConnectionState.Failed({ since: at, error: decision.error }))
+          yield* record(ConnectionEvent.Failed({ at, ...decision }))
+          run.inbox.end(Exit.fail(decision.error))
+          return
+        }
+        const until = at + Duration.toMillis(decision.delay)
+        run.interrupt = yield* Deferred.make<never, ReconnectRequested>()
+        waiting = machine.go(
+          reached.state,
+          ConnectionState.Reconnecting({ since: at, attempt: decision.attempt, nextDialAt: until, cause: error })
+        )
+        yield* record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
+        yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
+        run.interrupt = undefined
+      }
+      connecting = machine.go(waiting, ConnectionState.Connecting({ since: now(), attempt: waiting.attempt }))
+    }
+  })
+
+  // Starts in a state from which a dial may begin. The state is Connecting when this returns.
+  const start = (from: State<"Disconnected"> | State<"Failed">) =>
+    Effect.gen(function*() {
+      const run = newRun()
+      const connecting = machine.go(from, ConnectionState.Connecting({ since: now(), attempt: 0 }))
+      run.fiber = yield* live(run, connecting).pipe(
+        // A defect of ours must not look like a quiet market.
+        Effect.onExit((exit) =>
+          Exit.isFailure(exit) && !Exit.isInterrupted(exit)
+            ? Effect.sync(() => {
+              run.inbox.end(exit)
+            })
+            : Effect.void
+        ),
+        Effect.forkDaemon
+      )
+      return run
+    })
+
+  const initial = machine.current()
+  let run = initial._tag === "Disconnected" ? yield* start(initial) : newRun()
+
+  // Ends the run, wherever it is, and returns when its socket is gone.
+  const stop = Effect.suspend(() => run.fiber === undefined ? Effect.void : Fiber.interrupt(run.fiber)).pipe(
+    Effect.tap(() => {
+      run.socket = undefined
+      run.interrupt = undefined
+    })
+  )
+
+  yield* Effect.addFinalizer(() =>
+    stop.pipe(
+      Effect.zipRight(Effect.suspend(() => {
+        const state = machine.current()
+        if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now() }))
+        return record(ConnectionEvent.Closed({ at: now() }))
+      })),
+      Effect.zipRight(Effect.sync(() => {
+        run.inbox.end(Exit.void)
+        machine.end(Exit.void)
+        journal.end(Exit.void)
+      })),
+      lock.withPermits(1)
+    )
+  )
+
+  const notConnected = Effect.suspend(() => new NotConnected({ state: machine.current()._tag }))
+
+  const awaitOpen: Effect.Effect<void, ConnectionError | NotConnectedError> = machine.changes.pipe(
+    Stream.filter(({ _tag }) => _tag !== "Connecting" && _tag !== "Reconnecting"),
+    Stream.runHead,
+    Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
+      if (Option.isNone(settled)) return notConnected
+      if (settled.value._tag === "Connected") return Effect.void
+      return settled.value._tag === "Failed" ? settled.value.error : notConnected
+    })
+  )
+
+  const openSocket: Effect.Effect<Socket, NotConnectedError> = Effect.suspend(() =>
+    run.socket === undefined
+      ? Effect.zipRight(Effect.catchAll(awaitOpen, () => notConnected), openSocket)
+      : Effect.succeed(run.socket)
+  )
+
+  // In a fibre of its own: a caller inside the run, such as a handshake, is itself ended by it.
+  const detached = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.flatMap(Effect.forkDaemon(lock.withPermits(1)(effect)), Fiber.join)
+
+  const connection: Connection = {
+    messages: Stream.suspend(() => Stream.mapChunks(run.inbox.stream, messagesOf)),
+    frames: Stream.suspend(() => Stream.map(run.inbox.stream, Inbox.toFrame)),
+    events: journal.events,
+    state: Effect.sync(machine.current),
+    changes: machine.changes,
+    awaitOpen,
+    send: (message, options) =>
+      Effect.suspend(() => {
+        if (run.socket !== undefined) return Effect.succeed(run.socket)
+        if (options?.deadline === undefined) return notConnected
+        const deadline = Duration.decode(options.deadline)
+        return within(deadline, () => new SendTimeout({ after: deadline }))(openSocket)
+      }).pipe(
+        Effect.flatMap((socket) => socket.send(message)),
+        Effect.tap(() => {
+          counters.sent(1)
+        })
+      ),
+    reconnect: (reason) =>
+      Effect.suspend(() => {
+        if (run.interrupt !== undefined) return Deferred.fail(run.interrupt, new ReconnectRequested({ reason }))
+        return machine.current()._tag === "Connecting" ? Effect.void : notConnected
+      }).pipe(Effect.asVoid),
+    disconnect: detached(Effect.suspend(() => {
+      const state = machine.current()
+      if (state._tag === "Disconnected" || state._tag === "Failed" || state._tag === "Closed") return Effect.void
+      return Effect.gen(function*() {
+        yield* stop
+        const last = machine.current()
+        // It may have been given up in the meantime: then that is how it ended.
+        if (last._tag === "Disconnected" || last._tag === "Failed" || last._tag === "Closed") return
+        machine.go(last, ConnectionState.Disconnected({ since: now() }))
+        yield* record(ConnectionEvent.Disconnected({ at: now() }))
+        run.inbox.end(Exit.void)
+      })
+    })),
+    connect: detached(Effect.suspend(() => {
+      const state = machine.current()
+      switch (state._tag) {
+        case "Disconnected":
+        case "Failed":
+          return Effect.map(start(state), (started) => {
+            run = started
+          })
+        case "Closed":
+          return notConnected
+        default:
+          return Effect.void
+      }
+    }))
+  }
+  return connection
+})

@@ -1,0 +1,785 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { Connection, ConnectionError, ConnectionState, FailureClass, Transport } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+
+const { close, expect, fail, hang, open, openAfter, refuse, reset, send, vanish, wait } = TestTransport
+
+type Overrides = Omit<Connection.Options, "url"> & { readonly url?: Connection.Options["url"] }
+
+const noJitter = { jitterFactor: 0 }
+
+// Liveness is switched off unless a test is about it.
+const scripted = (
+  script: Iterable<TestTransport.Dial>,
+  options: Overrides = {},
+  transport?: Parameters<typeof TestTransport.layer>[1]
+) =>
+  Connection.layer({
+    url: "ws://peer.test:8080/secret-path?token=secret-token",
+    messageTimeout: Duration.infinity,
+    pingInterval: Duration.infinity,
+    ...options,
+    reconnect: { ...noJitter, ...options.reconnect }
+  }).pipe(Layer.provideMerge(TestTransport.layer(script, transport)))
+
+const forever = function*(entry: TestTransport.Dial) {
+  for (;;) yield entry
+}
+
+const dialTimes = Effect.gen(function*() {
+  const { dials } = yield* TestTransport.TestTransport
+  return (yield* dials).map(({ at }) => at / 1000)
+})
+
+// Waits between dials, in seconds.
+const waits = Effect.map(dialTimes, (times) => times.slice(1).map((time, i) => time - (times[i] ?? 0)))
+
+const collect = <A, E>(stream: Stream.Stream<A, E>) => {
+  return Effect.gen(function*() {
+    const seen = yield* Ref.make<ReadonlyArray<A>>([])
+    const fiber = yield* Effect.fork(Stream.runForEach(stream, (item) => Ref.update(seen, (all) => [...all, item])))
+    yield* TestClock.adjust(0)
+    return { seen: Ref.get(seen), exit: Fiber.await(fiber), fiber }
+  })
+}
+
+const heapUsed = Effect.sync(() => {
+  v8.setFlagsFromString("--expose-gc")
+  vm.runInNewContext("gc()")
+  return process.memoryUsage().heapUsed
+})
+
+describe("the ladder", () => {
+  it.effect("waits 1, 2, 4, 8, 16, 32, 60, 60 seconds, and then gives up", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [1, 2, 4, 8, 16, 32, 60, 60])
+      const exit = yield* messages.exit
+      const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
+      assert(error?._tag === "RetriesExhausted")
+      assert.strictEqual(error.attempts, 8)
+      assert.deepStrictEqual(error.elapsed, Duration.seconds(183))
+      assert.strictEqual(error.history.length, 9)
+      assert.strictEqual(error.last._tag, "DialFailed")
+      assert.strictEqual(
+        error.message,
+        "Gave up after 8 retries in 3m 3s; the last failure: The dial failed with ECONNREFUSED: scripted."
+      )
+    }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: 8 } }))))
+
+  it.effect("with jitter no wait is above the cap, nor are two clients' waits the same", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 hour")
+      const all = yield* waits
+      assert.strictEqual(all.length, 40)
+      all.forEach((seconds, n) => {
+        const base = Math.min(2 ** n, 60)
+        assert.isAtLeast(seconds, base * 0.75)
+        assert.isAtMost(seconds, Math.min(base * 1.25, 60))
+      })
+      assert.isAtLeast(new Set(all.slice(6)).size, 30)
+    }).pipe(
+      Effect.provide(scripted(forever(fail()), { reconnect: { jitterFactor: 0.25, maxRetries: 40 } })),
+      Effect.withRandom(Random.make("seed"))
+    ))
+
+  it.effect("maxRetries 0 never retries", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert(error._tag === "RetriesExhausted")
+      assert.strictEqual(error.attempts, 0)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: 0 } }))))
+
+  it.effect("an unlimited budget is never spent", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("10 hours")
+      assert.strictEqual((yield* connection.state)._tag, "Reconnecting")
+      assert.isAbove((yield* dialTimes).length, 590)
+    }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: "unlimited" } }))))
+
+  it.effect("four healthy lives of an hour with maxRetries 3 are not exhausted", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("5 hours")
+      assert.deepStrictEqual(yield* messages.seen, ["1", "2", "3", "4", "5"])
+      assert.deepStrictEqual(yield* waits, [3601, 3601, 3601, 3601])
+    }).pipe(
+      Effect.provide(scripted(
+        ["1", "2", "3", "4", "5"].map((text) => open(send(text), wait("1 hour"), reset)),
+        { reconnect: { maxRetries: 3 } }
+      ))
+    ))
+
+  it.effect("a server that accepts and then closes climbs the ladder, and exhausts it", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [1, 2, 4, 8])
+      assert.strictEqual((yield* connection.state)._tag, "Failed")
+    }).pipe(Effect.provide(scripted(forever(open(close(1000))), { reconnect: { maxRetries: 4 } }))))
+
+  it.effect("one message and then close climbs too, while shorter than stableAfter", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [5, 6, 8])
+    }).pipe(
+      Effect.provide(scripted(forever(open(send("hello"), wait("4 seconds"), close())), {
+        reconnect: { maxRetries: 3 }
+      }))
+    ))
+
+  it.effect("a long life without any message climbs as well, unless opening alone is proof", () =>
+    Effect.gen(function*() {
+      const mute = forever(open(wait("10 seconds"), close()))
+      const run = (provenBy: "message" | "open") =>
+        Effect.zipRight(TestClock.adjust("44 seconds"), waits).pipe(
+          Effect.provide(scripted(mute, { reconnect: { maxRetries: 3, provenBy } }))
+        )
+      assert.deepStrictEqual(yield* run("message"), [11, 12, 14])
+      assert.deepStrictEqual(yield* run("open"), [11, 11, 11, 11])
+    }))
+
+  it.effect("a proven life forgets the failures before it", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* waits, [1, 2, 4, 6 + 1, 2])
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(
+      Effect.provide(scripted([
+        fail(),
+        fail(),
+        fail(),
+        open(send("hello"), wait("6 seconds"), reset),
+        fail(),
+        open(send("again"))
+      ], { reconnect: { maxRetries: 3 } }))
+    ))
+})
+
+describe("what a failure calls for", () => {
+  it.effect("429 with Retry-After waits at least as long", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 minute")
+      const [first] = yield* waits
+      assert.isAtLeast(first ?? 0, 17)
+      assert.strictEqual((yield* dialTimes).length, 2)
+    }).pipe(Effect.provide(scripted([refuse(429, { retryAfter: "17 seconds" }), open()]))))
+
+  it.effect("404 fails at once, with the refusal itself", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
+      const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
+      assert(error?._tag === "HandshakeRejected")
+      assert.strictEqual(error.message, `The server refused the upgrade with status 404: "no such stream".`)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(Effect.provide(scripted([refuse(404, { body: "no such stream" }), open()]))))
+
+  it.effect("with reconnection off, the stream fails with the cause itself", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* messages.seen, ["only"])
+      const exit = yield* messages.exit
+      const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
+      assert(error?._tag === "ConnectionClosed")
+      assert.strictEqual(error.message, `The connection closed with code 1001: "going away", after 3s.`)
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(
+      Effect.provide(scripted([open(send("only"), wait("3 seconds"), close(1001, "going away")), open()], {
+        reconnect: { enabled: false }
+      }))
+    ))
+
+  it.effect("close 1008 is tried three times more, and is then fatal", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [1, 2, 4])
+      const state = yield* connection.state
+      assert(state._tag === "Failed")
+      assert(state.error._tag === "ConnectionClosed")
+    }).pipe(Effect.provide(scripted(forever(open(close(1008, "too many messages")))))))
+
+  it.effect("classify overrides the table", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* connection.awaitOpen.pipe(Effect.fork)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(
+      Effect.provide(scripted([refuse(404), open()], {
+        classify: (error, standard) => error._tag === "HandshakeRejected" ? FailureClass.Retry() : standard
+      }))
+    ))
+
+  it.effect("a URL effect is asked anew at every dial, and retried when it fails or dies", () =>
+    Effect.gen(function*() {
+      const { dials } = yield* TestTransport.TestTransport
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* dials).length, 1)
+      assert.deepStrictEqual(yield* dialTimes, [3])
+    }).pipe(
+      Effect.provide(scripted([open()], {
+        url: Effect.suspend((() => {
+          const answers = [Effect.fail("no token"), Effect.die(new Error("boom")), Effect.succeed("ws://peer.test")]
+          return () => answers.shift() ?? Effect.never
+        })())
+      }))
+    ))
+
+  it.effect("a URL effect that never answers is a timeout", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const failure = yield* Effect.fork(Effect.flip(connection.awaitOpen))
+      yield* TestClock.adjust("10 seconds")
+      const error = yield* failure
+      assert(error._tag === "ConnectionTimeout")
+      assert.strictEqual(error.message, "The connection did not open within 10s.")
+    }).pipe(Effect.provide(scripted([], { url: Effect.never, reconnect: { enabled: false } }))))
+})
+
+describe("liveness", () => {
+  it.effect("silence ends in a message timeout, and heals", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 minute")
+      const [first, gap, second] = yield* frames.seen
+      assert(first?._tag === "Data" && second?._tag === "Data" && gap?._tag === "Gap")
+      assert(gap.cause._tag === "ConnectionTimeout")
+      assert.strictEqual(gap.cause.phase, "message")
+      assert.strictEqual(gap.cause.message, "No message came for 30s.")
+      assert.deepStrictEqual(gap.downtime, Duration.seconds(1))
+      assert.deepStrictEqual(yield* dialTimes, [0, 41])
+    }).pipe(
+      Effect.provide(scripted([open(wait("10 seconds"), send("a")), open(send("b"))], { messageTimeout: "30 seconds" }))
+    ))
+
+  it.effect("a missed pong drops the socket without waiting for a polite close, and heals", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { endings } = yield* TestTransport.TestTransport
+      const events = yield* collect(connection.events)
+      yield* TestClock.adjust("1 minute")
+      const lost = (yield* events.seen).find((event) => event._tag === "Lost")
+      assert(lost?.cause._tag === "ConnectionTimeout")
+      assert.strictEqual(lost.cause.phase, "pong")
+      assert.deepStrictEqual(yield* dialTimes, [0, 31])
+      assert.deepStrictEqual(yield* endings, { closed: 0, terminated: 1 })
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(
+      Effect.provide(scripted([open(send("a"), vanish), open(send("b"))], {
+        pingInterval: "20 seconds",
+        pongTimeout: "10 seconds"
+      }))
+    ))
+
+  it.effect("a transport that cannot ping is not blamed for its silence", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(
+      Effect.provide(scripted([open(vanish), open()], { pingInterval: "20 seconds" }, {
+        capabilities: { ping: false }
+      }))
+    ))
+
+  it.effect("a peer held up by our own slow consumer is not blamed", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual((yield* dialTimes).length, 1)
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* messages.seen).length, 100)
+      // Now nothing holds us up, and silence counts again.
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* dialTimes).length, 2)
+    }).pipe(
+      Effect.provide(scripted([open(send(...Array.from({ length: 100 }, String)), vanish), open()], {
+        messageTimeout: "30 seconds",
+        pingInterval: "20 seconds",
+        inbox: { capacity: 8 }
+      }))
+    ))
+
+  it.effect("a dial that neither opens nor fails ends at the open timeout", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(yield* waits, [11, 12])
+      const { open: stillOpen } = yield* TestTransport.TestTransport
+      assert.strictEqual(yield* stillOpen, 1)
+    }).pipe(Effect.provide(scripted([hang, openAfter("11 seconds"), open()]))))
+})
+
+describe("the handshake of the protocol", () => {
+  const login = (handshake: Connection.Handshake) =>
+    Effect.zipRight(
+      handshake.send("login"),
+      Effect.iterate("", { while: (answer) => answer !== "welcome", body: () => handshake.receive })
+    )
+
+  it.effect("goes out before anything the user sends, and loses nothing that arrives meanwhile", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { sent } = yield* TestTransport.TestTransport
+      const messages = yield* collect(connection.messages)
+      yield* Effect.fork(connection.send("order", { deadline: "1 minute" }))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* sent, ["login"])
+      assert.strictEqual((yield* connection.state)._tag, "Connecting")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* sent, ["login", "order"])
+      assert.deepStrictEqual(yield* messages.seen, ["early", "welcome", "late"])
+    }).pipe(
+      Effect.provide(scripted([open(expect("login"), send("early"), wait("2 seconds"), send("welcome", "late"))], {
+        onOpen: login
+      }))
+    ))
+
+  it.effect("that fails, dies or never ends counts as a failed dial", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* collect(connection.events)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [1, 2, 14])
+      const causes = (yield* events.seen).flatMap((event) =>
+        event._tag === "AttemptFailed" ? [event.cause.message] : []
+      )
+      assert.deepStrictEqual(causes, [
+        "The handshake after opening failed: wrong password.",
+        "The handshake after opening failed: boom.",
+        "The connection did not open within 10s.",
+        "The handshake after opening failed: wrong password."
+      ])
+      const { open: stillOpen } = yield* TestTransport.TestTransport
+      assert.strictEqual(yield* stillOpen, 0)
+    }).pipe(
+      Effect.provide(scripted(forever(open(send("data"))), {
+        reconnect: { maxRetries: 3 },
+        onOpen: (() => {
+          const answers: Array<Effect.Effect<void, string>> = [
+            Effect.fail("wrong password"),
+            Effect.die(new Error("boom")),
+            Effect.never
+          ]
+          return () => answers.shift() ?? Effect.fail("wrong password")
+        })()
+      }))
+    ))
+
+  it.effect("whose socket closes under it is told by the close", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert(error._tag === "ConnectionClosed")
+      assert.strictEqual(error.code, 4001)
+    }).pipe(
+      Effect.provide(scripted([open(expect("login"), close(4001, "bad key"))], {
+        onOpen: login,
+        reconnect: { enabled: false }
+      }))
+    ))
+})
+
+describe("by hand", () => {
+  const untouched = Effect.gen(function*() {
+    const before = (yield* dialTimes).length
+    yield* TestClock.adjust("1 hour")
+    assert.strictEqual((yield* dialTimes).length, before)
+    const { open: stillOpen } = yield* TestTransport.TestTransport
+    assert.strictEqual(yield* stillOpen, 0)
+  })
+
+  const stays = (name: string, script: ReadonlyArray<TestTransport.Dial>, state: ConnectionState.Tag) =>
+    it.effect(`disconnect while ${name}: no further dial, and the messages end normally`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const messages = yield* collect(connection.messages)
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual((yield* connection.state)._tag, state)
+        yield* connection.disconnect
+        assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+        assert.isTrue(Exit.isSuccess(yield* messages.exit))
+        yield* untouched
+        const refused = yield* Effect.flip(connection.reconnect("please"))
+        assert.strictEqual(refused.message, "There is no open connection: its state is Disconnected.")
+        yield* untouched
+      }).pipe(Effect.provide(scripted(script))))
+
+  stays("connected", [open(send("hello")), open()], "Connected")
+  stays("waiting", [fail(), open()], "Reconnecting")
+  stays("dialling", [hang, open()], "Connecting")
+  stays("dialling again", [fail(), hang], "Reconnecting")
+
+  it.effect("disconnect while in the protocol's handshake, from inside it too", () =>
+    Effect.gen(function*() {
+      const inside = yield* Effect.makeSemaphore(1)
+      yield* inside.take(1)
+      const context = yield* Layer.build(scripted([open(), open()], { onOpen: () => inside.take(1) }))
+      const connection = yield* Connection.Connection.pipe(Effect.provide(context))
+      yield* TestClock.adjust("1 second")
+      yield* connection.disconnect
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+      yield* untouched.pipe(Effect.provide(context))
+    }).pipe(Effect.scoped))
+
+  it.effect("connect starts afresh, with a full budget and streams of its own", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* connection.state)._tag, "Failed")
+      yield* connection.connect
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* messages.seen, ["back"])
+      yield* connection.disconnect
+      assert.isTrue(Exit.isSuccess(yield* messages.exit))
+      yield* connection.connect
+      const again = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 second")
+      // No gap: this is a new stream, and nothing was missed in it.
+      assert.deepStrictEqual((yield* again.seen).map(({ _tag }) => _tag), ["Data"])
+    }).pipe(
+      Effect.provide(scripted([fail(), fail(), fail(), open(send("back")), open(send("again"))], {
+        reconnect: { maxRetries: 1 }
+      }))
+    ))
+
+  it.effect("reconnect replaces an open connection at once, and costs no retry", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 second")
+      yield* connection.reconnect("new credentials")
+      yield* TestClock.adjust("1 second")
+      const gap = (yield* frames.seen)[1]
+      assert(gap?._tag === "Gap")
+      assert.strictEqual(gap.cause.message, `A reconnect was asked for: "new credentials".`)
+      assert.deepStrictEqual(yield* dialTimes, [0, 1])
+      const { endings } = yield* TestTransport.TestTransport
+      assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0 })
+    }).pipe(
+      Effect.provide(scripted([open(send("a")), open(send("b"))], { reconnect: { maxRetries: 0 } }))
+    ))
+
+  it.effect("reconnect cuts a wait short", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("100 millis")
+      yield* connection.reconnect("the network is back")
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* dialTimes, [0, 0.1])
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  it.effect("send fails at once when nothing is open, and with a deadline waits for the next connection", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { sent } = yield* TestTransport.TestTransport
+      const refused = yield* Effect.flip(connection.send("now"))
+      assert.strictEqual(refused._tag, "NotConnected")
+      const late = yield* Effect.fork(Effect.flip(connection.send("late", { deadline: "500 millis" })))
+      const patient = yield* Effect.fork(connection.send("patient", { deadline: "10 seconds" }))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* late).message, "The message could not be sent within 500ms.")
+      yield* patient
+      yield* connection.send("now")
+      assert.deepStrictEqual(yield* sent, ["patient", "now"])
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  it.effect("a closed scope ends every stream and leaves nothing, whatever the state", () =>
+    Effect.forEach(
+      [[open(send("x"))], [fail()], [hang], [openAfter("5 seconds")], [open(vanish)], [refuse(404)]],
+      (script) =>
+        Effect.gen(function*() {
+          const ended = yield* Effect.scoped(Effect.gen(function*() {
+            const context = yield* Layer.build(scripted(script))
+            const connection = yield* Connection.Connection.pipe(Effect.provide(context))
+            const messages = yield* collect(connection.messages)
+            const changes = yield* collect(connection.changes)
+            const events = yield* collect(connection.events)
+            yield* TestClock.adjust("500 millis")
+            // A peer that has vanished is given its closeTimeout.
+            yield* Effect.fork(TestClock.adjust("2 seconds"))
+            return { context, messages, changes, events }
+          }))
+          yield* ended.messages.exit
+          assert.isTrue(Exit.isSuccess(yield* ended.changes.exit))
+          assert.isTrue(Exit.isSuccess(yield* ended.events.exit))
+          assert.strictEqual((yield* ended.events.seen).at(-1)?._tag, "Closed")
+          const connection = yield* Connection.Connection.pipe(Effect.provide(ended.context))
+          assert.strictEqual((yield* connection.state)._tag, "Closed")
+          assert.strictEqual((yield* Effect.flip(connection.connect))._tag, "NotConnected")
+          yield* Effect.provide(untouched, ended.context)
+        }),
+      { discard: true }
+    ))
+})
+
+describe("the inbox", () => {
+  const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i))
+  const slow = (overflow: "suspend" | "sliding" | "dropping" | "fail") =>
+    scripted([open(send(...numbers(1, 100)))], { inbox: { capacity: 8, overflow } })
+
+  const drain = Effect.gen(function*() {
+    const connection = yield* Connection.Connection
+    yield* TestClock.adjust("1 second")
+    const frames = yield* collect(connection.frames)
+    yield* TestClock.adjust("1 second")
+    const texts = (yield* frames.seen).map((frame) =>
+      frame._tag === "Data" ? String(frame.data) : `${frame.dropped} dropped: ${frame.cause.message}`
+    )
+    return { texts, exit: frames.exit }
+  })
+  const behind = (count: number) => `${count} dropped: The consumer fell behind by more than 8 messages.`
+
+  it.effect("suspend holds the peer up, and loses nothing", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* drain).texts, numbers(1, 100))
+    }).pipe(Effect.provide(slow("suspend"))))
+
+  it.effect("sliding keeps the newest, after a gap that counts the rest", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* drain).texts, [behind(92), ...numbers(93, 100)])
+    }).pipe(Effect.provide(slow("sliding"))))
+
+  it.effect("dropping keeps the oldest, with a gap that counts the rest after them", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* drain).texts, [...numbers(1, 8), behind(92)])
+    }).pipe(Effect.provide(slow("dropping"))))
+
+  it.effect("fail gives the connection up, after what had arrived", () =>
+    Effect.gen(function*() {
+      const { exit, texts } = yield* drain
+      assert.deepStrictEqual(texts, numbers(1, 8))
+      const ended = yield* exit
+      const error = Exit.isFailure(ended) ? yield* Effect.flip(Effect.failCause(ended.cause)) : undefined
+      assert.strictEqual(error?._tag, "InboxOverflow")
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(Effect.provide(slow("fail"))))
+
+  it.effect("the gap of drops is an event too", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* drain
+      const events = yield* collect(connection.events)
+      const gaps = (yield* events.seen).flatMap((event) => event._tag === "Gap" ? [event.gap.dropped] : [])
+      assert.deepStrictEqual(gaps, [92])
+    }).pipe(Effect.provide(slow("sliding"))))
+
+  it.effect("two readers both get everything, from before the first of them on", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 second")
+      const one = yield* collect(connection.messages)
+      const two = yield* collect(connection.messages)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* one.seen, ["early", "late", "later"])
+      assert.deepStrictEqual(yield* two.seen, ["late", "later"])
+    }).pipe(Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late"), reset), open(send("later"))]))))
+
+  it.effect("an outage is a gap between the messages it separates", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 minute")
+      const [a, gap, b] = yield* frames.seen
+      assert(a?._tag === "Data" && b?._tag === "Data" && gap?._tag === "Gap")
+      assert.strictEqual(gap.epoch, 2)
+      assert.deepStrictEqual(gap.downtime, Duration.seconds(7))
+      assert.strictEqual(gap.dropped, 0)
+      // The cause is what broke the connection, not what kept it from coming back.
+      assert.strictEqual(gap.cause._tag, "ConnectionClosed")
+    }).pipe(
+      Effect.provide(scripted([open(send("a"), reset), fail(), fail(), open(send("b"))]))
+    ))
+
+  it.effect("binary messages arrive as bytes", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const message = yield* Stream.runHead(connection.messages)
+      assert.deepStrictEqual(message, Option.some(Uint8Array.of(1, 2, 3)))
+    }).pipe(Effect.provide(scripted([open(send(Uint8Array.of(1, 2, 3)))]))))
+
+  it.effect("an oversize message is not delivered, is tried once more, and then fails the stream", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* messages.seen, ["fine", "fine"])
+      const exit = yield* messages.exit
+      const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
+      assert.strictEqual(error?.message, "The peer sent a message of more than 8 bytes.")
+    }).pipe(
+      Effect.provide(scripted(forever(open(send("fine", "much too long"))), { maxMessageBytes: 8 }))
+    ))
+})
+
+describe("what is told", () => {
+  it.effect("every decision says its cause, class, delay and what is left", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* collect(connection.events)
+      yield* TestClock.adjust("1 minute")
+      const told = (yield* events.seen).map((event) => {
+        switch (event._tag) {
+          case "Waiting":
+            return [event._tag, event.at, event.cause._tag, event.class._tag, event.until, event.retriesLeft]
+          case "Failed":
+            return [event._tag, event.at, event.error._tag, event.class._tag, event.because]
+          case "Opened":
+            return [event._tag, event.at, event.epoch, event.attempt, event.outage]
+          default:
+            return [event._tag, event.at]
+        }
+      })
+      assert.deepStrictEqual(told, [
+        ["Dialling", 0],
+        ["AttemptFailed", 0],
+        ["Waiting", 0, "DialFailed", "Retry", 1000, 1],
+        ["Dialling", 1000],
+        ["Opened", 1000, 1, 1, Option.none()],
+        ["Lost", 1000],
+        ["Waiting", 1000, "ConnectionClosed", "Retry", 3000, 0],
+        ["Dialling", 3000],
+        ["Opened", 3000, 2, 2, Option.some(Duration.seconds(2))],
+        ["Lost", 3000],
+        ["Failed", 3000, "RetriesExhausted", "Retry", "exhausted"]
+      ])
+    }).pipe(
+      Effect.provide(scripted([fail(), open(close()), open(close())], { reconnect: { maxRetries: 2 } }))
+    ))
+
+  it.effect("changes begins with the state now and follows the table", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const changes = yield* collect(connection.changes)
+      yield* TestClock.adjust("1 minute")
+      yield* connection.disconnect
+      const tags = (yield* changes.seen).map(({ _tag }) => _tag)
+      assert.deepStrictEqual(tags, ["Connecting", "Reconnecting", "Connecting", "Connected", "Disconnected"])
+      tags.slice(1).forEach((tag, i) => {
+        assert.isTrue(ConnectionState.isLegal(tags[i] ?? "Closed", tag))
+      })
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  it.effect("no log, event or error shows the URL's path or query, or a header", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ annotations, message }) => {
+        lines.push(JSON.stringify([message, [...HashMap.toEntries(annotations)]]))
+      })
+      yield* Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const events = yield* collect(connection.events)
+        yield* TestClock.adjust("1 hour")
+        lines.push(JSON.stringify(yield* events.seen), JSON.stringify(yield* connection.state))
+      }).pipe(Effect.provide(
+        scripted([fail(), open(send("x"), reset), refuse(401), refuse(401)], {
+          headers: { authorization: "secret-header" }
+        }).pipe(Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)), Layer.provideMerge(
+          Logger.minimumLogLevel(LogLevel.All)
+        ))
+      ))
+      assert.isAbove(lines.length, 5)
+      assert.notMatch(lines.join("\n"), /secret/)
+      assert.match(lines.join("\n"), /peer\.test:8080/)
+    }))
+
+  it.effect("options out of range are refused by name", () =>
+    Effect.forEach([
+      ["inbox.capacity", { inbox: { capacity: 1 } }],
+      ["openTimeout", { openTimeout: 0 }],
+      ["maxMessageBytes", { maxMessageBytes: 0.5 }]
+    ] satisfies ReadonlyArray<readonly [string, Overrides]>, ([key, options]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(scripted([], options))))
+        assert.include(error.toString(), key)
+      }), { discard: true }))
+})
+
+describe("for ever", () => {
+  // A peer that says one word and hangs up. It keeps no record, so that whatever grows is ours.
+  const brief: Transport.Transport = {
+    capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+    dial: () =>
+      Effect.sync(() => {
+        let said = false
+        return {
+          protocol: "",
+          pull: Effect.suspend(() => {
+            if (said) {
+              return Effect.fail(new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.zero }))
+            }
+            said = true
+            return Effect.succeed<readonly [Transport.Message]>(["hello"])
+          }),
+          send: () => Effect.void,
+          ping: Effect.never,
+          close: () => Effect.void,
+          terminate: Effect.void
+        }
+      })
+  }
+
+  // A clock on which the millisecond between two dials takes no time, and no deadline ever comes: ten thousand steps of
+  // TestClock would take a minute.
+  let millis = 0
+  const swift: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => millis,
+    currentTimeMillis: Effect.sync(() => millis),
+    unsafeCurrentTimeNanos: () => BigInt(millis) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(millis) * 1_000_000n),
+    sleep: (duration) =>
+      Duration.toMillis(duration) > 1 ? Effect.never : Effect.yieldNow().pipe(Effect.map(() => {
+        millis++
+      }))
+  }
+
+  it.effect("ten thousand reconnects leak nothing", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const after = (lives: number) => Effect.zipRight(Stream.runDrain(Stream.take(connection.messages, lives)), heapUsed)
+      const warm = yield* after(2_000)
+      const end = yield* after(10_000)
+      assert.isAtLeast(millis, 11_999)
+      // A single closure left behind by each of ten thousand would be more than this.
+      assert.isBelow(end - warm, 1024 * 1024)
+    }).pipe(
+      Effect.provide(Connection.layer({
+        url: "ws://peer.test",
+        reconnect: { initialDelay: "1 millis", stableAfter: 0, jitterFactor: 0 }
+      }).pipe(Layer.provide(Layer.succeed(Transport.Transport, brief)))),
+      Effect.withClock(swift)
+    ), 60_000)
+})
