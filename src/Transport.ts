@@ -6,10 +6,12 @@
  *
  * @since 0.1.0
  */
+import * as PlatformSocket from "@effect/platform/Socket"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type {
@@ -20,6 +22,7 @@ import type {
   MessageTooLarge,
   SendFailed
 } from "./ConnectionError.ts"
+import { dialWith } from "./internal/webSocket.ts"
 
 /**
  * What travels in one WebSocket message: text as a string, binary as bytes.
@@ -137,3 +140,33 @@ export interface Transport {
  * ```
  */
 export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<Transport>("holdfast/Transport")
+
+/**
+ * The transport for everywhere else (browsers, Bun, Deno, Workers), on the WHATWG `WebSocket` that @effect/platform's
+ * `Socket.WebSocketConstructor` makes.
+ *
+ * That interface can neither ping, pause, drop a socket at once, show the status of a refused upgrade nor send
+ * headers, and its `capabilities` say so: a half-open peer shows only by its silence, and `maxMessageBytes` is
+ * checked when a message has already arrived.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import * as Socket from "@effect/platform/Socket"
+ * import * as Layer from "effect/Layer"
+ * import { Connection, Transport } from "holdfast"
+ *
+ * const ConnectionLive = Connection.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }).pipe(
+ *   Layer.provide(Transport.layerWebSocketConstructor),
+ *   Layer.provide(Socket.layerWebSocketConstructorGlobal)
+ * )
+ * ```
+ */
+export const layerWebSocketConstructor: Layer.Layer<Transport, never, PlatformSocket.WebSocketConstructor> = Layer.effect(
+  Transport,
+  Effect.map(PlatformSocket.WebSocketConstructor, (construct): Transport => ({
+    capabilities: { ping: false, pause: false, terminate: false, handshake: false, headers: false },
+    dial: dialWith(construct)
+  }))
+)

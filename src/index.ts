@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** Settings from a JSON file. */
+export * as ConfigFile from "./ConfigFile.ts"
 /** The self-healing connection: service, layers, options. */
 export * as Connection from "./Connection.ts"
 /** Everything that can go wrong, as tagged errors. */
@@ -20,6 +22,8 @@ export * as Frame from "./Frame.ts"
 export * as Liveness from "./Liveness.ts"
 /** What is measured. */
 export * as Metrics from "./Metrics.ts"
+/** The wire on Node. */
+export * as NodeTransport from "./NodeTransport.ts"
 /** When to dial again: the settings and the schedule made of them. */
 export * as ReconnectPolicy from "./ReconnectPolicy.ts"
 /** The wire. */

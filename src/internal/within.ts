@@ -5,4 +5,4 @@ import * as Effect from "effect/Effect"
 
 export const within = <E2>(duration: Duration.Duration, onTimeout: () => E2) =>
 <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
-  Effect.raceFirst(effect, Effect.zipRight(Effect.sleep(duration), Effect.failSync(onTimeout)))
+  Effect.raceFirst(effect, Effect.interruptible(Effect.zipRight(Effect.sleep(duration), Effect.failSync(onTimeout))))

@@ -1,0 +1,83 @@
+/**
+ * Settings from a JSON file, for those who would rather not put them into the environment.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as ReconnectPolicy from "./ReconnectPolicy.ts"
+
+const Settings = Schema.parseJson(Schema.Record({
+  key: Schema.String,
+  value: Schema.Union(Schema.String, Schema.Number, Schema.Boolean)
+}))
+
+const unusable = (path: string, problem: string, cause: unknown) =>
+  ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}: ${String(cause)}`)
+
+const prefix = "websocket_"
+
+const load = (path: string) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const text = yield* Effect.mapError(
+      fs.readFileString(path),
+      (error) => unusable(path, "which cannot be read", error.message)
+    )
+    const settings = yield* Effect.mapError(
+      Schema.decode(Settings)(text),
+      (error) => unusable(path, "which is not a JSON object of settings", error.message)
+    )
+    const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
+    for (const key of Object.keys(settings)) {
+      // A slip of the pen must not be a setting that silently does nothing.
+      if (key.startsWith(prefix) && !known.has(key)) {
+        yield* Effect.logWarning(`${path} has a setting that does not exist: ${key}.`).pipe(Effect.annotateLogs({ key }))
+      }
+    }
+    return ConfigProvider.fromMap(
+      new Map(Object.entries(settings).map(([key, value]) => [key.toLowerCase(), String(value)]))
+    ).pipe(ConfigProvider.mapInputPath((key) => key.toLowerCase()))
+  })
+
+/**
+ * Reads settings from the environment first, and then from the JSON file that `HOLDFAST_CONFIG` names, if it does:
+ * the same keys in lower case, such as `{ "websocket_max_retries": 10 }`, with numbers, booleans or text as values.
+ *
+ * Fails with a `ConfigError` when the file cannot be read or is not such an object. Warns of `websocket_` keys that
+ * do not exist.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+ * import * as Config from "effect/Config"
+ * import * as Layer from "effect/Layer"
+ * import { ConfigFile, Connection, NodeTransport, ReconnectPolicy } from "holdfast"
+ *
+ * const ConnectionLive = Connection.layerConfig({
+ *   url: Config.string("FEED_URL"),
+ *   reconnect: ReconnectPolicy.config
+ * }).pipe(
+ *   Layer.provide(NodeTransport.layer),
+ *   Layer.provide(ConfigFile.layer),
+ *   Layer.provide(NodeFileSystem.layer)
+ * )
+ * ```
+ */
+export const layer: Layer.Layer<never, ConfigError.ConfigError, FileSystem.FileSystem> = Layer.unwrapEffect(
+  Effect.gen(function*() {
+    const path = Option.filter(yield* Config.option(Config.string("HOLDFAST_CONFIG")), (path) => path !== "")
+    if (Option.isNone(path)) return Layer.empty
+    const file = yield* load(path.value)
+    const environment = yield* Effect.configProviderWith(Effect.succeed)
+    return Layer.setConfigProvider(ConfigProvider.orElse(environment, () => file))
+  })
+)

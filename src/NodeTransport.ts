@@ -1,0 +1,244 @@
+/**
+ * The transport for Node, on `ws`: the same on every Node version, with ping frames, the status of a refused upgrade,
+ * TCP backpressure and an immediate terminate, none of which the WHATWG `WebSocket` shows.
+ *
+ * TLS certificates are verified; private authorities are added with Node's own `NODE_EXTRA_CA_CERTS`.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type { IncomingMessage } from "node:http"
+import { WebSocket } from "ws"
+import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "./ConnectionError.ts"
+import * as Incoming from "./internal/incoming.ts"
+import * as RetryAfter from "./internal/retryAfter.ts"
+import { parseUrl } from "./internal/url.ts"
+import { within } from "./internal/within.ts"
+import type { DialRequest, Socket, SocketError } from "./Transport.ts"
+import { Transport } from "./Transport.ts"
+
+// As much of a refusal's body as an error shows, and as long as it is waited for.
+const bodyLimit = 512
+const bodyTimeout = Duration.seconds(1)
+
+const codeOf = (error: Error, fallback: string): string =>
+  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : fallback
+
+// What `ws` found wrong with what the peer sent, as the close code that RFC 6455 §7.4.1 has for it.
+const violations: Readonly<Record<string, number>> = {
+  WS_ERR_INVALID_UTF8: 1007,
+  WS_ERR_EXPECTED_FIN: 1002,
+  WS_ERR_EXPECTED_MASK: 1002,
+  WS_ERR_INVALID_CLOSE_CODE: 1002,
+  WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: 1002,
+  WS_ERR_INVALID_OPCODE: 1002,
+  WS_ERR_UNEXPECTED_MASK: 1002,
+  WS_ERR_UNEXPECTED_RSV_1: 1002,
+  WS_ERR_UNEXPECTED_RSV_2_3: 1002,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
+}
+
+const rejection = (response: IncomingMessage): Effect.Effect<never, HandshakeRejected> => {
+  const chunks: Array<Buffer> = []
+  const body = Effect.async<void>((resume) => {
+    const done = () => {
+      resume(Effect.void)
+    }
+    response.on("data", (chunk: Buffer) => {
+      chunks.push(chunk)
+      if (chunks.reduce((size, { length }) => size + length, 0) >= bodyLimit) done()
+    })
+    response.on("end", done)
+    response.on("error", done)
+    response.on("close", done)
+  })
+  return Effect.flatMap(
+    Effect.zipRight(Effect.ignore(within(bodyTimeout, () => undefined)(body)), Clock.currentTimeMillis),
+    (now) =>
+      new HandshakeRejected({
+        status: response.statusCode ?? 0,
+        retryAfter: RetryAfter.parse(response.headers["retry-after"], now),
+        body: Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim()
+      })
+  )
+}
+
+const terminate = (ws: WebSocket) =>
+  Effect.sync(() => {
+    ws.terminate()
+  })
+
+const dial = Effect.fnUntraced(function*(request: DialRequest) {
+  const url = yield* parseUrl(request.url)
+  const clock = yield* Effect.clock
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, Redacted.value(value)])
+  )
+
+  let pausable: WebSocket | undefined
+  const incoming = yield* Incoming.make({
+    pause: () => {
+      pausable?.pause()
+    },
+    resume: () => {
+      pausable?.resume()
+    }
+  })
+  let openedAt = clock.unsafeCurrentTimeMillis()
+  let errno: string | undefined
+
+  const end = (code: number, reason: string) => {
+    const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
+    incoming.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
+  }
+
+  const listen = (ws: WebSocket) => {
+    pausable = ws
+    ws.once("open", () => {
+      openedAt = clock.unsafeCurrentTimeMillis()
+    })
+    ws.on("message", (data, isBinary) => {
+      if (!Buffer.isBuffer(data)) return
+      incoming.unsafeOffer(isBinary ? data : data.toString(), data.length)
+    })
+    // It stays for good: `ws` also emits an error when a dial is given up, and unheard that would end the process.
+    ws.on("error", (error) => {
+      const code = codeOf(error, "")
+      const violation = violations[code]
+      if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+        incoming.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
+      } else if (violation !== undefined) {
+        end(violation, error.message)
+      } else if (code !== "") {
+        errno = code
+      }
+    })
+    ws.on("close", (code, reason) => {
+      end(code, reason.toString())
+    })
+  }
+
+  const create = Effect.try({
+    try: () => {
+      const ws = new WebSocket(url, [...request.protocols], {
+        headers,
+        maxPayload: request.maxMessageBytes,
+        // Compression costs memory per socket and time per message, and market data comes in small messages.
+        perMessageDeflate: false
+      })
+      // At once: the first messages may come in the same packet as the answer to the upgrade.
+      listen(ws)
+      return ws
+    },
+    // Only names are quoted in these messages: of a header, of a subprotocol's fault.
+    catch: (error) =>
+      new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
+  })
+
+  const closePolitely = (ws: WebSocket, code: number, reason: string) =>
+    Effect.async<void>((resume) => {
+      if (ws.readyState === WebSocket.CLOSED) {
+        resume(Effect.void)
+        return
+      }
+      const done = () => {
+        resume(Effect.void)
+      }
+      ws.once("close", done)
+      // Nobody pulls any more, but the close frame lies behind whatever is still coming.
+      ws.removeAllListeners("message")
+      ws.resume()
+      ws.close(code, reason)
+      return Effect.sync(() => {
+        ws.off("close", done)
+      })
+    }).pipe(
+      Effect.interruptible,
+      within(request.closeTimeout, () => undefined),
+      // Late, or the code is one that may not be sent: either way this socket is done with.
+      Effect.catchAllCause(() => terminate(ws))
+    )
+
+  const ws = yield* Effect.acquireRelease(create, (ws) =>
+    // While it is connecting there is nobody to be polite to.
+    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, 1000, ""))
+
+  const opened = Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
+    ws.once("open", () => {
+      resume(Effect.void)
+    })
+    ws.once("unexpected-response", (_, response) => {
+      resume(rejection(response))
+    })
+    ws.once("error", (error) => {
+      resume(new DialFailed({ code: codeOf(error, "ERR_HANDSHAKE"), reason: error.message }))
+    })
+  })
+  yield* opened
+
+  const socket: Socket = {
+    protocol: ws.protocol,
+    pull: incoming.pull,
+    send: (message) =>
+      Effect.async((resume) => {
+        if (ws.readyState !== WebSocket.OPEN) {
+          resume(new SendFailed({ reason: "the socket has ended" }))
+          return
+        }
+        ws.send(message, (error) => {
+          resume(error instanceof Error ? new SendFailed({ reason: error.message }) : Effect.void)
+        })
+      }),
+    ping: pings(ws, incoming),
+    close: (code = 1000, reason = "") => closePolitely(ws, code, reason),
+    terminate: terminate(ws)
+  }
+  return socket
+})
+
+// Each ping has a payload of its own, since a pong that answers another ping, or none, proves nothing
+// (RFC 6455 §5.5.3).
+const pings = (ws: WebSocket, incoming: Incoming.Incoming): Effect.Effect<void, SocketError> => {
+  let count = 0
+  return Effect.suspend(() => {
+    const payload = String(++count)
+    const pong = Effect.async<void>((resume) => {
+      const hear = (data: Buffer) => {
+        if (data.toString() !== payload) return
+        ws.off("pong", hear)
+        resume(Effect.void)
+      }
+      ws.on("pong", hear)
+      if (ws.readyState === WebSocket.OPEN) ws.ping(payload, true, () => undefined)
+      return Effect.sync(() => {
+        ws.off("pong", hear)
+      })
+    })
+    return Effect.raceFirst(pong, incoming.ended)
+  })
+}
+
+/**
+ * Dials with `ws`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import { Connection, NodeTransport } from "holdfast"
+ *
+ * const ConnectionLive = Connection.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }).pipe(
+ *   Layer.provide(NodeTransport.layer)
+ * )
+ * ```
+ */
+export const layer: Layer.Layer<Transport> = Layer.succeed(Transport, {
+  capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+  dial
+})
