@@ -1,0 +1,228 @@
+/**
+ * What happened in a market, in Binance's own words (https://developers.binance.com/docs/binance-spot-api-docs).
+ *
+ * @since 0.1.0
+ */
+import type { Candle } from "./Candles.ts"
+import * as Decimal from "./Decimal.ts"
+import type { AggTrade, Instrument, Market, Slot, Trade } from "./Market.ts"
+import type { Level } from "./OrderBook.ts"
+import * as StreamName from "./StreamName.ts"
+
+/**
+ * Turns the milliseconds of a market into the unit a client asked for with `timeUnit`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TimeUnit = "millisecond" | "microsecond"
+
+const timeIn = (unit: TimeUnit) => (millis: number) => unit === "microsecond" ? millis * 1_000 : millis
+
+/**
+ * Writes the prices and quantities of one instrument.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const formats = ({ priceDecimals, quantityDecimals }: Instrument) => ({
+  price: (ticks: number) => Decimal.format(ticks, priceDecimals),
+  quantity: (lots: number) => Decimal.format(lots, quantityDecimals),
+  // Ticks times lots has the places of both.
+  quote: (product: bigint) => Decimal.format(product, priceDecimals + quantityDecimals)
+})
+
+/**
+ * The levels of a book or a diff.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const levels = (instrument: Instrument, list: ReadonlyArray<Level>): ReadonlyArray<readonly [string, string]> => {
+  const { price, quantity } = formats(instrument)
+  return list.map(([ticks, lots]) => [price(ticks), quantity(lots)])
+}
+
+const trade = (instrument: Instrument, { buyerIsMaker, id, price, quantity, time }: Trade, unit: TimeUnit) => {
+  const format = formats(instrument)
+  const at = timeIn(unit)(time)
+  return {
+    e: "trade",
+    E: at,
+    s: instrument.symbol,
+    t: id,
+    p: format.price(price),
+    q: format.quantity(quantity),
+    T: at,
+    m: buyerIsMaker,
+    M: true
+  }
+}
+
+const aggTrade = (instrument: Instrument, aggregate: AggTrade, unit: TimeUnit) => {
+  const format = formats(instrument)
+  const at = timeIn(unit)(aggregate.time)
+  return {
+    e: "aggTrade",
+    E: at,
+    s: instrument.symbol,
+    a: aggregate.id,
+    p: format.price(aggregate.price),
+    q: format.quantity(aggregate.quantity),
+    f: aggregate.firstTrade,
+    l: aggregate.lastTrade,
+    T: at,
+    m: aggregate.buyerIsMaker,
+    M: true
+  }
+}
+
+const kline = (instrument: Instrument, candle: Candle, time: number, closed: boolean, unit: TimeUnit) => {
+  const { price, quantity, quote } = formats(instrument)
+  const at = timeIn(unit)
+  return {
+    e: "kline",
+    E: at(time),
+    s: instrument.symbol,
+    k: {
+      t: at(candle.start),
+      // The last moment that still belongs to it.
+      T: at(candle.end) - 1,
+      s: instrument.symbol,
+      i: candle.interval,
+      f: candle.firstTrade,
+      L: candle.lastTrade,
+      o: price(candle.open),
+      c: price(candle.close),
+      h: price(candle.high),
+      l: price(candle.low),
+      v: quantity(candle.volume),
+      n: candle.trades,
+      x: closed,
+      q: quote(candle.quoteVolume),
+      V: quantity(candle.takerBuyVolume),
+      Q: quote(candle.takerBuyQuoteVolume),
+      B: "0"
+    }
+  }
+}
+
+const miniTicker = ({ instrument, statistics }: Market, time: number, unit: TimeUnit) => {
+  const { price, quantity, quote } = formats(instrument)
+  const day = statistics()
+  return {
+    e: "24hrMiniTicker",
+    E: timeIn(unit)(time),
+    s: instrument.symbol,
+    c: price(day.close),
+    o: price(day.open),
+    h: price(day.high),
+    l: price(day.low),
+    v: quantity(day.volume),
+    q: quote(day.quoteVolume)
+  }
+}
+
+const ticker = ({ aggTrades, book, instrument, statistics }: Market, time: number, unit: TimeUnit) => {
+  const { price, quantity, quote } = formats(instrument)
+  const at = timeIn(unit)
+  const day = statistics()
+  const { ask, bid } = book.top()
+  const change = day.close - day.open
+  // Hundredths of a basis point are as fine as the percentage gets: three places.
+  const percent = Math.round((change / day.open) * 100_000)
+  const weighted = day.volume === 0 ? BigInt(day.open) : day.quoteVolume / BigInt(day.volume)
+  return {
+    e: "24hrTicker",
+    E: at(time),
+    s: instrument.symbol,
+    p: price(change),
+    P: Decimal.format(percent, 3).slice(0, -5),
+    w: Decimal.format(weighted, instrument.priceDecimals),
+    x: price(day.open),
+    c: price(day.close),
+    Q: quantity(aggTrades.all().at(-1)?.quantity ?? 0),
+    b: price(bid[0]),
+    B: quantity(bid[1]),
+    a: price(ask[0]),
+    A: quantity(ask[1]),
+    o: price(day.open),
+    h: price(day.high),
+    l: price(day.low),
+    v: quantity(day.volume),
+    q: quote(day.quoteVolume),
+    O: at(day.start),
+    C: at(time),
+    F: day.firstTrade,
+    L: day.lastTrade,
+    n: day.trades
+  }
+}
+
+const every = (time: number, millis: number) => time % millis === 0
+
+/**
+ * What a stream has to say about a slot of its market: one payload an event, in order.
+ *
+ * @since 0.1.0
+ * @category payloads
+ */
+export const ofSlot = (
+  { kind }: StreamName.StreamName,
+  market: Market,
+  slot: Slot,
+  unit: TimeUnit
+): ReadonlyArray<object> => {
+  const { instrument } = market
+  const { time } = slot
+  return StreamName.Kind.$match(kind, {
+    Trade: (): ReadonlyArray<object> => slot.trades.map((item) => trade(instrument, item, unit)),
+    AggTrade: () => slot.aggTrades.map((item) => aggTrade(instrument, item, unit)),
+    Kline: ({ interval }) => {
+      const closed = slot.closed.filter((candle) => candle.interval === interval)
+      const due = every(time, interval === "1s" ? 1_000 : 2_000)
+      return [
+        ...closed.map((candle) => kline(instrument, candle, time, true, unit)),
+        ...(due ? [kline(instrument, market.candle(interval), time, false, unit)] : [])
+      ]
+    },
+    Ticker: () => every(time, 1_000) ? [ticker(market, time, unit)] : [],
+    MiniTicker: () => every(time, 1_000) ? [miniTicker(market, time, unit)] : [],
+    BookTicker: () => {
+      const { price, quantity } = formats(instrument)
+      return slot.tops.map(({ id, top: { ask, bid } }) => ({
+        u: id,
+        s: instrument.symbol,
+        b: price(bid[0]),
+        B: quantity(bid[1]),
+        a: price(ask[0]),
+        A: quantity(ask[1])
+      }))
+    },
+    Depth: ({ speed }) => {
+      const diff = slot.diff[speed]
+      return diff === undefined ? [] : [{
+        e: "depthUpdate",
+        E: timeIn(unit)(time),
+        s: instrument.symbol,
+        U: diff.firstId,
+        u: diff.lastId,
+        b: levels(instrument, diff.bids),
+        a: levels(instrument, diff.asks)
+      }]
+    },
+    PartialDepth: ({ levels: limit, speed }) => slot.diff[speed] === undefined ? [] : [depth(market, limit)]
+  })
+}
+
+/**
+ * A snapshot of the book, as the REST interface and the partial depth streams give it.
+ *
+ * @since 0.1.0
+ * @category payloads
+ */
+export const depth = ({ book, instrument }: Market, limit: number) => ({
+  lastUpdateId: book.lastId(),
+  bids: levels(instrument, book.levels("bids", limit)),
+  asks: levels(instrument, book.levels("asks", limit))
+})

@@ -1,0 +1,211 @@
+/**
+ * The REST interface for snapshots and repair: what the sockets told, asked for again.
+ *
+ * @since 0.1.0
+ */
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { Candle } from "./Candles.ts"
+import * as Candles from "./Candles.ts"
+import type { Refusal } from "./Fault.ts"
+import type { AggTrade, Market, Trade } from "./Market.ts"
+import * as Payload from "./Payload.ts"
+
+// Answers like Binance's: the status, and its own code and sentence in the body.
+class Rejected extends Data.TaggedError("Rejected")<{
+  readonly status: number
+  readonly code: number
+  readonly msg: string
+  readonly retryAfter?: string | undefined
+}> {}
+
+const optionalNumber = Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()))
+
+const Query = Schema.Struct({
+  symbol: Schema.optional(Schema.String),
+  limit: optionalNumber,
+  fromId: optionalNumber,
+  startTime: optionalNumber,
+  endTime: optionalNumber,
+  interval: Schema.optional(Schema.String)
+})
+
+type Query = typeof Query.Type
+
+const invalidSymbol = new Rejected({ status: 400, code: -1121, msg: "Invalid symbol." })
+const invalidInterval = new Rejected({ status: 400, code: -1120, msg: "Invalid interval." })
+const malformed = new Rejected({ status: 400, code: -1100, msg: "Illegal characters found in a parameter." })
+
+const trade = ({ instrument }: Market) => (item: Trade) => {
+  const { price, quantity, quote } = Payload.formats(instrument)
+  return {
+    id: item.id,
+    price: price(item.price),
+    qty: quantity(item.quantity),
+    quoteQty: quote(BigInt(item.price) * BigInt(item.quantity)),
+    time: item.time,
+    isBuyerMaker: item.buyerIsMaker,
+    isBestMatch: true
+  }
+}
+
+const aggTrade = ({ instrument }: Market) => (item: AggTrade) => {
+  const { price, quantity } = Payload.formats(instrument)
+  return {
+    a: item.id,
+    p: price(item.price),
+    q: quantity(item.quantity),
+    f: item.firstTrade,
+    l: item.lastTrade,
+    T: item.time,
+    m: item.buyerIsMaker,
+    M: true
+  }
+}
+
+const kline = ({ instrument }: Market) => (candle: Candle) => {
+  const { price, quantity, quote } = Payload.formats(instrument)
+  return [
+    candle.start,
+    price(candle.open),
+    price(candle.high),
+    price(candle.low),
+    price(candle.close),
+    quantity(candle.volume),
+    candle.end - 1,
+    quote(candle.quoteVolume),
+    candle.trades,
+    quantity(candle.takerBuyVolume),
+    quote(candle.takerBuyQuoteVolume),
+    "0"
+  ]
+}
+
+const aggTrades = (market: Market, { endTime, fromId, limit = 500, startTime }: Query) => {
+  const count = Math.min(limit, 1000)
+  if (fromId !== undefined) return market.aggTrades.from(fromId, count)
+  if (startTime === undefined && endTime === undefined) return market.aggTrades.last(count)
+  return market.aggTrades.all()
+    .filter(({ time }) => time >= (startTime ?? 0) && time <= (endTime ?? Number.MAX_SAFE_INTEGER))
+    .slice(0, count)
+}
+
+const klines = (market: Market, interval: Candles.Interval, { endTime, limit = 500, startTime }: Query) => {
+  const all = [...market.candles(interval).all(), market.candle(interval)]
+    .filter(({ start }) => start >= (startTime ?? 0) && start <= (endTime ?? Number.MAX_SAFE_INTEGER))
+  const count = Math.min(limit, 1000)
+  return startTime === undefined ? all.slice(-count) : all.slice(0, count)
+}
+
+const exchangeInfo = (markets: ReadonlyMap<string, Market>, serverTime: number) => ({
+  timezone: "UTC",
+  serverTime,
+  rateLimits: [{ rateLimitType: "REQUEST_WEIGHT", interval: "MINUTE", intervalNum: 1, limit: 6000 }],
+  exchangeFilters: [],
+  symbols: [...markets.values()].map(({ instrument }) => ({
+    symbol: instrument.symbol,
+    status: "TRADING",
+    baseAsset: instrument.base,
+    baseAssetPrecision: 8,
+    quoteAsset: instrument.quote,
+    quotePrecision: 8,
+    filters: [
+      { filterType: "PRICE_FILTER", tickSize: Payload.formats(instrument).price(1) },
+      { filterType: "LOT_SIZE", stepSize: Payload.formats(instrument).quantity(1) }
+    ]
+  }))
+})
+
+// What each request weighs (Binance docs, spot). The weight of a snapshot grows with its depth.
+const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1000 ? 50 : 250
+
+/**
+ * The REST interface of these markets: `/api/v3/` `ping`, `time`, `exchangeInfo`, `trades`, `aggTrades`,
+ * `historicalTrades`, `klines` and `depth`. `nextRefusal` is asked before every request whether to refuse it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (markets: ReadonlyMap<string, Market>, nextRefusal: () => Refusal | undefined) => {
+  let minute = 0
+  let used = 0
+  const weigh = (weight: number, now: number) => {
+    if (Math.floor(now / 60_000) !== minute) {
+      minute = Math.floor(now / 60_000)
+      used = 0
+    }
+    used += weight
+  }
+
+  const endpoint = (
+    weightOf: (query: Query) => number,
+    answer: (query: Query, now: number) => Effect.Effect<unknown, Rejected>
+  ) =>
+    Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      const refusal = nextRefusal()
+      if (refusal !== undefined) {
+        const { retryAfter, status } = refusal
+        return yield* new Rejected({ status, code: -1003, msg: "Refused on purpose.", retryAfter })
+      }
+      const query = yield* Effect.mapError(HttpServerRequest.schemaSearchParams(Query), () => malformed)
+      weigh(weightOf(query), now)
+      return yield* HttpServerResponse.json(yield* answer(query, now)).pipe(
+        Effect.map(HttpServerResponse.setHeader("x-mbx-used-weight-1m", String(used))),
+        Effect.orDie
+      )
+    }).pipe(
+      Effect.catchTag("Rejected", ({ code, msg, retryAfter, status }) =>
+        Effect.orDie(HttpServerResponse.json({ code, msg }, {
+          status,
+          headers: retryAfter === undefined ? {} : { "retry-after": retryAfter }
+        })))
+    )
+
+  const ofMarket = (answer: (market: Market, query: Query) => Effect.Effect<unknown, Rejected>) => (query: Query) => {
+    const market = markets.get(query.symbol ?? "")
+    return market === undefined ? Effect.fail(invalidSymbol) : answer(market, query)
+  }
+
+  return HttpRouter.empty.pipe(
+    HttpRouter.get("/api/v3/ping", endpoint(() => 1, () => Effect.succeed({}))),
+    HttpRouter.get("/api/v3/time", endpoint(() => 1, (_, serverTime) => Effect.succeed({ serverTime }))),
+    HttpRouter.get("/api/v3/exchangeInfo", endpoint(() => 20, (_, now) => Effect.succeed(exchangeInfo(markets, now)))),
+    HttpRouter.get(
+      "/api/v3/trades",
+      endpoint(() => 25, ofMarket((market, { limit = 500 }) =>
+        Effect.succeed(market.trades.last(Math.min(limit, 1000)).map(trade(market)))))
+    ),
+    HttpRouter.get(
+      "/api/v3/historicalTrades",
+      endpoint(() => 25, ofMarket((market, { fromId, limit = 500 }) => {
+        const count = Math.min(limit, 1000)
+        const found = fromId === undefined ? market.trades.last(count) : market.trades.from(fromId, count)
+        return Effect.succeed(found.map(trade(market)))
+      }))
+    ),
+    HttpRouter.get(
+      "/api/v3/aggTrades",
+      endpoint(() => 4, ofMarket((market, query) => Effect.succeed(aggTrades(market, query).map(aggTrade(market)))))
+    ),
+    HttpRouter.get(
+      "/api/v3/klines",
+      endpoint(() => 2, ofMarket((market, query) => {
+        const { interval = "" } = query
+        return Candles.isInterval(interval)
+          ? Effect.succeed(klines(market, interval, query).map(kline(market)))
+          : Effect.fail(invalidInterval)
+      }))
+    ),
+    HttpRouter.get(
+      "/api/v3/depth",
+      endpoint(({ limit = 100 }) => depthWeight(limit), ofMarket((market, { limit = 100 }) =>
+        Effect.succeed(Payload.depth(market, Math.min(limit, 5000)))))
+    )
+  )
+}
