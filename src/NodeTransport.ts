@@ -102,6 +102,12 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
     ws.once("open", () => {
       openedAt = clock.unsafeCurrentTimeMillis()
     })
+    // `ws` keeps the errors of an open socket to itself.
+    ws.once("upgrade", ({ socket }) => {
+      socket.on("error", (error) => {
+        errno = codeOf(error, error.message)
+      })
+    })
     ws.on("message", (data, isBinary) => {
       if (!Buffer.isBuffer(data)) return
       incoming.unsafeOffer(isBinary ? data : data.toString(), data.length)
@@ -114,8 +120,6 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
         incoming.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
       } else if (violation !== undefined) {
         end(violation, error.message)
-      } else if (code !== "") {
-        errno = code
       }
     })
     ws.on("close", (code, reason) => {

@@ -11,6 +11,7 @@ import { isLocal } from "../FailureClass.ts"
 import * as Metrics from "../Metrics.ts"
 import * as Broadcast from "./broadcast.ts"
 import * as Server from "./server.ts"
+import { inWords } from "./words.ts"
 
 export interface Journal {
   readonly record: (event: ConnectionEvent.ConnectionEvent) => Effect.Effect<void>
@@ -37,23 +38,23 @@ const retryOf = (attempt: number, left: number | "unlimited") =>
 const toLine = ConnectionEvent.$match({
   Dialling: ({ attempt }) => line(LogLevel.Debug, attempt === 0 ? "Dialling" : `Dialling, retry ${attempt}`, { attempt }),
   Opened: ({ attempt, epoch, outage, took }) => {
-    const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${Duration.format(down)}` })
-    return line(LogLevel.Info, `Connected${healed}`, { epoch, attempt, took: Duration.format(took) })
+    const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${inWords(down)}` })
+    return line(LogLevel.Info, `Connected${healed}`, { epoch, attempt, took: inWords(took) })
   },
   AttemptFailed: ({ attempt, cause }) => line(LogLevel.Debug, cause.message, { attempt, error: cause._tag }),
   Lost: ({ cause, epoch, messages, openFor, proven }) =>
     line(LogLevel.Info, `Lost the connection. ${cause.message}`, {
       epoch,
       error: cause._tag,
-      openFor: Duration.format(openFor),
+      openFor: inWords(openFor),
       messages,
       proven
     }),
   Waiting: ({ attempt, cause, class: { _tag }, delay, retriesLeft }) =>
-    line(LogLevel.Warning, `${retryOf(attempt, retriesLeft)} in ${Duration.format(delay)}. ${cause.message}`, {
+    line(LogLevel.Warning, `${retryOf(attempt, retriesLeft)} in ${inWords(delay)}. ${cause.message}`, {
       attempt,
       retriesLeft,
-      delay: Duration.format(delay),
+      delay: inWords(delay),
       error: cause._tag,
       class: _tag,
       fault: isLocal(cause) ? "ours" : "theirs"
@@ -61,7 +62,7 @@ const toLine = ConnectionEvent.$match({
   Gap: ({ gap }) =>
     line(gap.dropped > 0 ? LogLevel.Warning : LogLevel.Debug, `Messages may be missing here. ${gap.cause.message}`, {
       epoch: gap.epoch,
-      downtime: Duration.format(gap.downtime),
+      downtime: inWords(gap.downtime),
       dropped: gap.dropped
     }),
   Disconnected: () => line(LogLevel.Info, "Disconnected on request"),
