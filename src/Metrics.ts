@@ -27,7 +27,7 @@ const lives = [1, 10, 60, 600, 3_600, 21_600, 86_400]
  * @since 0.1.0
  * @category metrics
  */
-export const attempts = counter("websocket.client.connection.attempts", "Dials that ended, by outcome")
+export const attempts: Metric.Metric.Counter<number> = counter("websocket.client.connection.attempts", "Dials that ended, by outcome")
 
 /**
  * Connections that are open now.
@@ -35,7 +35,7 @@ export const attempts = counter("websocket.client.connection.attempts", "Dials t
  * @since 0.1.0
  * @category metrics
  */
-export const connections = Metric.gauge("websocket.client.connections", {
+export const connections: Metric.Metric.Gauge<number> = Metric.gauge("websocket.client.connections", {
   description: "Connections that are open now"
 }).pipe(Metric.tagged("state", "open"))
 
@@ -45,7 +45,7 @@ export const connections = Metric.gauge("websocket.client.connections", {
  * @since 0.1.0
  * @category metrics
  */
-export const duration = seconds("websocket.client.connection.duration", "How long connections lived", lives)
+export const duration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.duration", "How long connections lived", lives)
 
 /**
  * How long dials took, the handshake after them included.
@@ -53,7 +53,7 @@ export const duration = seconds("websocket.client.connection.duration", "How lon
  * @since 0.1.0
  * @category metrics
  */
-export const openDuration = seconds("websocket.client.connection.open.duration", "How long dials took", quick)
+export const openDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.open.duration", "How long dials took", quick)
 
 /**
  * How long was waited before a retry.
@@ -61,7 +61,7 @@ export const openDuration = seconds("websocket.client.connection.open.duration",
  * @since 0.1.0
  * @category metrics
  */
-export const reconnectDelay = seconds("websocket.client.connection.reconnect.delay", "Waits before retries", slow)
+export const reconnectDelay: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.reconnect.delay", "Waits before retries", slow)
 
 /**
  * How long outages lasted, from lost to open again.
@@ -69,7 +69,7 @@ export const reconnectDelay = seconds("websocket.client.connection.reconnect.del
  * @since 0.1.0
  * @category metrics
  */
-export const outageDuration = seconds("websocket.client.connection.outage.duration", "How long outages lasted", slow)
+export const outageDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.outage.duration", "How long outages lasted", slow)
 
 /**
  * Connections that ended, by `websocket.close.code` where there was one, and `error.type`.
@@ -77,7 +77,7 @@ export const outageDuration = seconds("websocket.client.connection.outage.durati
  * @since 0.1.0
  * @category metrics
  */
-export const closes = counter("websocket.client.closes", "Connections that ended, by close code")
+export const closes: Metric.Metric.Counter<number> = counter("websocket.client.closes", "Connections that ended, by close code")
 
 /**
  * Messages, by `direction` (`received` or `sent`).
@@ -85,7 +85,7 @@ export const closes = counter("websocket.client.closes", "Connections that ended
  * @since 0.1.0
  * @category metrics
  */
-export const messages = counter("websocket.client.messages", "Messages sent and received")
+export const messages: Metric.Metric.Counter<number> = counter("websocket.client.messages", "Messages sent and received")
 
 /**
  * Messages that arrived and were dropped, since the inbox was full.
@@ -93,7 +93,7 @@ export const messages = counter("websocket.client.messages", "Messages sent and 
  * @since 0.1.0
  * @category metrics
  */
-export const dropped = counter("websocket.client.messages.dropped", "Messages dropped by the inbox")
+export const dropped: Metric.Metric.Counter<number> = counter("websocket.client.messages.dropped", "Messages dropped by the inbox")
 
 /**
  * How long pings took to be answered.
@@ -101,7 +101,7 @@ export const dropped = counter("websocket.client.messages.dropped", "Messages dr
  * @since 0.1.0
  * @category metrics
  */
-export const pingRoundTrip = seconds("websocket.client.ping.rtt", "Round trips of pings", quick)
+export const pingRoundTrip: Metric.Metric.Histogram<number> = seconds("websocket.client.ping.rtt", "Round trips of pings", quick)
 
 /**
  * The counters of the hot path, bound to a server once, so that a batch costs one addition.

@@ -1,0 +1,192 @@
+/**
+ * What Binance's market streams say, as schemas
+ * (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams).
+ *
+ * Prices and quantities stay the decimal text they are: no digit is lost to a float. Times are integers, in
+ * milliseconds unless the URL asked for microseconds. Fields are added by the venue without notice, so unknown ones
+ * are kept and not complained about.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * Decimal text, such as `"65000.12000000"`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Decimal = Schema.String.pipe(Schema.pattern(/^-?\d+(\.\d+)?$/))
+
+const Integer = Schema.Int
+const Levels = Schema.Array(Schema.Tuple(Decimal, Decimal))
+
+/**
+ * `<symbol>@trade`. `t` is sequential per symbol.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Trade = Schema.Struct({
+  e: Schema.Literal("trade"),
+  E: Integer,
+  s: Schema.String,
+  t: Integer,
+  p: Decimal,
+  q: Decimal,
+  T: Integer,
+  m: Schema.Boolean
+})
+
+/**
+ * `<symbol>@aggTrade`. `a` is sequential per symbol, `f` and `l` are its first and last trade.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const AggTrade = Schema.Struct({
+  e: Schema.Literal("aggTrade"),
+  E: Integer,
+  s: Schema.String,
+  a: Integer,
+  p: Decimal,
+  q: Decimal,
+  f: Integer,
+  l: Integer,
+  T: Integer,
+  m: Schema.Boolean
+})
+
+/**
+ * `<symbol>@kline_<interval>`. `k.x` says whether the candle is closed.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Kline = Schema.Struct({
+  e: Schema.Literal("kline"),
+  E: Integer,
+  s: Schema.String,
+  k: Schema.Struct({
+    t: Integer,
+    T: Integer,
+    s: Schema.String,
+    i: Schema.String,
+    f: Integer,
+    L: Integer,
+    o: Decimal,
+    c: Decimal,
+    h: Decimal,
+    l: Decimal,
+    v: Decimal,
+    n: Integer,
+    x: Schema.Boolean,
+    q: Decimal,
+    V: Decimal,
+    Q: Decimal
+  })
+})
+
+/**
+ * `<symbol>@ticker`: the statistics of the last 24 hours.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Ticker = Schema.Struct({
+  e: Schema.Literal("24hrTicker"),
+  E: Integer,
+  s: Schema.String,
+  p: Decimal,
+  P: Decimal,
+  w: Decimal,
+  x: Schema.optional(Decimal),
+  c: Decimal,
+  Q: Decimal,
+  b: Schema.optional(Decimal),
+  B: Schema.optional(Decimal),
+  a: Schema.optional(Decimal),
+  A: Schema.optional(Decimal),
+  o: Decimal,
+  h: Decimal,
+  l: Decimal,
+  v: Decimal,
+  q: Decimal,
+  O: Integer,
+  C: Integer,
+  F: Integer,
+  L: Integer,
+  n: Integer
+})
+
+/**
+ * `<symbol>@miniTicker`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const MiniTicker = Schema.Struct({
+  e: Schema.Literal("24hrMiniTicker"),
+  E: Integer,
+  s: Schema.String,
+  c: Decimal,
+  o: Decimal,
+  h: Decimal,
+  l: Decimal,
+  v: Decimal,
+  q: Decimal
+})
+
+/**
+ * `<symbol>@bookTicker`: the best bid and ask. Does not name its own kind.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const BookTicker = Schema.Struct({
+  u: Integer,
+  s: Schema.String,
+  b: Decimal,
+  B: Decimal,
+  a: Decimal,
+  A: Decimal
+})
+
+/**
+ * `<symbol>@depth`: the levels that changed between the update ids `U` and `u`; quantities are absolute.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Depth = Schema.Struct({
+  e: Schema.Literal("depthUpdate"),
+  E: Integer,
+  s: Schema.String,
+  U: Integer,
+  u: Integer,
+  b: Levels,
+  a: Levels
+})
+
+/**
+ * `<symbol>@depth<levels>`: the top of the book. Names neither its kind nor its symbol.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PartialDepth = Schema.Struct({
+  lastUpdateId: Integer,
+  bids: Levels,
+  asks: Levels
+})
+
+/**
+ * The venue is about to close its connections.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ServerShutdown = Schema.Struct({
+  e: Schema.Literal("serverShutdown"),
+  E: Integer
+})

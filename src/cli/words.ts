@@ -1,0 +1,26 @@
+// What breaks, in a word or two, for counting.
+import type { AttemptError, ReconnectRequested } from "../ConnectionError.ts"
+
+export const causeName = (cause: AttemptError | ReconnectRequested): string => {
+  switch (cause._tag) {
+    case "ConnectionClosed":
+      return `closed with ${cause.code}${cause.errno === undefined ? "" : ` (${cause.errno})`}`
+    case "ConnectionTimeout":
+      return `${cause.phase} timeout`
+    case "HandshakeRejected":
+      return `refused with ${cause.status}`
+    case "DialFailed":
+      return cause.code
+    case "ReconnectRequested":
+      return "reconnect asked for"
+    case "MessageTooLarge":
+      return "message too large"
+    case "InboxOverflow":
+      return "consumer too slow"
+    case "OnOpenFailed":
+      return "handshake failed"
+    case "InvalidUrl":
+    case "UrlUnavailable":
+      return "no usable URL"
+  }
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+/**
+ * The Node program: `holdfast --help` says what it does.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "@effect/cli/Command"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import { options, watch } from "./cli/watch.ts"
+import * as ConfigFile from "./ConfigFile.ts"
+import * as NodeTransport from "./NodeTransport.ts"
+
+// Logs go to standard error, so that what is printed stays what was asked for. The view itself tells people what the
+// log would; LOG_LEVEL brings the log back.
+const logging = Layer.unwrapEffect(
+  Effect.map(
+    Config.logLevel("LOG_LEVEL").pipe(Config.withDefault(LogLevel.None)),
+    (level) =>
+      Layer.merge(
+        Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)),
+        Logger.minimumLogLevel(level)
+      )
+  )
+)
+
+const command = Command.make("holdfast", options, watch).pipe(
+  Command.withDescription(
+    "Streams market data through a connection that heals itself. TRADING_MODE says from where: demo (an exchange in " +
+      "this process, which breaks the connection every few seconds), paper (Binance's testnet) or live."
+  ),
+  Command.provide(() => Layer.mergeAll(NodeTransport.layer, logging).pipe(Layer.provideMerge(ConfigFile.layer)))
+)
+
+// A ConfigError may hold several: each is a sentence of its own.
+const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or"
+    ? [...sentences(error.left), ...sentences(error.right)]
+    : [`${error.message}.`]
+
+const explain = (cause: Cause.Cause<unknown>) => {
+  if (Cause.isInterruptedOnly(cause)) return Effect.void
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  // @effect/cli has already said what was wrong with the command line.
+  if (ValidationError.isValidationError(failure)) return Effect.void
+  if (ConfigError.isConfigError(failure)) return Effect.forEach(sentences(failure), (text) => Console.error(text))
+  return Console.error(failure instanceof Error ? failure.message : Cause.pretty(cause))
+}
+
+// Whoever reads us may stop at any time, as `head` does: that is the end, and no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1)
+})
+
+Command.run(command, { name: "Holdfast", version: "0.1.0" })(process.argv).pipe(
+  Effect.tapErrorCause(explain),
+  Effect.provide(NodeContext.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)
