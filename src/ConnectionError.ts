@@ -39,7 +39,7 @@ export type Phase = "open" | "message" | "pong"
  * @category errors
  * @example
  * ```ts
- * import type * as Duration from "effect/Duration"
+ * import * as Duration from "effect/Duration"
  * import { ConnectionError } from "holdfast"
  *
  * const error = new ConnectionError.ConnectionTimeout({ phase: "message", after: Duration.seconds(30) })

@@ -59,6 +59,8 @@ export const add = (summary: Summary, event: ConnectionEvent): Summary => {
 
 const ms = (millis: number) => inWords(Duration.millis(millis))
 
+const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
+
 /** As facts, for machines. */
 export const facts = (summary: Summary, now: number) => {
   const { causes, connected, events, invalid, longest, outages, startedAt } = closed(summary, now)
@@ -72,7 +74,11 @@ export const lines = (summary: Summary, now: number): ReadonlyArray<string> => {
   return [
     "",
     `Ran for ${ms(elapsed)}, connected for ${ms(connected)} of it (${uptime} %).`,
-    `${outages} outages${outages > 0 ? `, the longest ${ms(longestOutage)}` : ""}; ${events} market events; ${invalid} frames skipped.`,
+    [
+      plural(outages, "outage") + (longestOutage > 0 ? `, the longest healed after ${ms(longestOutage)}` : ""),
+      plural(events, "market event"),
+      `${plural(invalid, "frame")} skipped`
+    ].join("; ") + ".",
     ...Object.entries(causes).sort(([, a], [, b]) => b - a).map(([cause, times]) => `  ${times} × ${cause}`)
   ]
 }

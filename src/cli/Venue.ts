@@ -32,25 +32,20 @@ const urls = {
 
 // Each life is long enough to be proven before it ends, and each ends in another way.
 const demoFaults: ReadonlyArray<Fault.Scripted> = [
-  Fault.Reset(),
-  Fault.Malformed(),
-  Fault.Close({ code: 1001, reason: "going away" }),
-  Fault.Silence(),
-  Fault.Restart({ downtime: "2 seconds" }),
-  Fault.Drop(),
-  Fault.Vanish(),
-  Fault.Shutdown({ notice: "500 millis" }),
-  Fault.Violation(),
-  Fault.Oversize({ bytes: 100_000 })
-].map((fault) => ({ after: "6500 millis", fault }))
+  [Fault.Reset()],
+  [Fault.Malformed(), Fault.RefuseUpgrades({ times: 1, status: 503, retryAfter: "2" }), Fault.Drop()],
+  [Fault.Close({ code: 1001, reason: "going away" })],
+  [Fault.Silence()],
+  [Fault.Restart({ downtime: "2 seconds" })],
+  [Fault.Vanish()],
+  [Fault.Shutdown({ notice: "500 millis" })],
+  [Fault.Violation()],
+  [Fault.Oversize({ bytes: 100_000 })]
+].flatMap((faults) => faults.map((fault, i) => ({ after: i === 0 ? "7 seconds" : 0, fault })))
 
 const demo = Effect.gen(function*() {
   const exchange = yield* Exchange.make({ tradesPerSecond: 8 })
-  const begin: Fault.Scripted = { after: "3500 millis", fault: Fault.RefuseUpgrades({ times: 1, status: 503, retryAfter: "2" }) }
-  const first: Fault.Scripted = { after: 0, fault: Fault.Drop() }
-  yield* Effect.forkScoped(
-    Effect.zipRight(exchange.script([begin, first]), exchange.script(demoFaults, { repeat: true }))
-  )
+  yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
   const venue: Venue = {
     name: "demo",
     ws: exchange.wsUrl,

@@ -121,7 +121,7 @@ export const human = (write: Write, terminal: boolean): View => {
   }
 
   const status = () => {
-    const seen = [...counts].map(([type, number]) => `${number} ${type}`).join(", ")
+    const seen = [...counts].sort().map(([type, number]) => `${number} ${type}`).join(", ")
     const quotes = [...prices].map(([symbol, price]) => `${symbol} ${trimZeros(price)}`).join("  ")
     counts = new Map()
     return `${state}  ${quotes}  ${seen === "" ? "no data" : seen}`

@@ -1,0 +1,12 @@
+// Runs every example. Each is a program that ends by itself; one that fails, or does not end, fails this.
+import { spawnSync } from "node:child_process"
+import { readdirSync } from "node:fs"
+
+for (const file of readdirSync("examples").filter((name) => name.endsWith(".ts")).sort()) {
+  console.log(`-- examples/${file}`)
+  const { status } = spawnSync("npx", ["--no-install", "tsx", `examples/${file}`], { stdio: "inherit", timeout: 60_000 })
+  if (status !== 0) {
+    console.error(`examples/${file} failed`)
+    process.exit(1)
+  }
+}
