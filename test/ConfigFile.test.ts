@@ -1,0 +1,92 @@
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { ConfigFile, ReconnectPolicy } from "holdfast"
+
+// The policy with this file's content, and these variables beside the one that names it.
+const read = (content: string, variables: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const path = `${yield* fs.makeTempDirectoryScoped()}/reconnection.json`
+    yield* fs.writeFileString(path, content)
+    return yield* withFile(path, variables)
+  })
+
+const withFile = (path: string | undefined, variables: Readonly<Record<string, string>> = {}) =>
+  Effect.suspend(() => {
+    const warnings: Array<string> = []
+    const environment = new Map(Object.entries({ ...variables, ...(path === undefined ? {} : { HOLDFAST_CONFIG: path }) }))
+    return ReconnectPolicy.config.pipe(
+      Effect.map((policy) => ({ policy, warnings })),
+      Effect.provide(
+        ConfigFile.layer.pipe(
+          Layer.provideMerge(Logger.replace(
+            Logger.defaultLogger,
+            Logger.make(({ message }) => {
+              warnings.push(String(message))
+            })
+          )),
+          Layer.provideMerge(Layer.setConfigProvider(ConfigProvider.fromMap(environment)))
+        )
+      )
+    )
+  })
+
+describe("the settings file", () => {
+  const live = <A, E>(name: string, test: () => Effect.Effect<A, E, FileSystem.FileSystem>) =>
+    it.scoped(name, () => Effect.provide(test(), NodeFileSystem.layer))
+
+  live("gives what the environment does not", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { policy, warnings } = yield* read(
+        `{ "websocket_max_retries": 3, "websocket_reconnection_enabled": false, "websocket_initial_delay": "500 millis" }`,
+        { WEBSOCKET_MAX_RETRIES: "7" }
+      )
+      assert.deepStrictEqual(policy, {
+        ...ReconnectPolicy.defaults,
+        maxRetries: 7,
+        enabled: false,
+        initialDelay: Duration.millis(500)
+      })
+      assert.deepStrictEqual(warnings, [])
+    })))
+
+  live("need not be", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* withFile(undefined)).policy, ReconnectPolicy.defaults)
+      assert.deepStrictEqual((yield* withFile("")).policy, ReconnectPolicy.defaults)
+    }))
+
+  live("must be there once it is named", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(withFile("/nowhere/reconnection.json"))
+      assert.include(JSON.stringify(error), "/nowhere/reconnection.json")
+      assert.include(JSON.stringify(error), "which cannot be read")
+    }))
+
+  for (const content of ["{", "[]", "7", `{"websocket_max_retries": {}}`]) {
+    live(`must be a JSON object of settings, and not ${content}`, () =>
+      Effect.scoped(Effect.gen(function*() {
+        const error = yield* Effect.flip(read(content))
+        assert.include(JSON.stringify(error), "which is not a JSON object of settings")
+      })))
+  }
+
+  live("is checked like the environment", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const error = yield* Effect.flip(read(`{ "websocket_jitter_factor": 2 }`))
+      assert.include(JSON.stringify(error), "WEBSOCKET_JITTER_FACTOR is \\\"2\\\", and must be a number from 0 to 1")
+    })))
+
+  live("is warned about when it has a setting that does not exist", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { warnings } = yield* read(`{ "websocket_max_retrys": 3, "something_else": 1 }`)
+      assert.strictEqual(warnings.length, 1)
+      assert.include(warnings[0] ?? "", "websocket_max_retrys")
+    })))
+})

@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { ConnectionError, FailureClass } from "holdfast"
+
+const { Fatal, Limited, Retry, RetryAfter } = FailureClass
+const seconds = (n: number) => RetryAfter({ floor: Duration.seconds(n) })
+
+const closed = (code: number) => new ConnectionError.ConnectionClosed({ code, reason: "", openFor: Duration.zero })
+const rejected = (status: number, retryAfter?: Duration.DurationInput) =>
+  new ConnectionError.HandshakeRejected({
+    status,
+    retryAfter: Option.map(Option.fromNullable(retryAfter), Duration.decode),
+    body: ""
+  })
+const failed = (code: string) => new ConnectionError.DialFailed({ code, reason: "" })
+
+const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<ConnectionError.AttemptError>]> = [
+  [Retry(), [1000, 1001, 1005, 1006, 1011, 1012, 1014, 3000, 4000, 4999].map(closed)],
+  [seconds(5), [closed(1013)]],
+  [Limited({ tries: 3 }), [closed(1008)]],
+  [Limited({ tries: 1 }), [1002, 1007].map(closed)],
+  [Fatal(), [1003, 1009, 1010, 1015].map(closed)],
+  [Fatal(), [301, 302, 307, 400, 404, 405, 410, 426, 451, 499].map((status) => rejected(status))],
+  [Limited({ tries: 1 }), [401, 403].map((status) => rejected(status))],
+  [Retry(), [408, 425, 500, 502, 504, 599].map((status) => rejected(status))],
+  [seconds(5), [418, 429, 503].map((status) => rejected(status))],
+  [seconds(17), [418, 429, 503].map((status) => rejected(status, "17 seconds"))],
+  [seconds(3_600), [rejected(418, "3 days")]],
+  [
+    Retry(),
+    [
+      "ECONNREFUSED",
+      "ECONNRESET",
+      "EPIPE",
+      "ETIMEDOUT",
+      "EHOSTUNREACH",
+      "ENETUNREACH",
+      "EAI_AGAIN",
+      "ENOTFOUND",
+      "ESOMETHINGNEW"
+    ].map(failed)
+  ],
+  [seconds(10), ["EMFILE", "ENFILE"].map(failed)],
+  [
+    Fatal(),
+    ["CERT_HAS_EXPIRED", "DEPTH_ZERO_SELF_SIGNED_CERT", "ERR_TLS_CERT_ALTNAME_INVALID", "ERR_INVALID_REQUEST"].map(failed)
+  ],
+  [
+    Retry(),
+    (["open", "message", "pong"] as const).map((phase) =>
+      new ConnectionError.ConnectionTimeout({ phase, after: Duration.seconds(1) })
+    )
+  ],
+  [Retry(), [new ConnectionError.UrlUnavailable({ cause: "" }), new ConnectionError.OnOpenFailed({ cause: "" })]],
+  [Limited({ tries: 1 }), [new ConnectionError.MessageTooLarge({ limit: 1 })]],
+  [Fatal(), [new ConnectionError.InvalidUrl({ reason: "" }), new ConnectionError.InboxOverflow({ capacity: 1 })]]
+]
+
+describe("the standard table", () => {
+  for (const [expected, errors] of table) {
+    for (const error of errors) {
+      const facts = "code" in error ? error.code : "status" in error ? error.status : "phase" in error ? error.phase : ""
+      it(`says ${expected._tag} of ${error._tag} ${facts}`, () => {
+        assert.deepStrictEqual(FailureClass.classify(error), expected)
+      })
+    }
+  }
+
+  it("knows our own faults from those of others", () => {
+    assert.isTrue(FailureClass.isLocal(failed("EMFILE")))
+    assert.isFalse(FailureClass.isLocal(failed("ECONNREFUSED")))
+    assert.isTrue(FailureClass.isLocal(new ConnectionError.InboxOverflow({ capacity: 1 })))
+  })
+})
+
+describe("what is said of a failure", () => {
+  it("is one sentence", () => {
+    const sentences = [
+      closed(1006).message,
+      rejected(429, "17 seconds").message,
+      new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "nobody listens" }).message,
+      new ConnectionError.UrlUnavailable({ cause: new Error("no token") }).message,
+      new ConnectionError.UrlUnavailable({ cause: { secret: "x" } }).message,
+      new ConnectionError.RetriesExhausted({ attempts: 1, elapsed: Duration.seconds(1), last: closed(1006), history: [] })
+        .message
+    ]
+    assert.deepStrictEqual(sentences, [
+      "The connection closed with code 1006, after 0ms.",
+      "The server refused the upgrade with status 429, asking to wait 17s.",
+      "The dial failed with ECONNREFUSED: nobody listens.",
+      "The URL could not be had: no token.",
+      "The URL could not be had: no reason was given.",
+      "Gave up after 1 retry in 1s; the last failure: The connection closed with code 1006, after 0ms."
+    ])
+  })
+})

@@ -1,0 +1,243 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arr from "effect/Array"
+import * as Chunk from "effect/Chunk"
+import type * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as HashMap from "effect/HashMap"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as fc from "fast-check"
+import { ReconnectPolicy } from "holdfast"
+
+const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, floor: Option.none() }
+const healthy: ReconnectPolicy.Loss = { opened: true, openFor: Duration.hours(1), messages: 1, floor: Option.none() }
+
+const policyOf = (options: ReconnectPolicy.Options) => Either.getOrThrow(ReconnectPolicy.make(options))
+
+// The waits, in seconds, after lives that ended so.
+const waits = (options: ReconnectPolicy.Options, losses: Iterable<ReconnectPolicy.Loss>, seed: unknown = "seed") =>
+  Schedule.run(Schedule.delays(ReconnectPolicy.schedule(policyOf(options))), 0, losses).pipe(
+    Effect.map((delays) => Chunk.toReadonlyArray(Chunk.map(delays, Duration.toSeconds))),
+    Effect.withRandom(Random.make(seed))
+  )
+
+const times = (count: number, loss = refused) => Arr.replicate(loss, count)
+
+describe("the schedule", () => {
+  it.effect("waits 1, 2, 4, 8, 16, 32, 60, 60 seconds without jitter", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* waits({ jitterFactor: 0 }, times(8)), [1, 2, 4, 8, 16, 32, 60, 60])
+    }))
+
+  it.effect("spreads ten thousand waits at the cap over [45, 60] seconds, none of them often", () =>
+    Effect.gen(function*() {
+      const all = yield* waits({ maxRetries: "unlimited" }, times(10_006))
+      const atCap = all.slice(6)
+      assert.strictEqual(atCap.length, 10_000)
+      const counts = new Map<number, number>()
+      for (const wait of atCap) {
+        assert.isAtLeast(wait, 45)
+        assert.isAtMost(wait, 60)
+        counts.set(wait, (counts.get(wait) ?? 0) + 1)
+      }
+      assert.isAtMost(Math.max(...counts.values()), 100)
+      // Each fifteenth of the range gets its share.
+      for (let from = 45; from < 60; from++) {
+        assert.approximately(atCap.filter((wait) => wait >= from && wait < from + 1).length, 667, 150)
+      }
+    }))
+
+  it.effect("is never above the cap nor outside the jitter, whatever the policy", () =>
+    Effect.promise(() =>
+      fc.assert(fc.asyncProperty(
+        fc.double({ min: 0.001, max: 100, noNaN: true }),
+        fc.double({ min: 0, max: 1_000, noNaN: true }),
+        fc.double({ min: 1, max: 10, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.nat(),
+        (initial, more, multiplier, jitter, seed) =>
+          Effect.runPromise(Effect.gen(function*() {
+            const max = initial + more
+            const all = yield* waits({
+              initialDelay: Duration.seconds(initial),
+              maxDelay: Duration.seconds(max),
+              backoffMultiplier: multiplier,
+              jitterFactor: jitter,
+              maxRetries: 30
+            }, times(30), seed)
+            all.forEach((wait, n) => {
+              const nominal = Math.min(initial * multiplier ** n, max)
+              // Durations keep nanoseconds, and floats their last digit.
+              assert.isAtLeast(wait, nominal * (1 - jitter) - 2e-6)
+              assert.isAtMost(wait, Math.min(nominal * (1 + jitter), max) + 2e-6)
+            })
+          }))
+      ))
+    ))
+
+  it.effect("stays at the cap for ever", () =>
+    Effect.gen(function*() {
+      const all = yield* waits({ jitterFactor: 0, maxRetries: "unlimited" }, times(3_000))
+      assert.deepStrictEqual(new Set(all.slice(6)), new Set([60]))
+    }))
+
+  it.effect("ends after maxRetries waits", () =>
+    Effect.gen(function*() {
+      for (const maxRetries of [0, 1, 3]) {
+        const all = yield* waits({ jitterFactor: 0, maxRetries }, times(10))
+        // A schedule that has ended adds one delay of zero.
+        assert.deepStrictEqual(all, [...[1, 2, 4].slice(0, maxRetries), 0])
+      }
+    }))
+
+  it.effect("starts over after a proven life, and only then", () =>
+    Effect.gen(function*() {
+      const after = (life: ReconnectPolicy.Loss, options: ReconnectPolicy.Options = {}) =>
+        waits({ jitterFactor: 0, maxRetries: 3, ...options }, [refused, refused, life, refused, refused, refused])
+      assert.deepStrictEqual(yield* after(healthy), [1, 2, 1, 2, 4, 0])
+      assert.deepStrictEqual(yield* after({ ...healthy, messages: 0 }), [1, 2, 4, 0])
+      assert.deepStrictEqual(yield* after({ ...healthy, openFor: Duration.seconds(4) }), [1, 2, 4, 0])
+      assert.deepStrictEqual(yield* after({ ...healthy, messages: 0 }, { provenBy: "open" }), [1, 2, 1, 2, 4, 0])
+      assert.deepStrictEqual(yield* after(refused, { stableAfter: 0, provenBy: "open" }), [1, 2, 4, 0])
+    }))
+
+  it.effect("waits as long as it is asked to, and not all for the same time", () =>
+    Effect.gen(function*() {
+      const asked = { ...refused, floor: Option.some(Duration.seconds(100)) }
+      const all = yield* waits({ maxRetries: "unlimited" }, times(100, asked))
+      for (const wait of all) {
+        assert.isAtLeast(wait, 100)
+        assert.isAtMost(wait, 125)
+      }
+      assert.isAbove(new Set(all).size, 90)
+      assert.deepStrictEqual(yield* waits({ jitterFactor: 0 }, [{ ...refused, floor: Option.some(Duration.zero) }]), [1])
+    }))
+})
+
+const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" ? [...sentences(error.left), ...sentences(error.right)] : "message" in error ? [error.message] : []
+
+describe("make", () => {
+  it("completes what is left out", () => {
+    assert.deepStrictEqual(policyOf({}), ReconnectPolicy.defaults)
+    assert.deepStrictEqual(policyOf({ maxRetries: 3 }), { ...ReconnectPolicy.defaults, maxRetries: 3 })
+  })
+
+  it("names everything that is not allowed", () => {
+    const refusals = Either.flip(ReconnectPolicy.make({
+      maxRetries: -1,
+      initialDelay: 0,
+      backoffMultiplier: 0.5,
+      jitterFactor: 2,
+      stableAfter: Duration.infinity
+    }))
+    assert.deepStrictEqual(sentences(Either.getOrThrow(refusals)), [
+      `maxRetries is "-1", and must be a whole number from 0, or "unlimited"`,
+      `initialDelay is "0", and must be longer than zero, in seconds or like "500 millis"`,
+      `backoffMultiplier is "0.5", and must be a number from 1`,
+      `jitterFactor is "2", and must be a number from 0 to 1`,
+      `stableAfter is "Infinity", and must be zero or longer, in seconds or like "5 seconds"`
+    ])
+    const order = Either.flip(ReconnectPolicy.make({ initialDelay: "10 seconds", maxDelay: "5 seconds" }))
+    assert.deepStrictEqual(sentences(Either.getOrThrow(order)), [
+      `maxDelay is "5s", and must be at least the initial delay of 10s`
+    ])
+  })
+})
+
+const environment = (variables: Readonly<Record<string, string>>) =>
+  Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+
+describe("config", () => {
+  it.effect("has the defaults where nothing is said, or nothing but space", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* environment({})(ReconnectPolicy.config), ReconnectPolicy.defaults)
+      assert.deepStrictEqual(
+        yield* environment({ WEBSOCKET_MAX_RETRIES: "", WEBSOCKET_MAX_DELAY: " " })(ReconnectPolicy.config),
+        ReconnectPolicy.defaults
+      )
+    }))
+
+  it.effect("reads every key", () =>
+    Effect.gen(function*() {
+      const policy = yield* environment({
+        WEBSOCKET_RECONNECTION_ENABLED: "False",
+        WEBSOCKET_MAX_RETRIES: "unlimited",
+        WEBSOCKET_INITIAL_DELAY: "0.5",
+        WEBSOCKET_MAX_DELAY: "2 minutes",
+        WEBSOCKET_BACKOFF_MULTIPLIER: "1.5",
+        WEBSOCKET_JITTER_FACTOR: "0",
+        WEBSOCKET_STABLE_AFTER: "500 millis"
+      })(ReconnectPolicy.config)
+      assert.deepStrictEqual(policy, {
+        enabled: false,
+        maxRetries: "unlimited",
+        initialDelay: Duration.millis(500),
+        maxDelay: Duration.minutes(2),
+        backoffMultiplier: 1.5,
+        jitterFactor: 0,
+        stableAfter: Duration.millis(500),
+        provenBy: "message"
+      })
+    }))
+
+  const bad = {
+    WEBSOCKET_RECONNECTION_ENABLED: ["maybe", "true or false"],
+    WEBSOCKET_MAX_RETRIES: ["2.5", `a whole number from 0, or "unlimited"`],
+    WEBSOCKET_INITIAL_DELAY: ["-1", `longer than zero, in seconds or like "500 millis"`],
+    WEBSOCKET_MAX_DELAY: ["soon", `longer than zero, in seconds or like "2 minutes"`],
+    WEBSOCKET_BACKOFF_MULTIPLIER: ["0.5", "a number from 1"],
+    WEBSOCKET_JITTER_FACTOR: ["2", "a number from 0 to 1"],
+    WEBSOCKET_STABLE_AFTER: ["-5 seconds", `zero or longer, in seconds or like "5 seconds"`]
+  } as const
+  const badVariables = Object.fromEntries(Object.entries(bad).map(([key, [value]]) => [key, value]))
+  const badSentences = Object.entries(bad).map(([key, [value, allowed]]) => `${key} is "${value}", and must be ${allowed}`)
+
+  it.effect("names every key that is not allowed, its value and what is", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(environment(badVariables)(ReconnectPolicy.config))
+      assert.deepStrictEqual(sentences(error), badSentences)
+    }))
+
+  it.effect("does not let the cap be below the first wait", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(environment({ WEBSOCKET_INITIAL_DELAY: "90" })(ReconnectPolicy.config))
+      assert.deepStrictEqual(sentences(error), [
+        `WEBSOCKET_MAX_DELAY is "1m", and must be at least the initial delay of 1m 30s`
+      ])
+    }))
+
+  const warned = Effect.fnUntraced(function*(variables: Readonly<Record<string, string>>) {
+    const warnings: Array<readonly [unknown, string]> = []
+    const logger = Logger.make(({ annotations, message }) => {
+      warnings.push([Option.getOrUndefined(HashMap.get(annotations, "key")), String(message)])
+    })
+    const policy = yield* environment(variables)(ReconnectPolicy.configOrDefault).pipe(
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+    )
+    return { policy, warnings }
+  })
+
+  it.effect("or else warns once of every one, and has its default", () =>
+    Effect.gen(function*() {
+      const { policy, warnings } = yield* warned(badVariables)
+      assert.deepStrictEqual(policy, ReconnectPolicy.defaults)
+      assert.deepStrictEqual(warnings.map(([key]) => key), Object.keys(bad))
+      assert.deepStrictEqual(warnings.map(([, text]) => text.split(". Using ")[0]), badSentences)
+    }))
+
+  it.effect("or else raises the cap to the first wait", () =>
+    Effect.gen(function*() {
+      const { policy, warnings } = yield* warned({ WEBSOCKET_INITIAL_DELAY: "90", WEBSOCKET_MAX_DELAY: "80" })
+      assert.deepStrictEqual(policy.maxDelay, Duration.seconds(90))
+      assert.deepStrictEqual(warnings, [[
+        "WEBSOCKET_MAX_DELAY",
+        `WEBSOCKET_MAX_DELAY is "1m 20s", and must be at least the initial delay of 1m 30s. Using 1m 30s instead.`
+      ]])
+    }))
+})
