@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 
-for (const file of readdirSync("examples").filter((name) => name.endsWith(".ts")).sort()) {
+for (const file of readdirSync("examples").filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts")).sort()) {
   console.log(`-- examples/${file}`)
   const { status } = spawnSync("npx", ["--no-install", "tsx", `examples/${file}`], { stdio: "inherit", timeout: 60_000 })
   if (status !== 0) {

@@ -1,0 +1,28 @@
+// A connection that is reset while it is read, and heals. The exchange is one of our own, on this machine.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { Connection, Frame, NodeTransport } from "holdfast"
+import { Exchange, Fault } from "holdfast/exchange"
+
+const program = Effect.gen(function*() {
+  const exchange = yield* Exchange.make({ tradesPerSecond: 3 })
+  yield* Effect.forkScoped(exchange.script([{ after: "2 seconds", fault: Fault.Reset() }]))
+
+  const connection = yield* Connection.make({ url: `${exchange.wsUrl}/ws/btcusdt@trade` })
+
+  // Reads until the reset has healed and trades flow again.
+  yield* connection.frames.pipe(
+    Stream.mapAccum(0, (gaps, frame) => [gaps + (frame._tag === "Gap" ? 1 : 0), { frame, gaps }]),
+    Stream.takeUntil(({ frame, gaps }) => gaps > 0 && frame._tag === "Data"),
+    Stream.runForEach(({ frame }) =>
+      Console.log(Frame.$match(frame, {
+        Data: ({ data }) => String(data),
+        Gap: ({ cause }) => `--- messages may be missing here: ${cause.message}`
+      }))
+    )
+  )
+})
+
+program.pipe(Effect.scoped, Effect.provide(NodeTransport.layer), NodeRuntime.runMain)

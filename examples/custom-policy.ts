@@ -1,0 +1,37 @@
+// A policy of one's own: quick first retries, a low cap, and a server whose 404 is not the end.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { Connection, ConnectionEvent, FailureClass, NodeTransport } from "holdfast"
+import { Exchange, Fault } from "holdfast/exchange"
+
+const program = Effect.gen(function*() {
+  const exchange = yield* Exchange.make()
+  yield* exchange.fault(Fault.RefuseUpgrades({ times: 3, status: 404 }))
+
+  const connection = yield* Connection.make({
+    url: `${exchange.wsUrl}/ws/btcusdt@trade`,
+    reconnect: {
+      maxRetries: "unlimited",
+      initialDelay: "100 millis",
+      maxDelay: "1 second",
+      backoffMultiplier: 3,
+      jitterFactor: 0.5
+    },
+    classify: (error, standard) =>
+      error._tag === "HandshakeRejected" && error.status === 404 ? FailureClass.Limited({ tries: 5 }) : standard
+  })
+
+  yield* connection.events.pipe(
+    Stream.takeUntil(ConnectionEvent.$is("Opened")),
+    Stream.filter(ConnectionEvent.$is("Waiting")),
+    Stream.runForEach(({ attempt, cause, class: failureClass, delay }) =>
+      Console.log(`retry ${attempt} in ${Duration.toMillis(delay).toFixed(0)} ms (${failureClass._tag}): ${cause.message}`)
+    )
+  )
+  yield* Console.log("connected")
+})
+
+program.pipe(Effect.scoped, Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
