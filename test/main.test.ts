@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { Exchange } from "holdfast/exchange"
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+
+interface Ran {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+// Runs the program to its end, and interrupts it (Ctrl-C) once it has printed this.
+const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, interruptAt?: string) =>
+  Effect.async<Ran>((resume) => {
+    const child = spawn(process.execPath, ["--import", "tsx", main, ...args], {
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let out = ""
+    let err = ""
+    child.stdout.on("data", (chunk: Buffer) => {
+      const before = out
+      out += chunk.toString()
+      if (interruptAt !== undefined && !before.includes(interruptAt) && out.includes(interruptAt)) child.kill("SIGINT")
+    })
+    child.stderr.on("data", (chunk: Buffer) => {
+      err += chunk.toString()
+    })
+    child.on("close", (code) => {
+      resume(Effect.succeed({ code, out, err }))
+    })
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+const Line = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+const lines = (out: string) => Effect.forEach(out.trim().split("\n"), (line) => Schema.decode(Line)(line))
+
+const within = { timeout: 60_000 }
+
+describe("the program", () => {
+  it.scopedLive("streams the demo as JSON, one object a line, through a connection that breaks and heals", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* run(["--json", "--for", "10s"])
+      assert.deepStrictEqual([code, err], [0, ""])
+      const all = yield* lines(out)
+      const market = all.filter((line) => "source" in line)
+      assert.deepStrictEqual([...new Set(market.map(({ type }) => type))].sort(), ["kline", "ticker", "trade"])
+      for (const event of market) {
+        assert.deepStrictEqual(Object.keys(event), ["source", "symbol", "type", "data", "timestamp"])
+        assert.strictEqual(event["symbol"], "BTCUSDT")
+      }
+      const connection = all.flatMap((line) => "connection" in line ? [line["event"]] : [])
+      assert.deepStrictEqual(connection, [
+        "Dialling",
+        "Opened",
+        "Lost",
+        "Waiting",
+        "Dialling",
+        "Opened",
+        "Gap",
+        "Summary"
+      ])
+    }), within)
+
+  it.scopedLive("watches the streams it is told to, at the venue it is told to", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      const { code, out } = yield* run(
+        ["--json", "--for", "4s", "--ws", exchange.wsUrl, "--stream", "ethusdt@bookTicker", "-s", "solusdt@miniTicker"]
+      )
+      assert.strictEqual(code, 0)
+      const market = (yield* lines(out)).filter((line) => "source" in line)
+      assert.deepStrictEqual([...new Set(market.map(({ symbol }) => symbol))].sort(), ["ETHUSDT", "SOLUSDT"])
+    }), within)
+
+  it.scopedLive("tells people what goes on, and sums it up when it is interrupted", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* run([], {}, "connected  BTCUSDT")
+      assert.deepStrictEqual([code, err], [0, ""])
+      assert.match(out, /connected in /)
+      assert.match(out, /\d\d:\d\d:\d\d {2}connected {2}BTCUSDT \d+\.\d\d/)
+      assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 frames skipped\./)
+    }), within)
+
+  it.scopedLive("ends at once when it is interrupted while it reconnects", () =>
+    Effect.gen(function*() {
+      const { code, out } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_INITIAL_DELAY: "3600", WEBSOCKET_MAX_DELAY: "3600" }, "next dial at")
+      assert.strictEqual(code, 0)
+      assert.match(out, /Ran for .*\n/)
+    }), within)
+
+  it.scopedLive("says why it gives up, and exits with 1", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_MAX_RETRIES: "0" })
+      assert.strictEqual(code, 1)
+      assert.match(err, /^Gave up after 0 retries in \d+ms; the last failure: The dial failed with ECONNREFUSED: .*\n$/)
+    }), within)
+
+  for (
+    const [variables, sentence] of [
+      [{ WEBSOCKET_JITTER_FACTOR: "2" }, `WEBSOCKET_JITTER_FACTOR is "2", and must be a number from 0 to 1.\n`],
+      [{ TRADING_MODE: "mars" }, `TRADING_MODE must be one of demo, paper, live.\n`],
+      [{ HOLDFAST_CONFIG: "nowhere.json" }, /^HOLDFAST_CONFIG is "nowhere.json", which cannot be read: .*\n$/]
+    ] as const
+  ) {
+    it.scopedLive(`says what is wrong with ${Object.keys(variables).join()}, and exits with 1`, () =>
+      Effect.gen(function*() {
+        const { code, err, out } = yield* run([], variables)
+        assert.deepStrictEqual([code, out], [1, ""])
+        if (typeof sentence === "string") assert.strictEqual(err, sentence)
+        else assert.match(err, sentence)
+      }), within)
+  }
+
+  it.scopedLive("says what is wrong with the command line", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* run(["--for", "soon"])
+      assert.strictEqual(code, 1)
+      assert.include(out + err, "must be a duration, such as 20s, 5m or 1h")
+    }), within)
+})
