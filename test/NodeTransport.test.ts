@@ -1,0 +1,359 @@
+import * as PlatformSocket from "@effect/platform/Socket"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { createHash } from "node:crypto"
+import { createServer as createHttpsServer } from "node:https"
+import type { AddressInfo, Server, Socket as TcpSocket } from "node:net"
+import { createServer } from "node:net"
+import { WebSocket, WebSocketServer } from "ws"
+import { NodeTransport, Transport } from "holdfast"
+import * as selfSigned from "./utils/selfSigned.ts"
+
+const portOf = (server: { readonly address: () => AddressInfo | string | null }) => {
+  const address = server.address()
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+const listening = <S extends Server | WebSocketServer>(server: S) =>
+  Effect.acquireRelease(
+    Effect.async<S>((resume) => {
+      server.once("listening", () => {
+        resume(Effect.succeed(server))
+      })
+    }),
+    (server) =>
+      Effect.async<void>((resume) => {
+        if ("clients" in server) { for (const client of server.clients) client.terminate() }
+        server.close(() => {
+          resume(Effect.void)
+        })
+      })
+  )
+
+// A WebSocket server that does this with every client.
+const peer = (onClient: (client: WebSocket) => void, options: { readonly autoPong?: boolean } = {}) =>
+  Effect.map(
+    Effect.suspend(() => {
+      const server = new WebSocketServer({ host: "127.0.0.1", port: 0, ...options })
+      server.on("connection", (client) => {
+        client.on("error", () => undefined)
+        onClient(client)
+      })
+      return listening(server)
+    }),
+    (server) => `ws://127.0.0.1:${portOf(server)}`
+  )
+
+// A TCP server that does this with every connection, and says when one has ended.
+const raw = (onSocket: (socket: TcpSocket) => void) =>
+  Effect.gen(function*() {
+    let ended: () => void = () => undefined
+    const closed = new Promise<void>((resolve) => {
+      ended = resolve
+    })
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined)
+      socket.on("close", ended)
+      onSocket(socket)
+      // Without reading it would never see the other side go.
+      socket.resume()
+    })
+    server.listen(0, "127.0.0.1")
+    yield* listening(server)
+    return { url: `ws://127.0.0.1:${portOf(server)}`, closed: Effect.promise(() => closed) }
+  })
+
+// RFC 6455 §4.2.2: how a server shows that it has understood the key.
+const accept = (key: string) =>
+  createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64")
+
+const request = (url: string): Transport.DialRequest => ({
+  url: Redacted.make(url),
+  protocols: [],
+  headers: {},
+  maxMessageBytes: 1_000_000,
+  closeTimeout: Duration.millis(200)
+})
+
+const dial = (url: string, overrides: Partial<Transport.DialRequest> = {}) =>
+  Effect.flatMap(Transport.Transport, (transport) => transport.dial({ ...request(url), ...overrides }))
+
+const collect = (socket: Transport.Socket, count: number) =>
+  Effect.gen(function*() {
+    const all: Array<Transport.Message> = []
+    while (all.length < count) all.push(...(yield* socket.pull))
+    return all
+  })
+
+const transports = {
+  NodeTransport: NodeTransport.layer,
+  layerWebSocketConstructor: Transport.layerWebSocketConstructor.pipe(
+    // The WHATWG interface, as any platform has it: here the one that `ws` offers.
+    Layer.provide(Layer.succeed(PlatformSocket.WebSocketConstructor, (url, protocols) => {
+      const ws = new WebSocket(url, protocols)
+      const whatwg: unknown = ws
+      if (!isWhatwg(whatwg)) throw new Error("ws does not look like a WebSocket")
+      return whatwg
+    }))
+  )
+}
+
+const isWhatwg = (value: unknown): value is globalThis.WebSocket => value instanceof WebSocket
+
+for (const [name, layer] of Object.entries(transports)) {
+  describe(name, () => {
+    it.scopedLive("yields text as text and bytes as bytes, in order", () =>
+      Effect.gen(function*() {
+        const url = yield* peer((client) => {
+          for (let i = 0; i < 100; i++) client.send(i % 2 === 0 ? `päckchen ${i}` : Buffer.of(i))
+        })
+        const socket = yield* dial(url)
+        const all = yield* collect(socket, 100)
+        all.forEach((message, i) => {
+          if (i % 2 === 0) assert.strictEqual(message, `päckchen ${i}`)
+          else assert.deepStrictEqual(typeof message === "string" ? [] : [...message], [i])
+        })
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("yields what came before the end, then the end, and no other end after", () =>
+      Effect.gen(function*() {
+        const url = yield* peer((client) => {
+          client.send("last words")
+          client.close(4321, "that is all")
+        })
+        const socket = yield* dial(url)
+        assert.deepStrictEqual(yield* collect(socket, 1), ["last words"])
+        for (let i = 0; i < 2; i++) {
+          const error = yield* Effect.flip(socket.pull)
+          assert(error._tag === "ConnectionClosed")
+          assert.deepStrictEqual([error.code, error.reason], [4321, "that is all"])
+        }
+        const unsent = yield* Effect.flip(socket.send("too late"))
+        assert.strictEqual(unsent.message, "The message could not be sent: the socket has ended.")
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("sends text and bytes, and says which subprotocol was chosen", () =>
+      Effect.gen(function*() {
+        const url = yield* peer((client) => {
+          client.on("message", (data, isBinary) => {
+            client.send(data, { binary: isBinary })
+          })
+        })
+        const socket = yield* dial(url, { protocols: ["two", "one"] })
+        yield* socket.send("text")
+        yield* socket.send(Uint8Array.of(1, 2))
+        const [text, bytes] = yield* collect(socket, 2)
+        assert.strictEqual(text, "text")
+        assert.deepStrictEqual(Buffer.from(bytes ?? ""), Buffer.of(1, 2))
+        assert.strictEqual(socket.protocol, "two")
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("does not read a message that is too large", () =>
+      Effect.gen(function*() {
+        const url = yield* peer((client) => {
+          client.send("x".repeat(101))
+        })
+        const socket = yield* dial(url, { maxMessageBytes: 100 })
+        const error = yield* Effect.flip(socket.pull)
+        assert.strictEqual(error.message, "The peer sent a message of more than 100 bytes.")
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("never shows a URL that cannot be dialled", () =>
+      Effect.gen(function*() {
+        for (const url of ["secret", "http://secret/", "ws://host/#secret", "ws://secret:port/"]) {
+          const error = yield* Effect.flip(dial(url))
+          assert.strictEqual(error._tag, "InvalidUrl")
+          assert.notInclude(error.message + JSON.stringify(error), "secret")
+        }
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("fails a dial that nobody answers", () =>
+      Effect.gen(function*() {
+        const url = yield* Effect.scoped(Effect.map(raw(() => undefined), (server) => server.url))
+        const error = yield* Effect.flip(dial(url))
+        assert.strictEqual(error._tag, "DialFailed")
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("lets go of a dial that is interrupted", () =>
+      Effect.gen(function*() {
+        let connected: () => void = () => undefined
+        const connection = new Promise<void>((resolve) => {
+          connected = resolve
+        })
+        const { closed, url } = yield* raw((socket) => {
+          socket.resume()
+          connected()
+        })
+        const dialling = yield* Effect.fork(Effect.scoped(dial(url)))
+        yield* Effect.promise(() => connection)
+        yield* Fiber.interrupt(dialling)
+        yield* closed
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("closes politely with its scope", () =>
+      Effect.gen(function*() {
+        let told: (code: number) => void = () => undefined
+        const code = new Promise<number>((resolve) => {
+          told = resolve
+        })
+        const url = yield* peer((client) => {
+          client.on("close", told)
+        })
+        yield* Effect.scoped(dial(url))
+        assert.strictEqual(yield* Effect.promise(() => code), 1000)
+      }).pipe(Effect.provide(layer)))
+  })
+}
+
+describe("NodeTransport", () => {
+  const provide = Effect.provide(NodeTransport.layer)
+
+  it.scopedLive("drops a peer that does not answer the close frame", () =>
+    Effect.gen(function*() {
+      const { closed, url } = yield* raw((socket) => {
+        socket.once("data", (data) => {
+          const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
+          socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+            `Sec-WebSocket-Accept: ${accept(key)}\r\n\r\n`)
+          // And deaf from here on.
+        })
+      })
+      yield* Effect.scoped(dial(url))
+      yield* closed
+    }).pipe(provide))
+
+  it.scopedLive("fails a dial with nonsense for an answer", () =>
+    Effect.gen(function*() {
+      const { url } = yield* raw((socket) => {
+        socket.end("I am no web server.\r\n\r\n")
+      })
+      const error = yield* Effect.flip(dial(url))
+      assert.strictEqual(error._tag, "DialFailed")
+    }).pipe(provide))
+
+  it.scopedLive("fails a dial whose key was not understood", () =>
+    Effect.gen(function*() {
+      const { url } = yield* raw((socket) => {
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+          `Sec-WebSocket-Accept: nonsense\r\n\r\n`)
+      })
+      const error = yield* Effect.flip(dial(url))
+      assert(error._tag === "DialFailed")
+      assert.include(error.reason, "Sec-WebSocket-Accept")
+    }).pipe(provide))
+
+  it.scopedLive("does not wait for the end of a refusal's body", () =>
+    Effect.gen(function*() {
+      const { url } = yield* raw((socket) => {
+        socket.write(`HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n`)
+      })
+      const error = yield* Effect.flip(dial(url))
+      assert(error._tag === "HandshakeRejected")
+      assert.deepStrictEqual([error.status, error.body], [503, "busy"])
+    }).pipe(provide))
+
+  it.scopedLive("refuses a certificate that nobody vouches for", () =>
+    Effect.gen(function*() {
+      const https = createHttpsServer({ key: selfSigned.key, cert: selfSigned.cert })
+      https.listen(0, "127.0.0.1")
+      yield* listening(https)
+      const error = yield* Effect.flip(dial(`wss://127.0.0.1:${portOf(https)}`))
+      assert(error._tag === "DialFailed")
+      assert.strictEqual(error.code, "DEPTH_ZERO_SELF_SIGNED_CERT")
+    }).pipe(provide))
+
+  it.scopedLive("refuses headers and subprotocols that may not be sent, without showing them", () =>
+    Effect.gen(function*() {
+      const url = yield* peer(() => undefined)
+      for (
+        const overrides of [
+          { headers: { authorization: Redacted.make("secret\n") } },
+          { protocols: ["not a token"] }
+        ]
+      ) {
+        const error = yield* Effect.flip(dial(url, overrides))
+        assert(error._tag === "DialFailed")
+        assert.strictEqual(error.code, "ERR_INVALID_REQUEST")
+        assert.notInclude(error.message, "secret")
+      }
+    }).pipe(provide))
+
+  it.scopedLive("sends headers", () =>
+    Effect.gen(function*() {
+      const server = yield* Effect.suspend(() => listening(new WebSocketServer({ host: "127.0.0.1", port: 0 })))
+      const seen = new Promise((resolve) => {
+        server.on("connection", (_, { headers }) => {
+          resolve(headers["x-key"])
+        })
+      })
+      yield* dial(`ws://127.0.0.1:${portOf(server)}`, { headers: { "X-Key": Redacted.make("value") } })
+      assert.strictEqual(yield* Effect.promise(() => seen), "value")
+    }).pipe(provide))
+
+  it.scopedLive("ends with 1007 on text that is not UTF-8", () =>
+    Effect.gen(function*() {
+      const url = yield* peer((client) => {
+        client.send(Buffer.of(0xff, 0xfe), { binary: false })
+      })
+      const socket = yield* dial(url)
+      const error = yield* Effect.flip(socket.pull)
+      assert(error._tag === "ConnectionClosed")
+      assert.deepStrictEqual([error.code, error.reason], [1007, "Invalid WebSocket frame: invalid UTF-8 sequence"])
+    }).pipe(provide))
+
+  it.scopedLive("sees pongs, and only those that answer its own pings", () =>
+    Effect.gen(function*() {
+      const url = yield* peer((client) => {
+        client.pong("1")
+      }, { autoPong: false })
+      const socket = yield* dial(url)
+      const unanswered = yield* Effect.fork(socket.ping)
+      yield* socket.terminate
+      const error = yield* Effect.flip(Fiber.join(unanswered))
+      assert.strictEqual(error._tag, "ConnectionClosed")
+
+      const answering = yield* dial(yield* peer(() => undefined))
+      yield* answering.ping
+      yield* answering.ping
+    }).pipe(provide))
+
+  it.scopedLive("holds the peer up while nobody pulls, and loses nothing by it", () =>
+    Effect.gen(function*() {
+      const total = 20_000
+      const text = "x".repeat(2_000)
+      let client: WebSocket | undefined
+      const url = yield* peer((connected) => {
+        client = connected
+        for (let i = 0; i < total; i++) connected.send(`${i} ${text}`)
+      })
+      const socket = yield* dial(url)
+      // A round trip's worth of turns, in which everything would arrive that is not held up.
+      const other = yield* dial(yield* peer((second) => {
+        second.on("message", () => {
+          second.send("turn")
+        })
+      }))
+      for (let i = 0; i < 100; i++) {
+        yield* other.send("turn")
+        yield* other.pull
+      }
+      assert.isAbove(client?.bufferedAmount ?? 0, 10_000_000)
+      const all = yield* collect(socket, total)
+      assert.deepStrictEqual(all.map((message) => parseInt(String(message))), Array.from({ length: total }, (_, i) => i))
+    }).pipe(provide))
+})
+
+describe("layerWebSocketConstructor", () => {
+  it.scopedLive("says what it cannot do, and does not pretend", () =>
+    Effect.gen(function*() {
+      const { capabilities } = yield* Transport.Transport
+      assert.deepStrictEqual(Object.values(capabilities), [false, false, false, false, false])
+      const error = yield* Effect.flip(dial("ws://127.0.0.1:1", { headers: { "x-key": Redacted.make("value") } }))
+      assert(error._tag === "DialFailed")
+      assert.strictEqual(error.code, "UNSUPPORTED_HEADERS")
+    }).pipe(Effect.provide(transports.layerWebSocketConstructor)))
+})
