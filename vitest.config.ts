@@ -13,6 +13,8 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-    testTimeout: 30_000
+    testTimeout: 30_000,
+    // What a test logs is of interest when it fails.
+    silent: "passed-only"
   }
 })

@@ -13,7 +13,8 @@ import { ConnectionTimeout } from "./ConnectionError.ts"
 
 /**
  * A timer that fires this much too late means that our event loop stalled (or the machine slept). Whoever was waited
- * for then gets as much time again, since its answer could not be read. One second is what centrifuge-js uses.
+ * for then gets as much time again from there on, since what it sent could not be read. One second is what
+ * centrifuge-js uses.
  *
  * @since 0.1.0
  * @category constants
@@ -29,8 +30,8 @@ export const stallGrace: Duration.Duration = Duration.seconds(1)
 export interface Activity {
   /** When a message was read last, or reading began. */
   lastRead: number
-  /** Whether reading is held up by a consumer that has not made room. */
-  suspended: boolean
+  /** Since when reading is held up by a consumer that has not made room, if it is. */
+  suspendedAt: number | undefined
   /** When reading last went on after it had been held up. */
   resumedAt: number
 }
@@ -49,6 +50,9 @@ const sleepUntil = (at: number): Effect.Effect<void> =>
  * Fails with `ConnectionTimeout` (phase `message`) when nothing was read for `timeout`. Never completes otherwise. An
  * infinite `timeout` switches it off.
  *
+ * While reading is held up, it logs a warning every `timeout` instead: a consumer that has stopped reading looks just
+ * like a quiet market.
+ *
  * @since 0.1.0
  * @category deadlines
  */
@@ -58,17 +62,21 @@ export const messageDeadline = (
 ): Effect.Effect<never, ConnectionTimeout> => {
   if (!Duration.isFinite(timeout)) return Effect.never
   const millis = Duration.toMillis(timeout)
-  const watch = Effect.gen(function*() {
+  return Effect.gen(function*() {
     for (;;) {
       const seen = activity.lastRead
+      const heldUp = activity.suspendedAt
       const now = yield* Clock.currentTimeMillis
-      yield* sleepUntil(activity.suspended ? now + millis : seen + millis)
-      if (!activity.suspended && activity.lastRead === seen) {
+      yield* sleepUntil(heldUp === undefined ? seen + millis : now + millis)
+      if (activity.suspendedAt !== undefined) {
+        if (activity.suspendedAt === heldUp) {
+          yield* Effect.logWarning("The inbox is full and nobody reads it: what the peer sends is held up.")
+        }
+      } else if (activity.lastRead === seen) {
         return yield* new ConnectionTimeout({ phase: "message", after: timeout })
       }
     }
   })
-  return watch
 }
 
 /**
@@ -98,11 +106,11 @@ export const pings = <E>(options: {
       return yield* onPong(Duration.millis(now - sent))
     }
     // Reading was held up while the pong was due: it may be waiting behind what was not read.
-    if (activity.suspended || activity.resumedAt >= sent) return
+    if (activity.suspendedAt !== undefined || activity.resumedAt >= sent) return
     return yield* new ConnectionTimeout({ phase: "pong", after: timeout })
   })
   return Effect.forever(Effect.zipRight(
     Effect.sleep(interval),
-    Effect.suspend(() => activity.suspended ? Effect.void : once)
+    Effect.suspend(() => activity.suspendedAt === undefined ? once : Effect.void)
   ))
 }

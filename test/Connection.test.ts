@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,11 +11,14 @@ import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
+import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Tracer from "effect/Tracer"
 import { Connection, ConnectionError, ConnectionState, FailureClass, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
@@ -540,6 +544,8 @@ describe("by hand", () => {
           assert.strictEqual((yield* connection.state)._tag, "Closed")
           assert.strictEqual((yield* Effect.flip(connection.connect))._tag, "NotConnected")
           yield* Effect.provide(untouched, ended.context)
+          // No timer is left either, nor the fibre that would wait for it.
+          assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
         }),
       { discard: true }
     ))
@@ -713,6 +719,75 @@ describe("what is told", () => {
       assert.isAbove(lines.length, 5)
       assert.notMatch(lines.join("\n"), /secret/)
       assert.match(lines.join("\n"), /peer\.test:8080/)
+    }))
+
+  it.effect("metrics count dials, closes, messages, drops and outages", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      yield* connection.send("hello")
+      const values = new Map<string, unknown>()
+      for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
+        const tags = [...metricKey.tags].map(({ key, value }) => `${key}=${value}`)
+        if (!tags.includes("server.address=metered.test")) continue
+        assert.include(tags, "server.port=443")
+        const extra = tags.filter((tag) => !/^(server|unit)/.test(tag)).sort()
+        values.set(
+          [metricKey.name.replace("websocket.client.", ""), ...extra].join(" "),
+          MetricState.isCounterState(metricState)
+            ? metricState.count
+            : MetricState.isGaugeState(metricState)
+            ? metricState.value
+            : MetricState.isHistogramState(metricState)
+            ? [metricState.count, metricState.sum]
+            : undefined
+        )
+      }
+      assert.deepStrictEqual([...values].sort(), [
+        ["closes error.type=ConnectionClosed websocket.close.code=1012", 1],
+        ["connection.attempts error.type=DialFailed outcome=failed", 1],
+        ["connection.attempts outcome=opened", 2],
+        ["connection.duration", [1, 5]],
+        ["connection.open.duration", [2, 0]],
+        ["connection.outage.duration", [1, 1]],
+        ["connection.reconnect.delay", [2, 2]],
+        ["connections state=open", 1],
+        ["messages direction=received", 3],
+        ["messages direction=sent", 1]
+      ])
+    }).pipe(
+      Effect.provide(scripted([
+        fail(),
+        open(send("a", "b"), wait("5 seconds"), close(1012)),
+        open(send("c"))
+      ], { url: "wss://metered.test/secret" }))
+    ))
+
+  it.effect("every dial is a span, which knows the server and not the path", () =>
+    Effect.gen(function*() {
+      const spans: Array<Tracer.Span> = []
+      const native = yield* Effect.tracer
+      const tracer = Tracer.make({
+        ...native,
+        span: (...args) => {
+          const span = native.span(...args)
+          spans.push(span)
+          return span
+        }
+      })
+      yield* TestClock.adjust("10 seconds").pipe(
+        Effect.provide(scripted([fail(), open()])),
+        Effect.withTracer(tracer)
+      )
+      const dials = spans.filter(({ name }) => name === "websocket.connect")
+      assert.deepStrictEqual(dials.map(({ attributes, kind, status }) => [
+        kind,
+        attributes.get("server.address"),
+        attributes.get("server.port"),
+        attributes.get("websocket.attempt"),
+        status._tag === "Ended" && Exit.isSuccess(status.exit)
+      ]), [["client", "peer.test", 8080, 0, false], ["client", "peer.test", 8080, 1, true]])
     }))
 
   it.effect("options out of range are refused by name", () =>

@@ -67,7 +67,7 @@ export const run = Effect.fnUntraced(function*(options: {
     const early = Early.make(settings.inbox.capacity)
     const activity: Liveness.Activity = {
       lastRead: clock.unsafeCurrentTimeMillis(),
-      suspended: false,
+      suspendedAt: undefined,
       resumedAt: Number.NEGATIVE_INFINITY
     }
 
@@ -77,9 +77,9 @@ export const run = Effect.fnUntraced(function*(options: {
       const left = inbox.unsafeOfferAll(batch)
       if (left === 0) return Effect.void
       if (settings.inbox.overflow === "fail") return new InboxOverflow({ capacity: settings.inbox.capacity })
-      activity.suspended = true
+      activity.suspendedAt = clock.unsafeCurrentTimeMillis()
       return Effect.map(inbox.offerAll(batch.slice(batch.length - left)), () => {
-        activity.suspended = false
+        activity.suspendedAt = undefined
         activity.resumedAt = activity.lastRead = clock.unsafeCurrentTimeMillis()
       })
     }
@@ -95,7 +95,11 @@ export const run = Effect.fnUntraced(function*(options: {
     const open = Effect.suspend(() => {
       openedAt = clock.unsafeCurrentTimeMillis()
       return Effect.addFinalizer(() => hooks.onClosed)
-    }).pipe(Effect.zipRight(hooks.onOpened(socket)), Effect.zipRight(early.release(deliver)))
+    }).pipe(
+      Effect.zipRight(hooks.onOpened(socket)),
+      Effect.uninterruptible,
+      Effect.zipRight(early.release(deliver))
+    )
 
     // Without a handshake, the very first message is delivered, even if the socket ends right behind it.
     const { onOpen } = settings
