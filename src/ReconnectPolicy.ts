@@ -12,6 +12,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
+import * as Settings from "./internal/reconnectSettings.ts"
 
 /**
  * The settings, complete.
@@ -71,115 +72,7 @@ export interface Options {
  * @since 0.1.0
  * @category constants
  */
-export const defaults: ReconnectPolicy = {
-  enabled: true,
-  maxRetries: 10,
-  initialDelay: Duration.seconds(1),
-  maxDelay: Duration.seconds(60),
-  backoffMultiplier: 2,
-  jitterFactor: 0.25,
-  stableAfter: Duration.seconds(5),
-  provenBy: "message"
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The rules for each setting: the one place where they are written down.
-
-interface Field<A> {
-  readonly key: string
-  readonly allowed: string
-  readonly fallback: A
-  readonly parse: (text: string) => Option.Option<A>
-  readonly isAllowed: (value: A) => boolean
-}
-
-const booleans = new Map([
-  ...["true", "yes", "on", "1"].map((text) => [text, true] as const),
-  ...["false", "no", "off", "0"].map((text) => [text, false] as const)
-])
-
-const parseBoolean = (text: string) => Option.fromNullable(booleans.get(text.toLowerCase()))
-
-const parseNumber = (text: string) => {
-  const number = Number(text)
-  return Number.isFinite(number) ? Option.some(number) : Option.none()
-}
-
-// Plain numbers are seconds. `Duration` itself would read a negative one as zero.
-const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  if (text.startsWith("-")) return Option.none()
-  return Option.orElse(Option.map(parseNumber(text), Duration.seconds), () => Duration.decodeUnknown(text))
-}
-
-const parseRetries = (text: string): Option.Option<number | "unlimited"> =>
-  text === "unlimited" ? Option.some(text) : parseNumber(text)
-
-const isFinite = (duration: Duration.Duration) => Duration.isFinite(duration)
-
-const fields = {
-  enabled: {
-    key: "WEBSOCKET_RECONNECTION_ENABLED",
-    allowed: "true or false",
-    fallback: defaults.enabled,
-    parse: parseBoolean,
-    isAllowed: () => true
-  },
-  maxRetries: {
-    key: "WEBSOCKET_MAX_RETRIES",
-    allowed: `a whole number from 0, or "unlimited"`,
-    fallback: defaults.maxRetries,
-    parse: parseRetries,
-    isAllowed: (retries) => retries === "unlimited" || (Number.isSafeInteger(retries) && retries >= 0)
-  },
-  initialDelay: {
-    key: "WEBSOCKET_INITIAL_DELAY",
-    allowed: `longer than zero, in seconds or like "500 millis"`,
-    fallback: defaults.initialDelay,
-    parse: parseDuration,
-    isAllowed: (delay) => isFinite(delay) && Duration.greaterThan(delay, Duration.zero)
-  },
-  maxDelay: {
-    key: "WEBSOCKET_MAX_DELAY",
-    allowed: `longer than zero, in seconds or like "2 minutes"`,
-    fallback: defaults.maxDelay,
-    parse: parseDuration,
-    isAllowed: (delay) => isFinite(delay) && Duration.greaterThan(delay, Duration.zero)
-  },
-  backoffMultiplier: {
-    key: "WEBSOCKET_BACKOFF_MULTIPLIER",
-    allowed: "a number from 1",
-    fallback: defaults.backoffMultiplier,
-    parse: parseNumber,
-    isAllowed: (multiplier) => Number.isFinite(multiplier) && multiplier >= 1
-  },
-  jitterFactor: {
-    key: "WEBSOCKET_JITTER_FACTOR",
-    allowed: "a number from 0 to 1",
-    fallback: defaults.jitterFactor,
-    parse: parseNumber,
-    isAllowed: (factor) => factor >= 0 && factor <= 1
-  },
-  stableAfter: {
-    key: "WEBSOCKET_STABLE_AFTER",
-    allowed: `zero or longer, in seconds or like "5 seconds"`,
-    fallback: defaults.stableAfter,
-    parse: parseDuration,
-    isAllowed: isFinite
-  }
-} satisfies { readonly [K in Exclude<keyof ReconnectPolicy, "provenBy">]: Field<ReconnectPolicy[K]> }
-
-type Value = boolean | number | string | Duration.Duration
-
-const shown = (value: Value) => Duration.isDuration(value) ? Duration.format(value) : String(value)
-
-const invalid = (key: string, value: string, allowed: string) =>
-  ConfigError.InvalidData([key], `${key} is "${value}", and must be ${allowed}`)
-
-// The one rule between two settings.
-const atLeastInitial = (initial: Duration.Duration) => `at least the initial delay of ${Duration.format(initial)}`
-
-const inOrder = ({ initialDelay, maxDelay }: Pick<ReconnectPolicy, "initialDelay" | "maxDelay">) =>
-  Duration.greaterThanOrEqualTo(maxDelay, initialDelay)
+export const defaults: ReconnectPolicy = Settings.defaults
 
 /**
  * Completes the settings. What is out of range is a `ConfigError` that names every setting at fault, its value, and
@@ -210,24 +103,24 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
     stableAfter: duration(options.stableAfter, defaults.stableAfter),
     provenBy: options.provenBy ?? defaults.provenBy
   }
-  const check = <A extends Value>(
+  const check = <A extends Settings.Value>(
     name: string,
     value: A,
     { allowed, isAllowed }: { readonly allowed: string; readonly isAllowed: (value: A) => boolean }
   ) =>
     isAllowed(value)
       ? []
-      : [invalid(name, shown(value), allowed)]
+      : [Settings.invalid(name, Settings.shown(value), allowed)]
   const errors = [
-    ...check("maxRetries", policy.maxRetries, fields.maxRetries),
-    ...check("initialDelay", policy.initialDelay, fields.initialDelay),
-    ...check("maxDelay", policy.maxDelay, fields.maxDelay),
-    ...check("backoffMultiplier", policy.backoffMultiplier, fields.backoffMultiplier),
-    ...check("jitterFactor", policy.jitterFactor, fields.jitterFactor),
-    ...check("stableAfter", policy.stableAfter, fields.stableAfter),
+    ...check("maxRetries", policy.maxRetries, Settings.fields.maxRetries),
+    ...check("initialDelay", policy.initialDelay, Settings.fields.initialDelay),
+    ...check("maxDelay", policy.maxDelay, Settings.fields.maxDelay),
+    ...check("backoffMultiplier", policy.backoffMultiplier, Settings.fields.backoffMultiplier),
+    ...check("jitterFactor", policy.jitterFactor, Settings.fields.jitterFactor),
+    ...check("stableAfter", policy.stableAfter, Settings.fields.stableAfter),
     ...check("maxDelay", policy.maxDelay, {
-      allowed: atLeastInitial(policy.initialDelay),
-      isAllowed: () => inOrder(policy)
+      allowed: Settings.atLeastInitial(policy.initialDelay),
+      isAllowed: () => Settings.inOrder(policy)
     })
   ]
   return Arr.isNonEmptyReadonlyArray(errors)
@@ -393,12 +286,12 @@ export const schedule = (policy: ReconnectPolicy): Schedule.Schedule<Loss, Loss>
 // From the environment or a file
 
 // An empty value is how a shell unsets a variable: as good as none.
-const read = <A>({ allowed, fallback, isAllowed, key, parse }: Field<A>): Config.Config<A> =>
+const read = <A>({ allowed, fallback, isAllowed, key, parse }: Settings.Field<A>): Config.Config<A> =>
   Config.string(key).pipe(
     Config.mapOrFail((text) =>
       text.trim() === "" ? Either.right(fallback) : Either.fromOption(
         Option.filter(parse(text.trim()), isAllowed),
-        () => invalid(key, text, allowed)
+        () => Settings.invalid(key, text, allowed)
       )
     ),
     Config.withDefault(fallback)
@@ -424,19 +317,19 @@ const read = <A>({ allowed, fallback, isAllowed, key, parse }: Field<A>): Config
  * ```
  */
 export const config: Config.Config<ReconnectPolicy> = Config.all({
-  enabled: read(fields.enabled),
-  maxRetries: read(fields.maxRetries),
-  initialDelay: read(fields.initialDelay),
-  maxDelay: read(fields.maxDelay),
-  backoffMultiplier: read(fields.backoffMultiplier),
-  jitterFactor: read(fields.jitterFactor),
-  stableAfter: read(fields.stableAfter)
+  enabled: read(Settings.fields.enabled),
+  maxRetries: read(Settings.fields.maxRetries),
+  initialDelay: read(Settings.fields.initialDelay),
+  maxDelay: read(Settings.fields.maxDelay),
+  backoffMultiplier: read(Settings.fields.backoffMultiplier),
+  jitterFactor: read(Settings.fields.jitterFactor),
+  stableAfter: read(Settings.fields.stableAfter)
 }).pipe(
   Config.mapOrFail((settings) =>
-    inOrder(settings)
+    Settings.inOrder(settings)
       ? Either.right({ ...settings, provenBy: defaults.provenBy })
       : Either.left(
-        invalid(fields.maxDelay.key, Duration.format(settings.maxDelay), atLeastInitial(settings.initialDelay))
+        Settings.invalid(Settings.fields.maxDelay.key, Duration.format(settings.maxDelay), Settings.atLeastInitial(settings.initialDelay))
       )
   )
 )
@@ -447,17 +340,17 @@ export const config: Config.Config<ReconnectPolicy> = Config.all({
  * @since 0.1.0
  * @category config
  */
-export const keys: ReadonlyArray<string> = Object.values(fields).map(({ key }) => key)
+export const keys: ReadonlyArray<string> = Object.values(Settings.fields).map(({ key }) => key)
 
 const warn = (message: string, key: string, used: string) =>
   Effect.logWarning(`${message}. Using ${used} instead.`).pipe(Effect.annotateLogs({ key, used }))
 
-const readOrDefault = <A extends Value>(
-  field: Field<A>
+const readOrDefault = <A extends Settings.Value>(
+  field: Settings.Field<A>
 ): Effect.Effect<A> =>
   Effect.catchAll(read(field), (error) =>
     Effect.as(
-      warn("message" in error ? error.message : `${field.key} cannot be read`, field.key, shown(field.fallback)),
+      warn("message" in error ? error.message : `${field.key} cannot be read`, field.key, Settings.shown(field.fallback)),
       field.fallback
     ))
 
@@ -481,19 +374,19 @@ const readOrDefault = <A extends Value>(
  */
 export const configOrDefault: Effect.Effect<ReconnectPolicy> = Effect.gen(function*() {
   const settings = {
-    enabled: yield* readOrDefault(fields.enabled),
-    maxRetries: yield* readOrDefault<number | "unlimited">(fields.maxRetries),
-    initialDelay: yield* readOrDefault(fields.initialDelay),
-    maxDelay: yield* readOrDefault(fields.maxDelay),
-    backoffMultiplier: yield* readOrDefault(fields.backoffMultiplier),
-    jitterFactor: yield* readOrDefault(fields.jitterFactor),
-    stableAfter: yield* readOrDefault(fields.stableAfter),
+    enabled: yield* readOrDefault(Settings.fields.enabled),
+    maxRetries: yield* readOrDefault<number | "unlimited">(Settings.fields.maxRetries),
+    initialDelay: yield* readOrDefault(Settings.fields.initialDelay),
+    maxDelay: yield* readOrDefault(Settings.fields.maxDelay),
+    backoffMultiplier: yield* readOrDefault(Settings.fields.backoffMultiplier),
+    jitterFactor: yield* readOrDefault(Settings.fields.jitterFactor),
+    stableAfter: yield* readOrDefault(Settings.fields.stableAfter),
     provenBy: defaults.provenBy
   }
-  if (inOrder(settings)) return settings
+  if (Settings.inOrder(settings)) return settings
   const maxDelay = Duration.max(defaults.maxDelay, settings.initialDelay)
-  const { key } = fields.maxDelay
-  const text = `${key} is "${Duration.format(settings.maxDelay)}", and must be ${atLeastInitial(settings.initialDelay)}`
-  yield* warn(text, key, shown(maxDelay))
+  const { key } = Settings.fields.maxDelay
+  const text = `${key} is "${Duration.format(settings.maxDelay)}", and must be ${Settings.atLeastInitial(settings.initialDelay)}`
+  yield* warn(text, key, Settings.shown(maxDelay))
   return { ...settings, maxDelay }
 })

@@ -5,6 +5,8 @@
  */
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import type { Client } from "./Client.ts"
+import type { Topics } from "./Topics.ts"
 
 /**
  * How a request is told from others: a 64-bit integer, up to 36 letters and digits, or nothing.
@@ -102,3 +104,45 @@ const ofRecord = (request: Readonly<Record<string, unknown>>): Either.Either<Con
 export const parse = (text: string): Either.Either<ControlMessage, Refusal> =>
   Either.flatMap(parseJson(text), (json) =>
     Predicate.isReadonlyRecord(json) ? ofRecord(json) : invalid("expected an object"))
+
+/**
+ * How many streams a connection may have (Binance docs).
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxStreams = 1024
+
+const perform = (topics: Topics, client: Client, request: ControlMessage): object => {
+  const { id } = request
+  switch (request.method) {
+    case "SUBSCRIBE":
+      if (client.streams.size + request.params.length > maxStreams) {
+        return { error: { code: 4, msg: "Too many subscriptions" }, id }
+      }
+      topics.subscribe(client, request.params)
+      return { result: null, id }
+    case "UNSUBSCRIBE":
+      topics.unsubscribe(client, request.params)
+      return { result: null, id }
+    case "LIST_SUBSCRIPTIONS":
+      return { result: [...client.streams], id }
+    case "SET_PROPERTY":
+      client.combined = request.combined
+      return { result: null, id }
+    case "GET_PROPERTY":
+      return { result: client.combined, id }
+  }
+}
+
+/**
+ * Does what a client asks for, and gives the text to answer it with.
+ *
+ * @since 0.1.0
+ * @category answering
+ */
+export const answer = (topics: Topics, client: Client, text: string): string =>
+  JSON.stringify(Either.match(parse(text), {
+    onLeft: (refusal): object => refusal,
+    onRight: (request) => perform(topics, client, request)
+  }))

@@ -9,7 +9,6 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -24,12 +23,11 @@ import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
 import * as ControlMessage from "./ControlMessage.ts"
 import * as Fault from "./Fault.ts"
-import type { Instrument, Slot } from "./Market.ts"
+import type { Instrument } from "./Market.ts"
 import * as Market from "./Market.ts"
-import * as Payload from "./Payload.ts"
 import type { Replay } from "./Replay.ts"
 import * as RestApi from "./RestApi.ts"
-import * as StreamName from "./StreamName.ts"
+import * as Topics from "./Topics.ts"
 
 /**
  * The exchange could not start: its port is taken, say.
@@ -125,18 +123,12 @@ export interface Options {
   readonly replay?: Replay | undefined
 }
 
-// Binance's limits: 1,024 streams a connection, and control messages of some kilobytes.
-const maxStreams = 1024
+// Enough for a request that names every stream a connection may have.
 const maxPayload = 64 * 1024
 
 const host = "127.0.0.1"
 
 const streamOf = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
-
-interface Topic {
-  readonly stream: StreamName.StreamName
-  readonly clients: Set<Client>
-}
 
 /**
  * Starts an exchange that runs until the scope closes. Everything it does is on 127.0.0.1.
@@ -180,98 +172,10 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // Who listens to what
 
     const clients = new Set<Client>()
-    const topics = new Map<string, Topic>()
-    const attached = Effect.unsafeMakeLatch(false)
-
-    const subscribe = (client: Client, names: ReadonlyArray<string>) => {
-      for (const name of names) {
-        client.streams.add(name)
-        const topic = topics.get(name)
-        const stream = Option.getOrUndefined(StreamName.parse(name))
-        if (topic !== undefined) topic.clients.add(client)
-        else if (stream !== undefined) topics.set(name, { stream, clients: new Set([client]) })
-      }
-    }
-
-    const unsubscribe = (client: Client, names: Iterable<string>) => {
-      for (const name of [...names]) {
-        client.streams.delete(name)
-        const topic = topics.get(name)
-        topic?.clients.delete(client)
-        if (topic?.clients.size === 0) topics.delete(name)
-      }
-    }
-
-    const tell = (client: Client, text: string) => {
-      if (Clients.send(client, text)) stats.sent++
-    }
-
-    // Each event is written once for all who hear it in the same way.
-    const publish = (name: string, topic: Topic, payloads: (unit: Payload.TimeUnit) => ReadonlyArray<object>) => {
-      const written = new Map<string, ReadonlyArray<string>>()
-      for (const client of topic.clients) {
-        const key = `${client.unit} ${client.combined}`
-        let texts = written.get(key)
-        if (texts === undefined) {
-          texts = payloads(client.unit).map((payload) => JSON.stringify(payload))
-          if (client.combined) texts = texts.map((text) => Clients.wrap(name, text))
-          written.set(key, texts)
-        }
-        for (const text of texts) tell(client, text)
-      }
-    }
-
-    const tick = Effect.sync(() => {
-      const advanced = [...markets.values()].map((market) => [market, market.advance(now())] as const)
-      for (const [name, topic] of topics) {
-        const { stream } = topic
-        if (stream.symbol === undefined) {
-          // Every market has the same slots.
-          const slots = advanced[0]?.[1] ?? []
-          slots.forEach((_, i) => {
-            publish(name, topic, (unit) => {
-              const all = advanced.flatMap(([market, mine]) => {
-                const slot: Slot | undefined = mine[i]
-                return slot === undefined ? [] : Payload.ofSlot(stream, market, slot, unit)
-              })
-              return all.length === 0 ? [] : [all]
-            })
-          })
-          continue
-        }
-        for (const [market, slots] of advanced) {
-          if (market.instrument.symbol !== stream.symbol) continue
-          for (const slot of slots) publish(name, topic, (unit) => Payload.ofSlot(stream, market, slot, unit))
-        }
-      }
+    const topics = Topics.make(markets, () => {
+      stats.sent++
     })
-
-    // -----------------------------------------------------------------------------------------------------------------
-    // What clients ask for
-
-    const answer = (client: Client, text: string): object => {
-      const request = ControlMessage.parse(text)
-      if (Either.isLeft(request)) return request.left
-      const { id } = request.right
-      switch (request.right.method) {
-        case "SUBSCRIBE":
-          if (client.streams.size + request.right.params.length > maxStreams) {
-            return { error: { code: 4, msg: "Too many subscriptions" }, id }
-          }
-          subscribe(client, request.right.params)
-          return { result: null, id }
-        case "UNSUBSCRIBE":
-          unsubscribe(client, request.right.params)
-          return { result: null, id }
-        case "LIST_SUBSCRIPTIONS":
-          return { result: [...client.streams], id }
-        case "SET_PROPERTY":
-          client.combined = request.right.combined
-          return { result: null, id }
-        case "GET_PROPERTY":
-          return { result: client.combined, id }
-      }
-    }
+    const attached = Effect.unsafeMakeLatch(false)
 
     // -----------------------------------------------------------------------------------------------------------------
     // Connecting
@@ -326,7 +230,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           lastPong: now()
         }
         clients.add(client)
-        subscribe(client, names.filter((name) => name !== "").slice(0, maxStreams))
+        topics.subscribe(client, names.filter((name) => name !== "").slice(0, ControlMessage.maxStreams))
         attached.unsafeOpen()
         const ageing = runFork(Effect.zipRight(
           Effect.sleep(maxAge),
@@ -340,12 +244,12 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         })
         ws.on("message", (data) => {
           stats.received++
-          if (Buffer.isBuffer(data)) tell(client, JSON.stringify(answer(client, data.toString())))
+          if (Buffer.isBuffer(data)) topics.tell(client, ControlMessage.answer(topics, client, data.toString()))
         })
         ws.on("close", () => {
           ageing.unsafeInterruptAsFork(ageing.id())
           clients.delete(client)
-          unsubscribe(client, client.streams)
+          topics.unsubscribe(client, client.streams)
         })
       })
     })
@@ -428,11 +332,11 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         }),
       Malformed: () =>
         toAll((client) => {
-          tell(client, `{"stream":"btcusdt@trade","data":{"e":"trade","E":`)
+          topics.tell(client, `{"stream":"btcusdt@trade","data":{"e":"trade","E":`)
         }),
       Oversize: ({ bytes }) =>
         toAll((client) => {
-          tell(client, "x".repeat(bytes))
+          topics.tell(client, "x".repeat(bytes))
         }),
       // FIN, opcode 0xB, no payload.
       Violation: () =>
@@ -442,7 +346,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
       Shutdown: ({ notice }) =>
         toAll((client) => {
           const event = JSON.stringify({ e: "serverShutdown", E: now() })
-          tell(client, client.combined ? Clients.wrap("!serverShutdown", event) : event)
+          topics.tell(client, client.combined ? Clients.wrap("!serverShutdown", event) : event)
           runFork(Effect.zipRight(
             Effect.sleep(notice),
             Effect.sync(() => {
@@ -515,7 +419,9 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         )
       }, { discard: true })
 
-    yield* Effect.forkScoped(Effect.repeat(tick, Schedule.spaced(Duration.millis(Market.slotMillis))))
+    yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => {
+      topics.advance(now())
+    }), Schedule.spaced(Duration.millis(Market.slotMillis))))
     yield* Effect.forkScoped(Effect.schedule(pingAll, Schedule.spaced(pingInterval)))
     if (options.replay !== undefined) yield* Effect.forkScoped(play(options.replay))
 

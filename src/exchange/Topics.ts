@@ -1,0 +1,106 @@
+/**
+ * Who listens to which stream, and what they are told.
+ *
+ * @since 0.1.0
+ */
+import * as Option from "effect/Option"
+import type { Client } from "./Client.ts"
+import * as Clients from "./Client.ts"
+import type { Market, Slot } from "./Market.ts"
+import * as Payload from "./Payload.ts"
+import * as StreamName from "./StreamName.ts"
+
+interface Topic {
+  readonly stream: StreamName.StreamName
+  readonly clients: Set<Client>
+}
+
+/**
+ * The streams somebody listens to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Topics {
+  readonly subscribe: (client: Client, names: ReadonlyArray<string>) => void
+  readonly unsubscribe: (client: Client, names: Iterable<string>) => void
+  /** Says something to one client, if it listens. */
+  readonly tell: (client: Client, text: string) => void
+  /** Lets the markets go on to a moment, and tells who listens what happened in them. */
+  readonly advance: (now: number) => void
+}
+
+/**
+ * Makes the streams of these markets. `onSent` is called for every event that goes out.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (markets: ReadonlyMap<string, Market>, onSent: () => void): Topics => {
+  const topics = new Map<string, Topic>()
+
+  const tell: Topics["tell"] = (client, text) => {
+    if (Clients.send(client, text)) onSent()
+  }
+
+  // Each event is written once for all who hear it in the same way.
+  const publish = (name: string, topic: Topic, payloads: (unit: Payload.TimeUnit) => ReadonlyArray<object>) => {
+    const written = new Map<string, ReadonlyArray<string>>()
+    for (const client of topic.clients) {
+      const key = `${client.unit} ${client.combined}`
+      let texts = written.get(key)
+      if (texts === undefined) {
+        texts = payloads(client.unit).map((payload) => JSON.stringify(payload))
+        if (client.combined) texts = texts.map((text) => Clients.wrap(name, text))
+        written.set(key, texts)
+      }
+      for (const text of texts) tell(client, text)
+    }
+  }
+
+  return {
+    subscribe: (client, names) => {
+      for (const name of names) {
+        client.streams.add(name)
+        const topic = topics.get(name)
+        const stream = Option.getOrUndefined(StreamName.parse(name))
+        if (topic !== undefined) topic.clients.add(client)
+        else if (stream !== undefined) topics.set(name, { stream, clients: new Set([client]) })
+      }
+    },
+    unsubscribe: (client, names) => {
+      for (const name of [...names]) {
+        client.streams.delete(name)
+        const topic = topics.get(name)
+        topic?.clients.delete(client)
+        if (topic?.clients.size === 0) topics.delete(name)
+      }
+    },
+    tell,
+    advance: (now) => {
+      const slots = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
+      for (const [name, topic] of topics) {
+        const { stream } = topic
+        if (stream.symbol === undefined) {
+          // A list of all symbols. Every market has the same slots.
+          const [first = []] = slots.values()
+          first.forEach((_, i) => {
+            publish(name, topic, (unit) => {
+              const all = [...slots].flatMap(([market, mine]) => {
+                const slot: Slot | undefined = mine[i]
+                return slot === undefined ? [] : Payload.ofSlot(stream, market, slot, unit)
+              })
+              return all.length === 0 ? [] : [all]
+            })
+          })
+        } else {
+          const market = markets.get(stream.symbol)
+          if (market === undefined) continue
+          for (const slot of slots.get(market) ?? []) {
+            publish(name, topic, (unit) => Payload.ofSlot(stream, market, slot, unit))
+          }
+        }
+      }
+    }
+  }
+}
