@@ -109,8 +109,5 @@ export const pings = <E>(options: {
     if (activity.suspendedAt !== undefined || activity.resumedAt >= sent) return
     return yield* new ConnectionTimeout({ phase: "pong", after: timeout })
   })
-  return Effect.forever(Effect.zipRight(
-    Effect.sleep(interval),
-    Effect.suspend(() => activity.suspendedAt === undefined ? once : Effect.void)
-  ))
+  return Effect.forever(Effect.zipRight(Effect.sleep(interval), once))
 }

@@ -169,8 +169,13 @@ describe("the ladder", () => {
   it.effect("a proven life forgets the failures before it", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
+      const events = yield* collect(connection.events)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* waits, [1, 2, 4, 6 + 1, 2])
+      const told = (yield* events.seen).flatMap((event) =>
+        event._tag === "Waiting" ? [[event.attempt, event.retriesLeft]] : []
+      )
+      assert.deepStrictEqual(told, [[1, 2], [2, 1], [3, 0], [1, 2], [2, 1]])
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(
       Effect.provide(scripted([
@@ -296,7 +301,7 @@ describe("liveness", () => {
       assert(lost?.cause._tag === "ConnectionTimeout")
       assert.strictEqual(lost.cause.phase, "pong")
       assert.deepStrictEqual(yield* dialTimes, [0, 31])
-      assert.deepStrictEqual(yield* endings, { closed: 0, terminated: 1 })
+      assert.deepStrictEqual(yield* endings, { closed: 0, terminated: 1, abandoned: 0 })
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(
       Effect.provide(scripted([open(send("a"), vanish), open(send("b"))], {
@@ -367,6 +372,22 @@ describe("the handshake of the protocol", () => {
       Effect.provide(scripted([open(expect("login"), send("early"), wait("2 seconds"), send("welcome", "late"))], {
         onOpen: login
       }))
+    ))
+
+  it.effect("keeps what came with it for a reader who comes late, though the socket ends at once", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 minute")
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 minute")
+      const seen = (yield* frames.seen).map((frame) => frame._tag === "Gap" ? frame.dropped : frame.data)
+      assert.deepStrictEqual(seen, ["1", "2", "3", "welcome", 0, "4", "5", "welcome"])
+    }).pipe(
+      Effect.provide(scripted([
+        open(expect("login"), send("1", "2", "3", "welcome"), close(1001)),
+        open(expect("login"), send("4", "5", "welcome"), close(1001)),
+        hang
+      ], { onOpen: login, inbox: { capacity: 4 }, openTimeout: "1 hour" }))
     ))
 
   it.effect("that fails, dies or never ends counts as a failed dial", () =>
@@ -490,7 +511,7 @@ describe("by hand", () => {
       assert.strictEqual(gap.cause.message, `A reconnect was asked for: "new credentials".`)
       assert.deepStrictEqual(yield* dialTimes, [0, 1])
       const { endings } = yield* TestTransport.TestTransport
-      assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0 })
+      assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
     }).pipe(
       Effect.provide(scripted([open(send("a")), open(send("b"))], { reconnect: { maxRetries: 0 } }))
     ))
@@ -601,6 +622,23 @@ describe("the inbox", () => {
       const gaps = (yield* events.seen).flatMap((event) => event._tag === "Gap" ? [event.gap.dropped] : [])
       assert.deepStrictEqual(gaps, [92])
     }).pipe(Effect.provide(slow("sliding"))))
+
+  it.effect("what is lost on the way by a reconnect on request is counted", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 second")
+      yield* connection.reconnect("enough")
+      yield* TestClock.adjust("1 second")
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 second")
+      const seen = (yield* frames.seen).map((frame) =>
+        frame._tag === "Gap" ? [frame.dropped, frame.cause._tag] : frame.data
+      )
+      // What the peer had sent and we had not read yet is gone with its connection: the gap stands for that as well.
+      assert.deepStrictEqual(seen, [...numbers(1, 8), [8, "ReconnectRequested"], "new"])
+    }).pipe(
+      Effect.provide(scripted([open(send(...numbers(1, 100))), open(send("new"))], { inbox: { capacity: 8 } }))
+    ))
 
   it.effect("two readers both get everything, from before the first of them on", () =>
     Effect.gen(function*() {

@@ -308,10 +308,14 @@ describe("NodeTransport", () => {
   it.scopedLive("sees pongs, and only those that answer its own pings", () =>
     Effect.gen(function*() {
       const url = yield* peer((client) => {
-        client.pong("1")
+        client.on("ping", () => {
+          client.pong("to another ping")
+          client.send("ponged")
+        })
       }, { autoPong: false })
       const socket = yield* dial(url)
       const unanswered = yield* Effect.fork(socket.ping)
+      yield* socket.pull
       yield* socket.terminate
       const error = yield* Effect.flip(Fiber.join(unanswered))
       assert.strictEqual(error._tag, "ConnectionClosed")
@@ -319,6 +323,17 @@ describe("NodeTransport", () => {
       const answering = yield* dial(yield* peer(() => undefined))
       yield* answering.ping
       yield* answering.ping
+    }).pipe(provide))
+
+  it.scopedLive("closes politely although much lies unread before the answer", () =>
+    Effect.gen(function*() {
+      const text = "x".repeat(2_000)
+      const url = yield* peer((client) => {
+        for (let i = 0; i < 20_000; i++) client.send(text)
+      })
+      // An answer that did not come through would be waited for.
+      const patient = { closeTimeout: Duration.hours(1) }
+      yield* Effect.scoped(Effect.flatMap(dial(url, patient), (socket) => socket.pull))
     }).pipe(provide))
 
   it.scopedLive("holds the peer up while nobody pulls, and loses nothing by it", () =>

@@ -210,7 +210,6 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
           }
           // Nobody reads any more: what this reader left unread is held for the next.
           unread = reader.before
-          forget(reader.next)
         })
     ).pipe(Effect.map((reader) => Stream.repeatEffectChunkOption(take(reader))), Stream.unwrapScoped)
 

@@ -10,8 +10,11 @@ export interface Early {
   readonly room: Effect.Effect<void>
   /** The next message the handshake has not looked at. Looking does not take it away. */
   readonly receive: Effect.Effect<Message>
-  /** Waits until everything that was held has been delivered. */
-  readonly released: Effect.Effect<void>
+  /**
+   * Nothing more will come. Waits until what is held has been delivered, unless the handshake waits for more than that
+   * or does not look at it at all.
+   */
+  readonly finish: Effect.Effect<void>
   /** The handshake is over: delivers what is held, and then lets everything pass. */
   readonly release: <E>(deliver: (batch: ReadonlyArray<Message>) => Effect.Effect<void, E>) => Effect.Effect<void, E>
 }
@@ -19,18 +22,24 @@ export interface Early {
 export const make = (capacity: number): Early => {
   let held: Array<Message> = []
   let looked = 0
+  let waiting = false
+  let releasing = false
   let over = false
+  let ended = false
   const arrived = Effect.unsafeMakeLatch(false)
   const drained = Effect.unsafeMakeLatch(true)
-  const released = Effect.unsafeMakeLatch(false)
+  const finished = Effect.unsafeMakeLatch(false)
 
   const receive: Effect.Effect<Message> = Effect.suspend(() => {
     const message = held[looked]
     if (message === undefined) {
+      if (ended) finished.unsafeOpen()
+      waiting = true
       arrived.unsafeClose()
       return Effect.zipRight(arrived.await, receive)
     }
     looked++
+    waiting = false
     return Effect.succeed(message)
   })
 
@@ -44,12 +53,16 @@ export const make = (capacity: number): Early => {
     },
     room: drained.await,
     receive,
-    released: released.await,
+    finish: Effect.suspend(() => {
+      ended = true
+      return over || (!releasing && (waiting || looked === 0)) ? Effect.void : finished.await
+    }),
     release: (deliver) => {
       const next: ReturnType<typeof deliver> = Effect.suspend(() => {
+        releasing = true
         if (held.length === 0) {
           over = true
-          return released.open
+          return finished.open
         }
         const batch = held
         held = []

@@ -89,7 +89,7 @@ export const run = Effect.fnUntraced(function*(options: {
       return early.unsafeHold(batch) ? early.room : deliver(batch)
     })).pipe(
       // What was held back during the handshake comes before the end.
-      Effect.tapError(() => openedAt === undefined ? Effect.void : early.released)
+      Effect.tapError(() => early.finish)
     )
 
     const open = Effect.suspend(() => {

@@ -177,8 +177,13 @@ export interface TestTransport {
   readonly sent: Effect.Effect<ReadonlyArray<Message>>
   /** How many dials and sockets have not ended. */
   readonly open: Effect.Effect<number>
-  /** How many sockets were closed politely, and how many dropped, by this side. */
-  readonly endings: Effect.Effect<{ readonly closed: number; readonly terminated: number }>
+  /**
+   * How this side ended sockets: `closed` politely, `terminated` at once, or `abandoned`, closed politely though the
+   * peer had vanished, which on a real socket takes `closeTimeout`.
+   */
+  readonly endings: Effect.Effect<
+    { readonly closed: number; readonly terminated: number; readonly abandoned: number }
+  >
 }
 
 /**
@@ -237,6 +242,7 @@ export const layer = (
     let live = 0
     let closed = 0
     let terminated = 0
+    let abandoned = 0
 
     const track = Effect.acquireRelease(
       Effect.sync(() => {
@@ -308,9 +314,10 @@ export const layer = (
         ping: Effect.suspend(() => vanished ? Effect.never : Effect.void),
         // Nobody answers the close frame of a socket whose peer has vanished: closeTimeout passes in no time here.
         close: (code = 1000, reason = "") =>
-          Effect.suspend(() =>
-            vanished ? terminate : Effect.map(end(code, reason), (first) => {
-              if (first) closed++
+          Effect.suspend(() => vanished ? end(1006, "") : end(code, reason)).pipe(
+            Effect.map((first) => {
+              if (first && vanished) abandoned++
+              else if (first) closed++
             })
           ),
         terminate
@@ -340,7 +347,7 @@ export const layer = (
         dials: Effect.sync(() => [...dials]),
         sent: Effect.sync(() => [...sent]),
         open: Effect.sync(() => live),
-        endings: Effect.sync(() => ({ closed, terminated }))
+        endings: Effect.sync(() => ({ closed, terminated, abandoned }))
       })
     )
   }))

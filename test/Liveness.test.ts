@@ -1,0 +1,76 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { Liveness } from "holdfast"
+
+// A clock of an event loop that stalls: each sleep takes as much longer as the next of these says, and then something
+// may happen before the sleeper looks around.
+const stalling = (stalls: ReadonlyArray<{ readonly late: number; readonly then?: (now: number) => void }>) => {
+  const left = [...stalls]
+  let millis = 0
+  const clock: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => millis,
+    currentTimeMillis: Effect.sync(() => millis),
+    unsafeCurrentTimeNanos: () => BigInt(millis) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(millis) * 1_000_000n),
+    sleep: (duration) =>
+      Effect.map(Effect.yieldNow(), () => {
+        const stall = left.shift()
+        millis += Duration.toMillis(duration) + (stall?.late ?? 0)
+        stall?.then?.(millis)
+      })
+  }
+  return { clock, now: () => millis }
+}
+
+const idle = (): Liveness.Activity => ({ lastRead: 0, suspendedAt: undefined, resumedAt: Number.NEGATIVE_INFINITY })
+
+describe("the message deadline", () => {
+  const fails = (stalls: Parameters<typeof stalling>[0], activity = idle()) => {
+    const { clock, now } = stalling(stalls)
+    return Effect.flip(Liveness.messageDeadline(activity, Duration.seconds(30))).pipe(Effect.map(now), Effect.withClock(clock))
+  }
+
+  it.effect("strikes when it is due", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* fails([]), 30_000)
+      assert.strictEqual(yield* fails([{ late: 999 }]), 30_999)
+    }))
+
+  it.effect("gives a peer one second more after every stall of our own", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* fails([{ late: 5_000 }]), 36_000)
+      assert.strictEqual(yield* fails([{ late: 5_000 }, { late: 2_000 }]), 39_000)
+    }))
+
+  it.effect("does not strike when what the peer had sent is read after the stall", () =>
+    Effect.gen(function*() {
+      const activity = idle()
+      const read = (now: number) => {
+        activity.lastRead = now
+      }
+      // The stall ends at 35 seconds, the message is read within the second after it, and then there is silence.
+      assert.strictEqual(yield* fails([{ late: 5_000 }, { late: 0, then: read }], activity), 66_000)
+    }))
+})
+
+describe("the pong deadline", () => {
+  it.effect("gives a peer one second more after a stall of our own", () =>
+    Effect.gen(function*() {
+      const after = (stalls: Parameters<typeof stalling>[0]) => {
+        const { clock, now } = stalling(stalls)
+        const pings = Liveness.pings({
+          activity: idle(),
+          ping: Effect.never,
+          interval: Duration.seconds(20),
+          timeout: Duration.seconds(10),
+          onPong: () => Effect.void
+        })
+        return Effect.flip(pings).pipe(Effect.map(now), Effect.withClock(clock))
+      }
+      assert.strictEqual(yield* after([]), 30_000)
+      assert.strictEqual(yield* after([{ late: 0 }, { late: 5_000 }]), 36_000)
+    }))
+})
