@@ -333,7 +333,7 @@ describe("liveness", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* dialTimes).length, 2)
     }).pipe(
-      Effect.provide(scripted([open(send(...Array.from({ length: 100 }, String)), vanish), open()], {
+      Effect.provide(scripted([open(vanish, send(...Array.from({ length: 100 }, String))), open()], {
         messageTimeout: "30 seconds",
         pingInterval: "20 seconds",
         inbox: { capacity: 8 }
@@ -757,6 +757,36 @@ describe("what is told", () => {
       assert.isAbove(lines.length, 5)
       assert.notMatch(lines.join("\n"), /secret/)
       assert.match(lines.join("\n"), /peer\.test:8080/)
+    }))
+
+  it.effect("a log tells what is done about a failure, and warns once of a consumer that is too slow", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        lines.push(`${logLevel.label} ${String(message)}`)
+      })
+      yield* Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* TestClock.adjust("1 minute")
+        yield* connection.disconnect
+      }).pipe(Effect.provide(
+        scripted([fail(), open(send(...Array.from({ length: 100 }, String)), reset), open(), refuse(404)], {
+          inbox: { capacity: 8, overflow: "dropping" },
+          reconnect: { maxRetries: 5 }
+        }).pipe(
+          Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)),
+          Layer.provideMerge(Logger.minimumLogLevel(LogLevel.Info))
+        )
+      ))
+      assert.deepStrictEqual(lines, [
+        "WARN Retry 1 of 5 in 1s. The dial failed with ECONNREFUSED: scripted.",
+        "INFO Connected",
+        "WARN The consumer is slower than the peer: messages are dropped, and counted in the gaps.",
+        "INFO Lost the connection. The connection closed with code 1006, ECONNRESET, after 0ms.",
+        "WARN Retry 2 of 5 in 2s. The connection closed with code 1006, ECONNRESET, after 0ms.",
+        "INFO Connected, healed after 2s",
+        "INFO Disconnected on request"
+      ])
     }))
 
   it.effect("metrics count dials, closes, messages, drops and outages", () =>

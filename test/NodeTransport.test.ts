@@ -82,6 +82,19 @@ const request = (url: string): Transport.DialRequest => ({
 const dial = (url: string, overrides: Partial<Transport.DialRequest> = {}) =>
   Effect.flatMap(Transport.Transport, (transport) => transport.dial({ ...request(url), ...overrides }))
 
+// A hundred round trips to another peer: time in which everything arrives that is not held up.
+const turns = Effect.gen(function*() {
+  const other = yield* dial(yield* peer((client) => {
+    client.on("message", () => {
+      client.send("turn")
+    })
+  }))
+  for (let i = 0; i < 100; i++) {
+    yield* other.send("turn")
+    yield* other.pull
+  }
+})
+
 const collect = (socket: Transport.Socket, count: number) =>
   Effect.gen(function*() {
     const all: Array<Transport.Message> = []
@@ -333,7 +346,7 @@ describe("NodeTransport", () => {
       })
       // An answer that did not come through would be waited for.
       const patient = { closeTimeout: Duration.hours(1) }
-      yield* Effect.scoped(Effect.flatMap(dial(url, patient), (socket) => socket.pull))
+      yield* Effect.scoped(Effect.zipRight(dial(url, patient), turns))
     }).pipe(provide))
 
   it.scopedLive("holds the peer up while nobody pulls, and loses nothing by it", () =>
@@ -346,16 +359,7 @@ describe("NodeTransport", () => {
         for (let i = 0; i < total; i++) connected.send(`${i} ${text}`)
       })
       const socket = yield* dial(url)
-      // A round trip's worth of turns, in which everything would arrive that is not held up.
-      const other = yield* dial(yield* peer((second) => {
-        second.on("message", () => {
-          second.send("turn")
-        })
-      }))
-      for (let i = 0; i < 100; i++) {
-        yield* other.send("turn")
-        yield* other.pull
-      }
+      yield* turns
       assert.isAbove(client?.bufferedAmount ?? 0, 10_000_000)
       const all = yield* collect(socket, total)
       assert.deepStrictEqual(all.map((message) => parseInt(String(message))), Array.from({ length: total }, (_, i) => i))

@@ -32,8 +32,8 @@ export interface Broadcast<A, E = never> {
   readonly mark: (marker: A) => void
   /** Lets readers finish what is held, and then ends or fails them. */
   readonly end: (exit: Exit.Exit<void, E>) => void
-  /** Whether a writer is waiting for a reader to make room. */
-  readonly isFull: () => boolean
+  /** How many items have been lost so far, to all readers together. */
+  readonly lost: () => number
   readonly stream: Stream.Stream<A, E>
   /** Only what comes from now on, after the item that `current` gives. */
   readonly streamFrom: (current: () => A) => Stream.Stream<A, E>
@@ -59,6 +59,12 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   let unread: A | undefined
   let ended: Exit.Exit<void, E> | undefined
   let wakeWriter: (() => void) | undefined
+  let lostSoFar = 0
+
+  const countLost = (lost: number) => {
+    lostSoFar += lost
+    options.onLost?.(lost)
+  }
 
   const oldestNeeded = (): number => {
     let oldest = Number.POSITIVE_INFINITY
@@ -79,16 +85,16 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
     wakeWriter?.()
   }
 
-  const slide = (count: number) => {
-    options.onLost?.(count)
-    if (readers.size === 0) unread = fold(unread, items.slice(0, count))
+  const slide = (excess: number) => {
+    countLost(excess)
+    if (readers.size === 0) unread = fold(unread, items.slice(0, excess))
     for (const reader of readers) {
       const read = reader.next - base
-      if (read >= count) continue
-      reader.before = fold(reader.before, items.slice(read, count))
-      reader.next = base + count
+      if (read >= excess) continue
+      reader.before = fold(reader.before, items.slice(read, excess))
+      reader.next = base + excess
     }
-    forget(base + count)
+    forget(base + excess)
   }
 
   const push = (batch: ReadonlyArray<A>) => {
@@ -109,7 +115,7 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
 
   const lose = (lost: ReadonlyArray<A>) => {
     pending = fold(pending, lost)
-    options.onLost?.(lost.length)
+    countLost(lost.length)
   }
 
   const unsafeOfferAll = (batch: ReadonlyArray<A>): number => {
@@ -226,7 +232,7 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
       wakeReaders()
       wakeWriter?.()
     },
-    isFull: () => wakeWriter !== undefined,
+    lost: () => lostSoFar,
     stream: read(() => {
       const before = unread
       unread = undefined

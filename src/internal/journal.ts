@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
+import * as Match from "effect/Match"
 import * as Metric from "effect/Metric"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Option from "effect/Option"
@@ -13,10 +14,12 @@ import * as Broadcast from "./broadcast.ts"
 import * as Server from "./server.ts"
 import { inWords } from "./words.ts"
 
+// What arises where an effect can run, and is logged and measured: all but what readers are told on their way.
+type Told = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "EventsDropped" }>
+
 export interface Journal {
-  readonly record: (event: ConnectionEvent.ConnectionEvent) => Effect.Effect<void>
-  /** For events that arise where no effect can run: they are read, but not logged. */
-  readonly unsafePublish: (event: ConnectionEvent.ConnectionEvent) => void
+  readonly record: (event: Told) => Effect.Effect<void>
+  readonly unsafeGap: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" }>) => void
   readonly events: Stream.Stream<ConnectionEvent.ConnectionEvent>
   readonly end: Broadcast.Broadcast<ConnectionEvent.ConnectionEvent>["end"]
 }
@@ -35,7 +38,7 @@ const line = (level: LogLevel.LogLevel, text: string, facts: Line["facts"] = {})
 const retryOf = (attempt: number, left: number | "unlimited") =>
   left === "unlimited" ? `Retry ${attempt}` : `Retry ${attempt} of ${attempt + left}`
 
-const toLine = ConnectionEvent.$match({
+const toLine = Match.typeTags<Told>()({
   Dialling: ({ attempt }) => line(LogLevel.Debug, attempt === 0 ? "Dialling" : `Dialling, retry ${attempt}`, { attempt }),
   Opened: ({ attempt, epoch, outage, took }) => {
     const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${inWords(down)}` })
@@ -59,17 +62,10 @@ const toLine = ConnectionEvent.$match({
       class: _tag,
       fault: isLocal(cause) ? "ours" : "theirs"
     }),
-  Gap: ({ gap }) =>
-    line(gap.dropped > 0 ? LogLevel.Warning : LogLevel.Debug, `Messages may be missing here. ${gap.cause.message}`, {
-      epoch: gap.epoch,
-      downtime: inWords(gap.downtime),
-      dropped: gap.dropped
-    }),
   Disconnected: () => line(LogLevel.Info, "Disconnected on request"),
   Failed: ({ because, class: { _tag }, error }) =>
     line(LogLevel.Error, `Gave the connection up. ${error.message}`, { error: error._tag, because, class: _tag }),
-  Closed: () => line(LogLevel.Debug, "Closed"),
-  EventsDropped: ({ count }) => line(LogLevel.Debug, `${count} events were dropped`, { count })
+  Closed: () => line(LogLevel.Debug, "Closed")
 })
 
 const inSeconds = Duration.toSeconds
@@ -79,7 +75,7 @@ const count = (metric: Metric.Metric.Counter<number>, tags: Readonly<Record<stri
     Metric.taggedWithLabels(metric, Object.entries(tags).map(([key, value]) => MetricLabel.make(key, value)))
   )
 
-const measure = (event: ConnectionEvent.ConnectionEvent): Effect.Effect<void> => {
+const measure = (event: Told): Effect.Effect<void> => {
   switch (event._tag) {
     case "Opened":
       return Effect.all([
@@ -130,7 +126,7 @@ export const make = (server: () => Server.Server): Journal => {
           Effect.tagMetrics(measure(event), { "server.address": address, "server.port": String(port) })
         )
       }),
-    unsafePublish: (event) => {
+    unsafeGap: (event) => {
       events.unsafeOfferAll([event])
     },
     events: events.stream,

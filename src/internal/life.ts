@@ -71,11 +71,19 @@ export const run = Effect.fnUntraced(function*(options: {
       resumedAt: Number.NEGATIVE_INFINITY
     }
 
+    // Once a life: drops come by the thousand.
+    const lostBefore = inbox.lost()
+    let complained = false
+    const complain = Effect.suspend(() => {
+      complained = true
+      return Effect.logWarning("The consumer is slower than the peer: messages are dropped, and counted in the gaps.")
+    })
+
     const deliver = (batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> => {
       messages += batch.length
       hooks.onMessages(batch.length)
       const left = inbox.unsafeOfferAll(batch)
-      if (left === 0) return Effect.void
+      if (left === 0) return complained || inbox.lost() === lostBefore ? Effect.void : complain
       if (settings.inbox.overflow === "fail") return new InboxOverflow({ capacity: settings.inbox.capacity })
       activity.suspendedAt = clock.unsafeCurrentTimeMillis()
       return Effect.map(inbox.offerAll(batch.slice(batch.length - left)), () => {

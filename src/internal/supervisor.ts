@@ -49,7 +49,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, setti
   const now = () => clock.unsafeCurrentTimeMillis()
   let server = Server.unknownServer
   let epoch = 0
-  const machine = Machine.make(ConnectionState.Disconnected({ since: now() }))
+  const disconnected = ConnectionState.Disconnected({ since: now() })
+  const machine = Machine.make(disconnected)
   const journal = Journal.make(() => server)
   const { record } = journal
   const lock = Effect.unsafeMakeSemaphore(1)
@@ -61,7 +62,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, setti
       ...settings.inbox,
       epoch: () => epoch,
       onGap: (gap) => {
-        journal.unsafePublish(ConnectionEvent.Gap({ at: now(), gap }))
+        journal.unsafeGap(ConnectionEvent.Gap({ at: now(), gap }))
       },
       onDropped: (count) => {
         counters.dropped(count)
@@ -187,8 +188,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, setti
       return run
     })
 
-  const initial = machine.current()
-  let run = initial._tag === "Disconnected" ? yield* start(initial) : newRun()
+  let run = yield* start(disconnected)
 
   // Ends the run, wherever it is, and returns when its socket is gone.
   const stop = Effect.suspend(() => run.fiber === undefined ? Effect.void : Fiber.interrupt(run.fiber)).pipe(
