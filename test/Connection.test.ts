@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
+import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -25,6 +26,8 @@ import { TestTransport } from "holdfast/testing"
 const { close, expect, fail, hang, open, openAfter, refuse, reset, send, vanish, wait } = TestTransport
 
 type Overrides = Omit<Connection.Options, "url"> & { readonly url?: Connection.Options["url"] }
+
+const bug = new Error("a bug")
 
 const noJitter = { jitterFactor: 0 }
 
@@ -81,7 +84,10 @@ describe("the ladder", () => {
       assert(error?._tag === "RetriesExhausted")
       assert.strictEqual(error.attempts, 8)
       assert.deepStrictEqual(error.elapsed, Duration.seconds(183))
-      assert.strictEqual(error.history.length, 9)
+      assert.deepStrictEqual(
+        error.history.map(({ at }) => at / 1000),
+        [0, 1, 3, 7, 15, 31, 63, 123, 183]
+      )
       assert.strictEqual(error.last._tag, "DialFailed")
       assert.strictEqual(
         error.message,
@@ -235,6 +241,18 @@ describe("what a failure calls for", () => {
       assert(state._tag === "Failed")
       assert(state.error._tag === "ConnectionClosed")
     }).pipe(Effect.provide(scripted(forever(open(close(1008, "too many messages")))))))
+
+  it.effect("a bug in classify ends the messages with that defect, and not with silence", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
+      assert(Exit.isFailure(exit))
+      assert.deepStrictEqual(Chunk.toReadonlyArray(Cause.defects(exit.cause)), [bug])
+    }).pipe(Effect.provide(scripted([fail()], {
+      classify: () => {
+        throw bug
+      }
+    }))))
 
   it.effect("classify overrides the table", () =>
     Effect.gen(function*() {
