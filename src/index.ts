@@ -26,5 +26,7 @@ export * as Metrics from "./Metrics.ts"
 export * as NodeTransport from "./NodeTransport.ts"
 /** When to dial again: the settings and the schedule made of them. */
 export * as ReconnectPolicy from "./ReconnectPolicy.ts"
+/** Subscriptions that survive reconnects. */
+export * as Session from "./Session.ts"
 /** The wire. */
 export * as Transport from "./Transport.ts"

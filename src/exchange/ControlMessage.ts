@@ -6,6 +6,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type { Client } from "./Client.ts"
+import type { Limits } from "./Limits.ts"
 import type { Topics } from "./Topics.ts"
 
 /**
@@ -105,19 +106,12 @@ export const parse = (text: string): Either.Either<ControlMessage, Refusal> =>
   Either.flatMap(parseJson(text), (json) =>
     Predicate.isReadonlyRecord(json) ? ofRecord(json) : invalid("expected an object"))
 
-/**
- * How many streams a connection may have (Binance docs).
- *
- * @since 0.1.0
- * @category constants
- */
-export const maxStreams = 1024
-
-const perform = (topics: Topics, client: Client, request: ControlMessage): object => {
+const perform = (topics: Topics, client: Client, request: ControlMessage, limits: Limits): object => {
   const { id } = request
   switch (request.method) {
     case "SUBSCRIBE":
-      if (client.streams.size + request.params.length > maxStreams) {
+      if (new Set([...client.streams, ...request.params]).size > limits.streamsPerConnection) {
+        limits.tooManyStreams()
         return { error: { code: 4, msg: "Too many subscriptions" }, id }
       }
       topics.subscribe(client, request.params)
@@ -141,8 +135,8 @@ const perform = (topics: Topics, client: Client, request: ControlMessage): objec
  * @since 0.1.0
  * @category answering
  */
-export const answer = (topics: Topics, client: Client, text: string): string =>
+export const answer = (topics: Topics, client: Client, text: string, limits: Limits): string =>
   JSON.stringify(Either.match(parse(text), {
     onLeft: (refusal): object => refusal,
-    onRight: (request) => perform(topics, client, request)
+    onRight: (request) => perform(topics, client, request, limits)
   }))

@@ -23,6 +23,7 @@ import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
 import * as ControlMessage from "./ControlMessage.ts"
 import * as Fault from "./Fault.ts"
+import * as Limits from "./Limits.ts"
 import type { Instrument } from "./Market.ts"
 import * as Market from "./Market.ts"
 import type { Replay } from "./Replay.ts"
@@ -62,6 +63,8 @@ export interface Stats {
   readonly received: number
   /** Frames of the recording that were sent. */
   readonly replayed: number
+  /** How often each limit was exceeded. */
+  readonly violations: Limits.Violations
 }
 
 /**
@@ -119,6 +122,8 @@ export interface Options {
   readonly pongTimeout?: Duration.DurationInput | undefined
   /** How old a connection may get before it is closed. Default: 24 hours (Binance docs). */
   readonly maxAge?: Duration.DurationInput | undefined
+  /** What one address may do. Default: Binance's limits. */
+  readonly limits?: Limits.Options | undefined
   /** A recording to play to whoever listens to its streams. Default: none. */
   readonly replay?: Replay | undefined
 }
@@ -156,6 +161,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const now = () => clock.unsafeCurrentTimeMillis()
     const runFork = yield* FiberSet.makeRuntime()
     const stats = { accepted: 0, refused: 0, sent: 0, received: 0, replayed: 0 }
+    const limits = Limits.make(options.limits)
     const pingInterval = Duration.decode(options.pingInterval ?? "20 seconds")
     const pongTimeout = Duration.toMillis(options.pongTimeout ?? "1 minute")
     const maxAge = Duration.decode(options.maxAge ?? "24 hours")
@@ -203,6 +209,11 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const upgrade = Effect.fnUntraced(function*(request: IncomingMessage, tcp: Duplex, head: Buffer) {
       // Whatever becomes of it, a socket that fails must not take the process with it.
       tcp.on("error", () => undefined)
+      const limited = limits.dial(now())
+      if (limited !== undefined) {
+        refuse(tcp, limited.status, "Too many connection attempts.", limited.retryAfter)
+        return
+      }
       const delay = delays.shift()
       if (delay !== undefined) yield* Effect.sleep(delay)
       const refusal = refusals.upgrades.shift()
@@ -230,7 +241,9 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           lastPong: now()
         }
         clients.add(client)
-        topics.subscribe(client, names.filter((name) => name !== "").slice(0, ControlMessage.maxStreams))
+        const wanted = names.filter((name) => name !== "")
+        if (wanted.length > limits.streamsPerConnection) limits.tooManyStreams()
+        topics.subscribe(client, wanted.slice(0, limits.streamsPerConnection))
         attached.unsafeOpen()
         const ageing = runFork(Effect.zipRight(
           Effect.sleep(maxAge),
@@ -239,12 +252,21 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           })
         ))
         ws.on("error", () => undefined)
+        const isTooMuch = limits.connection()
+        const count = () => {
+          const tooMuch = isTooMuch(now())
+          if (tooMuch) ws.close(1008, "Too many requests")
+          return !tooMuch
+        }
+        ws.on("ping", count)
         ws.on("pong", () => {
           client.lastPong = now()
+          count()
         })
         ws.on("message", (data) => {
           stats.received++
-          if (Buffer.isBuffer(data)) topics.tell(client, ControlMessage.answer(topics, client, data.toString()))
+          if (!Buffer.isBuffer(data) || !count()) return
+          topics.tell(client, ControlMessage.answer(topics, client, data.toString(), limits))
         })
         ws.on("close", () => {
           ageing.unsafeInterruptAsFork(ageing.id())
@@ -264,7 +286,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // -----------------------------------------------------------------------------------------------------------------
     // Listening
 
-    const rest = yield* NodeHttpServer.makeHandler(RestApi.make(markets, () => refusals.rest.shift()))
+    const rest = yield* NodeHttpServer.makeHandler(RestApi.make(markets, limits, () => refusals.rest.shift()))
     const sockets = new Set<Duplex>()
     const server = createServer(rest)
     server.on("connection", (socket) => {
@@ -432,7 +454,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
       markets,
       fault,
       script,
-      stats: Effect.sync(() => ({ ...stats, open: clients.size }))
+      stats: Effect.sync(() => ({ ...stats, open: clients.size, violations: limits.violations() }))
     }
     return exchange
   })

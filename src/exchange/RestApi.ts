@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import type { Candle } from "./Candles.ts"
 import * as Candles from "./Candles.ts"
 import type { Refusal } from "./Fault.ts"
+import type { Limits } from "./Limits.ts"
 import type { AggTrade, Market, Trade } from "./Market.ts"
 import * as Payload from "./Payload.ts"
 
@@ -131,17 +132,7 @@ const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : li
  * @since 0.1.0
  * @category constructors
  */
-export const make = (markets: ReadonlyMap<string, Market>, nextRefusal: () => Refusal | undefined) => {
-  let minute = 0
-  let used = 0
-  const weigh = (weight: number, now: number) => {
-    if (Math.floor(now / 60_000) !== minute) {
-      minute = Math.floor(now / 60_000)
-      used = 0
-    }
-    used += weight
-  }
-
+export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextRefusal: () => Refusal | undefined) => {
   const endpoint = (
     weightOf: (query: Query) => number,
     answer: (query: Query, now: number) => Effect.Effect<unknown, Rejected>
@@ -154,9 +145,12 @@ export const make = (markets: ReadonlyMap<string, Market>, nextRefusal: () => Re
         return yield* new Rejected({ status, code: -1003, msg: "Refused on purpose.", retryAfter })
       }
       const query = yield* Effect.mapError(HttpServerRequest.schemaSearchParams(Query), () => malformed)
-      weigh(weightOf(query), now)
+      const limited = limits.request(weightOf(query), now)
+      if (limited !== undefined) {
+        return yield* new Rejected({ ...limited, code: -1003, msg: "Too much request weight used." })
+      }
       return yield* HttpServerResponse.json(yield* answer(query, now)).pipe(
-        Effect.map(HttpServerResponse.setHeader("x-mbx-used-weight-1m", String(used))),
+        Effect.map(HttpServerResponse.setHeader("x-mbx-used-weight-1m", String(limits.usedWeight()))),
         Effect.orDie
       )
     }).pipe(

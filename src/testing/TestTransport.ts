@@ -31,6 +31,7 @@ export type Step = Data.TaggedEnum<{
   readonly Send: { readonly messages: ReadonlyArray<Message> }
   readonly Wait: { readonly duration: Duration.DurationInput }
   readonly Expect: { readonly matches: (message: Message) => boolean }
+  readonly Answer: { readonly answer: (message: Message) => ReadonlyArray<Message> }
   readonly Vanish: object
   readonly End: { readonly code: number; readonly reason: string; readonly errno?: string | undefined }
 }>
@@ -75,6 +76,14 @@ export const wait = (duration: Duration.DurationInput): Step => Step.Wait({ dura
  */
 export const expect = (message: Message | ((message: Message) => boolean)): Step =>
   Step.Expect({ matches: typeof message === "function" ? message : (sent) => sent === message })
+
+/**
+ * From here on, the peer answers every message it is sent with what this gives, while the script goes on.
+ *
+ * @since 0.1.0
+ * @category steps
+ */
+export const answer = (answer: (message: Message) => ReadonlyArray<Message>): Step => Step.Answer({ answer })
 
 /**
  * The peer is gone without a word, as when a cable is pulled: no pong and no close frame is answered from here on.
@@ -260,6 +269,7 @@ export const layer = (
       const heard: Array<Message> = []
       const listening = Effect.unsafeMakeLatch(false)
       let vanished = false
+      let answering: (message: Message) => ReadonlyArray<Message> = () => []
 
       // Gives true to whoever was the first to end the socket.
       const end = (code: number, reason: string, errno?: string) =>
@@ -277,19 +287,25 @@ export const layer = (
           return Effect.zipRight(listening.await, hear(matches))
         })
 
+      const say = (messages: ReadonlyArray<Message>) =>
+        Effect.forEach(messages, (message) =>
+          sizeOf(message) > request.maxMessageBytes
+            ? unread.fail(new MessageTooLarge({ limit: request.maxMessageBytes }))
+            : unread.offer(message), { discard: true })
+
       const play = Step.$match({
         Wait: ({ duration }): Effect.Effect<unknown> => Effect.sleep(duration),
         Expect: ({ matches }) => hear(matches),
+        Answer: ({ answer }) =>
+          Effect.sync(() => {
+            answering = answer
+          }),
         Vanish: () =>
           Effect.sync(() => {
             vanished = true
           }),
         End: ({ code, errno, reason }) => end(code, reason, errno),
-        Send: ({ messages }) =>
-          Effect.forEach(messages, (message) =>
-            sizeOf(message) > request.maxMessageBytes
-              ? unread.fail(new MessageTooLarge({ limit: request.maxMessageBytes }))
-              : unread.offer(message), { discard: true })
+        Send: ({ messages }) => say(messages)
       })
 
       const terminate = Effect.map(end(1006, ""), (first) => {
@@ -309,7 +325,7 @@ export const layer = (
             if (Option.isNone(size)) return new SendFailed({ reason: "the socket has ended" })
             sent.push(message)
             heard.push(message)
-            return listening.open
+            return Effect.zipRight(listening.open, say(vanished ? [] : answering(message)))
           }),
         ping: Effect.suspend(() => vanished ? Effect.never : Effect.void),
         // Nobody answers the close frame of a socket whose peer has vanished: closeTimeout passes in no time here.

@@ -1,0 +1,428 @@
+// What is wanted and what is on the wire, and the requests that bring the second to the first.
+import type * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { Connection } from "../Connection.ts"
+import { InboxOverflow } from "../ConnectionError.ts"
+import * as Frame from "../Frame.ts"
+import type * as Session from "../Session.ts"
+import { SessionEvent, SubscriptionRefused, SubscriptionStale } from "../Session.ts"
+import * as Broadcast from "./broadcast.ts"
+import * as Freshness from "./freshness.ts"
+import * as RollingWindow from "./rollingWindow.ts"
+
+// A topic that somebody wants.
+interface Entry<A> {
+  readonly topic: string
+  readonly listeners: Set<Session.Listener<A>>
+  /** How many wanted it with `subscribe`. */
+  held: number
+  status: Session.Subscription["status"]
+  since: number
+  readonly pulse: Freshness.Pulse
+  /** Completed when it is acknowledged, or will never be. */
+  readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
+}
+
+interface Request {
+  readonly method: "subscribe" | "unsubscribe"
+  readonly topics: ReadonlyArray<string>
+}
+
+type Answer =
+  | { readonly _tag: "Acknowledged" }
+  | { readonly _tag: "Refused"; readonly reason: string }
+  | { readonly _tag: "Unanswered" }
+  | { readonly _tag: "Lost" }
+
+const eventsHeld = 4_096
+const unansweredAtMost = 3
+
+export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, options: Session.Options<A, N>) {
+  const { protocol } = options
+  const clock = yield* Effect.clock
+  const now = () => clock.unsafeCurrentTimeMillis()
+  const answerTimeout = Duration.decode(options.answerTimeout ?? "5 seconds")
+  const pace = RollingWindow.make(protocol.pace.limit, protocol.pace.window)
+
+  const wanted = new Map<string, Entry<A>>()
+  // Asked for on the connection of this epoch, and not taken back.
+  let wire = new Set<string>()
+  let epoch = 0
+  // The latest connection on which nothing more is asked, since it is gone, or as good as gone.
+  let spent = 0
+  // Requests to be made as they are, before any other: the halves of one that was refused.
+  let halves: Array<ReadonlyArray<string>> = []
+  let outstanding: { readonly id: number; readonly answer: Deferred.Deferred<Answer> } | undefined
+  let nextId = 1
+  let unanswered = 0
+  let ended: Exit.Exit<void, Session.SessionError> | undefined
+  const dirty = Effect.unsafeMakeLatch(false)
+
+  const events = Broadcast.make<Session.SessionEvent>({
+    capacity: eventsHeld,
+    overflow: "sliding",
+    fold: (marker, lost) =>
+      SessionEvent.EventsDropped({
+        at: now(),
+        count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
+      })
+  })
+  const record = (event: Session.SessionEvent) => {
+    events.unsafeOfferAll([event])
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What is wanted
+
+  const want = (topic: string): Entry<A> => {
+    const known = wanted.get(topic)
+    if (known !== undefined) return known
+    const entry: Entry<A> = {
+      topic,
+      listeners: new Set(),
+      held: 0,
+      status: "requested",
+      since: now(),
+      pulse: Freshness.make(protocol.cadence(topic)),
+      acknowledged: Deferred.unsafeMake(fiberId)
+    }
+    wanted.set(topic, entry)
+    dirty.unsafeOpen()
+    return entry
+  }
+  const fiberId = yield* Effect.fiberId
+
+  const release = (entry: Entry<A>) => {
+    if (entry.listeners.size > 0 || entry.held > 0 || wanted.get(entry.topic) !== entry) return
+    wanted.delete(entry.topic)
+    Deferred.unsafeDone(entry.acknowledged, Exit.void)
+    dirty.unsafeOpen()
+  }
+
+  const finish = (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>) => {
+    wanted.delete(entry.topic)
+    Deferred.unsafeDone(entry.acknowledged, exit)
+    for (const listener of entry.listeners) listener.end(exit)
+    dirty.unsafeOpen()
+  }
+
+  const listen: Session.Session<A>["listen"] = (topic, listener) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        if (ended !== undefined) {
+          listener.end(ended)
+          return undefined
+        }
+        const entry = want(topic)
+        entry.listeners.add(listener)
+        return entry
+      }),
+      (entry) =>
+        Effect.sync(() => {
+          entry?.listeners.delete(listener)
+          if (entry !== undefined) release(entry)
+        })
+    ).pipe(Effect.asVoid)
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What arrives
+
+  const hear = (entry: Entry<A>, data: A, at: number) => {
+    if (entry.status !== "live") {
+      entry.status = "live"
+      entry.since = at
+      record(SessionEvent.Live({ at, topic: entry.topic }))
+    }
+    entry.pulse.beat(at)
+    for (const listener of entry.listeners) listener.data(data)
+  }
+
+  const settle = (answer: Answer) => {
+    if (outstanding !== undefined) Deferred.unsafeDone(outstanding.answer, Exit.succeed(answer))
+  }
+
+  const receive = (chunk: Chunk.Chunk<Frame.Frame>) => {
+    const at = now()
+    for (const frame of chunk) {
+      if (frame._tag === "Gap") {
+        settle({ _tag: "Lost" })
+        for (const entry of wanted.values()) {
+          for (const listener of entry.listeners) listener.gap(frame)
+        }
+        continue
+      }
+      const incoming = protocol.parse(frame.data)
+      switch (incoming._tag) {
+        case "Data": {
+          const entry = wanted.get(incoming.topic)
+          if (entry !== undefined) hear(entry, incoming.data, at)
+          break
+        }
+        case "Acknowledged":
+          if (incoming.id === outstanding?.id) settle({ _tag: "Acknowledged" })
+          break
+        case "Refused":
+          if (incoming.id === undefined || incoming.id === outstanding?.id) {
+            settle({ _tag: "Refused", reason: incoming.reason })
+          }
+          break
+        case "Notice":
+          options.onNotice?.(incoming.notice)
+          break
+        case "Invalid":
+          record(SessionEvent.Invalid({ at, reason: incoming.reason }))
+      }
+    }
+  }
+
+  const stop = (exit: Exit.Exit<void, Session.SessionError>) => {
+    ended = exit
+    settle({ _tag: "Lost" })
+    for (const entry of [...wanted.values()]) finish(entry, exit)
+  }
+
+  // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
+  const read = Effect.gen(function*() {
+    for (;;) {
+      stop(yield* Effect.exit(Stream.runForEachChunk(connection.frames, (chunk) =>
+        Effect.sync(() => {
+          receive(chunk)
+        }))))
+      const resumed = yield* connection.changes.pipe(
+        Stream.filter(({ _tag }) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"),
+        Stream.runHead
+      )
+      if (Option.isNone(resumed)) return
+      ended = undefined
+    }
+  })
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // From what is wanted to what is on the wire
+
+  const nextRequest = (): Request | undefined => {
+    const half = halves.shift()?.filter((topic) => wanted.has(topic) && !wire.has(topic))
+    if (half !== undefined && half.length > 0) return { method: "subscribe", topics: half }
+    const superfluous = [...wire].filter((topic) => !wanted.has(topic))
+    if (superfluous.length > 0) return { method: "unsubscribe", topics: superfluous.slice(0, protocol.maxBatch) }
+    const missing = [...wanted.keys()].filter((topic) => !wire.has(topic))
+    if (missing.length > 0) return { method: "subscribe", topics: missing.slice(0, protocol.maxBatch) }
+    return undefined
+  }
+
+  const became = (topics: ReadonlyArray<string>, status: Entry<A>["status"], at: number) => {
+    for (const topic of topics) {
+      const entry = wanted.get(topic)
+      // Data may come before the acknowledgement.
+      if (entry === undefined || (status === "acknowledged" && entry.status !== "requested")) continue
+      entry.status = status
+      entry.since = at
+      entry.pulse.expect(at)
+    }
+  }
+
+  const perform = Effect.fnUntraced(function*({ method, topics }: Request) {
+    yield* pace.take(1)
+    const id = nextId++
+    const answer = yield* Deferred.make<Answer>()
+    outstanding = { id, answer }
+    if (method === "subscribe") {
+      for (const topic of topics) wire.add(topic)
+      became(topics, "requested", now())
+      record(SessionEvent.Requested({ at: now(), topics }))
+    }
+    const sent = yield* Effect.either(connection.send(protocol[method](topics, id)))
+    const answered: Answer = Either.isLeft(sent)
+      ? { _tag: "Lost" }
+      : yield* Effect.raceFirst(
+        Deferred.await(answer),
+        Effect.as(Effect.sleep(answerTimeout), { _tag: "Unanswered" } satisfies Answer)
+      )
+    outstanding = undefined
+    const at = now()
+    if (answered._tag !== "Unanswered") unanswered = 0
+
+    switch (answered._tag) {
+      case "Acknowledged":
+        if (method === "unsubscribe") {
+          for (const topic of topics) wire.delete(topic)
+          record(SessionEvent.Released({ at, topics }))
+          return
+        }
+        became(topics, "acknowledged", at)
+        record(SessionEvent.Acknowledged({ at, topics }))
+        for (const topic of topics) {
+          const entry = wanted.get(topic)
+          if (entry !== undefined) Deferred.unsafeDone(entry.acknowledged, Exit.void)
+        }
+        return
+      case "Refused": {
+        for (const topic of topics) wire.delete(topic)
+        if (method === "unsubscribe") return
+        const [topic = ""] = topics
+        if (topics.length > 1) {
+          // One of them is to blame: it is found by halves.
+          const middle = Math.ceil(topics.length / 2)
+          halves.push(topics.slice(0, middle), topics.slice(middle))
+          return
+        }
+        const error = new SubscriptionRefused({ topic, reason: answered.reason })
+        const entry = wanted.get(topic)
+        record(SessionEvent.Refused({ at, error }))
+        yield* Effect.logWarning(error.message)
+        if (entry !== undefined) finish(entry, Exit.fail(error))
+        return
+      }
+      case "Unanswered":
+        for (const topic of topics) wire.delete(topic)
+        record(SessionEvent.Unanswered({ at, topics }))
+        unanswered++
+        if (unanswered >= unansweredAtMost) {
+          unanswered = 0
+          spent = epoch
+          yield* Effect.ignore(connection.reconnect("requests are not answered"))
+        }
+        return
+      case "Lost":
+        // What was asked of a connection that is gone is asked anew of the next one.
+        spent = epoch
+    }
+  })
+
+  const reconcile = Effect.gen(function*() {
+    for (;;) {
+      const state = yield* connection.state
+      if (state._tag !== "Connected" || state.epoch === spent) return
+      if (state.epoch !== epoch) {
+        epoch = state.epoch
+        wire = new Set()
+        halves = []
+        for (const entry of wanted.values()) {
+          entry.status = "requested"
+          entry.since = now()
+        }
+      }
+      const request = nextRequest()
+      if (request === undefined) return
+      yield* perform(request)
+    }
+  })
+
+  // What is asked for in one turn goes out together.
+  const follow = Effect.forever(
+    dirty.await.pipe(
+      Effect.zipRight(Effect.yieldNow()),
+      Effect.zipRight(Effect.sync(() => {
+        dirty.unsafeClose()
+      })),
+      Effect.zipRight(reconcile)
+    )
+  )
+
+  const watch = Stream.runForEach(connection.changes, (state) =>
+    Effect.sync(() => {
+      if (state._tag !== "Connected" || state.epoch !== epoch) settle({ _tag: "Lost" })
+      if (state._tag === "Connected") dirty.unsafeOpen()
+    }))
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What has fallen silent
+
+  const remedies = { 1: "resubscribe", 2: "relocate" } as const
+
+  const checkFreshness = Effect.gen(function*() {
+    const at = now()
+    for (const entry of [...wanted.values()]) {
+      if (!wire.has(entry.topic) || entry.status === "requested" || !entry.pulse.isStale(at)) continue
+      // When all are silent, it is the connection's own deadlines that judge it.
+      const othersFlow = [...wanted.values()].some((other) => other !== entry && other.pulse.beatSince(at - flowing))
+      if (!othersFlow) continue
+      const silentFor = Duration.millis(entry.pulse.silentFor(at))
+      let step = entry.pulse.complain(at)
+      if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
+      const remedy = step === 1 || step === 2 ? remedies[step] : "fail"
+      entry.status = "stale"
+      entry.since = at
+      record(SessionEvent.Stale({ at, topic: entry.topic, silentFor, remedy }))
+      yield* Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
+        Effect.annotateLogs({ silentFor: Duration.format(silentFor), remedy })
+      )
+      if (remedy === "fail") finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
+      // Subscribing to what may be subscribed loses nothing; unsubscribing first could.
+      else if (remedy === "resubscribe") wire.delete(entry.topic)
+      dirty.unsafeOpen()
+    }
+  })
+
+  yield* Effect.forkScoped(Effect.all([
+    read,
+    watch,
+    follow,
+    Effect.repeat(checkFreshness, Schedule.spaced("1 second"))
+  ], { concurrency: "unbounded", discard: true }))
+  yield* Effect.addFinalizer(() => Effect.sync(() => {
+    stop(Exit.void)
+    events.end(Exit.void)
+  }))
+
+  const session: Session.Session<A> = {
+    connection,
+    listen,
+    stream: (topic, { capacity = 4_096 } = {}) =>
+      Stream.unwrapScoped(Effect.gen(function*() {
+        const cause = new InboxOverflow({ capacity })
+        const asGap = (item: Session.Item<A>): Frame.Gap =>
+          item._tag === "Gap" ? item : Frame.Gap({ epoch, cause, downtime: Duration.zero, dropped: 1 })
+        const buffer = Broadcast.make<Session.Item<A>, Session.SessionError>({
+          capacity,
+          overflow: "sliding",
+          fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
+        })
+        yield* listen(topic, {
+          data: (data) => {
+            buffer.unsafeOfferAll([{ _tag: "Data", data }])
+          },
+          gap: (gap) => {
+            buffer.unsafeOfferAll([gap])
+          },
+          end: buffer.end
+        })
+        return buffer.stream
+      })),
+    subscribe: (topic) =>
+      Effect.suspend(() => {
+        if (ended !== undefined) return ended
+        const entry = want(topic)
+        entry.held++
+        return Deferred.await(entry.acknowledged)
+      }),
+    unsubscribe: (topic) =>
+      Effect.sync(() => {
+        const entry = wanted.get(topic)
+        if (entry === undefined || entry.held === 0) return
+        entry.held--
+        release(entry)
+      }),
+    subscriptions: Effect.sync(() =>
+      [...wanted.values()].map(({ held, listeners, pulse, since, status, topic }) => ({
+        topic,
+        status,
+        since,
+        listeners: listeners.size + held,
+        lastData: pulse.last()
+      }))
+    ),
+    events: events.stream
+  }
+  return session
+})
+
+// How recent the data of others must be for a silent topic to be an exception.
+const flowing = 5_000

@@ -1,0 +1,309 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import type { Transport } from "holdfast"
+import { Session } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+
+const { answer, close, open, reset, send, wait } = TestTransport
+
+// "sub ID a b" and "unsub ID a b" are answered "ok ID" or "no ID why"; data is "a: text".
+const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}): Session.Protocol<string, "leaving"> => ({
+  subscribe: (topics, id) => `sub ${id} ${topics.join(" ")}`,
+  unsubscribe: (topics, id) => `unsub ${id} ${topics.join(" ")}`,
+  parse: (message) => {
+    const text = String(message)
+    const [, verdict, id, reason = ""] = /^(ok|no) (\d+)? ?(.*)$/.exec(text) ?? []
+    if (verdict === "ok") return { _tag: "Acknowledged", id: Number(id) }
+    if (verdict === "no") return { _tag: "Refused", id: id === undefined ? undefined : Number(id), reason }
+    if (text === "leaving") return { _tag: "Notice", notice: text }
+    const [, topic, data] = /^(\w+): (.*)$/.exec(text) ?? []
+    return topic === undefined || data === undefined
+      ? { _tag: "Invalid", reason: "not a message" }
+      : { _tag: "Data", topic, data }
+  },
+  maxBatch: 4,
+  pace: { limit: 3, window: "1 second" },
+  cadence: () => "exempt",
+  ...overrides
+})
+
+const parts = (message: unknown) => String(message).split(" ")
+
+const acknowledge = answer((message) => [`ok ${parts(message)[1] ?? ""}`])
+const echo = answer((message) => {
+  const [method, id = "", ...topics] = parts(message)
+  return [`ok ${id}`, ...(method === "sub" ? topics.map((topic) => `${topic}: hello`) : [])]
+})
+
+type Overrides = Partial<Session.Options<string, "leaving">>
+
+const make = (options: Overrides = {}) =>
+  Session.make({
+    connection: {
+      url: "ws://peer.test",
+      messageTimeout: Duration.infinity,
+      pingInterval: Duration.infinity,
+      reconnect: { jitterFactor: 0 }
+    },
+    protocol: protocol(),
+    ...options
+  })
+
+const run = <A, E>(
+  script: Iterable<TestTransport.Dial>,
+  test: Effect.Effect<A, E, Transport.Transport | TestTransport.TestTransport | Scope.Scope>
+) => Effect.provide(test, TestTransport.layer(script))
+
+const sent = Effect.flatMap(TestTransport.TestTransport, ({ sent }) => sent)
+
+const settle = TestClock.adjust(0)
+
+// What a topic's stream gives, as it comes: text, "gap", and how it ended.
+const collect = (session: Session.Session<string>, topic: string, options?: { readonly capacity: number }) =>
+  Effect.gen(function*() {
+    const seen: Array<string> = []
+    const fiber = yield* session.stream(topic, options).pipe(
+      Stream.runForEach((item) =>
+        Effect.sync(() => {
+          seen.push(item._tag === "Gap" ? `gap ${item.dropped}` : item.data)
+        })
+      ),
+      Effect.exit,
+      Effect.fork
+    )
+    yield* settle
+    return { seen, fiber }
+  })
+
+describe("a session", () => {
+  it.scoped("asks together for what is wanted together, and hears each topic", () =>
+    run([open(echo)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* Effect.forEach(["a", "b"], session.subscribe, { concurrency: "unbounded" })
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b"])
+      const statuses = (yield* session.subscriptions).map(({ status, topic }) => [topic, status])
+      assert.deepStrictEqual(statuses, [["a", "live"], ["b", "live"]])
+      const c = yield* collect(session, "c")
+      assert.deepStrictEqual(c.seen, ["hello"])
+    })))
+
+  it.scoped("counts references: the last to go unsubscribes, and only once", () =>
+    run([open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.subscribe("a")
+      const scope = yield* Scope.make()
+      yield* session.listen("a", { data: () => undefined, gap: () => undefined, end: () => undefined }).pipe(
+        Scope.extend(scope)
+      )
+      yield* session.unsubscribe("a")
+      yield* session.unsubscribe("a")
+      yield* settle
+      assert.deepStrictEqual(yield* sent, ["sub 1 a"])
+      yield* Scope.close(scope, Exit.void)
+      yield* settle
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "unsub 2 a"])
+      assert.deepStrictEqual(yield* session.subscriptions, [])
+    })))
+
+  it.scoped("subscribes what is still wanted on every open, and nothing else", () =>
+    run([open(acknowledge, wait("10 seconds"), reset), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* Effect.forEach(["a", "b", "c"], session.subscribe, { concurrency: "unbounded" })
+      yield* session.unsubscribe("b")
+      yield* settle
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c", "unsub 2 b", "sub 3 a c"])
+    })))
+
+  it.scoped("wants nothing twice that was changed while it was away", () =>
+    run([open(acknowledge, wait("10 seconds"), reset), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.subscribe("a")
+      yield* TestClock.adjust("10500 millis")
+      yield* session.unsubscribe("a")
+      yield* Effect.fork(session.subscribe("b"))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
+    })))
+
+  it.scoped("never sends more than the pace allows in any window", () =>
+    run([open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      const topics = Array.from({ length: 40 }, (_, i) => `t${i}`)
+      yield* Effect.forEach(topics, (topic) => Effect.fork(session.subscribe(topic)), { discard: true })
+      const counts: Array<number> = []
+      for (let i = 0; i < 16; i++) {
+        yield* TestClock.adjust(i === 0 ? 0 : "250 millis")
+        counts.push((yield* sent).length)
+      }
+      counts.slice(4).forEach((count, i) => {
+        assert.isAtMost(count - (counts[i] ?? 0), 3)
+      })
+      assert.strictEqual(counts.at(-1), 10)
+    })))
+
+  it.scoped("finds the one topic that is refused, tells who asked for it, and spares the others", () =>
+    run([
+      open(answer((message) => {
+        const [, id = "", ...topics] = parts(message)
+        return [topics.includes("bad") ? "no  there is no such thing" : `ok ${id}`]
+      }))
+    ], Effect.gen(function*() {
+      const session = yield* make()
+      const asked = yield* Effect.fork(Effect.forEach(
+        ["a", "b", "bad", "c"],
+        (topic) => Effect.either(session.subscribe(topic)),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust("1 minute")
+      const [a, b, bad, c] = yield* Fiber.join(asked)
+      assert.deepStrictEqual([a?._tag, b?._tag, c?._tag], ["Right", "Right", "Right"])
+      assert(bad?._tag === "Left" && bad.left._tag === "SubscriptionRefused")
+      assert.strictEqual(bad.left.message, "The subscription to bad was refused: there is no such thing.")
+      assert.deepStrictEqual((yield* session.subscriptions).map(({ topic }) => topic), ["a", "b", "c"])
+    })))
+
+  it.scoped("asks again when no answer comes, and on a fresh connection after three times", () =>
+    run([open(), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      const asked = yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("30 seconds")
+      yield* Fiber.join(asked)
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a", "sub 3 a", "sub 4 a"])
+      assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 2)
+    })))
+
+  it.scoped("shows the gap of an outage to every topic, at its place", () =>
+    run([
+      open(acknowledge, wait("1 second"), send("a: 1", "b: 1"), wait("6 seconds"), reset),
+      open(acknowledge, wait("1 second"), send("a: 2", "b: 2"))
+    ], Effect.gen(function*() {
+      const session = yield* make()
+      const a = yield* collect(session, "a")
+      const b = yield* collect(session, "b")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([a.seen, b.seen], [["1", "gap 0", "2"], ["1", "gap 0", "2"]])
+    })))
+
+  it.scoped("a reader that falls behind is told how much it missed, and holds nobody up", () =>
+    run([open(acknowledge, send(...Array.from({ length: 10 }, (_, i) => `a: ${i}`), "b: 1"))], Effect.gen(function*() {
+      const session = yield* make()
+      const first = yield* session.stream("a", { capacity: 4 }).pipe(
+        Stream.mapEffect((item) => Effect.as(Effect.sleep("1 second"), item)),
+        Stream.take(3),
+        Stream.runCollect,
+        Effect.fork
+      )
+      const b = yield* collect(session, "b")
+      assert.deepStrictEqual(b.seen, ["1"])
+      yield* TestClock.adjust("1 minute")
+      const items = [...yield* Fiber.join(first)]
+      assert.isTrue(items.some(({ _tag }) => _tag === "Gap"))
+    })))
+
+  it.scoped("ends every topic with the error the connection was given up for", () =>
+    run([open(acknowledge, wait("1 second"), close(1003))], Effect.gen(function*() {
+      const session = yield* make()
+      const a = yield* collect(session, "a")
+      yield* TestClock.adjust("1 minute")
+      const exit = yield* Fiber.join(a.fiber)
+      assert(Exit.isFailure(exit))
+      assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "ConnectionClosed")
+      const late = yield* Effect.flip(session.subscribe("b"))
+      assert.strictEqual(late._tag, "ConnectionClosed")
+    })))
+
+  it.scoped("can be disconnected and connected again", () =>
+    run([open(echo), open(echo)], Effect.gen(function*() {
+      const session = yield* make()
+      const before = yield* collect(session, "a")
+      yield* session.connection.disconnect
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(before.fiber)))
+      yield* session.connection.connect
+      yield* session.connection.awaitOpen
+      yield* settle
+      const after = yield* collect(session, "a")
+      assert.deepStrictEqual(after.seen, ["hello"])
+    })))
+
+  it.scoped("passes on what the protocol says to the client as a whole", () =>
+    Effect.suspend(() => {
+      const heard: Array<string> = []
+      return run([open(acknowledge, send("leaving", "nonsense"))], Effect.gen(function*() {
+        const session = yield* make({ onNotice: (notice) => heard.push(notice) })
+        yield* settle
+        assert.deepStrictEqual(heard, ["leaving"])
+        const event = yield* Stream.runHead(Stream.filter(session.events, Session.SessionEvent.$is("Invalid")))
+        assert.strictEqual(event._tag, "Some")
+      }))
+    }))
+})
+
+describe("freshness", () => {
+  const chatter = Array.from({ length: 120 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
+
+  it.scoped("a topic whose data never comes while others' does is subscribed again, and then fails", () =>
+    run([open(acknowledge, ...chatter)], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ cadence: (topic) => topic === "a" ? "2 seconds" : "exempt" }) })
+      const a = yield* collect(session, "a")
+      const b = yield* collect(session, "b")
+      yield* TestClock.adjust("13 seconds")
+      assert.strictEqual((yield* sent).filter((message) => parts(message)[0] === "sub").length, 3)
+      yield* TestClock.adjust("1 minute")
+      const exit = yield* Fiber.join(a.fiber)
+      assert(Exit.isFailure(exit))
+      const error = yield* Effect.flip(Effect.failCause(exit.cause))
+      assert.strictEqual(error._tag, "SubscriptionStale")
+      assert.isAbove(b.seen.length, 60)
+      assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 1)
+    })))
+
+  it.scoped("a topic is moved to another socket when somebody can", () =>
+    run([open(acknowledge, ...chatter)], Effect.gen(function*() {
+      const moved: Array<string> = []
+      const session = yield* make({
+        protocol: protocol({ cadence: (topic) => topic === "a" ? "2 seconds" : "exempt" }),
+        relocate: (topic) => moved.push(topic) > 0
+      })
+      yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* TestClock.adjust("25 seconds")
+      assert.deepStrictEqual(moved, ["a"])
+    })))
+
+  it.scoped("what trades seldom is not complained of, what stopped is", () =>
+    run([
+      open(
+        acknowledge,
+        ...Array.from({ length: 30 }, (_, i) => [wait("1 second"), send(`a: ${i}`, `b: ${i}`)]).flat(),
+        ...chatter
+      )
+    ], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ cadence: () => "adaptive" }) })
+      yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* collect(session, "never")
+      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, Session.SessionEvent.$is("Stale"))))
+      yield* TestClock.adjust("55 seconds")
+      assert.strictEqual((yield* session.subscriptions).every(({ status }) => status !== "stale"), true)
+      yield* TestClock.adjust("10 seconds")
+      const event = yield* Fiber.join(stale)
+      assert(event._tag === "Some")
+      assert.deepStrictEqual([event.value.topic, event.value.remedy], ["a", "resubscribe"])
+    })))
+
+  it.scoped("when all are silent no topic is blamed", () =>
+    run([open(acknowledge, send("a: 1", "b: 1"))], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ cadence: () => "2 seconds" }) })
+      yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual((yield* sent).length, 2)
+    })))
+})
