@@ -888,6 +888,22 @@ describe("what is told", () => {
       }), { discard: true }))
 })
 
+describe("made where nothing may be interrupted", () => {
+  it.scoped("a connection heals and closes all the same", () =>
+    Effect.gen(function*() {
+      const connection = yield* Effect.uninterruptible(Connection.make({
+        url: "ws://peer.test",
+        messageTimeout: Duration.infinity,
+        reconnect: noJitter
+      }))
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* messages.seen, ["1", "2"])
+      yield* connection.disconnect
+      assert.strictEqual(yield* (yield* TestTransport.TestTransport).open, 0)
+    }).pipe(Effect.provide(TestTransport.layer([open(send("1"), wait("10 seconds"), reset), open(send("2"))]))))
+})
+
 describe("for ever", () => {
   // A peer that says one word and hangs up. It keeps no record, so that whatever grows is ours.
   const brief: Transport.Transport = {

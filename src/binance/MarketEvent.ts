@@ -3,12 +3,18 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
+import * as EffectData from "effect/Data"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type { Message } from "../Transport.ts"
 import * as Payloads from "./Payloads.ts"
+import { parse } from "./Protocol.ts"
+import type { RestError } from "./Rest.ts"
+import * as StreamKind from "./StreamKind.ts"
 
 /**
  * One event, as the program prints it: `data` has the venue's own field names, and `timestamp` is the venue's event
@@ -17,14 +23,187 @@ import * as Payloads from "./Payloads.ts"
  * @since 0.1.0
  * @category models
  */
-export interface MarketEvent {
+export interface MarketEvent<Data extends object = object, Type extends string = string> {
   readonly source: "binance"
   readonly symbol: string
   /** The kind of stream: `trade`, `kline`, `ticker`, `depth` … */
-  readonly type: string
-  readonly data: object
+  readonly type: Type
+  readonly data: Data
   readonly timestamp: number
+  /** Whether it came over a socket, or was fetched since the sockets had missed it. */
+  readonly via: "ws" | "rest"
 }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Trade = MarketEvent<typeof Payloads.Trade.Type, "trade">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type AggTrade = MarketEvent<typeof Payloads.AggTrade.Type, "aggTrade">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Kline = MarketEvent<typeof Payloads.Kline.Type, "kline">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Ticker = MarketEvent<typeof Payloads.Ticker.Type, "ticker">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type MiniTicker = MarketEvent<typeof Payloads.MiniTicker.Type, "miniTicker">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type BookTicker = MarketEvent<typeof Payloads.BookTicker.Type, "bookTicker">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Depth = MarketEvent<typeof Payloads.Depth.Type, "depth">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PartialDepth = MarketEvent<typeof Payloads.PartialDepth.Type, "partialDepth">
+
+/**
+ * What was missed is older than what the venue still has.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HistoryPruned extends EffectData.TaggedError("HistoryPruned") {
+  override get message(): string {
+    return "The venue does not have this any more."
+  }
+}
+
+/**
+ * The sockets are ahead of the REST interface, and it did not catch up in time.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotServedYet extends EffectData.TaggedError("NotServedYet") {
+  override get message(): string {
+    return "The venue's REST interface does not have this yet."
+  }
+}
+
+/**
+ * More is missing than may be fetched.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HoleTooLarge extends EffectData.TaggedError("HoleTooLarge")<{
+  /** How many events may be fetched for one gap. */
+  readonly limit: number
+}> {
+  override get message(): string {
+    return `More is missing than the ${this.limit} events that may be fetched at once.`
+  }
+}
+
+/**
+ * Nothing can be fetched for this kind of stream: the connection was lost, or the consumer fell behind.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotRepairable extends EffectData.TaggedError("NotRepairable")<{
+  /** What broke the stream. */
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `What is missing here cannot be fetched. ${this.reason}`
+  }
+}
+
+/**
+ * Why something that is missing was not repaired.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type HoleCause = HistoryPruned | NotServedYet | HoleTooLarge | NotRepairable | RestError
+
+/**
+ * The place in a stream where events are missing, and could not be repaired. `from` and `to` are the first and last
+ * missing ids (trades), update ids (depth) or opening times (klines); without them, nobody can say how much is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Gap = MarketEvent<{
+  readonly stream: string
+  readonly from: number | undefined
+  readonly to: number | undefined
+  readonly cause: HoleCause
+}, "gap">
+
+/**
+ * Whether this is a gap.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isGap = (event: MarketEvent): event is Gap => event.type === "gap"
+
+/**
+ * A gap as a failure, for those who would rather have no stream than one with a hole.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MarketGap extends EffectData.TaggedError("MarketGap")<{ readonly gap: Gap }> {
+  override get message(): string {
+    const { cause, from, stream, to } = this.gap.data
+    const bounds = from === undefined ? "events" : `${from} to ${to ?? "?"}`
+    return `${stream} is missing ${bounds}. ${cause.message}`
+  }
+}
+
+/**
+ * Fails a stream at its first gap.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import { BinanceFeed, MarketEvent } from "holdfast/binance"
+ *
+ * const program = Effect.gen(function*() {
+ *   const feed = yield* BinanceFeed.BinanceFeed
+ *   yield* feed.trades("BTCUSDT").pipe(
+ *     MarketEvent.failOnGap,
+ *     Stream.runForEach(({ data }) => Effect.log(data.p))
+ *   )
+ * })
+ * ```
+ */
+export const failOnGap = <A extends MarketEvent, E, R>(
+  stream: Stream.Stream<A | Gap, E, R>
+): Stream.Stream<A, E | MarketGap, R> =>
+  Stream.mapEffect(stream, (event) => isGap(event) ? new MarketGap({ gap: event }) : Effect.succeed(event))
 
 /**
  * A frame that is not what its stream promises. It is skipped, never fatal.
@@ -32,7 +211,7 @@ export interface MarketEvent {
  * @since 0.1.0
  * @category errors
  */
-export class InvalidFrame extends Data.TaggedError("InvalidFrame")<{
+export class InvalidFrame extends EffectData.TaggedError("InvalidFrame")<{
   readonly reason: string
   /** The beginning of the frame. */
   readonly excerpt: string
@@ -44,56 +223,82 @@ export class InvalidFrame extends Data.TaggedError("InvalidFrame")<{
 
 const excerptLength = 120
 
-interface Kind {
-  readonly type: string
-  readonly decode: (data: unknown) => Either.Either<object, ParseError>
-}
-
-const kind = <A extends object, I>(type: string, schema: Schema.Schema<A, I>): Kind => ({
-  type,
-  decode: Schema.decodeUnknownEither(schema, { onExcessProperty: "preserve" })
-})
-
-// By the part of a stream's name that tells its kind, parameters left out.
-const kinds: ReadonlyMap<string, Kind> = new Map([
-  ["trade", kind("trade", Payloads.Trade)],
-  ["aggTrade", kind("aggTrade", Payloads.AggTrade)],
-  ["kline", kind("kline", Payloads.Kline)],
-  ["ticker", kind("ticker", Payloads.Ticker)],
-  ["miniTicker", kind("miniTicker", Payloads.MiniTicker)],
-  ["bookTicker", kind("bookTicker", Payloads.BookTicker)],
-  ["depth", kind("depth", Payloads.Depth)],
-  ["partialDepth", kind("partialDepth", Payloads.PartialDepth)],
-  ["!serverShutdown", kind("serverShutdown", Payloads.ServerShutdown)]
-])
-
-const Envelope = Schema.parseJson(Schema.Struct({ stream: Schema.String, data: Schema.Unknown }))
-const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
-
-// The answer to a control message: not a market event, and nothing wrong with it.
-const Answer = Schema.parseJson(Schema.Union(
-  Schema.Struct({ result: Schema.Unknown, id: Schema.Unknown }),
-  Schema.Struct({ code: Schema.Number, msg: Schema.String })
-))
-const isAnswer = (text: string) => Either.isRight(Schema.decodeUnknownEither(Answer)(text))
-
 const named = Schema.decodeUnknownOption(
   Schema.Struct({ s: Schema.optional(Schema.String), E: Schema.optional(Schema.Number) })
 )
 
-// "btcusdt@depth20@100ms" is a partialDepth of BTCUSDT, "!miniTicker@arr" a miniTicker of all symbols.
-const split = (stream: string) => {
-  const [head = "", tail = ""] = stream.split("@", 2)
-  if (head.startsWith("!")) return { symbol: "", name: tail === "arr" ? head.slice(1) : head }
-  const name = tail.replace(/^kline_.*$/, "kline").replace(/^depth(5|10|20)$/, "partialDepth")
-  return { symbol: head.toUpperCase(), name }
-}
-
 const first = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
 
 /**
+ * Decodes what came for one stream: one event, or several (streams of all symbols).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Decode<A extends MarketEvent> = (
+  data: unknown,
+  receivedAt: number
+) => Either.Either<ReadonlyArray<A>, InvalidFrame>
+
+const decoder = <const Type extends string, A extends object, I>(type: Type, schema: Schema.Schema<A, I>) => {
+  const decodeData = Schema.decodeUnknownEither(schema, { onExcessProperty: "preserve" })
+  return (stream: string): Decode<MarketEvent<A, Type>> => {
+    const { symbol } = StreamKind.parse(stream)
+    return (data, receivedAt) => {
+      const events: Array<MarketEvent<A, Type>> = []
+      for (const item of Array.isArray(data) ? data : [data]) {
+        const decoded = decodeData(item)
+        if (Either.isLeft(decoded)) {
+          const excerpt = JSON.stringify(data).slice(0, excerptLength)
+          return Either.left(new InvalidFrame({ reason: first(decoded.left), excerpt }))
+        }
+        const { E, s } = Option.getOrElse(named(item), () => ({ E: undefined, s: undefined }))
+        events.push({
+          source: "binance",
+          symbol: s ?? symbol,
+          type,
+          data: decoded.right,
+          timestamp: E ?? receivedAt,
+          via: "ws"
+        })
+      }
+      return Either.right(events)
+    }
+  }
+}
+
+/**
+ * The decoders, by the type of events. Each takes a stream's name first.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decoders = {
+  trade: decoder("trade", Payloads.Trade),
+  aggTrade: decoder("aggTrade", Payloads.AggTrade),
+  kline: decoder("kline", Payloads.Kline),
+  ticker: decoder("ticker", Payloads.Ticker),
+  miniTicker: decoder("miniTicker", Payloads.MiniTicker),
+  bookTicker: decoder("bookTicker", Payloads.BookTicker),
+  depth: decoder("depth", Payloads.Depth),
+  partialDepth: decoder("partialDepth", Payloads.PartialDepth)
+}
+
+/**
+ * The decoder for a stream, by its name. Kinds that are not known here pass as they are.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const fromStream = (stream: string): Decode<MarketEvent> => {
+  const { kind: { type } } = StreamKind.parse(stream)
+  const known: ReadonlyMap<string, (stream: string) => Decode<MarketEvent>> = new Map(Object.entries(decoders))
+  return (known.get(type) ?? decoder(type, Schema.Object))(stream)
+}
+
+/**
  * Decodes a frame of a combined stream. It holds one event, several (streams of all symbols), or none (the answer to
- * a control message). Kinds of streams that are not known here pass as they are, named as in the stream's name.
+ * a control message).
  *
  * @since 0.1.0
  * @category decoding
@@ -111,31 +316,17 @@ export const decode = (
   message: Message,
   receivedAt: number
 ): Either.Either<ReadonlyArray<MarketEvent>, InvalidFrame> => {
-  const text = typeof message === "string" ? message : new TextDecoder().decode(message)
-  const invalid = (reason: string) =>
-    Either.left(new InvalidFrame({ reason, excerpt: text.slice(0, excerptLength) }))
-
-  const envelope = decodeEnvelope(text)
-  if (Either.isLeft(envelope)) {
-    return isAnswer(text) ? Either.right([]) : invalid("it is not a combined event")
+  const incoming = parse(message)
+  switch (incoming._tag) {
+    case "Data":
+      return fromStream(incoming.topic)(incoming.data, receivedAt)
+    case "Invalid": {
+      const text = typeof message === "string" ? message : new TextDecoder().decode(message)
+      return Either.left(
+        new InvalidFrame({ reason: "it is not a combined event", excerpt: text.slice(0, excerptLength) })
+      )
+    }
+    default:
+      return Either.right([])
   }
-  const { data, stream } = envelope.right
-  const { name, symbol } = split(stream)
-  const known = kinds.get(name)
-  const events: Array<MarketEvent> = []
-  for (const item of Array.isArray(data) ? data : [data]) {
-    const decoded = known === undefined ? plain(item) : known.decode(item)
-    if (Either.isLeft(decoded)) return invalid(first(decoded.left))
-    const { E, s } = named(item).pipe((option) => option._tag === "Some" ? option.value : {})
-    events.push({
-      source: "binance",
-      symbol: s ?? symbol,
-      type: known?.type ?? name,
-      data: decoded.right,
-      timestamp: E ?? receivedAt
-    })
-  }
-  return Either.right(events)
 }
-
-const plain = Schema.decodeUnknownEither(Schema.Object)

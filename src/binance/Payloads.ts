@@ -153,7 +153,8 @@ export const BookTicker = Schema.Struct({
 })
 
 /**
- * `<symbol>@depth`: the levels that changed between the update ids `U` and `u`; quantities are absolute.
+ * `<symbol>@depth`: the levels that changed between the update ids `U` and `u`; quantities are absolute. Futures say in
+ * `pu` which update it follows.
  *
  * @since 0.1.0
  * @category schemas
@@ -164,6 +165,7 @@ export const Depth = Schema.Struct({
   s: Schema.String,
   U: Integer,
   u: Integer,
+  pu: Schema.optional(Integer),
   b: Levels,
   a: Levels
 })

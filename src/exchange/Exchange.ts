@@ -342,6 +342,13 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           mute(client)
           Clients.reset(client.tcp)
         }),
+      ResetOne: () =>
+        Effect.sync(() => {
+          const [oldest] = clients
+          if (oldest === undefined) return
+          mute(oldest)
+          Clients.reset(oldest.tcp)
+        }),
       Close: ({ code, reason }) =>
         toAll(({ ws }) => {
           ws.close(code, reason)

@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
  *
  * - `Drop`: the TCP connection ends with a FIN and no close frame.
  * - `Reset`: the TCP connection is reset.
+ * - `ResetOne`: the same for the oldest connection alone.
  * - `Close`: a close frame, and then the end.
  * - `Silence`: nothing more is sent, but pings are still answered.
  * - `Vanish`: nothing more is sent or read, pings neither, and nothing ends: a cable was pulled.
@@ -29,6 +30,7 @@ import type * as Duration from "effect/Duration"
 export type Fault = Data.TaggedEnum<{
   readonly Drop: object
   readonly Reset: object
+  readonly ResetOne: object
   readonly Close: { readonly code: number; readonly reason: string }
   readonly Silence: object
   readonly Vanish: object
@@ -72,6 +74,7 @@ export const {
   Oversize,
   RefuseUpgrades,
   Reset,
+  ResetOne,
   Restart,
   Shutdown,
   Silence,

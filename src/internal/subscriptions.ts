@@ -361,12 +361,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     }
   })
 
-  yield* Effect.forkScoped(Effect.all([
+  yield* Effect.forkScoped(Effect.interruptible(Effect.all([
     read,
     watch,
     follow,
     Effect.repeat(checkFreshness, Schedule.spaced("1 second"))
-  ], { concurrency: "unbounded", discard: true }))
+  ], { concurrency: "unbounded", discard: true })))
   yield* Effect.addFinalizer(() => Effect.sync(() => {
     stop(Exit.void)
     events.end(Exit.void)

@@ -174,7 +174,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, setti
     Effect.gen(function*() {
       const run = newRun()
       const connecting = machine.go(from, ConnectionState.Connecting({ since: now(), attempt: 0 }))
-      run.fiber = yield* live(run, connecting).pipe(
+      // Whoever makes the connection may be uninterruptible, as the acquisition of a resource is: this fibre is not.
+      run.fiber = yield* Effect.interruptible(live(run, connecting)).pipe(
         // A defect of ours must not look like a quiet market.
         Effect.onExit((exit) =>
           Exit.isFailure(exit) && !Exit.isInterrupted(exit)

@@ -1,0 +1,203 @@
+/**
+ * Binance's market data, whole: every event once and in order across every outage, and a gap in its place where that
+ * cannot be had.
+ *
+ * Trades, aggregate trades and klines are followed by their ids and times. A jump opens a gap; what is missing is
+ * fetched by REST and comes before what follows; events that came twice are dropped. {@link StreamKind} has the table
+ * of what can be repaired. Order books take a new snapshot when they missed an update, and say so.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as Connection from "../Connection.ts"
+import type { ConnectionEvent } from "../ConnectionEvent.ts"
+import * as Feed from "../internal/feed.ts"
+import type { SessionError, Subscription } from "../Session.ts"
+import type { Transport } from "../Transport.ts"
+import type * as MarketEvent from "./MarketEvent.ts"
+import type { OrderBook } from "./OrderBook.ts"
+import type * as Rest from "./Rest.ts"
+import type { Venue } from "./Venue.ts"
+
+/**
+ * Something that happened in a feed. `at` is in milliseconds since the epoch.
+ *
+ * - `Connection`: to one of its connections, by its name.
+ * - `Repaired`: so many events that the sockets had missed were fetched, and stand in their place in the stream.
+ * - `Gap`: something is missing that could not be fetched. The same stands in the stream.
+ * - `InvalidFrame`: a frame is not what its stream promises. It was skipped.
+ * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FeedEvent =
+  | { readonly _tag: "Connection"; readonly connection: string; readonly event: ConnectionEvent }
+  | { readonly _tag: "Repaired"; readonly at: number; readonly stream: string; readonly events: number }
+  | { readonly _tag: "Gap"; readonly at: number; readonly gap: MarketEvent.Gap }
+  | {
+    readonly _tag: "InvalidFrame"
+    readonly at: number
+    readonly stream: string
+    readonly error: MarketEvent.InvalidFrame
+  }
+  | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }
+
+/**
+ * A stream of market events. It subscribes when it is run, and unsubscribes when its last reader stops. Those who read
+ * the same stream share it: the slowest decides its pace.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Events<A extends MarketEvent.MarketEvent> = Stream.Stream<A | MarketEvent.Gap, SessionError>
+
+/**
+ * The feed. Symbols may be written in either case.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BinanceFeed {
+  /** Every trade once, in the order of its id. */
+  readonly trades: (symbol: string) => Events<MarketEvent.Trade>
+  /** Every aggregate trade once, in the order of its id. */
+  readonly aggTrades: (symbol: string) => Events<MarketEvent.AggTrade>
+  /** Candles as they form, each closing exactly once. `f` and `L` are -1 in those that had to be fetched. */
+  readonly klines: (symbol: string, interval: string) => Events<MarketEvent.Kline>
+  /** The statistics of 24 hours, whenever they are newer than the last. */
+  readonly ticker: (symbol: string) => Events<MarketEvent.Ticker>
+  readonly miniTicker: (symbol: string) => Events<MarketEvent.MiniTicker>
+  /** Of all symbols that changed. */
+  readonly allMiniTickers: Events<MarketEvent.MiniTicker>
+  /** The best bid and ask. */
+  readonly bookTicker: (symbol: string) => Events<MarketEvent.BookTicker>
+  /** Updates of the book. What is missing from them cannot be fetched: see `orderBook`. */
+  readonly depth: (symbol: string, speed?: "100ms" | "1000ms") => Events<MarketEvent.Depth>
+  /** The top of the book. */
+  readonly partialDepth: (
+    symbol: string,
+    levels: 5 | 10 | 20,
+    speed?: "100ms" | "1000ms"
+  ) => Events<MarketEvent.PartialDepth>
+  /** Any stream by its name, followed as its kind allows. */
+  readonly raw: (name: string) => Events<MarketEvent.MarketEvent>
+  /**
+   * A book that is kept right for as long as the scope lives. `levels` (default 1000, at most 5000) is how deep its
+   * snapshots are, which decides their weight.
+   */
+  readonly orderBook: (
+    symbol: string,
+    options?: { readonly levels?: number | undefined }
+  ) => Effect.Effect<OrderBook, never, Scope.Scope>
+  /**
+   * Renews every connection: opens a successor, waits until each stream has come over it, and only then closes the old
+   * one. Gives back how many were renewed; one whose successor does not prove itself in time is
+   * kept.
+   */
+  readonly rotate: Effect.Effect<number>
+  /** What happens. It begins with the latest events nobody has read yet. */
+  readonly events: Stream.Stream<FeedEvent>
+  /** Every subscription of every connection, and where it stands. */
+  readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
+}
+
+/**
+ * What a feed can be told. Only `venue` is needed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly venue: Venue
+  /** Of every connection. Default: {@link Connection.Options}. */
+  readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
+  /** On how many connections every stream runs at once; the first arrival wins. Default: 1. */
+  readonly lines?: number | undefined
+  /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. Default: 23 hours. */
+  readonly maxAge?: Duration.DurationInput | undefined
+  /** How long a successor may take to prove itself before the old connection is kept. Default: 30 seconds. */
+  readonly renewalTimeout?: Duration.DurationInput | undefined
+  /** Streams of one connection. Default: what the venue allows. */
+  readonly streamsPerConnection?: number | undefined
+  /** Events held for one stream while it repairs, or while its reader is slow. Default: 8192. */
+  readonly buffer?: number | undefined
+  /** Events fetched for one gap, at most. Default: 100,000. */
+  readonly repairLimit?: number | undefined
+  /** How long another line may take to bring what one has missed, before it is fetched. Default: 500 milliseconds. */
+  readonly grace?: Duration.DurationInput | undefined
+  readonly rest?: Rest.Options | undefined
+}
+
+/**
+ * The service.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.GenericTag<BinanceFeed>(
+  "holdfast/binance/BinanceFeed"
+)
+
+/**
+ * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<BinanceFeed, ConfigError.ConfigError, Transport | HttpClient.HttpClient | Scope.Scope> =>
+  Feed.make(options)
+
+/**
+ * A layer with a feed that lives as long as the layer does.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+ * import * as Console from "effect/Console"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Stream from "effect/Stream"
+ * import { NodeTransport } from "holdfast"
+ * import { BinanceFeed, Venue } from "holdfast/binance"
+ *
+ * const FeedLive = BinanceFeed.layer({ venue: Venue.spot }).pipe(
+ *   Layer.provide([NodeTransport.layer, FetchHttpClient.layer])
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const feed = yield* BinanceFeed.BinanceFeed
+ *   yield* Stream.runForEach(feed.trades("BTCUSDT"), (event) =>
+ *     event.type === "gap"
+ *       ? Console.log(`missing ${event.data.from} to ${event.data.to}`)
+ *       : Console.log(event.data.t, event.data.p, event.via))
+ * }).pipe(Effect.provide(FeedLive))
+ * ```
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<BinanceFeed, ConfigError.ConfigError, Transport | HttpClient.HttpClient> =>
+  Layer.scoped(BinanceFeed, make(options))
+
+/**
+ * The same with options that are read through `Config`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<Options>
+): Layer.Layer<BinanceFeed, ConfigError.ConfigError, Transport | HttpClient.HttpClient> =>
+  Layer.scoped(BinanceFeed, Effect.flatMap(Config.unwrap(config), make))

@@ -1,0 +1,79 @@
+/**
+ * Binance's session protocol: combined frames, SUBSCRIBE and UNSUBSCRIBE, and their answers.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import type * as Session from "../Session.ts"
+import * as StreamKind from "./StreamKind.ts"
+
+/**
+ * What Binance says to a client as a whole: it will close this connection soon (Binance docs, `serverShutdown`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Notice = "serverShutdown"
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const excerptLength = 120
+
+const refusal = (answer: Readonly<Record<string, unknown>>) => {
+  // Seen both ways: the code at the top, and within `error`.
+  const error = Predicate.isReadonlyRecord(answer.error) ? answer.error : answer
+  return typeof error.msg === "string" ? error.msg : undefined
+}
+
+/**
+ * Reads a message of a combined connection.
+ *
+ * @since 0.1.0
+ * @category parsing
+ * @example
+ * ```ts
+ * import { Protocol } from "holdfast/binance"
+ *
+ * console.log(Protocol.parse(`{"result":null,"id":1}`)) // { _tag: "Acknowledged", id: 1 }
+ * ```
+ */
+export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
+  const text = typeof message === "string" ? message : new TextDecoder().decode(message)
+  const json = parseJson(text)
+  if (!Predicate.isReadonlyRecord(json)) return { _tag: "Invalid", reason: `not a combined event: ${text.slice(0, excerptLength)}` }
+  if (typeof json.stream === "string" && "data" in json) {
+    return json.stream === "!serverShutdown"
+      ? { _tag: "Notice", notice: "serverShutdown" }
+      : { _tag: "Data", topic: json.stream, data: json.data }
+  }
+  if (json.e === "serverShutdown") return { _tag: "Notice", notice: "serverShutdown" }
+  const id = typeof json.id === "number" ? json.id : undefined
+  const reason = refusal(json)
+  if (reason !== undefined) return { _tag: "Refused", id, reason }
+  if ("result" in json && id !== undefined) return { _tag: "Acknowledged", id }
+  return { _tag: "Invalid", reason: `not a combined event: ${text.slice(0, excerptLength)}` }
+}
+
+const request = (method: string) => (params: ReadonlyArray<string>, id: number) => JSON.stringify({ method, params, id })
+
+/**
+ * The protocol. Of the venue's messages a second, two are kept for pings and pongs, and so that a network that bunches
+ * messages up does no harm.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (messagesPerSecond: number): Session.Protocol<unknown, Notice> => ({
+  subscribe: request("SUBSCRIBE"),
+  unsubscribe: request("UNSUBSCRIBE"),
+  parse,
+  maxBatch: 200,
+  pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },
+  cadence: (stream) => StreamKind.parse(stream).kind.cadence
+})

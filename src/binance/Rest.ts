@@ -1,0 +1,304 @@
+/**
+ * Binance's REST interface, as far as snapshots and repair need it: paced by weight, and patient when told to be.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as RetryAfter from "../internal/retryAfter.ts"
+import * as RollingWindow from "../internal/rollingWindow.ts"
+import { within } from "../internal/within.ts"
+import { inWords } from "../internal/words.ts"
+import * as Payloads from "./Payloads.ts"
+import type { Venue } from "./Venue.ts"
+
+/**
+ * The venue refused a request, and would refuse it again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RestRejected extends Data.TaggedError("RestRejected")<{
+  readonly path: string
+  readonly status: number
+  /** The venue's own code and sentence, where it gave them. */
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.path} was refused with status ${this.status}: ${this.reason}.`
+  }
+}
+
+/**
+ * The venue did not answer, or had no answer, for as long as was tried.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
+  readonly path: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.path} could not be had: ${this.reason}.`
+  }
+}
+
+/**
+ * The venue asked for patience (status 429), or has banned this address for a time (418).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RestLimited extends Data.TaggedError("RestLimited")<{
+  readonly path: string
+  readonly status: number
+  readonly retryAfter: Duration.Duration
+}> {
+  override get message(): string {
+    return `${this.path} was refused with status ${this.status}; nothing is asked for ${inWords(this.retryAfter)}.`
+  }
+}
+
+/**
+ * How a request can fail.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type RestError = RestRejected | RestUnavailable | RestLimited
+
+/**
+ * A snapshot of a book.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Snapshot = typeof Payloads.PartialDepth.Type
+
+/**
+ * The interface. Every method waits for its turn within the weight of a minute, waits as long as `Retry-After` says,
+ * and tries again when there is no answer, until it gives up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Rest {
+  /** Trades from an id on, that one included if it is still kept; at most {@link pageSize}. */
+  readonly trades: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<typeof Payloads.Trade.Type>, RestError>
+  /** The same of aggregate trades. */
+  readonly aggTrades: (
+    symbol: string,
+    fromId: number
+  ) => Effect.Effect<ReadonlyArray<typeof Payloads.AggTrade.Type>, RestError>
+  /** Candles that began in a span of time, its end included; at most {@link pageSize}. All but the last are closed. */
+  readonly klines: (
+    symbol: string,
+    interval: string,
+    startTime: number,
+    endTime: number
+  ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
+  /** A snapshot of so many levels a side. */
+  readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
+}
+
+/**
+ * What one request gives at most (Binance docs).
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const pageSize = 1_000
+
+/**
+ * How the REST interface is used.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How long one request may take. Default: 10 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** How long a request is tried again before it is given up; waits for `Retry-After` count. Default: 2 minutes. */
+  readonly giveUpAfter?: Duration.DurationInput | undefined
+}
+
+// Spot and futures weigh requests differently (Binance docs).
+const weights = {
+  "/api/v3": {
+    trades: 25,
+    aggTrades: 4,
+    klines: 2,
+    depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
+  },
+  "/fapi/v1": {
+    trades: 20,
+    aggTrades: 20,
+    klines: 10,
+    depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
+  }
+}
+
+const RestTrade = Schema.Struct({
+  id: Schema.Int,
+  price: Payloads.Decimal,
+  qty: Payloads.Decimal,
+  time: Schema.Int,
+  isBuyerMaker: Schema.Boolean
+})
+
+const RestAggTrade = Schema.Struct({
+  a: Schema.Int,
+  p: Payloads.Decimal,
+  q: Payloads.Decimal,
+  f: Schema.Int,
+  l: Schema.Int,
+  T: Schema.Int,
+  m: Schema.Boolean
+})
+
+const RestKline = Schema.Tuple(
+  [
+    Schema.Int,
+    Payloads.Decimal,
+    Payloads.Decimal,
+    Payloads.Decimal,
+    Payloads.Decimal,
+    Payloads.Decimal,
+    Schema.Int,
+    Payloads.Decimal,
+    Schema.Int,
+    Payloads.Decimal,
+    Payloads.Decimal
+  ],
+  Schema.Unknown
+)
+
+const Rejection = Schema.Struct({ code: Schema.Number, msg: Schema.String })
+
+const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
+  response.json.pipe(
+    Effect.flatMap(Schema.decodeUnknown(Rejection)),
+    Effect.map(({ code, msg }) => `${msg.replace(/\.$/, "")} (${code})`),
+    Effect.orElseSucceed(() => "no reason was given")
+  )
+
+// Without a Retry-After: a 429 is over with the minute, a 418 takes two at least (Binance docs).
+const defaultPatience = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
+
+/**
+ * Makes a client of a venue's REST interface. All that share it share its budget of weight.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, never, HttpClient.HttpClient> =>
+  Effect.map(HttpClient.HttpClient, (client) => {
+    const timeout = Duration.decode(options.timeout ?? "10 seconds")
+    const giveUpAfter = Duration.decode(options.giveUpAfter ?? "2 minutes")
+    // Others behind the same address use the budget too: a tenth is left to them.
+    const budget = RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute")
+    const weigh = weights[venue.api]
+    let notBefore = Number.NEGATIVE_INFINITY
+
+    const patience: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      now < notBefore ? Effect.zipRight(Effect.sleep(notBefore - now), patience) : Effect.void)
+
+    const wait = (duration: Duration.Duration) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        notBefore = Math.max(notBefore, now + Duration.toMillis(duration))
+      })
+
+    const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
+      const response = yield* client.get(`${venue.rest}${venue.api}/${path}?${query}`)
+      const { headers, status } = response
+      if (status === 429 || status === 418) {
+        const now = yield* Clock.currentTimeMillis
+        const retryAfter = Option.getOrElse(RetryAfter.parse(headers["retry-after"], now), () => defaultPatience(status))
+        yield* wait(retryAfter)
+        return yield* new RestLimited({ path, status, retryAfter })
+      }
+      if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
+      if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response) })
+      // The venue counts all of this address, we only ourselves.
+      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10))
+      return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))
+    })
+
+    const retries = Schedule.exponential("250 millis").pipe(
+      Schedule.jittered,
+      Schedule.union(Schedule.spaced("10 seconds")),
+      Schedule.upTo(giveUpAfter)
+    )
+
+    const get = <A, I>(
+      path: string,
+      params: Readonly<Record<string, string>>,
+      weight: number,
+      schema: Schema.Schema<A, I>
+    ): Effect.Effect<A, RestError> =>
+      patience.pipe(
+        Effect.zipRight(budget.take(weight)),
+        Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
+          within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${inWords(timeout)}` }))
+        )),
+        Effect.catchTags({
+          RequestError: ({ reason }) => new RestUnavailable({ path, reason }),
+          ResponseError: ({ reason }) => new RestUnavailable({ path, reason }),
+          ParseError: () => new RestUnavailable({ path, reason: "its answer makes no sense" })
+        }),
+        Effect.retry({ schedule: retries, while: ({ _tag }) => _tag !== "RestRejected" })
+      )
+
+    const page = String(pageSize)
+
+    return {
+      trades: (symbol, fromId) =>
+        Effect.map(
+          get("historicalTrades", { symbol, fromId: String(fromId), limit: page }, weigh.trades, Schema.Array(RestTrade)),
+          (trades) =>
+            trades.map(({ id, isBuyerMaker, price, qty, time }) => ({
+              e: "trade" as const,
+              E: time,
+              s: symbol,
+              t: id,
+              p: price,
+              q: qty,
+              T: time,
+              m: isBuyerMaker
+            }))
+        ),
+      aggTrades: (symbol, fromId) =>
+        Effect.map(
+          get("aggTrades", { symbol, fromId: String(fromId), limit: page }, weigh.aggTrades, Schema.Array(RestAggTrade)),
+          (trades) => trades.map((trade) => ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade }))
+        ),
+      klines: (symbol, interval, startTime, endTime) =>
+        Effect.map(
+          get("klines", {
+            symbol,
+            interval,
+            startTime: String(startTime),
+            endTime: String(endTime),
+            limit: page
+          }, weigh.klines, Schema.Array(RestKline)),
+          (candles) =>
+            candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({
+              e: "kline" as const,
+              E: T,
+              s: symbol,
+              // The REST interface does not tell the trades' ids.
+              k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
+            }))
+        ),
+      depth: (symbol, limit) =>
+        get("depth", { symbol, limit: String(limit) }, weigh.depth(limit), Payloads.PartialDepth)
+    }
+  })

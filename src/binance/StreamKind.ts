@@ -1,0 +1,85 @@
+/**
+ * What kinds of streams there are, and what each promises: a table.
+ *
+ * | kind | continuity | after an outage |
+ * |---|---|---|
+ * | trade, aggTrade | `sequence`: ids follow each other | what was missed is fetched by REST and comes first |
+ * | kline | `candles`: each closes once | candles that closed unseen are fetched by REST and come first |
+ * | depth | `diffs`: update ids continue | cannot be repaired: a gap; `orderBook` takes a new snapshot |
+ * | ticker, miniTicker, bookTicker, partialDepth, avgPrice, markPrice … | `state`: only the latest matters | nothing is missing |
+ * | everything else, and whatever is read with `raw` | `unknown` | cannot be repaired: a gap |
+ *
+ * @since 0.1.0
+ */
+import type { Cadence } from "../Session.ts"
+
+/**
+ * What can be said about the order of a stream's events, and so about what is missing from them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Continuity = "sequence" | "candles" | "diffs" | "state" | "unknown"
+
+/**
+ * A kind of stream.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamKind {
+  /** As market events call it. */
+  readonly type: string
+  readonly continuity: Continuity
+  /** How often such a stream speaks (Binance docs). */
+  readonly cadence: Cadence
+  /** Where USD-M futures serve it (Binance docs). */
+  readonly route: "public" | "market"
+}
+
+const kind = (
+  type: string,
+  continuity: Continuity,
+  cadence: Cadence,
+  route: StreamKind["route"] = "market"
+): readonly [string, StreamKind] => [type, { type, continuity, cadence, route }]
+
+const kinds: ReadonlyMap<string, StreamKind> = new Map([
+  kind("trade", "sequence", "adaptive", "public"),
+  kind("aggTrade", "sequence", "adaptive"),
+  kind("kline", "candles", "2 seconds"),
+  kind("ticker", "state", "1 second"),
+  kind("miniTicker", "state", "1 second"),
+  kind("bookTicker", "state", "adaptive", "public"),
+  kind("avgPrice", "state", "1 second"),
+  kind("markPrice", "state", "3 seconds"),
+  kind("depth", "diffs", "adaptive", "public"),
+  kind("partialDepth", "state", "adaptive", "public")
+])
+
+/**
+ * What a stream's name says: its symbol in upper case (`""` when it is about all of them), and its kind.
+ *
+ * @since 0.1.0
+ * @category parsing
+ * @example
+ * ```ts
+ * import { StreamKind } from "holdfast/binance"
+ *
+ * const { kind, symbol } = StreamKind.parse("btcusdt@depth20@100ms")
+ * console.log(symbol, kind.type, kind.continuity) // BTCUSDT partialDepth state
+ * ```
+ */
+export const parse = (stream: string): { readonly symbol: string; readonly kind: StreamKind } => {
+  const [head = "", tail = ""] = stream.split("@", 2)
+  const all = head.startsWith("!")
+  const name = (all && tail === "arr" ? head.slice(1) : all ? head : tail)
+    .replace(/^kline_.*$/, "kline")
+    .replace(/^ticker_.*$/, "ticker")
+    .replace(/^depth(5|10|20)$/, "partialDepth")
+  const known = kinds.get(name)
+  return {
+    symbol: all ? "" : head.toUpperCase(),
+    kind: known ?? { type: name, continuity: "unknown", cadence: "exempt", route: "market" }
+  }
+}

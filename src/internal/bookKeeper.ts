@@ -1,0 +1,180 @@
+// Keeps one order book right: snapshot, updates, and a new snapshot whenever one was missed.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import * as OrderBook from "../binance/OrderBook.ts"
+import type { RestError, Snapshot } from "../binance/Rest.ts"
+import type { SessionError } from "../Session.ts"
+import * as Broadcast from "./broadcast.ts"
+import * as Intake from "./intake.ts"
+
+export interface Options {
+  readonly symbol: string
+  /** Levels a side that a snapshot is asked for with. */
+  readonly limit: number
+  readonly capacity: number
+  readonly snapshot: Effect.Effect<Snapshot, RestError>
+  readonly listen: (listener: {
+    readonly diff: (diff: OrderBook.Diff) => void
+    readonly lost: () => void
+    readonly end: (exit: Exit.Exit<void, SessionError>) => void
+  }) => Effect.Effect<void, never, Scope.Scope>
+}
+
+type Failure = SessionError | RestError
+
+// The book is as it should be, or this is why it is not.
+type Status =
+  | { readonly _tag: "Synced"; readonly book: OrderBook.Book }
+  | { readonly _tag: "Stale"; readonly reason: string }
+
+const changesHeld = 1_024
+// Before a snapshot that is older than the updates is asked for again.
+const firstWait = Duration.millis(250)
+const longestWait = Duration.seconds(5)
+// Of the levels that a snapshot told of, so many must be left before another is taken.
+const leastKnown = 0.1
+
+export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
+  Effect.gen(function*() {
+    const intake = Intake.make<OrderBook.Diff | "lost">(capacity)
+    const synced = Effect.unsafeMakeLatch(false)
+    let status: Status = { _tag: "Stale", reason: "it waits for its first snapshot" }
+    let ended: Exit.Exit<void, Failure> | undefined
+
+    const changes = Broadcast.make<OrderBook.BookChange, Failure>({
+      capacity: changesHeld,
+      overflow: "sliding",
+      fold: (marker, lost) =>
+        OrderBook.BookChange.Skipped({ count: lost.length + (marker?._tag === "Skipped" ? marker.count : 0) })
+    })
+    const tell = (change: OrderBook.BookChange) => {
+      changes.unsafeOfferAll([change])
+    }
+    const stale = (reason: string) => {
+      // What it told first is of more use than what follows from it.
+      if (status._tag === "Stale") return
+      status = { _tag: "Stale", reason }
+      synced.unsafeClose()
+      tell(OrderBook.BookChange.Stale({ reason }))
+    }
+    const sync = (book: OrderBook.Book) => {
+      status = { _tag: "Synced", book }
+      synced.unsafeOpen()
+      tell(OrderBook.BookChange.Synced(book.top(limit)))
+    }
+    const end = (exit: Exit.Exit<void, Failure>) => {
+      if (ended !== undefined) return
+      ended = exit
+      stale("it is not kept any more")
+      synced.unsafeOpen()
+      changes.end(exit)
+    }
+
+    // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
+    const begin = Effect.fnUntraced(function*() {
+      yield* intake.ready
+      const held: Array<OrderBook.Diff> = []
+      const hold = () => {
+        for (const item of intake.drain().items) {
+          if (item !== "lost") held.push(item)
+        }
+      }
+      hold()
+      for (let asked = 0;; asked++) {
+        const taken = yield* snapshot
+        hold()
+        const first = held[0]
+        // Older than all that is held: what is between the two was missed.
+        if (first !== undefined && taken.lastUpdateId < (first.pu ?? first.U - 1)) {
+          yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** asked), longestWait))
+          continue
+        }
+        const book = OrderBook.makeBook(taken, limit)
+        for (const diff of held) {
+          const outcome = book.apply(diff)
+          if (outcome === "gap" || outcome === "crossed") return undefined
+        }
+        return book
+      }
+    })
+
+    const follow = Effect.fnUntraced(function*(book: OrderBook.Book) {
+      for (;;) {
+        yield* intake.ready
+        for (const item of intake.drain().items) {
+          if (item === "lost") {
+            stale("the connection was lost")
+            continue
+          }
+          const outcome = book.apply(item)
+          if (outcome === "ignored") continue
+          if (outcome === "gap") return "an update is missing"
+          if (outcome === "crossed") return "its best bid and ask crossed"
+          // The lost connection's successor went on where it had ended: nothing was missed after all.
+          if (status._tag === "Stale") sync(book)
+          else tell(OrderBook.BookChange.Updated({ lastUpdateId: item.u, bids: item.b, asks: item.a }))
+        }
+        if (Math.min(book.known("bids"), book.known("asks")) < limit * leastKnown && book.isPartial) {
+          return "the market left the levels it knows of"
+        }
+      }
+    })
+
+    const keep = Effect.gen(function*() {
+      for (;;) {
+        const begun = yield* Effect.either(begin())
+        if (Either.isLeft(begun)) {
+          end(Exit.fail(begun.left))
+          return
+        }
+        if (begun.right === undefined) continue
+        sync(begun.right)
+        const reason = yield* follow(begun.right)
+        stale(reason)
+        yield* Effect.logInfo(`The book of ${symbol} takes a new snapshot: ${reason}.`)
+      }
+    })
+
+    yield* listen({
+      diff: intake.offer,
+      lost: () => {
+        // Not behind what is still to be read: from this moment on nobody may take the book for right.
+        stale("the connection was lost")
+        intake.offer("lost")
+      },
+      end
+    })
+    yield* Effect.forkScoped(Effect.interruptible(keep))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        end(Exit.void)
+      })
+    )
+
+    const read = <A>(from: (book: OrderBook.Book) => A) =>
+      Effect.suspend((): Effect.Effect<A, OrderBook.BookStale> =>
+        status._tag === "Synced"
+          ? Effect.succeed(from(status.book))
+          : new OrderBook.BookStale({ symbol, reason: status.reason })
+      )
+
+    const orderBook: OrderBook.OrderBook = {
+      symbol,
+      awaitSynced: Effect.zipRight(synced.await, Effect.suspend(() => ended ?? Effect.void)),
+      top: (count) => read((book) => book.top(count)),
+      best: read((book) => {
+        const { asks: [ask], bids: [bid] } = book.top(1)
+        return { bid, ask }
+      }),
+      quantityAt: (side, price) => read((book) => book.quantityAt(side, price)),
+      changes: changes.streamFrom(() =>
+        status._tag === "Synced"
+          ? OrderBook.BookChange.Synced(status.book.top(limit))
+          : OrderBook.BookChange.Stale({ reason: status.reason })
+      )
+    }
+    return orderBook
+  })

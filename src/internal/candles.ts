@@ -1,0 +1,70 @@
+// Follows candles: each closes exactly once, in order, and what closed unseen is fetched and comes first.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { Kline } from "../binance/MarketEvent.ts"
+import { NotServedYet } from "../binance/MarketEvent.ts"
+import type { RestError } from "../binance/Rest.ts"
+import type { Intake } from "./intake.ts"
+import type { Hole } from "./sequence.ts"
+
+export interface Options {
+  readonly intake: Intake<Kline>
+  /** Candles that began in a span of time, its end included. */
+  readonly fetch: (from: number, to: number) => Effect.Effect<ReadonlyArray<Kline>, RestError>
+  readonly onEvents: (events: ReadonlyArray<Kline>) => Effect.Effect<void>
+  /** A span of time, by the first moments of candles. */
+  readonly onHole: (hole: Hole) => Effect.Effect<void>
+}
+
+const patience = 6
+const firstWait = Duration.millis(250)
+
+export const follow = ({ fetch, intake, onEvents, onHole }: Options): Effect.Effect<never> => {
+  const repair = Effect.fnUntraced(function*(from: number, to: number) {
+    let next = from
+    for (let asked = 0; next <= to; asked++) {
+      const fetched = yield* Effect.either(fetch(next, to))
+      if (Either.isLeft(fetched)) return yield* onHole({ from: next, to, cause: fetched.left })
+      const fresh = fetched.right.filter(({ data: { k } }) => k.t >= next && k.t <= to)
+      const last = fresh.at(-1)
+      if (last !== undefined) {
+        yield* onEvents(fresh)
+        next = last.data.k.T + 1
+        asked = 0
+      } else if (asked === patience) {
+        return yield* onHole({ from: next, to, cause: new NotServedYet() })
+      } else {
+        yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
+      }
+    }
+  })
+
+  return Effect.gen(function*() {
+    // When the candle begins that is to close next.
+    let next: number | undefined
+    let latest = Number.NEGATIVE_INFINITY
+    for (;;) {
+      yield* intake.ready
+      let events: Array<Kline> = []
+      for (const event of intake.drain().items) {
+        const { T, t, x } = event.data.k
+        next ??= t
+        if (t < next) continue
+        if (t > next) {
+          yield* onEvents(events)
+          events = []
+          yield* repair(next, t - 1)
+          next = t
+        } else if (!x && event.timestamp <= latest) {
+          // The same, or older, from another connection.
+          continue
+        }
+        latest = event.timestamp
+        events.push(event)
+        if (x) next = T + 1
+      }
+      if (events.length > 0) yield* onEvents(events)
+    }
+  })
+}

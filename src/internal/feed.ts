@@ -1,0 +1,353 @@
+// One pipeline a stream, shared by all who read it: sockets → decode → follow (sequence, repair) → readers.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as RcMap from "effect/RcMap"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { BinanceFeed, FeedEvent, Options } from "../binance/BinanceFeed.ts"
+import * as MarketEvent from "../binance/MarketEvent.ts"
+import * as Protocol from "../binance/Protocol.ts"
+import * as Rest from "../binance/Rest.ts"
+import * as StreamKind from "../binance/StreamKind.ts"
+import type { SessionError } from "../Session.ts"
+import * as BookKeeper from "./bookKeeper.ts"
+import * as Broadcast from "./broadcast.ts"
+import * as Candles from "./candles.ts"
+import * as Intake from "./intake.ts"
+import * as Pool from "./pool.ts"
+import * as Sequence from "./sequence.ts"
+import { resolve } from "./settings.ts"
+
+type Hub<A> = Broadcast.Broadcast<A | MarketEvent.Gap, SessionError>
+
+// What a pipeline needs to know of its stream.
+interface Pipeline<A extends MarketEvent.MarketEvent> {
+  readonly stream: string
+  readonly symbol: string
+  readonly decode: MarketEvent.Decode<A>
+  readonly hub: Hub<A>
+}
+
+/** What an event covers of something that only grows, such as update ids or time. */
+interface Position {
+  readonly from: number
+  readonly to: number
+}
+
+// What readers have not read yet. The one that is furthest behind decides when the pipeline waits; what comes meanwhile
+// is held in the intake, and what that cannot hold is fetched again later.
+const readAhead = 1_024
+const eventsHeld = 4_096
+
+export const make = Effect.fnUntraced(function*(options: Options) {
+  const { venue } = options
+  const clock = yield* Effect.clock
+  const now = () => clock.unsafeCurrentTimeMillis()
+  const rest = yield* Rest.make(venue, options.rest)
+  const capacity = options.buffer ?? 8_192
+  const limit = options.repairLimit ?? 100_000
+  const grace = Duration.decode(options.grace ?? "500 millis")
+  // An option out of its range is told now, and not by a connection that is opened later.
+  yield* resolve({ ...options.connection, url: venue.ws })
+
+  const events = Broadcast.make<FeedEvent>({
+    capacity: eventsHeld,
+    overflow: "sliding",
+    fold: (marker, lost) => ({
+      _tag: "EventsDropped",
+      at: now(),
+      count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
+    })
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      events.end(Exit.void)
+    })
+  )
+  const record = (event: FeedEvent) => {
+    events.unsafeOfferAll([event])
+  }
+
+  const pool = yield* Pool.make<unknown, Protocol.Notice>({
+    connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}` }),
+    protocol: Protocol.make(venue.messagesPerSecond),
+    topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,
+    lines: options.lines ?? 1,
+    maxAge: Duration.decode(options.maxAge ?? "23 hours"),
+    renewalTimeout: Duration.decode(options.renewalTimeout ?? "30 seconds"),
+    // There is no other notice.
+    isEnding: () => true,
+    onEvent: (connection, event) => {
+      record({ _tag: "Connection", connection, event })
+    }
+  })
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // From the sockets to a buffer, and from there to the readers
+
+  const listen = <A extends MarketEvent.MarketEvent>(
+    { decode, hub, stream }: Pipeline<A>,
+    take: (events: ReadonlyArray<A>) => void,
+    onGap: (reason: string) => void = () => undefined
+  ) =>
+    pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
+      data: (data) => {
+        const events = decode(data, now())
+        if (Either.isRight(events)) take(events.right)
+        // Skipped: where ids follow each other, it will be missed, and fetched.
+        else record({ _tag: "InvalidFrame", at: now(), stream, error: events.left })
+      },
+      gap: ({ cause }) => {
+        onGap(cause.message)
+      },
+      lost: () => undefined,
+      end: hub.end
+    })
+
+  const gapOf = (
+    { stream, symbol }: Pick<Pipeline<never>, "stream" | "symbol">,
+    cause: MarketEvent.HoleCause,
+    from?: number,
+    to?: number
+  ): MarketEvent.Gap => ({
+    source: "binance",
+    symbol,
+    type: "gap",
+    data: { stream, from, to, cause },
+    timestamp: now(),
+    via: "ws"
+  })
+
+  const gapIn: typeof gapOf = (...facts) => {
+    const gap = gapOf(...facts)
+    record({ _tag: "Gap", at: now(), gap })
+    return gap
+  }
+
+  const emit = <A extends MarketEvent.MarketEvent>({ hub, stream }: Pipeline<A>, events: ReadonlyArray<A | MarketEvent.Gap>) => {
+    const fetched = events.filter(({ via }) => via === "rest").length
+    if (fetched > 0) record({ _tag: "Repaired", at: now(), stream, events: fetched })
+    return Effect.asVoid(hub.offerAll(events))
+  }
+
+  const emitHole = <A extends MarketEvent.MarketEvent>(pipeline: Pipeline<A>) => ({ cause, from, to }: Sequence.Hole) => {
+    const gap = gapIn(pipeline, cause, from, to)
+    return Effect.zipRight(
+      Effect.logWarning(new MarketEvent.MarketGap({ gap }).message),
+      emit(pipeline, [gap])
+    )
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // How each kind is followed
+
+  const sequenced = <A extends MarketEvent.MarketEvent>(of: {
+    readonly idOf: (event: A) => number
+    readonly fetch: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<A>, Rest.RestError>
+  }) =>
+  (pipeline: Pipeline<A>) =>
+    Effect.gen(function*() {
+      const intake = Intake.make<A>(capacity)
+      yield* listen(pipeline, (events) => {
+        for (const event of events) intake.offer(event)
+      })
+      return yield* Sequence.follow({
+        intake,
+        idOf: of.idOf,
+        fetch: (fromId) => of.fetch(pipeline.symbol, fromId),
+        pageSize: Rest.pageSize,
+        limit,
+        grace: () => pool.isRedundant(pipeline.stream) ? grace : Duration.zero,
+        capacity,
+        onEvents: (events) => emit(pipeline, events),
+        onHole: emitHole(pipeline)
+      })
+    })
+
+  const candles = (pipeline: Pipeline<MarketEvent.Kline>) =>
+    Effect.gen(function*() {
+      const interval = /@kline_([^@]+)/.exec(pipeline.stream)?.[1] ?? ""
+      const intake = Intake.make<MarketEvent.Kline>(capacity)
+      yield* listen(pipeline, (events) => {
+        for (const event of events) intake.offer(event)
+      })
+      return yield* Candles.follow({
+        intake,
+        fetch: (from, to) => Effect.map(rest.klines(pipeline.symbol, interval, from, to), fetched(pipeline.symbol, "kline")),
+        onEvents: (events) => emit(pipeline, events),
+        onHole: emitHole(pipeline)
+      })
+    })
+
+  // Only what is newer than what came before passes.
+  const ordered = <A extends MarketEvent.MarketEvent>(positionOf: (event: A) => Position, contiguous: boolean) =>
+  (pipeline: Pipeline<A>) =>
+    Effect.gen(function*() {
+      const intake = Intake.make<ReadonlyArray<A>>(capacity)
+      yield* listen(pipeline, intake.offer)
+      let last: number | undefined
+      for (;;) {
+        yield* intake.ready
+        const passed: Array<A | MarketEvent.Gap> = []
+        for (const events of intake.drain().items) {
+          const [event] = events
+          if (event === undefined) continue
+          const { from, to } = positionOf(event)
+          if (last !== undefined && to <= last) continue
+          if (contiguous && last !== undefined && from > last + 1) {
+            const cause = new MarketEvent.NotRepairable({ reason: "The venue does not keep the updates of a book." })
+            passed.push(gapIn(pipeline, cause, last + 1, from - 1))
+          }
+          last = to
+          passed.push(...events)
+        }
+        yield* emit(pipeline, passed)
+      }
+    })
+
+  // Nothing is known about the order of these.
+  const unordered = <A extends MarketEvent.MarketEvent>(pipeline: Pipeline<A>) =>
+    Effect.gen(function*() {
+      const intake = Intake.make<ReadonlyArray<A> | MarketEvent.NotRepairable>(capacity)
+      yield* listen(pipeline, intake.offer, (reason) => {
+        intake.offer(new MarketEvent.NotRepairable({ reason }))
+      })
+      for (;;) {
+        yield* intake.ready
+        const { dropped, items } = intake.drain()
+        const passed: Array<A | MarketEvent.Gap> = []
+        if (dropped > 0) {
+          const reason = `The consumer fell behind by ${dropped} events.`
+          passed.push(gapIn(pipeline, new MarketEvent.NotRepairable({ reason })))
+        }
+        for (const item of items) {
+          if (item instanceof MarketEvent.NotRepairable) passed.push(gapIn(pipeline, item))
+          else passed.push(...item)
+        }
+        yield* emit(pipeline, passed)
+      }
+    })
+
+  const fetched = <const Type extends string>(symbol: string, type: Type) => <A extends { readonly E: number }>(all: ReadonlyArray<A>) =>
+    all.map((data): MarketEvent.MarketEvent<A, Type> => ({
+      source: "binance",
+      symbol,
+      type,
+      data,
+      timestamp: data.E,
+      via: "rest"
+    }))
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // One pipeline a stream, from its first reader to its last
+
+  const kindOf = <A extends MarketEvent.MarketEvent>(
+    decoder: (stream: string) => MarketEvent.Decode<A>,
+    follow: (pipeline: Pipeline<A>) => Effect.Effect<never, never, Scope.Scope>
+  ) =>
+    Effect.map(
+      RcMap.make({
+        lookup: (stream: string) =>
+          Effect.gen(function*() {
+            const hub: Hub<A> = Broadcast.make<A | MarketEvent.Gap, SessionError>({
+              capacity: readAhead,
+              overflow: "suspend",
+              // Nothing is dropped by those who wait.
+              fold: () => gapOf(pipeline, new MarketEvent.NotRepairable({ reason: "The stream has ended." }))
+            })
+            const pipeline: Pipeline<A> = { stream, symbol: StreamKind.parse(stream).symbol, decode: decoder(stream), hub }
+            yield* Effect.forkScoped(Effect.onExit(Effect.interruptible(follow(pipeline)), (exit) =>
+              Effect.sync(() => {
+                // A defect of ours must not look like a quiet market.
+                hub.end(Exit.isInterrupted(exit) ? Exit.void : exit)
+              })))
+            return hub
+          })
+      }),
+      (hubs) => (stream: string): Stream.Stream<A | MarketEvent.Gap, SessionError> =>
+        Stream.unwrapScoped(Effect.map(RcMap.get(hubs, stream), (hub) => hub.stream))
+    )
+
+  const at = ({ timestamp }: MarketEvent.MarketEvent): Position => ({ from: timestamp, to: timestamp })
+  const { decoders } = MarketEvent
+
+  const trades = yield* kindOf(
+    decoders.trade,
+    sequenced({
+      idOf: ({ data }) => data.t,
+      fetch: (symbol, fromId) => Effect.map(rest.trades(symbol, fromId), fetched(symbol, "trade"))
+    })
+  )
+  const aggTrades = yield* kindOf(
+    decoders.aggTrade,
+    sequenced({
+      idOf: ({ data }) => data.a,
+      fetch: (symbol, fromId) => Effect.map(rest.aggTrades(symbol, fromId), fetched(symbol, "aggTrade"))
+    })
+  )
+  const klines = yield* kindOf(decoders.kline, candles)
+  const ticker = yield* kindOf(decoders.ticker, ordered<MarketEvent.Ticker>(at, false))
+  const miniTicker = yield* kindOf(decoders.miniTicker, ordered<MarketEvent.MiniTicker>(at, false))
+  const bookTicker = yield* kindOf(decoders.bookTicker, ordered(({ data }) => ({ from: data.u, to: data.u }), false))
+  const depth = yield* kindOf(decoders.depth, ordered(({ data }) => ({ from: (data.pu ?? data.U - 1) + 1, to: data.u }), true))
+  const partialDepth = yield* kindOf(
+    decoders.partialDepth,
+    ordered(({ data }) => ({ from: data.lastUpdateId, to: data.lastUpdateId }), false)
+  )
+  const other = yield* kindOf(MarketEvent.fromStream, unordered)
+
+  const byType: ReadonlyMap<string, BinanceFeed["raw"]> = new Map<string, BinanceFeed["raw"]>([
+    ["trade", trades],
+    ["aggTrade", aggTrades],
+    ["kline", klines],
+    ["ticker", ticker],
+    ["miniTicker", miniTicker],
+    ["bookTicker", bookTicker],
+    ["depth", depth],
+    ["partialDepth", partialDepth]
+  ])
+
+  const lower = (symbol: string) => symbol.toLowerCase()
+
+  const feed: BinanceFeed = {
+    trades: (symbol) => trades(`${lower(symbol)}@trade`),
+    aggTrades: (symbol) => aggTrades(`${lower(symbol)}@aggTrade`),
+    klines: (symbol, interval) => klines(`${lower(symbol)}@kline_${interval}`),
+    ticker: (symbol) => ticker(`${lower(symbol)}@ticker`),
+    miniTicker: (symbol) => miniTicker(`${lower(symbol)}@miniTicker`),
+    allMiniTickers: miniTicker("!miniTicker@arr"),
+    bookTicker: (symbol) => bookTicker(`${lower(symbol)}@bookTicker`),
+    depth: (symbol, speed = "100ms") => depth(`${lower(symbol)}@depth@${speed}`),
+    partialDepth: (symbol, levels, speed = "100ms") => partialDepth(`${lower(symbol)}@depth${levels}@${speed}`),
+    raw: (name) => (byType.get(StreamKind.parse(name).kind.type) ?? other)(name),
+    orderBook: (symbol, { levels = 1_000 } = {}) =>
+      BookKeeper.make({
+        symbol: symbol.toUpperCase(),
+        limit: levels,
+        capacity,
+        snapshot: rest.depth(symbol.toUpperCase(), levels),
+        listen: (listener) => {
+          const stream = `${lower(symbol)}@depth@100ms`
+          const decode = decoders.depth(stream)
+          return pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
+            data: (data) => {
+              const events = decode(data, now())
+              if (Either.isRight(events)) events.right.forEach((event) => listener.diff(event.data))
+              else record({ _tag: "InvalidFrame", at: now(), stream, error: events.left })
+            },
+            gap: () => undefined,
+            lost: listener.lost,
+            end: listener.end
+          })
+        }
+      }),
+    rotate: pool.rotate,
+    events: events.stream,
+    subscriptions: Effect.suspend(() =>
+      Effect.map(Effect.forEach(pool.sessions(), ({ subscriptions }) => subscriptions), (all) => all.flat())
+    )
+  }
+  return feed
+})

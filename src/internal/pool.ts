@@ -1,0 +1,307 @@
+// Topics spread over connections: placed where there is room, on several at once where that is asked for, and moved to
+// a successor before a connection's known end.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Connection from "../Connection.ts"
+import type { ConnectionEvent } from "../ConnectionEvent.ts"
+import * as Session from "../Session.ts"
+import { Transport } from "../Transport.ts"
+import { within } from "./within.ts"
+
+export interface Options<A, N> {
+  readonly connection: (path: string) => Connection.Options
+  readonly protocol: Session.Protocol<A, N>
+  readonly topicsPerConnection: number
+  /** On how many connections each topic runs at once. */
+  readonly lines: number
+  /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. */
+  readonly maxAge: Duration.Duration
+  /** How long a successor may take to prove itself, before it is given up and the old connection kept. */
+  readonly renewalTimeout: Duration.Duration
+  /** Whether a notice says that the connection will end soon. */
+  readonly isEnding: (notice: N) => boolean
+  readonly onEvent: (connection: string, event: ConnectionEvent) => void
+}
+
+export interface Listener<A> extends Session.Listener<A> {
+  /** The last open connection that carried the topic is lost. */
+  readonly lost: () => void
+}
+
+export interface Pool<A> {
+  /** Hears a topic on every line, for as long as the scope lives. The listener hears the same data once a line. */
+  readonly listen: (path: string, topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
+  /** Renews every connection, each after its successor has proven itself. Says how many were. */
+  readonly rotate: Effect.Effect<number>
+  /** Whether a topic may be coming over more than one connection now. */
+  readonly isRedundant: (topic: string) => boolean
+  readonly sessions: () => ReadonlyArray<Session.Session<A>>
+}
+
+// A connection, and the topics it carries.
+interface Member<A> {
+  readonly name: string
+  readonly session: Session.Session<A>
+  readonly scope: Scope.CloseableScope
+  readonly carries: Map<Topic<A>, Scope.CloseableScope>
+  open: boolean
+}
+
+// A place in the pool, which outlives the connections that fill it.
+interface Slot<A> {
+  readonly path: string
+  readonly line: number
+  readonly topics: Set<Topic<A>>
+  member: Member<A>
+  /** What is to take the member's place, while it proves itself. */
+  successor: Member<A> | undefined
+  renewing: boolean
+}
+
+interface Topic<A> {
+  readonly name: string
+  readonly listener: Listener<A>
+  /** The connections that carry it and have not been given up. */
+  readonly carriers: Set<Member<A>>
+}
+
+// How long an empty connection is kept, for those who leave one topic to take another.
+const linger = Duration.seconds(5)
+const settled = Duration.seconds(5)
+
+export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
+  const scope = yield* Effect.scope
+  const transport = yield* Transport
+  const clock = yield* Effect.clock
+  const runFork = yield* FiberSet.makeRuntime()
+  const lock = Effect.unsafeMakeSemaphore(1)
+  const slots = new Set<Slot<A>>()
+  let names = 0
+
+  const attach = (member: Member<A>, topic: Topic<A>) =>
+    Effect.gen(function*() {
+      if (member.carries.has(topic)) return
+      const attached = yield* Scope.fork(member.scope, { _tag: "Sequential" })
+      member.carries.set(topic, attached)
+      topic.carriers.add(member)
+      yield* Scope.extend(
+        member.session.listen(topic.name, {
+          data: topic.listener.data,
+          // Where another connection carries it too, nothing is missing.
+          gap: (gap) => {
+            if (topic.carriers.size === 1) topic.listener.gap(gap)
+          },
+          end: (exit) => {
+            if (!member.carries.delete(topic)) return
+            topic.carriers.delete(member)
+            if (topic.carriers.size === 0) topic.listener.end(exit)
+          }
+        }),
+        attached
+      )
+    })
+
+  const detach = (member: Member<A>, topic: Topic<A>) =>
+    Effect.suspend(() => {
+      const attached = member.carries.get(topic)
+      if (attached === undefined) return Effect.void
+      member.carries.delete(topic)
+      topic.carriers.delete(member)
+      return Scope.close(attached, Exit.void)
+    })
+
+  const close = (member: Member<A>) =>
+    Effect.forEach([...member.carries.keys()], (topic) => detach(member, topic), { discard: true }).pipe(
+      Effect.zipRight(Scope.close(member.scope, Exit.void))
+    )
+
+  const lose = (member: Member<A>) => {
+    member.open = false
+    for (const { carriers, listener } of member.carries.keys()) {
+      if (![...carriers].some((carrier) => carrier.open)) listener.lost()
+    }
+  }
+
+  const open = (path: string, onNotice: (notice: N) => void, relocate: (topic: string) => boolean) =>
+    Effect.gen(function*() {
+      const name = `${path}#${++names}`
+      const memberScope = yield* Scope.fork(scope, { _tag: "Sequential" })
+      const session = yield* Session.make({
+        connection: options.connection(path),
+        protocol: options.protocol,
+        onNotice,
+        relocate
+      }).pipe(
+        Effect.provideService(Transport, transport),
+        Scope.extend(memberScope),
+        // The options were checked when the feed was made.
+        Effect.orDie
+      )
+      const member: Member<A> = { name, session, scope: memberScope, carries: new Map(), open: false }
+      yield* Stream.runForEach(session.connection.events, (event) =>
+        Effect.sync(() => {
+          if (event._tag === "Opened") member.open = true
+          if (event._tag === "Lost") lose(member)
+          options.onEvent(name, event)
+        })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
+      return member
+    })
+
+  // A successor is as good as the one before it when each topic has had its first data, or, where little is said, has
+  // been acknowledged for a while.
+  const isProven = (member: Member<A>) =>
+    Effect.map(member.session.subscriptions, (subscriptions) => {
+      const now = clock.unsafeCurrentTimeMillis()
+      return subscriptions.every(({ since, status }) =>
+        status === "live" || (status === "acknowledged" && now - since >= Duration.toMillis(settled))
+      )
+    })
+
+  const proof = (member: Member<A>) =>
+    member.session.connection.awaitOpen.pipe(
+      Effect.zipRight(Effect.repeat(isProven(member), {
+        until: (proven) => proven,
+        schedule: Schedule.spaced("50 millis")
+      })),
+      within(options.renewalTimeout, () => "late" as const)
+    )
+
+  const openFor = (slot: Pick<Slot<A>, "path" | "line">, slotOf: () => Slot<A> | undefined) =>
+    open(
+      slot.path,
+      (notice) => {
+        const slotNow = slotOf()
+        if (options.isEnding(notice) && slotNow !== undefined) runFork(renew(slotNow))
+      },
+      (name) => {
+        const slotNow = slotOf()
+        if (slotNow === undefined) return false
+        runFork(relocate(slotNow, name))
+        return true
+      }
+    ).pipe(Effect.tap((member) =>
+      Effect.gen(function*() {
+        const age = Duration.times(options.maxAge, 1 - 0.1 * (yield* Random.next))
+        // What it starts will close this connection, and must not end with it.
+        const renewal = Effect.sync(() => {
+          const slot = slotOf()
+          if (slot !== undefined) runFork(renew(slot))
+        })
+        yield* Effect.forkIn(Effect.interruptible(Effect.delay(renewal, age)), member.scope)
+      })
+    ))
+
+  const renew = (slot: Slot<A>): Effect.Effect<boolean> =>
+    Effect.suspend(() => {
+      if (slot.renewing || !slots.has(slot)) return Effect.succeed(false)
+      slot.renewing = true
+      return Effect.gen(function*() {
+        const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
+        slot.successor = successor
+        yield* Effect.forEach([...slot.topics], (topic) => attach(successor, topic), { discard: true })
+        const proven = yield* Effect.either(proof(successor))
+        return yield* Effect.gen(function*() {
+          if (proven._tag === "Left" || !slots.has(slot)) {
+            yield* close(successor)
+            yield* Effect.logWarning("A connection could not be renewed, and is kept.")
+            return false
+          }
+          const old = slot.member
+          slot.member = successor
+          yield* close(old)
+          return true
+        }).pipe(lock.withPermits(1))
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        slot.renewing = false
+        slot.successor = undefined
+      })))
+    })
+
+  const relocate = (slot: Slot<A>, name: string) =>
+    Effect.gen(function*() {
+      const topic = [...slot.topics].find((known) => known.name === name)
+      if (topic === undefined) return
+      const other = yield* addSlot(slot.path, slot.line)
+      slot.topics.delete(topic)
+      other.topics.add(topic)
+      yield* attach(other.member, topic)
+      yield* detach(slot.member, topic)
+    }).pipe(lock.withPermits(1))
+
+  const addSlot = (path: string, line: number) =>
+    Effect.gen(function*() {
+      const holder: { slot: Slot<A> | undefined } = { slot: undefined }
+      const member = yield* openFor({ path, line }, () => holder.slot)
+      const slot: Slot<A> = { path, line, topics: new Set(), member, successor: undefined, renewing: false }
+      holder.slot = slot
+      slots.add(slot)
+      return slot
+    })
+
+  // A connection that was given up carries nothing more.
+  const isAlive = ({ member }: Slot<A>) =>
+    Effect.map(member.session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")
+
+  const place = (path: string, line: number, topic: Topic<A>) =>
+    Effect.gen(function*() {
+      let found: Slot<A> | undefined
+      for (const slot of [...slots]) {
+        if (slot.path !== path || slot.line !== line) continue
+        if (!(yield* isAlive(slot))) {
+          slots.delete(slot)
+          yield* close(slot.member)
+        } else if (slot.topics.size < options.topicsPerConnection) {
+          found ??= slot
+        }
+      }
+      const slot = found ?? (yield* addSlot(path, line))
+      slot.topics.add(topic)
+      yield* attach(slot.member, topic)
+      if (slot.successor !== undefined) yield* attach(slot.successor, topic)
+    })
+
+  const closeWhenEmpty = (slot: Slot<A>) =>
+    Effect.suspend(() => {
+      if (slot.topics.size > 0 || !slots.has(slot)) return Effect.void
+      slots.delete(slot)
+      return close(slot.member)
+    }).pipe(lock.withPermits(1))
+
+  const remove = (topic: Topic<A>) =>
+    Effect.gen(function*() {
+      for (const slot of slots) {
+        if (!slot.topics.delete(topic)) continue
+        yield* detach(slot.member, topic)
+        if (slot.successor !== undefined) yield* detach(slot.successor, topic)
+        if (slot.topics.size === 0) runFork(Effect.delay(closeWhenEmpty(slot), linger))
+      }
+    }).pipe(lock.withPermits(1))
+
+  const listen: Pool<A>["listen"] = (path, name, listener) =>
+    Effect.acquireRelease(
+      Effect.gen(function*() {
+        const topic: Topic<A> = { name, listener, carriers: new Set() }
+        for (let line = 0; line < options.lines; line++) yield* place(path, line, topic)
+        return topic
+      }).pipe(lock.withPermits(1)),
+      remove
+    ).pipe(Effect.asVoid)
+
+  const pool: Pool<A> = {
+    listen,
+    rotate: Effect.suspend(() => Effect.forEach([...slots], renew, { concurrency: "unbounded" })).pipe(
+      Effect.map((renewed) => renewed.filter((done) => done).length)
+    ),
+    isRedundant: (name) =>
+      options.lines > 1 ||
+      [...slots].some(({ renewing, topics }) => renewing && [...topics].some((topic) => topic.name === name)),
+    sessions: () => [...slots].map(({ member }) => member.session)
+  }
+  return pool
+})

@@ -1,0 +1,126 @@
+// Follows events whose ids follow each other: duplicates are dropped, what is missing is fetched and comes first, and
+// what cannot be had is a hole with exact bounds.
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { HoleCause } from "../binance/MarketEvent.ts"
+import { HistoryPruned, HoleTooLarge, NotServedYet } from "../binance/MarketEvent.ts"
+import type { RestError } from "../binance/Rest.ts"
+import type { Intake } from "./intake.ts"
+
+export interface Hole {
+  /** The first id that is missing. */
+  readonly from: number
+  /** The last id that is missing. */
+  readonly to: number
+  readonly cause: HoleCause
+}
+
+export interface Options<A> {
+  readonly intake: Intake<A>
+  readonly idOf: (event: A) => number
+  /** Events from an id on, that one included if it is still kept, oldest first. Empty when there are none yet. */
+  readonly fetch: (fromId: number) => Effect.Effect<ReadonlyArray<A>, RestError>
+  /** What `fetch` gives at most. */
+  readonly pageSize: number
+  /** Holes with more than so many events are not fetched. */
+  readonly limit: number
+  /** How long another connection may take to bring what is missing, before it is fetched. */
+  readonly grace: () => Duration.Duration
+  /** Events held back at most while a hole before them is open. */
+  readonly capacity: number
+  readonly onEvents: (events: ReadonlyArray<A>) => Effect.Effect<void>
+  readonly onHole: (hole: Hole) => Effect.Effect<void>
+}
+
+// How often a REST interface that lags behind its sockets is asked again, each time after twice as long.
+const patience = 6
+const firstWait = Duration.millis(250)
+
+export const follow = <A>(options: Options<A>): Effect.Effect<never> => {
+  const { capacity, idOf, intake, limit, onEvents, onHole, pageSize } = options
+
+  // Fetching begins with the last event that is known: when it is there, whatever is not behind it never was.
+  const repair = Effect.fnUntraced(function*(from: number, to: number) {
+    if (to - from >= limit) return yield* onHole({ from, to, cause: new HoleTooLarge({ limit }) })
+    let last = from - 1
+    let asked = 0
+    while (last < to) {
+      const fetched = yield* Effect.either(options.fetch(last))
+      if (Either.isLeft(fetched)) return yield* onHole({ from: last + 1, to, cause: fetched.left })
+      const page = fetched.right
+      const first = page[0]
+      if (first !== undefined && idOf(first) > last) {
+        const end = Math.min(idOf(first) - 1, to)
+        yield* onHole({ from: last + 1, to: end, cause: new HistoryPruned() })
+        last = end
+      }
+      const fresh = page.filter((event) => idOf(event) > last && idOf(event) <= to)
+      if (fresh.length > 0) {
+        yield* onEvents(fresh)
+        last = Math.max(...fresh.map(idOf))
+        asked = 0
+      }
+      const newest = page.at(-1)
+      // It has what comes after the hole: so it has had all there was in it.
+      if (newest !== undefined && idOf(newest) > to) return
+      if (last >= to) return
+      if (page.length >= pageSize) continue
+      if (asked === patience) return yield* onHole({ from: last + 1, to, cause: new NotServedYet() })
+      yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
+      asked++
+    }
+  })
+
+  return Effect.gen(function*() {
+    let next: number | undefined
+    // What came after a hole that is still open.
+    const held = new Map<number, A>()
+    let heldSince = 0
+
+    const takeHeld = (events: Array<A>) => {
+      for (;;) {
+        const event = next === undefined ? undefined : held.get(next)
+        if (next === undefined || event === undefined) return
+        events.push(event)
+        held.delete(next)
+        next++
+      }
+    }
+
+    for (;;) {
+      const now = yield* Clock.currentTimeMillis
+      const left = heldSince + Duration.toMillis(options.grace()) - now
+      if (held.size === 0) yield* intake.ready
+      else if (left > 0) yield* Effect.raceFirst(intake.ready, Effect.sleep(left))
+
+      const events: Array<A> = []
+      for (const event of intake.drain().items) {
+        const id = idOf(event)
+        next ??= id
+        if (id < next) continue
+        if (id === next) {
+          events.push(event)
+          next++
+          if (held.size > 0) takeHeld(events)
+        } else {
+          if (held.size === 0) heldSince = yield* Clock.currentTimeMillis
+          held.set(id, event)
+        }
+      }
+      if (events.length > 0) yield* onEvents(events)
+      if (held.size === 0 || next === undefined) continue
+
+      const waited = (yield* Clock.currentTimeMillis) - heldSince
+      if (waited < Duration.toMillis(options.grace()) && held.size < capacity) continue
+      const resumeAt = Math.min(...held.keys())
+      yield* repair(next, resumeAt - 1)
+      next = resumeAt
+      const released: Array<A> = []
+      takeHeld(released)
+      heldSince = yield* Clock.currentTimeMillis
+      yield* onEvents(released)
+    }
+  })
+}
