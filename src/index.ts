@@ -14,6 +14,8 @@ export * as ConnectionError from "./ConnectionError.ts"
 export * as ConnectionEvent from "./ConnectionEvent.ts"
 /** The states of a connection and what may follow what. */
 export * as ConnectionState from "./ConnectionState.ts"
+/** What all connections to a host share. */
+export * as DialGate from "./DialGate.ts"
 /** From a failure to what is done about it. */
 export * as FailureClass from "./FailureClass.ts"
 /** Messages, with the gaps between them. */

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { AttemptError, ReconnectRequested } from "../ConnectionError.ts"
 import { ConnectionTimeout, InboxOverflow, OnOpenFailed, UrlUnavailable } from "../ConnectionError.ts"
+import type { DialGate } from "../DialGate.ts"
 import * as Liveness from "../Liveness.ts"
 import type { Message, Socket, Transport } from "../Transport.ts"
 import * as Early from "./early.ts"
@@ -35,35 +36,45 @@ export interface Ended {
 const withinOpenTimeout = ({ openTimeout }: Settings) =>
   within(openTimeout, () => new ConnectionTimeout({ phase: "open", after: openTimeout }))
 
-const dial = (transport: Transport, settings: Settings, attempt: number, hooks: Hooks) =>
+const dial = (transport: Transport, gate: DialGate, settings: Settings, attempt: number, hooks: Hooks) =>
   settings.url.pipe(
     Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: Cause.squash(cause) }))),
+    withinOpenTimeout(settings),
     Effect.map((url) => Redacted.isRedacted(url) ? url : Redacted.make(url)),
-    Effect.tap((url) => {
+    Effect.flatMap((url) => {
       const server = Server.fromUrl(url)
       hooks.onServer(server)
-      return Effect.annotateCurrentSpan({ "server.address": server.address, "server.port": server.port })
-    }),
-    Effect.flatMap((url) => transport.dial({ ...settings.dial, url })),
-    withinOpenTimeout(settings),
-    Effect.withSpan("websocket.connect", { kind: "client", attributes: { "websocket.attempt": attempt } })
+      return transport.dial({ ...settings.dial, url }).pipe(
+        withinOpenTimeout(settings),
+        gate.through(Server.show(server)),
+        Effect.withSpan("websocket.connect", {
+          kind: "client",
+          attributes: {
+            "websocket.attempt": attempt,
+            "server.address": server.address,
+            "server.port": server.port
+          }
+        })
+      )
+    })
   )
 
 export const run = Effect.fnUntraced(function*(options: {
   readonly transport: Transport
+  readonly gate: DialGate
   readonly settings: Settings
   readonly inbox: Inbox
   readonly attempt: number
   readonly stop: Deferred.Deferred<never, ReconnectRequested>
   readonly hooks: Hooks
 }) {
-  const { hooks, inbox, settings, stop, transport } = options
+  const { gate, hooks, inbox, settings, stop, transport } = options
   const clock = yield* Effect.clock
   let openedAt: number | undefined
   let messages = 0
 
   const live = Effect.gen(function*() {
-    const socket = yield* dial(transport, settings, options.attempt, hooks)
+    const socket = yield* dial(transport, gate, settings, options.attempt, hooks)
     const early = Early.make(settings.inbox.capacity)
     const activity: Liveness.Activity = {
       lastRead: clock.unsafeCurrentTimeMillis(),

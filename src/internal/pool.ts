@@ -4,12 +4,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Connection from "../Connection.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
+import * as DialGate from "../DialGate.ts"
 import * as Session from "../Session.ts"
 import { Transport } from "../Transport.ts"
 import { within } from "./within.ts"
@@ -78,6 +80,7 @@ const settled = Duration.seconds(5)
 export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const scope = yield* Effect.scope
   const transport = yield* Transport
+  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.make())
   const clock = yield* Effect.clock
   const runFork = yield* FiberSet.makeRuntime()
   const lock = Effect.unsafeMakeSemaphore(1)
@@ -139,6 +142,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         relocate
       }).pipe(
         Effect.provideService(Transport, transport),
+        Effect.provideService(DialGate.DialGate, gate),
         Scope.extend(memberScope),
         // The options were checked when the feed was made.
         Effect.orDie

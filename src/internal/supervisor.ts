@@ -12,6 +12,7 @@ import type { ConnectionError, NotConnected as NotConnectedError } from "../Conn
 import { NotConnected, ReconnectRequested, SendTimeout } from "../ConnectionError.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as ConnectionState from "../ConnectionState.ts"
+import type { DialGate } from "../DialGate.ts"
 import * as Frame from "../Frame.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Socket, Transport } from "../Transport.ts"
@@ -44,7 +45,7 @@ const messagesOf = (chunk: Chunk.Chunk<Entry>) => {
   return entries.every(Inbox.isMessage) ? Chunk.unsafeFromArray(entries) : Chunk.filter(chunk, Inbox.isMessage)
 }
 
-export const supervise = Effect.fnUntraced(function*(transport: Transport, settings: Settings) {
+export const supervise = Effect.fnUntraced(function*(transport: Transport, gate: DialGate, settings: Settings) {
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   let server = Server.unknownServer
@@ -85,6 +86,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, setti
 
       const ended = yield* isolated(Life.run({
         transport,
+        gate,
         settings,
         inbox: run.inbox,
         attempt: dialled.attempt,

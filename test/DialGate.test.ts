@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import { Connection, DialGate } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+
+const { fail, open, refuse } = TestTransport
+
+const connect = (host = "peer.test") =>
+  Connection.make({
+    url: `ws://${host}`,
+    messageTimeout: Duration.infinity,
+    pingInterval: Duration.infinity,
+    reconnect: { initialDelay: "100 millis", maxDelay: "100 millis", jitterFactor: 0, maxRetries: "unlimited" }
+  })
+
+const dialTimes = Effect.gen(function*() {
+  const { dials } = yield* TestTransport.TestTransport
+  return (yield* dials).map(({ at }) => at)
+})
+
+const forever = function*(entry: TestTransport.Dial) {
+  for (;;) yield entry
+}
+
+describe("a dial gate", () => {
+  it.scoped("lets no more dials through than the limit in any window, and then those that waited", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
+      yield* TestClock.adjust("3 minutes")
+      const times = yield* dialTimes
+      assert.strictEqual(times.length, 25)
+      times.forEach((time, i) => {
+        assert.isTrue(i < 10 || time - (times[i - 10] ?? 0) > 60_000)
+      })
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(open()))),
+      Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
+    ))
+
+  it.scoped("lets one dial at a time find out whether a host that failed five times is back", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 10 }), () => connect())
+      yield* TestClock.adjust("63 seconds")
+      const times = yield* dialTimes
+      const probes = times.slice(10)
+      assert.deepStrictEqual(probes.slice(1).map((time, i) => time - (probes[i] ?? 0)).slice(-1), [30_000])
+      assert.isAtMost(times.length, 17)
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(fail()))),
+      Effect.provide(DialGate.layer())
+    ))
+
+  it.scoped("lets all through again once one has succeeded", () =>
+    Effect.gen(function*() {
+      const connections = yield* Effect.forEach(Array.from({ length: 6 }), () => connect())
+      yield* TestClock.adjust("1 minute")
+      for (const connection of connections) assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(
+      Effect.provide(TestTransport.layer((function*() {
+        for (let i = 0; i < 8; i++) yield fail()
+        yield* forever(open())
+      })())),
+      Effect.provide(DialGate.layer())
+    ))
+
+  it.scoped("makes all wait as long as one was asked to, and spares other hosts", () =>
+    Effect.gen(function*() {
+      yield* connect()
+      yield* TestClock.adjust(0)
+      yield* connect()
+      yield* connect("other.test")
+      yield* TestClock.adjust("16900 millis")
+      assert.strictEqual((yield* dialTimes).length, 2)
+      yield* TestClock.adjust("200 millis")
+      assert.strictEqual((yield* dialTimes).length, 4)
+    }).pipe(
+      Effect.provide(TestTransport.layer((function*() {
+        yield refuse(429, { retryAfter: "17 seconds" })
+        yield* forever(open())
+      })())),
+      Effect.provide(DialGate.layer())
+    ))
+
+  it.scoped("does not count its wait against the time a dial may take", () =>
+    Effect.gen(function*() {
+      yield* connect()
+      const waiting = yield* connect()
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual((yield* waiting.state)._tag, "Connected")
+      assert.strictEqual((yield* dialTimes).length, 2)
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(open()))),
+      Effect.provide(DialGate.layer({ limit: 1, window: "1 minute" }))
+    ))
+})

@@ -1,0 +1,126 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import { existsSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { MarketEvent, OrderBook, Payloads } from "holdfast/binance"
+
+const diff = (facts: Partial<OrderBook.Diff>): OrderBook.Diff => ({
+  e: "depthUpdate",
+  E: 0,
+  s: "ABC",
+  U: 1,
+  u: 1,
+  b: [],
+  a: [],
+  ...facts
+})
+
+const snapshot = {
+  lastUpdateId: 10,
+  bids: [["1.00", "5"], ["0.90", "4"]],
+  asks: [["1.10", "6"], ["1.20", "7"]]
+} as const
+
+describe("a book", () => {
+  it("applies what begins at or before the next id, and nothing twice", () => {
+    const book = OrderBook.makeBook(snapshot, 100)
+    assert.strictEqual(book.apply(diff({ U: 8, u: 10, b: [["1.00", "1"]] })), "ignored")
+    assert.strictEqual(book.apply(diff({ U: 9, u: 12, b: [["1.00", "2"], ["0.95", "3"]], a: [["1.10", "0"]] })), "applied")
+    assert.deepStrictEqual(book.top(5), {
+      lastUpdateId: 12,
+      bids: [["1.00", "2"], ["0.95", "3"], ["0.90", "4"]],
+      asks: [["1.20", "7"]]
+    })
+    assert.strictEqual(book.quantityAt("bids", "0.950"), "3")
+    assert.strictEqual(book.quantityAt("asks", "1.10"), "0")
+  })
+
+  it("is broken by a missing update, and by one after which it makes no sense", () => {
+    assert.strictEqual(OrderBook.makeBook(snapshot, 100).apply(diff({ U: 12, u: 13 })), "gap")
+    assert.strictEqual(OrderBook.makeBook(snapshot, 100).apply(diff({ U: 11, u: 11, b: [["1.15", "1"]] })), "crossed")
+  })
+
+  it("of futures goes by what an update says it follows", () => {
+    const book = OrderBook.makeBook(snapshot, 100)
+    assert.strictEqual(book.apply(diff({ U: 8, u: 14, pu: 7 })), "applied")
+    assert.strictEqual(book.apply(diff({ U: 20, u: 25, pu: 14 })), "applied")
+    // Another connection's updates have other bounds.
+    assert.strictEqual(book.apply(diff({ U: 22, u: 30, pu: 21 })), "applied")
+    assert.strictEqual(book.apply(diff({ U: 40, u: 50, pu: 35 })), "gap")
+  })
+
+  it("shows nothing beyond what its snapshot told of", () => {
+    const book = OrderBook.makeBook(snapshot, 2)
+    book.apply(diff({ U: 11, u: 11, b: [["0.50", "9"], ["0.95", "1"]] }))
+    assert.deepStrictEqual(book.top(10).bids, [["1.00", "5"], ["0.95", "1"], ["0.90", "4"]])
+    assert.strictEqual(book.known("bids"), 3)
+  })
+
+  it("keeps each side in order, whatever happens to it", () => {
+    const price = FastCheck.integer({ min: 1, max: 40 }).map((ticks) => (ticks / 100).toFixed(2))
+    const level = FastCheck.tuple(price, FastCheck.integer({ min: 0, max: 3 }).map(String))
+    FastCheck.assert(FastCheck.property(FastCheck.array(level), FastCheck.constantFrom<OrderBook.Side>("bids", "asks"), (levels, side) => {
+      const ladder = OrderBook.makeLadder(side, [])
+      const model = new Map<string, string>()
+      for (const [at, quantity] of levels) {
+        ladder.set([at, quantity])
+        if (quantity === "0") model.delete(at)
+        else model.set(at, quantity)
+      }
+      const sign = side === "bids" ? -1 : 1
+      const expected = [...model].sort(([a], [b]) => sign * (Number(a) - Number(b)))
+      assert.deepStrictEqual(ladder.top(100), expected)
+      assert.deepStrictEqual(ladder.best(), expected[0])
+      assert.deepStrictEqual(ladder.top(2), expected.slice(0, 2))
+    }))
+  })
+})
+
+// What Binance sent on 2021-10-12, beside this repository where it is to be had.
+const folder = fileURLToPath(new URL("../../../shared/data/binance-spot-2021-10-12/", import.meta.url))
+const missing = existsSync(folder) ? "" : " (skipped: the capture is not beside this repository)"
+
+const Frame = Schema.parseJson(Schema.Struct({ frame: Schema.String }))
+const Answer = Schema.parseJson(Schema.Struct({ request: Schema.String, body: Payloads.PartialDepth }))
+
+const lines = (file: string) => readFileSync(`${folder}${file}`, "utf8").split("\n").filter((line) => line !== "")
+
+describe.skipIf(missing !== "")(`captured books${missing}`, () => {
+  const captured = () => {
+    const diffs = lines("ws.ndjson").flatMap((line) =>
+      Either.getOrThrow(MarketEvent.decode(Schema.decodeUnknownSync(Frame)(line).frame, 0))
+        .filter(({ type }) => type === "depth")
+        .map(({ data }) => Schema.decodeUnknownSync(Payloads.Depth)(data))
+    )
+    return lines("rest.ndjson").map((line) => {
+      const { body, request } = Schema.decodeUnknownSync(Answer)(line)
+      const symbol = new URL(request, "http://localhost").searchParams.get("symbol") ?? ""
+      return { symbol, snapshot: body, diffs: diffs.filter(({ s }) => s === symbol) }
+    })
+  }
+
+  it("stitch from their snapshots on, without a gap", () => {
+    const books = captured()
+    assert.strictEqual(books.length, 4)
+    for (const { diffs, snapshot } of books) {
+      const book = OrderBook.makeBook(snapshot, 1_000)
+      const outcomes = diffs.map(book.apply)
+      assert.isAbove(outcomes.filter((outcome) => outcome === "applied").length, 0)
+      assert.isTrue(outcomes.every((outcome) => outcome === "applied" || outcome === "ignored"))
+      assert.strictEqual(book.lastUpdateId(), diffs.at(-1)?.u)
+    }
+  })
+
+  it("show a gap when any one update in their middle is missing", () => {
+    for (const { diffs, snapshot } of captured()) {
+      const used = diffs.filter(({ u }) => u > snapshot.lastUpdateId)
+      for (let without = 0; without < used.length - 1; without++) {
+        const book = OrderBook.makeBook(snapshot, 1_000)
+        const outcomes = used.filter((_, i) => i !== without).map(book.apply)
+        assert.strictEqual(outcomes.indexOf("gap"), without)
+      }
+    }
+  })
+})
