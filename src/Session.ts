@@ -77,7 +77,7 @@ export type Incoming<A, N> =
   | { readonly _tag: "Acknowledged"; readonly id: number }
   | { readonly _tag: "Refused"; readonly id: number | undefined; readonly reason: string }
   | { readonly _tag: "Notice"; readonly notice: N }
-  | { readonly _tag: "Invalid"; readonly reason: string }
+  | { readonly _tag: "Invalid"; readonly reason: string; readonly excerpt: string }
 
 /**
  * How often a topic is expected to speak: at least once in so long, as often as it has been seen to (`"adaptive"`), or
@@ -146,7 +146,7 @@ export type SessionEvent = Data.TaggedEnum<{
   }
   readonly Released: { readonly at: number; readonly topics: ReadonlyArray<string> }
   /** A message that the protocol does not know. */
-  readonly Invalid: { readonly at: number; readonly reason: string }
+  readonly Invalid: { readonly at: number; readonly reason: string; readonly excerpt: string }
   /** This reader fell behind, and this many events before the next one are missing. */
   readonly EventsDropped: { readonly at: number; readonly count: number }
 }>

@@ -6,6 +6,7 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
@@ -17,7 +18,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import { options, watch } from "./cli/watch.ts"
+import { book, bookConfig } from "./cli/book.ts"
+import { record, recordConfig } from "./cli/record.ts"
+import { options, watch, watchCommand, watchConfig } from "./cli/watch.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import * as NodeTransport from "./NodeTransport.ts"
 
@@ -36,10 +39,24 @@ const logging = Layer.unwrapEffect(
 
 const command = Command.make("holdfast", options, watch).pipe(
   Command.withDescription(
-    "Streams market data through a connection that heals itself. TRADING_MODE says from where: demo (an exchange in " +
-      "this process, which breaks the connection every few seconds), paper (Binance's testnet) or live."
+    "Market data through connections that heal themselves, with what they missed put back in its place. TRADING_MODE " +
+      "says from where: demo (an exchange in this process, which breaks the connection every few seconds), paper " +
+      "(Binance's testnet) or live. Without a command, it watches."
   ),
-  Command.provide(() => Layer.mergeAll(NodeTransport.layer, logging).pipe(Layer.provideMerge(ConfigFile.layer)))
+  Command.withSubcommands([
+    Command.make("watch", watchConfig, watchCommand).pipe(
+      Command.withDescription("Shows market events as they come.")
+    ),
+    Command.make("book", bookConfig, book).pipe(
+      Command.withDescription("Shows the top of an order book once a second.")
+    ),
+    Command.make("record", recordConfig, record).pipe(
+      Command.withDescription("Writes market events to a file, and goes on where it had stopped.")
+    )
+  ]),
+  Command.provide(() =>
+    Layer.mergeAll(NodeTransport.layer, FetchHttpClient.layer, logging).pipe(Layer.provideMerge(ConfigFile.layer))
+  )
 )
 
 // A ConfigError may hold several: each is a sentence of its own.

@@ -24,7 +24,7 @@ const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}):
     if (text === "leaving") return { _tag: "Notice", notice: text }
     const [, topic, data] = /^(\w+): (.*)$/.exec(text) ?? []
     return topic === undefined || data === undefined
-      ? { _tag: "Invalid", reason: "not a message" }
+      ? { _tag: "Invalid", reason: "it is not a message", excerpt: text }
       : { _tag: "Data", topic, data }
   },
   maxBatch: 4,

@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Exchange } from "holdfast/exchange"
 
@@ -50,10 +53,15 @@ describe("the program", () => {
       const market = all.filter((line) => "source" in line)
       assert.deepStrictEqual([...new Set(market.map(({ type }) => type))].sort(), ["kline", "ticker", "trade"])
       for (const event of market) {
-        assert.deepStrictEqual(Object.keys(event), ["source", "symbol", "type", "data", "timestamp"])
+        assert.deepStrictEqual(Object.keys(event), ["source", "symbol", "type", "data", "timestamp", "via"])
         assert.strictEqual(event["symbol"], "BTCUSDT")
       }
-      const connection = all.flatMap((line) => "connection" in line ? [line["event"]] : [])
+      const ids = market.flatMap(({ data, type }) =>
+        type === "trade" ? [Schema.decodeUnknownSync(Schema.Struct({ t: Schema.Number }))(data).t] : []
+      )
+      assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
+      const told = new Set(["Dialling", "Opened", "Lost", "Waiting", "Gap", "Repaired", "Summary"])
+      const connection = all.flatMap((line) => "connection" in line && told.has(String(line["event"])) ? [line["event"]] : [])
       assert.deepStrictEqual(connection, [
         "Dialling",
         "Opened",
@@ -62,6 +70,7 @@ describe("the program", () => {
         "Dialling",
         "Opened",
         "Gap",
+        "Repaired",
         "Summary"
       ])
     }), within)
@@ -77,13 +86,54 @@ describe("the program", () => {
       assert.deepStrictEqual([...new Set(market.map(({ symbol }) => symbol))].sort(), ["ETHUSDT", "SOLUSDT"])
     }), within)
 
+  it.scopedLive("shows an order book", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      const { code, out } = yield* run(["book", "btcusdt", "--levels", "3", "--json", "--for", "3s", "--ws", exchange.wsUrl])
+      assert.strictEqual(code, 0)
+      const books = (yield* lines(out)).filter(({ type }) => type === "book")
+      assert.isAbove(books.length, 0)
+      const Book = Schema.Struct({ bids: Schema.Array(Schema.Unknown), asks: Schema.Array(Schema.Unknown) })
+      for (const { data } of books) {
+        const { asks, bids } = Schema.decodeUnknownSync(Book)(data)
+        assert.deepStrictEqual([asks.length, bids.length], [3, 3])
+      }
+    }), within)
+
+  it.scopedLive("records, and after a crash goes on where it had stopped, with what it missed", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const out = join(folder, "trades.ndjson")
+      const record = (...more: ReadonlyArray<string>) =>
+        run(["record", "btcusdt@trade", "--out", out, "--for", "3s", "--ws", exchange.wsUrl, ...more])
+      assert.strictEqual((yield* record()).code, 0)
+      // What a crash leaves behind.
+      appendFileSync(out, `{"source":"binance","symbol":"BTC`)
+      assert.strictEqual((yield* record("--rotate-every", "1s")).code, 0)
+      assert.strictEqual((yield* record()).code, 0)
+
+      const files = readdirSync(folder).sort()
+      assert.isAbove(files.length, 1)
+      const text = files.map((file) => readFileSync(join(folder, file), "utf8"))
+      assert.isTrue(text.every((content) => content.endsWith("\n")))
+      const Trade = Schema.parseJson(Schema.Struct({ type: Schema.Literal("trade"), data: Schema.Struct({ t: Schema.Number }) }))
+      const ids = text.join("").trim().split("\n").map((line) => Schema.decodeUnknownSync(Trade)(line).data.t)
+        .sort((a, b) => a - b)
+      assert.isAbove(ids.length, 100)
+      assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
+    }), within)
+
   it.scopedLive("tells people what goes on, and sums it up when it is interrupted", () =>
     Effect.gen(function*() {
       const { code, err, out } = yield* run([], {}, "connected  BTCUSDT")
       assert.deepStrictEqual([code, err], [0, ""])
       assert.match(out, /connected in /)
       assert.match(out, /\d\d:\d\d:\d\d {2}connected {2}BTCUSDT \d+\.\d\d/)
-      assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 frames skipped\./)
+      assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 gaps; 0 frames skipped\./)
     }), within)
 
   it.scopedLive("ends at once when it is interrupted while it reconnects", () =>

@@ -20,7 +20,7 @@ import type * as Stream from "effect/Stream"
 import type * as Connection from "../Connection.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import * as Feed from "../internal/feed.ts"
-import type { SessionError, Subscription } from "../Session.ts"
+import type { SessionError, SessionEvent, Subscription } from "../Session.ts"
 import type { Transport } from "../Transport.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import type { OrderBook } from "./OrderBook.ts"
@@ -31,9 +31,10 @@ import type { Venue } from "./Venue.ts"
  * Something that happened in a feed. `at` is in milliseconds since the epoch.
  *
  * - `Connection`: to one of its connections, by its name.
+ * - `Session`: to the subscriptions of one of its connections.
  * - `Repaired`: so many events that the sockets had missed were fetched, and stand in their place in the stream.
  * - `Gap`: something is missing that could not be fetched. The same stands in the stream.
- * - `InvalidFrame`: a frame is not what its stream promises. It was skipped.
+ * - `InvalidFrame`: a frame is not what its stream (or, where it names none, its connection) promises. It was skipped.
  * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
  *
  * @since 0.1.0
@@ -41,6 +42,7 @@ import type { Venue } from "./Venue.ts"
  */
 export type FeedEvent =
   | { readonly _tag: "Connection"; readonly connection: string; readonly event: ConnectionEvent }
+  | { readonly _tag: "Session"; readonly connection: string; readonly event: SessionEvent }
   | { readonly _tag: "Repaired"; readonly at: number; readonly stream: string; readonly events: number }
   | { readonly _tag: "Gap"; readonly at: number; readonly gap: MarketEvent.Gap }
   | {
@@ -61,6 +63,17 @@ export type FeedEvent =
 export type Events<A extends MarketEvent.MarketEvent> = Stream.Stream<A | MarketEvent.Gap, SessionError>
 
 /**
+ * Where a stream goes on from: the id of the last trade that is known from before, or the last moment (`k.T`) of the
+ * last closed candle. What has happened since is fetched and comes first. Default: with what comes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface From {
+  readonly after?: number | undefined
+}
+
+/**
  * The feed. Symbols may be written in either case.
  *
  * @since 0.1.0
@@ -68,11 +81,11 @@ export type Events<A extends MarketEvent.MarketEvent> = Stream.Stream<A | Market
  */
 export interface BinanceFeed {
   /** Every trade once, in the order of its id. */
-  readonly trades: (symbol: string) => Events<MarketEvent.Trade>
+  readonly trades: (symbol: string, from?: From) => Events<MarketEvent.Trade>
   /** Every aggregate trade once, in the order of its id. */
-  readonly aggTrades: (symbol: string) => Events<MarketEvent.AggTrade>
+  readonly aggTrades: (symbol: string, from?: From) => Events<MarketEvent.AggTrade>
   /** Candles as they form, each closing exactly once. `f` and `L` are -1 in those that had to be fetched. */
-  readonly klines: (symbol: string, interval: string) => Events<MarketEvent.Kline>
+  readonly klines: (symbol: string, interval: string, from?: From) => Events<MarketEvent.Kline>
   /** The statistics of 24 hours, whenever they are newer than the last. */
   readonly ticker: (symbol: string) => Events<MarketEvent.Ticker>
   readonly miniTicker: (symbol: string) => Events<MarketEvent.MiniTicker>
@@ -88,8 +101,8 @@ export interface BinanceFeed {
     levels: 5 | 10 | 20,
     speed?: "100ms" | "1000ms"
   ) => Events<MarketEvent.PartialDepth>
-  /** Any stream by its name, followed as its kind allows. */
-  readonly raw: (name: string) => Events<MarketEvent.MarketEvent>
+  /** Any stream by its name, followed as its kind allows. `from` is for the kinds that can be fetched. */
+  readonly raw: (name: string, from?: From) => Events<MarketEvent.MarketEvent>
   /**
    * A book that is kept right for as long as the scope lives. `levels` (default 1000, at most 5000) is how deep its
    * snapshots are, which decides their weight.

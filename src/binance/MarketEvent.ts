@@ -320,12 +320,8 @@ export const decode = (
   switch (incoming._tag) {
     case "Data":
       return fromStream(incoming.topic)(incoming.data, receivedAt)
-    case "Invalid": {
-      const text = typeof message === "string" ? message : new TextDecoder().decode(message)
-      return Either.left(
-        new InvalidFrame({ reason: "it is not a combined event", excerpt: text.slice(0, excerptLength) })
-      )
-    }
+    case "Invalid":
+      return Either.left(new InvalidFrame({ reason: incoming.reason, excerpt: incoming.excerpt }))
     default:
       return Either.right([])
   }

@@ -99,6 +99,8 @@ export interface OrderBook {
   readonly best: Effect.Effect<{ readonly bid: Level | undefined; readonly ask: Level | undefined }, BookStale>
   /** The quantity at a price, `"0"` where there is none. */
   readonly quantityAt: (side: Side, price: string) => Effect.Effect<string, BookStale>
+  /** Completes, or fails, when the book is not kept any more. */
+  readonly ended: Effect.Effect<void, SessionError | RestError>
   /** What happens to it, beginning with how it stands. */
   readonly changes: Stream.Stream<BookChange, SessionError | RestError>
 }

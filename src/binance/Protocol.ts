@@ -31,6 +31,9 @@ const refusal = (answer: Readonly<Record<string, unknown>>) => {
   return typeof error.msg === "string" ? error.msg : undefined
 }
 
+const invalid = (text: string) =>
+  ({ _tag: "Invalid", reason: "it is not a combined event", excerpt: text.slice(0, excerptLength) }) as const
+
 /**
  * Reads a message of a combined connection.
  *
@@ -46,7 +49,7 @@ const refusal = (answer: Readonly<Record<string, unknown>>) => {
 export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
   const text = typeof message === "string" ? message : new TextDecoder().decode(message)
   const json = parseJson(text)
-  if (!Predicate.isReadonlyRecord(json)) return { _tag: "Invalid", reason: `not a combined event: ${text.slice(0, excerptLength)}` }
+  if (!Predicate.isReadonlyRecord(json)) return invalid(text)
   if (typeof json.stream === "string" && "data" in json) {
     return json.stream === "!serverShutdown"
       ? { _tag: "Notice", notice: "serverShutdown" }
@@ -57,7 +60,7 @@ export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
   const reason = refusal(json)
   if (reason !== undefined) return { _tag: "Refused", id, reason }
   if ("result" in json && id !== undefined) return { _tag: "Acknowledged", id }
-  return { _tag: "Invalid", reason: `not a combined event: ${text.slice(0, excerptLength)}` }
+  return invalid(text)
 }
 
 const request = (method: string) => (params: ReadonlyArray<string>, id: number) => JSON.stringify({ method, params, id })

@@ -1,5 +1,6 @@
 // What happened while the program ran, folded from the events.
 import * as Duration from "effect/Duration"
+import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import { inWords } from "../internal/words.ts"
 import { causeName } from "./words.ts"
@@ -9,8 +10,14 @@ export interface Summary {
   /** How long a connection was open, up to the last change. */
   readonly connected: number
   readonly openSince: number | undefined
+  /** The connections that are open now. */
+  readonly open: ReadonlySet<string>
   readonly events: number
   readonly invalid: number
+  /** Events that had been missed, and were fetched. */
+  readonly repaired: number
+  /** Places where something is missing for good. */
+  readonly gaps: number
   readonly outages: number
   readonly longest: number
   readonly causes: Readonly<Record<string, number>>
@@ -20,8 +27,11 @@ export const begin = (startedAt: number): Summary => ({
   startedAt,
   connected: 0,
   openSince: undefined,
+  open: new Set(),
   events: 0,
   invalid: 0,
+  repaired: 0,
+  gaps: 0,
   outages: 0,
   longest: 0,
   causes: {}
@@ -38,21 +48,48 @@ const count = (summary: Summary, cause: string): Summary => ({
   causes: { ...summary.causes, [cause]: (summary.causes[cause] ?? 0) + 1 }
 })
 
-export const add = (summary: Summary, event: ConnectionEvent): Summary => {
+const without = (summary: Summary, connection: string, at: number): Summary => {
+  const open = new Set([...summary.open].filter((name) => name !== connection))
+  return { ...(open.size === 0 ? closed(summary, at) : summary), open }
+}
+
+const addConnection = (summary: Summary, connection: string, event: ConnectionEvent): Summary => {
   switch (event._tag) {
     case "Opened":
       return {
         ...summary,
-        openSince: event.at,
+        openSince: summary.openSince ?? event.at,
+        open: new Set([...summary.open, connection]),
         longest: event.outage._tag === "Some"
           ? Math.max(summary.longest, Duration.toMillis(event.outage.value))
           : summary.longest
       }
     case "Lost":
-      return count({ ...closed(summary, event.at), outages: summary.outages + 1 }, causeName(event.cause))
+      return count(
+        { ...without(summary, connection, event.at), outages: summary.outages + 1 },
+        causeName(event.cause)
+      )
+    case "Closed":
+      return without(summary, connection, event.at)
     case "AttemptFailed":
       return count(summary, causeName(event.cause))
     default:
+      return summary
+  }
+}
+
+export const add = (summary: Summary, event: FeedEvent): Summary => {
+  switch (event._tag) {
+    case "Connection":
+      return addConnection(summary, event.connection, event.event)
+    case "Repaired":
+      return { ...summary, repaired: summary.repaired + event.events }
+    case "Gap":
+      return { ...summary, gaps: summary.gaps + 1 }
+    case "InvalidFrame":
+      return { ...summary, invalid: summary.invalid + 1 }
+    case "Session":
+    case "EventsDropped":
       return summary
   }
 }
@@ -63,20 +100,21 @@ const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ?
 
 /** As facts, for machines. */
 export const facts = (summary: Summary, now: number) => {
-  const { causes, connected, events, invalid, longest, outages, startedAt } = closed(summary, now)
-  return { elapsed: now - startedAt, connected, outages, longestOutage: longest, events, invalid, causes }
+  const { causes, connected, events, gaps, invalid, longest, outages, repaired, startedAt } = closed(summary, now)
+  return { elapsed: now - startedAt, connected, outages, longestOutage: longest, events, repaired, gaps, invalid, causes }
 }
 
 /** In words, for people. */
 export const lines = (summary: Summary, now: number): ReadonlyArray<string> => {
-  const { causes, connected, elapsed, events, invalid, longestOutage, outages } = facts(summary, now)
+  const { causes, connected, elapsed, events, gaps, invalid, longestOutage, outages, repaired } = facts(summary, now)
   const uptime = elapsed === 0 ? 0 : Math.round((connected / elapsed) * 1_000) / 10
   return [
     "",
     `Ran for ${ms(elapsed)}, connected for ${ms(connected)} of it (${uptime} %).`,
     [
       plural(outages, "outage") + (longestOutage > 0 ? `, the longest healed after ${ms(longestOutage)}` : ""),
-      plural(events, "market event"),
+      plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after they had been missed` : ""),
+      plural(gaps, "gap"),
       `${plural(invalid, "frame")} skipped`
     ].join("; ") + ".",
     ...Object.entries(causes).sort(([, a], [, b]) => b - a).map(([cause, times]) => `  ${times} × ${cause}`)

@@ -1,15 +1,16 @@
 // How the program shows what it sees: to people on a terminal, to people elsewhere, and to machines.
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import type { InvalidFrame, MarketEvent } from "../binance/MarketEvent.ts"
+import type { FeedEvent } from "../binance/BinanceFeed.ts"
+import type { MarketEvent } from "../binance/MarketEvent.ts"
+import { isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { inWords } from "../internal/words.ts"
 import * as Summary from "./Summary.ts"
 
 export interface View {
-  readonly connection: (event: ConnectionEvent.ConnectionEvent) => void
+  readonly happened: (event: FeedEvent) => void
   readonly market: (event: MarketEvent) => void
-  readonly invalid: (error: InvalidFrame, at: number) => void
   /** Called once a second, for what is shown as it stands and not as it happens. */
   readonly tick: (at: number) => void
   readonly end: (summary: Summary.Summary, at: number) => void
@@ -33,25 +34,36 @@ const plainly = (_: string, value: unknown): unknown => {
 }
 
 // JSON.stringify calls toJSON before its replacer sees a value, and durations, options and errors have one.
-const toPlain = (value: unknown): unknown => {
+const plainValue = (value: unknown): unknown => {
   const plain = plainly("", value)
-  if (Array.isArray(plain)) return plain.map(toPlain)
-  if (typeof plain !== "object" || plain === null) return plain
-  return Object.fromEntries(Object.entries(plain).map(([key, item]) => [key, toPlain(item)]))
+  if (Array.isArray(plain)) return plain.map(plainValue)
+  return typeof plain !== "object" || plain === null ? plain : toPlain(plain)
 }
+
+const toPlain = (facts: object): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(facts).map(([key, item]) => [key, plainValue(item)]))
+
+/** A market event as a line of JSON. */
+export const marketLine = (event: MarketEvent): string =>
+  `${JSON.stringify(isGap(event) ? { ...event, data: toPlain(event.data) } : event)}\n`
 
 export const json = (venue: string, write: Write): View => {
   const line = (value: unknown) => {
     write(`${JSON.stringify(value)}\n`)
   }
   return {
-    connection: ({ _tag, at, ...facts }) => {
-      const plain = toPlain(facts)
-      line({ connection: venue, event: _tag, timestamp: at, ...(Predicate.isObject(plain) ? plain : {}) })
+    happened: (event) => {
+      if (event._tag === "Connection" || event._tag === "Session") {
+        const { _tag, at, ...facts } = event.event
+        line({ connection: `${venue}${event.connection}`, event: _tag, timestamp: at, ...toPlain(facts) })
+      } else if (event._tag !== "Gap") {
+        // A gap is in the market events, at its place.
+        const { _tag, at, ...facts } = event
+        line({ connection: venue, event: _tag, timestamp: at, ...toPlain(facts) })
+      }
     },
-    market: line,
-    invalid: ({ excerpt, reason }, at) => {
-      line({ connection: venue, event: "InvalidFrame", timestamp: at, reason, excerpt })
+    market: (event) => {
+      write(marketLine(event))
     },
     tick: () => undefined,
     end: (summary, at) => {
@@ -94,6 +106,13 @@ const colours: Readonly<Partial<Record<ConnectionEvent.ConnectionEvent["_tag"], 
   Gap: 33
 }
 
+const states: Readonly<Partial<Record<ConnectionEvent.ConnectionEvent["_tag"], string>>> = {
+  Opened: "connected",
+  Lost: "reconnecting",
+  Waiting: "reconnecting",
+  Failed: "failed"
+}
+
 // The price in an event, whatever its kind calls it.
 const priceOf = ({ data }: MarketEvent): string | undefined => {
   const holder = Predicate.hasProperty(data, "k") ? data.k : data
@@ -128,23 +147,35 @@ export const human = (write: Write, terminal: boolean): View => {
   }
 
   return {
-    connection: (event) => {
-      state = event._tag === "Opened"
-        ? "connected"
-        : event._tag === "Waiting" || event._tag === "Lost"
-        ? "reconnecting"
-        : event._tag === "Failed"
-        ? "failed"
-        : state
-      above(event.at, told(event), colours[event._tag])
+    happened: (event) => {
+      switch (event._tag) {
+        case "Connection": {
+          const happened = event.event
+          state = states[happened._tag] ?? state
+          above(happened.at, told(happened), colours[happened._tag])
+          return
+        }
+        case "Session":
+          if (event.event._tag === "Refused") above(event.event.at, event.event.error.message, 31)
+          if (event.event._tag === "Stale") above(event.event.at, `${event.event.topic} is silent while others have data`, 33)
+          return
+        case "Repaired":
+          above(event.at, `repaired: ${event.events} events of ${event.stream} had been missed, and were fetched`, 32)
+          return
+        case "Gap":
+          above(event.at, new MarketGap({ gap: event.gap }).message, 31)
+          return
+        case "InvalidFrame":
+          above(event.at, event.error.message, 33)
+          return
+        case "EventsDropped":
+          above(event.at, `${event.count} events are not shown`)
+      }
     },
     market: (event) => {
       counts.set(event.type, (counts.get(event.type) ?? 0) + 1)
       const price = priceOf(event)
       if (price !== undefined && event.symbol !== "") prices.set(event.symbol, price)
-    },
-    invalid: (error, at) => {
-      above(at, error.message, 33)
     },
     tick: (at) => {
       if (terminal) write(`\r\u001b[2K${status()}`)

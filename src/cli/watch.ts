@@ -1,115 +1,49 @@
-// `holdfast`: streams a market, and shows what breaks and how it heals.
-import * as Options from "@effect/cli/Options"
+// `holdfast watch`: shows market events as they come.
+import * as Args from "@effect/cli/Args"
 import type * as Command from "@effect/cli/Command"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import * as MarketEvent from "../binance/MarketEvent.ts"
-import * as Connection from "../Connection.ts"
-import * as ReconnectPolicy from "../ReconnectPolicy.ts"
-import * as Summary from "./Summary.ts"
-import * as Venue from "./Venue.ts"
-import * as View from "./View.ts"
+import type { BinanceFeed } from "../binance/BinanceFeed.ts"
+import { common, json } from "./options.ts"
+import type { Arguments } from "./program.ts"
+import { run } from "./program.ts"
 
 const defaultStreams = ["btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@trade"]
 
-const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
+/** All the streams, as one. */
+export const merged = (feed: BinanceFeed, streams: ReadonlyArray<string>) =>
+  Stream.mergeAll(streams.map((name) => feed.raw(name)), { concurrency: "unbounded" })
 
-// "20s" and "1.5h" as well as "20 seconds".
-const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  const short = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(text.trim())
-  const unit = Object.entries(units).find(([name]) => name === short?.[2])?.[1]
-  return unit === undefined ? Duration.decodeUnknown(text) : Duration.decodeUnknown(`${short?.[1] ?? ""} ${unit}`)
+const show = (args: Arguments, streams: ReadonlyArray<string>) => {
+  const names = streams.length === 0 ? defaultStreams : streams
+  return run(args, (venue) => `Watching ${names.join(", ")} at ${venue}.`, ({ feed, market }) =>
+    Stream.runForEach(merged(feed, names), (event) =>
+      Effect.sync(() => {
+        market(event)
+      })))
 }
 
+/** What the program can be told when it is given no command. */
 export const options = {
   streams: Options.text("stream").pipe(
     Options.withAlias("s"),
     Options.withDescription("A stream to watch, such as btcusdt@trade; may be given more than once."),
     Options.repeated
   ),
-  duration: Options.text("for").pipe(
-    Options.withDescription("How long to run, such as 20s, 5m or 1h. Without it: until Ctrl-C."),
-    Options.filterMap(parseDuration, "must be a duration, such as 20s, 5m or 1h"),
-    Options.optional
-  ),
-  json: Options.boolean("json").pipe(Options.withDescription("Print one JSON object a line.")),
-  ws: Options.text("ws").pipe(
-    Options.withDescription("Another venue, by the URL its streams are under: ws://127.0.0.1:9443"),
-    Options.optional
-  ),
-  rest: Options.text("rest").pipe(
-    Options.withDescription("That venue's REST interface. Nothing asks for it yet: data is not repaired in this version."),
-    Options.optional
-  )
+  json,
+  ...common
 }
 
-export type Arguments = Command.Command.ParseConfig<typeof options>
+export const watch = ({ streams, ...args }: Command.Command.ParseConfig<typeof options>) => show(args, streams)
 
-const write = (text: string) => {
-  process.stdout.write(text)
+export const watchConfig = {
+  streams: Args.text({ name: "stream" }).pipe(
+    Args.withDescription("A stream to watch, such as btcusdt@trade."),
+    Args.repeated
+  ),
+  json,
+  ...common
 }
 
-export const watch = ({ duration, json, streams, ws }: Arguments) =>
-  Effect.gen(function*() {
-    const names = streams.length === 0 ? defaultStreams : streams
-    const reconnect = yield* ReconnectPolicy.config
-    const venue = yield* Venue.resolve(ws)
-    const view = json ? View.json(venue.name, write) : View.human(write, process.stdout.isTTY)
-    let summary = Summary.begin(yield* Clock.currentTimeMillis)
-
-    const connection = yield* Connection.make({
-      ...venue.options,
-      url: `${venue.ws}/stream?streams=${names.map(encodeURIComponent).join("/")}`,
-      reconnect
-    })
-    yield* Effect.addFinalizer(() =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        view.end(summary, now)
-      })
-    )
-
-    if (!json) write(`Watching ${names.join(", ")} at ${venue.name}. Ctrl-C ends it.\n`)
-    const events = Stream.runForEach(connection.events, (event) =>
-      Effect.sync(() => {
-        summary = Summary.add(summary, event)
-        view.connection(event)
-      }))
-
-    const skip = (error: MarketEvent.InvalidFrame, now: number) => {
-      summary = { ...summary, invalid: summary.invalid + 1 }
-      view.invalid(error, now)
-      return Effect.logWarning(error.message)
-    }
-
-    const market = Stream.runForEach(connection.messages, (message) =>
-      Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
-        const decoded = MarketEvent.decode(message, now)
-        if (Either.isLeft(decoded)) return yield* skip(decoded.left, now)
-        for (const event of decoded.right) {
-          // Better to move while the old server still stands than to be thrown out.
-          if (event.type === "serverShutdown") yield* Effect.ignore(connection.reconnect("the server shuts down"))
-          summary = { ...summary, events: summary.events + 1 }
-          view.market(event)
-        }
-      }))
-
-    const ticks = Effect.repeat(
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        view.tick(now)
-      }),
-      Schedule.spaced("1 second")
-    )
-
-    yield* Effect.forkScoped(events)
-    yield* Effect.forkScoped(Effect.delay(ticks, "1 second"))
-    yield* Option.match(duration, {
-      onNone: () => market,
-      onSome: (time) => Effect.raceFirst(market, Effect.sleep(time))
-    })
-  }).pipe(Effect.scoped)
+export const watchCommand = ({ streams, ...args }: Command.Command.ParseConfig<typeof watchConfig>) => show(args, streams)

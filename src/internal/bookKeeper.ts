@@ -41,6 +41,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
   Effect.gen(function*() {
     const intake = Intake.make<OrderBook.Diff | "lost">(capacity)
     const synced = Effect.unsafeMakeLatch(false)
+    const over = Effect.unsafeMakeLatch(false)
     let status: Status = { _tag: "Stale", reason: "it waits for its first snapshot" }
     let ended: Exit.Exit<void, Failure> | undefined
 
@@ -70,6 +71,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       ended = exit
       stale("it is not kept any more")
       synced.unsafeOpen()
+      over.unsafeOpen()
       changes.end(exit)
     }
 
@@ -170,6 +172,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
         return { bid, ask }
       }),
       quantityAt: (side, price) => read((book) => book.quantityAt(side, price)),
+      ended: Effect.zipRight(over.await, Effect.suspend(() => ended ?? Effect.void)),
       changes: changes.streamFrom(() =>
         status._tag === "Synced"
           ? OrderBook.BookChange.Synced(status.book.top(limit))

@@ -10,6 +10,8 @@ import type { Hole } from "./sequence.ts"
 
 export interface Options {
   readonly intake: Intake<Kline>
+  /** The last moment of the last candle that is known from before. Without it, the first that comes begins. */
+  readonly after: number | undefined
   /** Candles that began in a span of time, its end included. */
   readonly fetch: (from: number, to: number) => Effect.Effect<ReadonlyArray<Kline>, RestError>
   readonly onEvents: (events: ReadonlyArray<Kline>) => Effect.Effect<void>
@@ -20,7 +22,7 @@ export interface Options {
 const patience = 6
 const firstWait = Duration.millis(250)
 
-export const follow = ({ fetch, intake, onEvents, onHole }: Options): Effect.Effect<never> => {
+export const follow = ({ after, fetch, intake, onEvents, onHole }: Options): Effect.Effect<never> => {
   const repair = Effect.fnUntraced(function*(from: number, to: number) {
     let next = from
     for (let asked = 0; next <= to; asked++) {
@@ -42,7 +44,7 @@ export const follow = ({ fetch, intake, onEvents, onHole }: Options): Effect.Eff
 
   return Effect.gen(function*() {
     // When the candle begins that is to close next.
-    let next: number | undefined
+    let next = after === undefined ? undefined : after + 1
     let latest = Number.NEGATIVE_INFINITY
     for (;;) {
       yield* intake.ready

@@ -1,12 +1,14 @@
 // One pipeline a stream, shared by all who read it: sockets → decode → follow (sequence, repair) → readers.
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { BinanceFeed, FeedEvent, Options } from "../binance/BinanceFeed.ts"
+import type { BinanceFeed, FeedEvent, From, Options } from "../binance/BinanceFeed.ts"
 import * as MarketEvent from "../binance/MarketEvent.ts"
 import * as Protocol from "../binance/Protocol.ts"
 import * as Rest from "../binance/Rest.ts"
@@ -26,8 +28,16 @@ type Hub<A> = Broadcast.Broadcast<A | MarketEvent.Gap, SessionError>
 interface Pipeline<A extends MarketEvent.MarketEvent> {
   readonly stream: string
   readonly symbol: string
+  /** The id, or the last moment, of the last event that is known from before. */
+  readonly after: number | undefined
   readonly decode: MarketEvent.Decode<A>
   readonly hub: Hub<A>
+}
+
+// Readers that begin elsewhere do not share a pipeline.
+interface Key {
+  readonly stream: string
+  readonly after: number | undefined
 }
 
 /** What an event covers of something that only grows, such as update ids or time. */
@@ -70,6 +80,13 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     events.unsafeOfferAll([event])
   }
 
+  const runFork = yield* FiberSet.makeRuntime()
+  // Where ids follow each other, what is skipped will be missed, and fetched.
+  const skip = (stream: string, error: MarketEvent.InvalidFrame) => {
+    record({ _tag: "InvalidFrame", at: now(), stream, error })
+    runFork(Effect.logWarning(error.message))
+  }
+
   const pool = yield* Pool.make<unknown, Protocol.Notice>({
     connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}` }),
     protocol: Protocol.make(venue.messagesPerSecond),
@@ -81,6 +98,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     isEnding: () => true,
     onEvent: (connection, event) => {
       record({ _tag: "Connection", connection, event })
+    },
+    onSessionEvent: (connection, event) => {
+      if (event._tag === "Invalid") skip(connection, new MarketEvent.InvalidFrame(event))
+      else record({ _tag: "Session", connection, event })
     }
   })
 
@@ -96,8 +117,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       data: (data) => {
         const events = decode(data, now())
         if (Either.isRight(events)) take(events.right)
-        // Skipped: where ids follow each other, it will be missed, and fetched.
-        else record({ _tag: "InvalidFrame", at: now(), stream, error: events.left })
+        else skip(stream, events.left)
       },
       gap: ({ cause }) => {
         onGap(cause.message)
@@ -155,6 +175,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       })
       return yield* Sequence.follow({
         intake,
+        after: pipeline.after,
         idOf: of.idOf,
         fetch: (fromId) => of.fetch(pipeline.symbol, fromId),
         pageSize: Rest.pageSize,
@@ -175,6 +196,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       })
       return yield* Candles.follow({
         intake,
+        after: pipeline.after,
         fetch: (from, to) => Effect.map(rest.klines(pipeline.symbol, interval, from, to), fetched(pipeline.symbol, "kline")),
         onEvents: (events) => emit(pipeline, events),
         onHole: emitHole(pipeline)
@@ -249,7 +271,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   ) =>
     Effect.map(
       RcMap.make({
-        lookup: (stream: string) =>
+        lookup: ({ after, stream }: Key) =>
           Effect.gen(function*() {
             const hub: Hub<A> = Broadcast.make<A | MarketEvent.Gap, SessionError>({
               capacity: readAhead,
@@ -257,7 +279,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
               // Nothing is dropped by those who wait.
               fold: () => gapOf(pipeline, new MarketEvent.NotRepairable({ reason: "The stream has ended." }))
             })
-            const pipeline: Pipeline<A> = { stream, symbol: StreamKind.parse(stream).symbol, decode: decoder(stream), hub }
+            const pipeline: Pipeline<A> = { stream, symbol: StreamKind.parse(stream).symbol, after, decode: decoder(stream), hub }
             yield* Effect.forkScoped(Effect.onExit(Effect.interruptible(follow(pipeline)), (exit) =>
               Effect.sync(() => {
                 // A defect of ours must not look like a quiet market.
@@ -266,8 +288,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
             return hub
           })
       }),
-      (hubs) => (stream: string): Stream.Stream<A | MarketEvent.Gap, SessionError> =>
-        Stream.unwrapScoped(Effect.map(RcMap.get(hubs, stream), (hub) => hub.stream))
+      (hubs) => (stream: string, { after }: From = {}): Stream.Stream<A | MarketEvent.Gap, SessionError> =>
+        Stream.unwrapScoped(Effect.map(RcMap.get(hubs, Data.struct({ stream, after })), (hub) => hub.stream))
     )
 
   const at = ({ timestamp }: MarketEvent.MarketEvent): Position => ({ from: timestamp, to: timestamp })
@@ -312,16 +334,16 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const lower = (symbol: string) => symbol.toLowerCase()
 
   const feed: BinanceFeed = {
-    trades: (symbol) => trades(`${lower(symbol)}@trade`),
-    aggTrades: (symbol) => aggTrades(`${lower(symbol)}@aggTrade`),
-    klines: (symbol, interval) => klines(`${lower(symbol)}@kline_${interval}`),
+    trades: (symbol, from) => trades(`${lower(symbol)}@trade`, from),
+    aggTrades: (symbol, from) => aggTrades(`${lower(symbol)}@aggTrade`, from),
+    klines: (symbol, interval, from) => klines(`${lower(symbol)}@kline_${interval}`, from),
     ticker: (symbol) => ticker(`${lower(symbol)}@ticker`),
     miniTicker: (symbol) => miniTicker(`${lower(symbol)}@miniTicker`),
     allMiniTickers: miniTicker("!miniTicker@arr"),
     bookTicker: (symbol) => bookTicker(`${lower(symbol)}@bookTicker`),
     depth: (symbol, speed = "100ms") => depth(`${lower(symbol)}@depth@${speed}`),
     partialDepth: (symbol, levels, speed = "100ms") => partialDepth(`${lower(symbol)}@depth${levels}@${speed}`),
-    raw: (name) => (byType.get(StreamKind.parse(name).kind.type) ?? other)(name),
+    raw: (name, from) => (byType.get(StreamKind.parse(name).kind.type) ?? other)(name, from),
     orderBook: (symbol, { levels = 1_000 } = {}) =>
       BookKeeper.make({
         symbol: symbol.toUpperCase(),
@@ -335,7 +357,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
             data: (data) => {
               const events = decode(data, now())
               if (Either.isRight(events)) events.right.forEach((event) => listener.diff(event.data))
-              else record({ _tag: "InvalidFrame", at: now(), stream, error: events.left })
+              else skip(stream, events.left)
             },
             gap: () => undefined,
             lost: listener.lost,

@@ -10,7 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Connection from "../Connection.ts"
-import type { ConnectionEvent } from "../ConnectionEvent.ts"
+import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as DialGate from "../DialGate.ts"
 import * as Session from "../Session.ts"
 import { Transport } from "../Transport.ts"
@@ -28,7 +28,8 @@ export interface Options<A, N> {
   readonly renewalTimeout: Duration.Duration
   /** Whether a notice says that the connection will end soon. */
   readonly isEnding: (notice: N) => boolean
-  readonly onEvent: (connection: string, event: ConnectionEvent) => void
+  readonly onEvent: (connection: string, event: ConnectionEvent.ConnectionEvent) => void
+  readonly onSessionEvent: (connection: string, event: Session.SessionEvent) => void
 }
 
 export interface Listener<A> extends Session.Listener<A> {
@@ -121,7 +122,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
 
   const close = (member: Member<A>) =>
     Effect.forEach([...member.carries.keys()], (topic) => detach(member, topic), { discard: true }).pipe(
-      Effect.zipRight(Scope.close(member.scope, Exit.void))
+      Effect.zipRight(Scope.close(member.scope, Exit.void)),
+      Effect.zipRight(Effect.sync(() => {
+        options.onEvent(member.name, ConnectionEvent.Closed({ at: clock.unsafeCurrentTimeMillis() }))
+      }))
     )
 
   const lose = (member: Member<A>) => {
@@ -153,6 +157,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           if (event._tag === "Opened") member.open = true
           if (event._tag === "Lost") lose(member)
           options.onEvent(name, event)
+        })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
+      yield* Stream.runForEach(session.events, (event) =>
+        Effect.sync(() => {
+          options.onSessionEvent(name, event)
         })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
       return member
     })

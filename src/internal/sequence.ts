@@ -19,6 +19,8 @@ export interface Hole {
 
 export interface Options<A> {
   readonly intake: Intake<A>
+  /** The last event that is known from before. Without it, the first that comes begins. */
+  readonly after: number | undefined
   readonly idOf: (event: A) => number
   /** Events from an id on, that one included if it is still kept, oldest first. Empty when there are none yet. */
   readonly fetch: (fromId: number) => Effect.Effect<ReadonlyArray<A>, RestError>
@@ -74,7 +76,7 @@ export const follow = <A>(options: Options<A>): Effect.Effect<never> => {
   })
 
   return Effect.gen(function*() {
-    let next: number | undefined
+    let next = options.after === undefined ? undefined : options.after + 1
     // What came after a hole that is still open.
     const held = new Map<number, A>()
     let heldSince = 0

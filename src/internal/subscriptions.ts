@@ -177,7 +177,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
           options.onNotice?.(incoming.notice)
           break
         case "Invalid":
-          record(SessionEvent.Invalid({ at, reason: incoming.reason }))
+          record(SessionEvent.Invalid({ at, reason: incoming.reason, excerpt: incoming.excerpt }))
       }
     }
   }

@@ -2,15 +2,15 @@
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as BinanceFeed from "../binance/BinanceFeed.ts"
+import * as Venue from "../binance/Venue.ts"
 import * as Exchange from "../exchange/Exchange.ts"
 import * as Fault from "../exchange/Fault.ts"
-import type * as Connection from "../Connection.ts"
 
-export interface Venue {
-  readonly name: string
-  readonly ws: string
-  /** What the venue needs to be told beyond what everybody is. */
-  readonly options: Partial<Connection.Options>
+export interface Place {
+  readonly venue: Venue.Venue
+  /** What its connections need to be told beyond what everybody's are. */
+  readonly connection: NonNullable<BinanceFeed.Options["connection"]>
 }
 
 const modes = ["demo", "paper", "live"] as const
@@ -24,11 +24,7 @@ const mode = Config.string("TRADING_MODE").pipe(
   })
 )
 
-// Binance docs: testnet, and the market itself.
-const urls = {
-  paper: "wss://stream.testnet.binance.vision",
-  live: "wss://stream.binance.com:9443"
-}
+const venues = { paper: Venue.testnet, live: Venue.spot }
 
 // Each life is long enough to be proven before it ends, and each ends in another way.
 const demoFaults: ReadonlyArray<Fault.Scripted> = [
@@ -46,24 +42,28 @@ const demoFaults: ReadonlyArray<Fault.Scripted> = [
 const demo = Effect.gen(function*() {
   const exchange = yield* Exchange.make({ tradesPerSecond: 8 })
   yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
-  const venue: Venue = {
-    name: "demo",
-    ws: exchange.wsUrl,
+  const place: Place = {
+    venue: Venue.make({ name: "demo", ws: exchange.wsUrl, rest: exchange.restUrl }),
     // A demonstration does not want to wait half a minute for a silence to be noticed.
-    options: {
+    connection: {
       messageTimeout: "3 seconds",
       pingInterval: "1 second",
       pongTimeout: "2 seconds",
       maxMessageBytes: 64 * 1024
     }
   }
-  return venue
+  return place
 })
 
-export const resolve = (ws: Option.Option<string>) =>
+/** `--ws` and `--rest` name another venue; without `--rest`, it is where its sockets are. */
+export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) =>
   Option.match(ws, {
-    onSome: (url) => Effect.succeed<Venue>({ name: "custom", ws: url.replace(/\/+$/, ""), options: {} }),
+    onSome: (url) =>
+      Effect.succeed<Place>({
+        venue: Venue.make({ ws: url, rest: Option.getOrElse(rest, () => url.replace(/^ws/, "http")) }),
+        connection: {}
+      }),
     onNone: () =>
       Effect.flatMap(mode, (name) =>
-        name === "demo" ? demo : Effect.succeed<Venue>({ name, ws: urls[name], options: {} }))
+        name === "demo" ? demo : Effect.succeed<Place>({ venue: venues[name], connection: {} }))
   })

@@ -1,0 +1,152 @@
+// A file of market events, one a line: never a torn line, rotated by size and age, and gone on from after a restart.
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as StreamKind from "../binance/StreamKind.ts"
+
+export interface Limits {
+  /** In bytes. */
+  readonly size: number
+  readonly every: Duration.Duration
+}
+
+const Line = Schema.parseJson(Schema.Struct({
+  symbol: Schema.String,
+  type: Schema.String,
+  data: Schema.Struct({
+    t: Schema.optional(Schema.Number),
+    a: Schema.optional(Schema.Unknown),
+    k: Schema.optional(Schema.Struct({ T: Schema.Number, i: Schema.String, x: Schema.Boolean })),
+    stream: Schema.optional(Schema.String),
+    to: Schema.optional(Schema.Number)
+  })
+}))
+const decodeLine = Schema.decodeUnknownOption(Line)
+
+type Line = typeof Line.Type
+
+// Under what a stream's events are found again, and how far a line brings it.
+const positionOf = ({ data, symbol, type }: Line): readonly [key: string, position: number] | undefined => {
+  if (type === "trade" && data.t !== undefined) return [`${symbol} trade`, data.t]
+  if (type === "aggTrade" && typeof data.a === "number") return [`${symbol} aggTrade`, data.a]
+  if (type === "kline" && data.k?.x === true) return [`${symbol} kline ${data.k.i}`, data.k.T]
+  return type === "gap" && data.stream !== undefined && data.to !== undefined ? [keyOf(data.stream), data.to] : undefined
+}
+
+const keyOf = (stream: string): string => {
+  const { kind, symbol } = StreamKind.parse(stream)
+  const interval = /@kline_([^@]+)/.exec(stream)?.[1]
+  return interval === undefined ? `${symbol} ${kind.type}` : `${symbol} ${kind.type} ${interval}`
+}
+
+const resumable: ReadonlySet<StreamKind.Continuity> = new Set(["sequence", "candles"])
+
+const newline = 10
+
+/**
+ * Opens a recording. What a crash left of a last line is cut off; files it was rotated into are read where the current
+ * one does not say how far a stream had come.
+ */
+export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyArray<string>, limits: Limits) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const scope = yield* Effect.scope
+  const { base, dir, ext, name } = paths.parse(paths.resolve(path))
+  const current = paths.join(dir, base)
+
+  const scan = (file: string, into: Map<string, number>) =>
+    fs.stream(file).pipe(
+      Stream.decodeText(),
+      Stream.splitLines,
+      Stream.runForEach((line) =>
+        Effect.sync(() => {
+          const position = Option.getOrUndefined(decodeLine(line))
+          const found = position === undefined ? undefined : positionOf(position)
+          if (found !== undefined) into.set(found[0], Math.max(found[1], into.get(found[0]) ?? 0))
+        })
+      )
+    )
+
+  // The end of the last whole line.
+  const wholeSize = Effect.fnUntraced(function*(file: string) {
+    let end = 0
+    let offset = 0
+    yield* Stream.runForEach(fs.stream(file), (bytes) =>
+      Effect.sync(() => {
+        const at = bytes.lastIndexOf(newline)
+        if (at >= 0) end = offset + at + 1
+        offset += bytes.length
+      }))
+    return { whole: end, size: offset }
+  })
+
+  const last = new Map<string, number>()
+  let size = 0
+  if (yield* fs.exists(current)) {
+    const found = yield* wholeSize(current)
+    if (found.whole < found.size) {
+      yield* fs.truncate(current, found.whole)
+      yield* Effect.logWarning(`Cut off ${found.size - found.whole} bytes of a torn line at the end of ${base}.`)
+    }
+    size = found.whole
+    yield* scan(current, last)
+  }
+  // What can be gone on from, and is not in the current file, is in the latest before it that has it.
+  const sought = streams.filter((stream) => resumable.has(StreamKind.parse(stream).kind.continuity)).map(keyOf)
+  const rotated = (yield* fs.readDirectory(dir))
+    .filter((file) => file.startsWith(`${name}.`) && file.endsWith(ext) && file !== base)
+    // Their names sort by time.
+    .sort()
+    .reverse()
+  for (const file of rotated) {
+    if (sought.every((key) => last.has(key))) break
+    const older = new Map<string, number>()
+    yield* scan(paths.join(dir, file), older)
+    for (const [key, position] of older) {
+      if (!last.has(key)) last.set(key, position)
+    }
+  }
+
+  let openedAt = yield* Clock.currentTimeMillis
+  const begin = Effect.gen(function*() {
+    const fileScope = yield* Scope.fork(scope, { _tag: "Sequential" })
+    const file = yield* Scope.extend(fs.open(current, { flag: "a" }), fileScope)
+    // What was written is on the disk before the file is let go.
+    yield* Scope.addFinalizer(fileScope, Effect.ignore(file.sync))
+    return { file, fileScope }
+  })
+  let writing = yield* begin
+  const encoder = new TextEncoder()
+
+  const rotate = Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    yield* writing.file.sync
+    yield* Scope.close(writing.fileScope, Exit.void)
+    const stamp = new Date(now).toISOString().replaceAll(":", "-")
+    yield* fs.rename(current, paths.join(dir, `${name}.${stamp}${ext}`))
+    writing = yield* begin
+    openedAt = now
+    size = 0
+  })
+
+  return {
+    /** How far a stream had come: the id of its last trade, or the end of its last closed candle. */
+    last: (stream: string): number | undefined => last.get(keyOf(stream)),
+    /** Writes whole lines. */
+    write: (lines: string) =>
+      Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
+        if (size > 0 && (size >= limits.size || now - openedAt >= Duration.toMillis(limits.every))) yield* rotate
+        const bytes = encoder.encode(lines)
+        yield* writing.file.writeAll(bytes)
+        size += bytes.length
+      }).pipe(Effect.uninterruptible)
+  }
+})

@@ -1,0 +1,48 @@
+// `holdfast book`: shows the top of an order book, whenever it is known to be right.
+import * as Args from "@effect/cli/Args"
+import type * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schedule from "effect/Schedule"
+import type { Level } from "../binance/OrderBook.ts"
+import { common, json } from "./options.ts"
+import { run, write } from "./program.ts"
+
+export const bookConfig = {
+  symbol: Args.text({ name: "symbol" }).pipe(Args.withDescription("Such as btcusdt.")),
+  levels: Options.integer("levels").pipe(
+    Options.withDescription("How many levels of each side to show. Default: 10."),
+    Options.withDefault(10)
+  ),
+  json,
+  ...common
+}
+
+const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padStart(18)}`
+
+export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) =>
+  run(args, (venue) => `The book of ${symbol.toUpperCase()} at ${venue}.`, ({ feed }) =>
+    Effect.gen(function*() {
+      const orderBook = yield* feed.orderBook(symbol)
+      yield* orderBook.awaitSynced
+      const show = Effect.gen(function*() {
+        const top = yield* Effect.either(orderBook.top(levels))
+        const timestamp = yield* Clock.currentTimeMillis
+        if (args.json) {
+          const data = Either.match(top, { onLeft: ({ message }) => ({ stale: message }), onRight: (right) => right })
+          write(`${JSON.stringify({ source: "binance", symbol: orderBook.symbol, type: "book", data, timestamp })}\n`)
+        } else if (Either.isLeft(top)) {
+          write(`\n${top.left.message}\n`)
+        } else {
+          const { asks, bids, lastUpdateId } = top.right
+          write(`\n${[...asks].reverse().map(row).join("\n")}\n${`--- ${lastUpdateId} `.padEnd(37, "-")}\n${bids.map(row).join("\n")}\n`)
+        }
+      })
+      // It ends when the book does, with its error.
+      yield* Effect.raceFirst(
+        Effect.repeat(show, Schedule.spaced("1 second")),
+        orderBook.ended
+      )
+    }).pipe(Effect.scoped))

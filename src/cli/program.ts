@@ -1,0 +1,77 @@
+// What every command does: find the venue, make the feed, show what happens, stop when it is time, sum up.
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as BinanceFeed from "../binance/BinanceFeed.ts"
+import type { MarketEvent } from "../binance/MarketEvent.ts"
+import * as ReconnectPolicy from "../ReconnectPolicy.ts"
+import * as Place from "./Place.ts"
+import * as Summary from "./Summary.ts"
+import * as View from "./View.ts"
+
+export interface Arguments {
+  readonly duration: Option.Option<Duration.Duration>
+  readonly ws: Option.Option<string>
+  readonly rest: Option.Option<string>
+  readonly json: boolean
+}
+
+export interface Running {
+  readonly feed: BinanceFeed.BinanceFeed
+  /** Counts an event, and shows it. */
+  readonly market: (event: MarketEvent) => void
+}
+
+export const write = (text: string) => {
+  process.stdout.write(text)
+}
+
+/** Runs `body` until it ends, or the time is up. `title` is given the name of the venue. */
+export const run = <E, R>(
+  { duration, json, rest, ws }: Arguments,
+  title: (venue: string) => string,
+  body: (running: Running) => Effect.Effect<void, E, R>
+) =>
+  Effect.gen(function*() {
+    const reconnect = yield* ReconnectPolicy.config
+    const place = yield* Place.resolve(ws, rest)
+    const view = json ? View.json(place.venue.name, write) : View.human(write, process.stdout.isTTY)
+    let summary = Summary.begin(yield* Clock.currentTimeMillis)
+
+    yield* Effect.addFinalizer(() =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        view.end(summary, now)
+      })
+    )
+    const feed = yield* BinanceFeed.make({ venue: place.venue, connection: { ...place.connection, reconnect } })
+    if (!json) write(`${title(place.venue.name)} Ctrl-C ends it.\n`)
+
+    const events = Stream.runForEach(feed.events, (event) =>
+      Effect.sync(() => {
+        summary = Summary.add(summary, event)
+        view.happened(event)
+      }))
+    const ticks = Effect.repeat(
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        view.tick(now)
+      }),
+      Schedule.spaced("1 second")
+    )
+    yield* Effect.forkScoped(events)
+    yield* Effect.forkScoped(Effect.delay(ticks, "1 second"))
+
+    const running = body({
+      feed,
+      market: (event) => {
+        summary = { ...summary, events: summary.events + 1 }
+        view.market(event)
+      }
+    })
+    yield* Option.match(duration, {
+      onNone: () => running,
+      onSome: (time) => Effect.raceFirst(running, Effect.sleep(time))
+    })
+  }).pipe(Effect.scoped)
