@@ -80,7 +80,10 @@ export type Depth = MarketEvent<typeof Payloads.Depth.Type, "depth">
  * @since 0.1.0
  * @category models
  */
-export type PartialDepth = MarketEvent<typeof Payloads.PartialDepth.Type, "partialDepth">
+export type PartialDepth = MarketEvent<
+  typeof Payloads.PartialDepth.Type | typeof Payloads.FuturesPartialDepth.Type,
+  "partialDepth"
+>
 
 /**
  * What was missed is older than what the venue still has.
@@ -281,7 +284,13 @@ export const decoders = {
   miniTicker: decoder("miniTicker", Payloads.MiniTicker),
   bookTicker: decoder("bookTicker", Payloads.BookTicker),
   depth: decoder("depth", Payloads.Depth),
-  partialDepth: decoder("partialDepth", Payloads.PartialDepth)
+  partialDepth: decoder("partialDepth", Schema.Union(Payloads.PartialDepth, Payloads.FuturesPartialDepth)),
+  windowTicker: decoder("windowTicker", Payloads.WindowTicker),
+  avgPrice: decoder("avgPrice", Payloads.AveragePrice),
+  referencePrice: decoder("referencePrice", Payloads.ReferencePrice),
+  markPrice: decoder("markPrice", Payloads.MarkPrice),
+  blockTrade: decoder("blockTrade", Payloads.BlockTrade),
+  forceOrder: decoder("forceOrder", Payloads.ForceOrder)
 }
 
 /**

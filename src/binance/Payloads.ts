@@ -4,7 +4,8 @@
  *
  * Prices and quantities stay the decimal text they are: no digit is lost to a float. Times are integers, in
  * milliseconds unless the URL asked for microseconds. Fields are added by the venue without notice, so unknown ones
- * are kept and not complained about.
+ * are kept and not complained about. The schemas hold for the spot market and for USD-M futures; what only one of them
+ * sends is optional.
  *
  * @since 0.1.0
  */
@@ -35,7 +36,9 @@ export const Trade = Schema.Struct({
   p: Decimal,
   q: Decimal,
   T: Integer,
-  m: Schema.Boolean
+  m: Schema.Boolean,
+  /** Futures: what kind of trade it is. */
+  X: Schema.optional(Schema.String)
 })
 
 /**
@@ -54,7 +57,9 @@ export const AggTrade = Schema.Struct({
   f: Integer,
   l: Integer,
   T: Integer,
-  m: Schema.Boolean
+  m: Schema.Boolean,
+  /** Futures: the quantity without the orders that nobody sees. */
+  nq: Schema.optional(Decimal)
 })
 
 /**
@@ -171,7 +176,7 @@ export const Depth = Schema.Struct({
 })
 
 /**
- * `<symbol>@depth<levels>`: the top of the book. Names neither its kind nor its symbol.
+ * `<symbol>@depth<levels>`: the top of the book. The spot market's names neither its kind nor its symbol.
  *
  * @since 0.1.0
  * @category schemas
@@ -180,6 +185,138 @@ export const PartialDepth = Schema.Struct({
   lastUpdateId: Integer,
   bids: Levels,
   asks: Levels
+})
+
+/**
+ * The same of USD-M futures, which looks like an update but holds whole levels.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const FuturesPartialDepth = Schema.Struct({
+  e: Schema.Literal("depthUpdate"),
+  E: Integer,
+  T: Integer,
+  s: Schema.String,
+  U: Integer,
+  u: Integer,
+  pu: Integer,
+  b: Levels,
+  a: Levels
+})
+
+/**
+ * `<symbol>@ticker_<1h|4h|1d>`: the statistics of a rolling window.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const WindowTicker = Schema.Struct({
+  e: Schema.Literal("1hTicker", "4hTicker", "1dTicker"),
+  E: Integer,
+  s: Schema.String,
+  p: Decimal,
+  P: Decimal,
+  w: Decimal,
+  o: Decimal,
+  h: Decimal,
+  l: Decimal,
+  c: Decimal,
+  v: Decimal,
+  q: Decimal,
+  O: Integer,
+  C: Integer,
+  F: Integer,
+  L: Integer,
+  n: Integer
+})
+
+/**
+ * `<symbol>@avgPrice`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const AveragePrice = Schema.Struct({
+  e: Schema.Literal("avgPrice"),
+  E: Integer,
+  s: Schema.String,
+  i: Schema.String,
+  w: Decimal,
+  T: Integer
+})
+
+/**
+ * `<symbol>@referencePrice`. There may be none.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ReferencePrice = Schema.Struct({
+  e: Schema.Literal("referencePrice"),
+  s: Schema.String,
+  r: Schema.NullOr(Decimal),
+  t: Integer
+})
+
+/**
+ * `<symbol>@blockTrade`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const BlockTrade = Schema.Struct({
+  e: Schema.Literal("blockTrade"),
+  E: Integer,
+  s: Schema.String,
+  t: Integer,
+  p: Decimal,
+  q: Decimal,
+  T: Integer,
+  m: Schema.Boolean
+})
+
+/**
+ * `<symbol>@markPrice` of USD-M futures.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const MarkPrice = Schema.Struct({
+  e: Schema.Literal("markPriceUpdate"),
+  E: Integer,
+  s: Schema.String,
+  p: Decimal,
+  i: Decimal,
+  P: Decimal,
+  // Of contracts that pay no funding, there is none.
+  r: Schema.String,
+  T: Integer,
+  ap: Schema.optional(Decimal)
+})
+
+/**
+ * `<symbol>@forceOrder` of USD-M futures: a liquidation, the latest of each second only.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ForceOrder = Schema.Struct({
+  e: Schema.Literal("forceOrder"),
+  E: Integer,
+  o: Schema.Struct({
+    s: Schema.String,
+    S: Schema.Literal("BUY", "SELL"),
+    o: Schema.String,
+    f: Schema.String,
+    q: Decimal,
+    p: Decimal,
+    ap: Decimal,
+    X: Schema.String,
+    l: Decimal,
+    z: Decimal,
+    T: Integer
+  })
 })
 
 /**

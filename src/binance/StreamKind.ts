@@ -6,8 +6,8 @@
  * | trade, aggTrade | `sequence`: ids follow each other | what was missed is fetched by REST and comes first |
  * | kline | `candles`: each closes once | candles that closed unseen are fetched by REST and come first |
  * | depth | `diffs`: update ids continue | cannot be repaired: a gap; `orderBook` takes a new snapshot |
- * | ticker, miniTicker, bookTicker, partialDepth, avgPrice, markPrice … | `state`: only the latest matters | nothing is missing |
- * | everything else, and whatever is read with `raw` | `unknown` | cannot be repaired: a gap |
+ * | ticker, miniTicker, windowTicker, bookTicker, partialDepth, avgPrice, markPrice, referencePrice | `state`: only the latest matters | nothing is missing |
+ * | blockTrade, forceOrder, and every kind that is not known here | `unknown` | cannot be repaired: a gap |
  *
  * @since 0.1.0
  */
@@ -51,8 +51,13 @@ const kinds: ReadonlyMap<string, StreamKind> = new Map([
   kind("ticker", "state", "1 second"),
   kind("miniTicker", "state", "1 second"),
   kind("bookTicker", "state", "adaptive", "public"),
+  kind("windowTicker", "state", "1 second"),
   kind("avgPrice", "state", "1 second"),
   kind("markPrice", "state", "3 seconds"),
+  kind("referencePrice", "state", "adaptive"),
+  // These come when they happen, and nobody can say that one is missing.
+  kind("blockTrade", "unknown", "exempt"),
+  kind("forceOrder", "unknown", "exempt"),
   kind("depth", "diffs", "adaptive", "public"),
   kind("partialDepth", "state", "adaptive", "public")
 ])
@@ -75,7 +80,7 @@ export const parse = (stream: string): { readonly symbol: string; readonly kind:
   const all = head.startsWith("!")
   const name = (all && tail === "arr" ? head.slice(1) : all ? head : tail)
     .replace(/^kline_.*$/, "kline")
-    .replace(/^ticker_.*$/, "ticker")
+    .replace(/^ticker_.*$/, "windowTicker")
     .replace(/^depth(5|10|20)$/, "partialDepth")
   const known = kinds.get(name)
   return {

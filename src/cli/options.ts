@@ -1,7 +1,7 @@
 // What the commands can be told.
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 
 const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
 

@@ -34,6 +34,8 @@ interface Pipeline<A extends MarketEvent.MarketEvent> {
   readonly hub: Hub<A>
 }
 
+type EventOf<Decoder> = Decoder extends (stream: string) => MarketEvent.Decode<infer A> ? A : never
+
 // Readers that begin elsewhere do not share a pipeline.
 interface Key {
   readonly stream: string
@@ -166,6 +168,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const sequenced = <A extends MarketEvent.MarketEvent>(of: {
     readonly idOf: (event: A) => number
     readonly fetch: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<A>, Rest.RestError>
+    /** Whether an event is more than an id that was spent. */
+    readonly isReal: (event: A) => boolean
   }) =>
   (pipeline: Pipeline<A>) =>
     Effect.gen(function*() {
@@ -182,7 +186,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         limit,
         grace: () => pool.isRedundant(pipeline.stream) ? grace : Duration.zero,
         capacity,
-        onEvents: (events) => emit(pipeline, events),
+        onEvents: (events) => emit(pipeline, events.every(of.isReal) ? events : events.filter(of.isReal)),
         onHole: emitHole(pipeline)
       })
     })
@@ -294,30 +298,41 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
   const at = ({ timestamp }: MarketEvent.MarketEvent): Position => ({ from: timestamp, to: timestamp })
   const { decoders } = MarketEvent
+  type Of<Type extends keyof typeof decoders> = EventOf<(typeof decoders)[Type]>
 
   const trades = yield* kindOf(
     decoders.trade,
     sequenced({
       idOf: ({ data }) => data.t,
-      fetch: (symbol, fromId) => Effect.map(rest.trades(symbol, fromId), fetched(symbol, "trade"))
+      fetch: (symbol, fromId) => Effect.map(rest.trades(symbol, fromId), fetched(symbol, "trade")),
+      // Futures send frames without a price for ids that became no trade.
+      isReal: ({ data }) => Number(data.p) !== 0
     })
   )
   const aggTrades = yield* kindOf(
     decoders.aggTrade,
     sequenced({
       idOf: ({ data }) => data.a,
-      fetch: (symbol, fromId) => Effect.map(rest.aggTrades(symbol, fromId), fetched(symbol, "aggTrade"))
+      fetch: (symbol, fromId) => Effect.map(rest.aggTrades(symbol, fromId), fetched(symbol, "aggTrade")),
+      isReal: () => true
     })
   )
   const klines = yield* kindOf(decoders.kline, candles)
-  const ticker = yield* kindOf(decoders.ticker, ordered<MarketEvent.Ticker>(at, false))
-  const miniTicker = yield* kindOf(decoders.miniTicker, ordered<MarketEvent.MiniTicker>(at, false))
+  const ticker = yield* kindOf(decoders.ticker, ordered<Of<"ticker">>(at, false))
+  const miniTicker = yield* kindOf(decoders.miniTicker, ordered<Of<"miniTicker">>(at, false))
   const bookTicker = yield* kindOf(decoders.bookTicker, ordered(({ data }) => ({ from: data.u, to: data.u }), false))
   const depth = yield* kindOf(decoders.depth, ordered(({ data }) => ({ from: (data.pu ?? data.U - 1) + 1, to: data.u }), true))
   const partialDepth = yield* kindOf(
     decoders.partialDepth,
-    ordered(({ data }) => ({ from: data.lastUpdateId, to: data.lastUpdateId }), false)
+    ordered(({ data }) => {
+      const to = "u" in data ? data.u : data.lastUpdateId
+      return { from: to, to }
+    }, false)
   )
+  const windowTicker = yield* kindOf(decoders.windowTicker, ordered<Of<"windowTicker">>(at, false))
+  const avgPrice = yield* kindOf(decoders.avgPrice, ordered<Of<"avgPrice">>(at, false))
+  const markPrice = yield* kindOf(decoders.markPrice, ordered<Of<"markPrice">>(at, false))
+  const referencePrice = yield* kindOf(decoders.referencePrice, ordered(({ data }) => ({ from: data.t, to: data.t }), false))
   const other = yield* kindOf(MarketEvent.fromStream, unordered)
 
   const byType: ReadonlyMap<string, BinanceFeed["raw"]> = new Map<string, BinanceFeed["raw"]>([
@@ -328,7 +343,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     ["miniTicker", miniTicker],
     ["bookTicker", bookTicker],
     ["depth", depth],
-    ["partialDepth", partialDepth]
+    ["partialDepth", partialDepth],
+    ["windowTicker", windowTicker],
+    ["avgPrice", avgPrice],
+    ["markPrice", markPrice],
+    ["referencePrice", referencePrice]
   ])
 
   const lower = (symbol: string) => symbol.toLowerCase()

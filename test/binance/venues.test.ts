@@ -1,0 +1,185 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { BinanceFeed, MarketEvent, OrderBook, Payloads, StreamKind, Venue } from "holdfast/binance"
+import { TestTransport } from "holdfast/testing"
+
+const { answer, open, send, wait } = TestTransport
+
+const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
+
+// Acknowledges whatever it is asked.
+const acknowledge = answer((message) => {
+  const { id } = Schema.decodeUnknownSync(Request)(message)
+  return [JSON.stringify({ result: null, id })]
+})
+
+const frame = (stream: string, data: object) => JSON.stringify({ stream, data })
+
+const trade = (t: number, p = "1.5") =>
+  frame("btcusdt@trade", { e: "trade", E: t, T: t, s: "BTCUSDT", t, p, q: "1", X: "MARKET", m: true })
+
+const answers = (body: (url: URL) => unknown, asked: Array<string> = []) =>
+  Layer.succeed(
+    HttpClient.HttpClient,
+    HttpClient.make((request, url) => {
+      asked.push(`${url.host}${url.pathname}${url.search}`)
+      return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body(url)))))
+    })
+  )
+
+const connection = { messageTimeout: Duration.infinity, pingInterval: Duration.infinity }
+
+describe("USD-M futures", () => {
+  it.scoped("are served under their routes by kind, and ids that became no trade are no gap", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
+      const trades = yield* Effect.fork(Stream.runCollect(Stream.take(feed.trades("BTCUSDT"), 3)))
+      yield* TestClock.adjust("1 second")
+      const klines = yield* Effect.fork(Stream.runHead(feed.klines("BTCUSDT", "1m")))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        [...yield* Fiber.join(trades)].map((event) => event.type === "gap" ? "gap" : event.data.t),
+        [1, 3, 4]
+      )
+      const { dials } = yield* TestTransport.TestTransport
+      assert.deepStrictEqual((yield* dials).map(({ request }) => Redacted.value(request.url)), [
+        "wss://fstream.binance.com/public/stream",
+        "wss://fstream.binance.com/market/stream"
+      ])
+      yield* Fiber.interrupt(klines)
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("100 millis"), send(trade(1), trade(2, "0"), trade(3), trade(4))),
+        open(acknowledge)
+      ])),
+      Effect.provide(answers(() => []))
+    ))
+
+  it.scoped("have books that go by what each update follows", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
+      const book = yield* feed.orderBook("BTCUSDT", { levels: 5 })
+      yield* TestClock.adjust("1 second")
+      yield* book.awaitSynced
+      const top = yield* book.top(5)
+      assert.deepStrictEqual(top, { lastUpdateId: 30, bids: [["1.0", "4"]], asks: [["1.1", "2"]] })
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(
+          acknowledge,
+          wait("100 millis"),
+          ...[[8, 14, 7, "3"] as const, [20, 30, 14, "4"] as const].map(([U, u, pu, quantity]) =>
+            send(frame("btcusdt@depth@100ms", {
+              e: "depthUpdate",
+              E: 1,
+              T: 1,
+              s: "BTCUSDT",
+              U,
+              u,
+              pu,
+              b: [["1.0", quantity]],
+              a: []
+            }))
+          )
+        )
+      ])),
+      Effect.provide(answers(() => ({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]], E: 1, T: 1 })))
+    ))
+})
+
+describe("an id that nobody has", () => {
+  it.scoped("was never a trade, and is no gap", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const client = answers(
+        () => [1, 3, 4].map((id) => ({ id, price: "1.5", qty: "1", time: id, isBuyerMaker: true })),
+        asked
+      )
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection }).pipe(Effect.provide(client))
+      const trades = yield* Effect.fork(Stream.runCollect(Stream.take(feed.trades("BTCUSDT"), 3)))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        [...yield* Fiber.join(trades)].map((event) => event.type === "gap" ? "gap" : event.data.t),
+        [1, 3, 4]
+      )
+      assert.deepStrictEqual(asked, ["api.binance.com/api/v3/historicalTrades?symbol=BTCUSDT&fromId=1&limit=1000"])
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge, wait("100 millis"), send(trade(1), trade(3), trade(4)))]))
+    ))
+})
+
+describe("the settings", () => {
+  it.scoped("can be read through Config", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.BinanceFeed
+      yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
+      yield* TestClock.adjust("1 second")
+      const { dials } = yield* TestTransport.TestTransport
+      assert.strictEqual((yield* dials).length, 2)
+    }).pipe(
+      Effect.provide(BinanceFeed.layerConfig({
+        venue: Config.succeed(Venue.spot),
+        connection: Config.succeed(connection),
+        lines: Config.integer("LINES")
+      })),
+      Effect.provide(TestTransport.layer([open(acknowledge), open(acknowledge)])),
+      Effect.provide(answers(() => [])),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["LINES", "2"]])))
+    ))
+})
+
+describe("the payloads", () => {
+  const level = ["1.0", "2.0"]
+  const samples: ReadonlyArray<readonly [stream: string, data: object]> = [
+    ["btcusdt@trade", { e: "trade", E: 1, s: "B", t: 1, p: "1", q: "1", T: 1, m: true, M: true }],
+    ["btcusdt@aggTrade", { e: "aggTrade", E: 1, s: "B", a: 1, p: "1", q: "1", f: 1, l: 1, T: 1, m: true, nq: "1" }],
+    ["btcusdt@avgPrice", { e: "avgPrice", E: 1, s: "B", i: "5m", w: "1", T: 1 }],
+    ["btcusdt@referencePrice", { e: "referencePrice", s: "B", r: null, t: 1 }],
+    ["btcusdt@blockTrade", { e: "blockTrade", E: 1, s: "B", t: 1, p: "1", q: "1", T: 1, m: true }],
+    ["btcusdt@markPrice", { e: "markPriceUpdate", E: 1, s: "B", p: "1", i: "1", P: "1", r: "", T: 1, ap: "1" }],
+    ["btcusdt@forceOrder", {
+      e: "forceOrder",
+      E: 1,
+      o: { s: "B", S: "SELL", o: "LIMIT", f: "IOC", q: "1", p: "1", ap: "1", X: "FILLED", l: "1", z: "1", T: 1 }
+    }],
+    ["btcusdt@depth5", { lastUpdateId: 1, bids: [level], asks: [level] }],
+    ["btcusdt@depth5", { e: "depthUpdate", E: 1, T: 1, s: "B", U: 1, u: 2, pu: 0, b: [level], a: [level] }],
+    ["btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "B", U: 1, u: 2, b: [level], a: [level] }]
+  ]
+  for (const [stream, data] of samples) {
+    it(`of ${stream} are read, with fields nobody knows of yet, and not when one is missing`, () => {
+      const decode = MarketEvent.fromStream(stream)
+      assert.isTrue(Either.isRight(decode(data, 0)))
+      const events = Either.getOrThrow(decode({ ...data, brandNew: 1 }, 0))
+      assert.strictEqual(events[0]?.type, StreamKind.parse(stream).kind.type)
+      for (const field of Object.keys(data)) {
+        if (["M", "nq", "pu", "ap"].includes(field) && !stream.includes("depth5")) continue
+        const { [field]: _, ...rest }: Record<string, unknown> = { ...data }
+        assert.isTrue(Either.isLeft(decode(rest, 0)), field)
+      }
+    })
+  }
+
+  it("hold microseconds as well as milliseconds, and every digit of a price", () => {
+    const data = { e: "trade", E: 1795487667300123, s: "B", t: 1, p: "0.12345678901234567890", q: "1", T: 1, m: true }
+    const [event] = Either.getOrThrow(MarketEvent.decoders.trade("b@trade")(data, 0))
+    assert(event !== undefined)
+    assert.strictEqual(event.timestamp, 1795487667300123)
+    assert.strictEqual(event.data.p, "0.12345678901234567890")
+    assert.isTrue(Option.isNone(Schema.decodeUnknownOption(Payloads.Decimal)("1e5")))
+    assert.strictEqual(OrderBook.makeLadder("bids", [["1.10", "2"]]).quantityAt("1.1"), "2")
+  })
+})
