@@ -77,6 +77,8 @@ interface Topic<A> {
 // How long an empty connection is kept, for those who leave one topic to take another.
 const linger = Duration.seconds(5)
 const settled = Duration.seconds(5)
+// How full one connection may be made by merging two: full ones would be split again by the next topic.
+const roomy = 0.75
 
 export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const scope = yield* Effect.scope
@@ -285,13 +287,52 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.member)
     }).pipe(lock.withPermits(1))
 
+  // Two half-empty connections are one too many: the smaller one's topics move to the other, and prove themselves there
+  // before they are left.
+  const consolidate = (path: string, line: number) =>
+    Effect.gen(function*() {
+      const [from, into] = [...slots]
+        .filter((slot) => slot.path === path && slot.line === line && !slot.renewing && slot.topics.size > 0)
+        .sort((a, b) => a.topics.size - b.topics.size)
+      if (from === undefined || into === undefined) return
+      if (from.topics.size + into.topics.size > options.topicsPerConnection * roomy) return
+      from.renewing = into.renewing = true
+      yield* Effect.gen(function*() {
+        yield* Effect.forEach([...from.topics], (topic) => attach(into.member, topic), { discard: true })
+        const proven = yield* Effect.either(proof(into.member))
+        yield* Effect.gen(function*() {
+          for (const topic of [...from.topics]) {
+            if (proven._tag === "Left" || !slots.has(into)) {
+              yield* detach(into.member, topic)
+              continue
+            }
+            // What was wanted in the meantime comes along.
+            yield* attach(into.member, topic)
+            from.topics.delete(topic)
+            into.topics.add(topic)
+            yield* detach(from.member, topic)
+          }
+          // What nobody wanted any more in the meantime.
+          for (const topic of [...into.member.carries.keys()]) {
+            if (!into.topics.has(topic)) yield* detach(into.member, topic)
+          }
+        }).pipe(lock.withPermits(1))
+        yield* closeWhenEmpty(from)
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        from.renewing = into.renewing = false
+      })))
+    })
+
   const remove = (topic: Topic<A>) =>
     Effect.gen(function*() {
       for (const slot of slots) {
         if (!slot.topics.delete(topic)) continue
         yield* detach(slot.member, topic)
         if (slot.successor !== undefined) yield* detach(slot.successor, topic)
-        if (slot.topics.size === 0) runFork(Effect.delay(closeWhenEmpty(slot), linger))
+        runFork(Effect.delay(
+          Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.line)),
+          linger
+        ))
       }
     }).pipe(lock.withPermits(1))
 

@@ -121,6 +121,51 @@ describe("an id that nobody has", () => {
     ))
 })
 
+describe("connections", () => {
+  const chatter = Array.from({ length: 40 }, (_, i) => [wait("1 minute"), send(trade(i + 1))]).flat()
+
+  it.scoped("are renewed at an age of their own, a little before the venue would end them", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, maxAge: "20 minutes" })
+      yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
+      yield* TestClock.adjust("30 minutes")
+      const { dials, endings } = yield* TestTransport.TestTransport
+      const [first, second, ...more] = (yield* dials).map(({ at }) => at)
+      assert.strictEqual(first, 0)
+      assert.isTrue(second !== undefined && second >= 18 * 60_000 && second <= 20 * 60_000)
+      assert.deepStrictEqual(more, [])
+      assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge, ...chatter), open(acknowledge, ...chatter)])),
+      Effect.provide(answers(() => []))
+    ))
+
+  it.scoped("are added when streams no longer fit, and merged when they do again", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, streamsPerConnection: 4 })
+      const fibers = yield* Effect.forEach(
+        ["a", "b", "c", "d", "e", "f", "g", "h"],
+        (name) => Effect.fork(Stream.runDrain(feed.raw(`${name}@thing`)))
+      )
+      yield* TestClock.adjust("10 seconds")
+      const { dials, open: live } = yield* TestTransport.TestTransport
+      assert.deepStrictEqual([(yield* dials).length, yield* live], [2, 2])
+      yield* Effect.forEach([0, 1, 2, 4, 5], (i) => Effect.suspend(() => {
+        const fiber = fibers[i]
+        return fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
+      }))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([(yield* dials).length, yield* live], [2, 1])
+      assert.deepStrictEqual((yield* feed.subscriptions).map(({ topic }) => topic).sort(), ["d@thing", "g@thing", "h@thing"])
+      yield* Fiber.interruptAll(fibers)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* live, 0)
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge), open(acknowledge)])),
+      Effect.provide(answers(() => []))
+    ))
+})
+
 describe("the settings", () => {
   it.scoped("can be read through Config", () =>
     Effect.gen(function*() {
