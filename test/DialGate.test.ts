@@ -65,6 +65,39 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
+  it.scoped("has one dial under way at most while the host does not answer at all", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 10 }), () => connect())
+      const transport = yield* TestTransport.TestTransport
+      // The first ten were under way before the first of them had failed.
+      yield* TestClock.adjust("11 seconds")
+      for (let i = 0; i < 30; i++) {
+        yield* TestClock.adjust("5 seconds")
+        assert.isAtMost(yield* transport.open, 1)
+      }
+      assert.isAtLeast((yield* dialTimes).length, 13)
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(TestTransport.hang))),
+      Effect.provide(DialGate.layer())
+    ))
+
+  it.scoped("forgets the failures of a host that is back", () =>
+    Effect.gen(function*() {
+      yield* connect()
+      yield* TestClock.adjust("1 minute")
+      const times = yield* dialTimes
+      // Five failures; the sixth dial, spaced by a second, lives for ten; then an ordinary retry each time.
+      assert.deepStrictEqual(times.slice(1).map((time, i) => time - (times[i] ?? 0)), [100, 100, 100, 100, 1_000, 10_100, 100])
+    }).pipe(
+      Effect.provide(TestTransport.layer((function*() {
+        for (let i = 0; i < 5; i++) yield fail()
+        yield open(TestTransport.send("hello"), TestTransport.wait("10 seconds"), TestTransport.reset)
+        yield fail()
+        yield* forever(open())
+      })())),
+      Effect.provide(DialGate.layer())
+    ))
+
   it.scoped("makes all wait as long as one was asked to, and spares other hosts", () =>
     Effect.gen(function*() {
       yield* connect()

@@ -264,6 +264,20 @@ describe("freshness", () => {
       assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 1)
     })))
 
+  it.scoped("a topic that spoke again has all its chances again", () =>
+    run([
+      open(acknowledge, ...Array.from({ length: 4 }, () => [
+        ...Array.from({ length: 13 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat(),
+        send("a: back")
+      ]).flat())
+    ], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ cadence: (topic) => topic === "a" ? "2 seconds" : "exempt" }) })
+      const a = yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* TestClock.adjust("53 seconds")
+      assert.deepStrictEqual(a.seen, ["back", "back", "back", "back"])
+    })))
+
   it.scoped("a topic is moved to another socket when somebody can", () =>
     run([open(acknowledge, ...chatter)], Effect.gen(function*() {
       const moved: Array<string> = []

@@ -100,6 +100,44 @@ describe("USD-M futures", () => {
     ))
 })
 
+describe("a book", () => {
+  const diff = (U: number, u: number, quantity: string) =>
+    frame("btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U, u, b: [["1.0", quantity]], a: [] })
+
+  it.scoped("tells of each change once, and is stale from the moment its connection is lost", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection: { ...connection, reconnect: { jitterFactor: 0 } } })
+      const book = yield* feed.orderBook("BTCUSDT")
+      const seen: Array<string> = []
+      yield* Effect.fork(Stream.runForEach(book.changes, (change) =>
+        Effect.sync(() => seen.push(change._tag === "Updated" ? `Updated ${change.lastUpdateId}` : change._tag))))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(seen, ["Stale", "Synced", "Updated 12"])
+      yield* TestClock.adjust("9500 millis")
+      assert.strictEqual((yield* Effect.flip(book.best))._tag, "BookStale")
+      // The first update of the new connection is an old one; the next goes on where the book had stopped.
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Effect.flip(book.best))._tag, "BookStale")
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(yield* book.best, { bid: ["1.0", "7"], ask: ["1.1", "2"] })
+      assert.deepStrictEqual(seen, ["Stale", "Synced", "Updated 12", "Stale", "Synced"])
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(
+          acknowledge,
+          wait("100 millis"),
+          send(diff(9, 10, "3")),
+          wait("200 millis"),
+          send(diff(10, 10, "4"), diff(11, 12, "5")),
+          wait("10 seconds"),
+          TestTransport.reset
+        ),
+        open(acknowledge, wait("100 millis"), send(diff(12, 12, "6")), wait("2 seconds"), send(diff(13, 13, "7")))
+      ])),
+      Effect.provide(answers(() => ({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })))
+    ))
+})
+
 describe("an id that nobody has", () => {
   it.scoped("was never a trade, and is no gap", () =>
     Effect.gen(function*() {
