@@ -101,7 +101,7 @@ export interface Protocol<A, N = never> {
   readonly parse: (message: Message) => Incoming<A, N>
   /** Topics in one request, at most. */
   readonly maxBatch: number
-  /** Requests let out in any stretch of `window`: the venue's limit, less a reserve for pings and pongs. */
+  /** Requests of one connection in any stretch of `window`: the venue's limit, less a reserve for pings and pongs. */
   readonly pace: { readonly limit: number; readonly window: Duration.DurationInput }
   readonly cadence: (topic: string) => Cadence
 }

@@ -148,6 +148,42 @@ describe("a session", () => {
       assert.strictEqual(counts.at(-1), 10)
     })))
 
+  it.scoped("paces each connection on its own, as venues do", () =>
+    run([open(acknowledge, wait("100 millis"), reset), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: Duration.infinity,
+          pingInterval: Duration.infinity,
+          reconnect: { jitterFactor: 0, initialDelay: "10 millis" }
+        },
+        protocol: protocol({ maxBatch: 1 })
+      })
+      yield* Effect.forEach(["a", "b", "c"], session.subscribe, { concurrency: "unbounded" })
+      yield* TestClock.adjust("110 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b", "sub 3 c", "sub 4 a", "sub 5 b", "sub 6 c"])
+    })))
+
+  it.scoped("goes on asking when messages were dropped before the answer", () => {
+    const flood = answer((message) => [
+      ...Array.from({ length: 10 }, (_, i) => `a: ${i}`),
+      `ok ${parts(message)[1] ?? ""}`
+    ])
+    return run([open(flood)], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: Duration.infinity,
+          pingInterval: Duration.infinity,
+          inbox: { capacity: 2, overflow: "sliding" }
+        }
+      })
+      yield* session.subscribe("a")
+      yield* session.subscribe("b")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
+    }))
+  })
+
   it.scoped("finds the one topic that is refused, tells who asked for it, and spares the others", () =>
     run([
       open(answer((message) => {
@@ -178,6 +214,21 @@ describe("a session", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a", "sub 3 a", "sub 4 a"])
       assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 2)
     })))
+
+  it.scoped("takes back again what was not answered to be taken back", () => {
+    let refusals = 1
+    const deaf = answer((message) => {
+      const [method, id = ""] = parts(message)
+      return method === "unsub" && refusals-- > 0 ? [] : [`ok ${id}`]
+    })
+    return run([open(deaf)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.subscribe("a")
+      yield* session.unsubscribe("a")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "unsub 2 a", "unsub 3 a"])
+    }))
+  })
 
   it.scoped("shows the gap of an outage to every topic, at its place", () =>
     run([

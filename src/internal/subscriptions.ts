@@ -30,6 +30,19 @@ interface Entry<A> {
   readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
 }
 
+// What ends with a connection: what was asked for on it, and how fast it may be asked.
+interface Wire {
+  readonly epoch: number
+  /** Asked for, and not taken back. */
+  readonly topics: Set<string>
+  /** Requests to be made as they are, before any other: the halves of one that was refused. */
+  readonly halves: Array<ReadonlyArray<string>>
+  /** Venues count the requests of a connection: a new one begins at none. */
+  readonly pace: RollingWindow.RollingWindow
+  /** Completed when nothing more is asked on it, since it is gone, or as good as gone. */
+  readonly over: Deferred.Deferred<void>
+}
+
 interface Request {
   readonly method: "subscribe" | "unsubscribe"
   readonly topics: ReadonlyArray<string>
@@ -49,16 +62,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const answerTimeout = Duration.decode(options.answerTimeout ?? "5 seconds")
-  const pace = RollingWindow.make(protocol.pace.limit, protocol.pace.window)
+  const fiberId = yield* Effect.fiberId
 
   const wanted = new Map<string, Entry<A>>()
-  // Asked for on the connection of this epoch, and not taken back.
-  let wire = new Set<string>()
-  let epoch = 0
-  // The latest connection on which nothing more is asked, since it is gone, or as good as gone.
+  let wire: Wire | undefined
+  // The latest connection whose wire is over.
   let spent = 0
-  // Requests to be made as they are, before any other: the halves of one that was refused.
-  let halves: Array<ReadonlyArray<string>> = []
   let outstanding: { readonly id: number; readonly answer: Deferred.Deferred<Answer> } | undefined
   let nextId = 1
   let unanswered = 0
@@ -97,7 +106,6 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     dirty.unsafeOpen()
     return entry
   }
-  const fiberId = yield* Effect.fiberId
 
   const release = (entry: Entry<A>) => {
     if (entry.listeners.size > 0 || entry.held > 0 || wanted.get(entry.topic) !== entry) return
@@ -131,6 +139,27 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
         })
     ).pipe(Effect.asVoid)
 
+  const beginWire = (epoch: number) => {
+    if (wire !== undefined) endWire(wire)
+    wire = {
+      epoch,
+      topics: new Set(),
+      halves: [],
+      pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
+      over: Deferred.unsafeMake(fiberId)
+    }
+    for (const entry of wanted.values()) {
+      entry.status = "requested"
+      entry.since = now()
+    }
+  }
+
+  const endWire = (ending: Wire) => {
+    spent = Math.max(spent, ending.epoch)
+    Deferred.unsafeDone(ending.over, Exit.void)
+    if (wire === ending) wire = undefined
+  }
+
   // -------------------------------------------------------------------------------------------------------------------
   // What arrives
 
@@ -152,7 +181,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     const at = now()
     for (const frame of chunk) {
       if (frame._tag === "Gap") {
-        settle({ _tag: "Lost" })
+        // Another connection's, and not only what was dropped of this one.
+        if (wire !== undefined && frame.epoch > wire.epoch) endWire(wire)
         for (const entry of wanted.values()) {
           for (const listener of entry.listeners) listener.gap(frame)
         }
@@ -184,7 +214,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
 
   const stop = (exit: Exit.Exit<void, Session.SessionError>) => {
     ended = exit
-    settle({ _tag: "Lost" })
+    if (wire !== undefined) endWire(wire)
     for (const entry of [...wanted.values()]) finish(entry, exit)
   }
 
@@ -207,12 +237,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   // -------------------------------------------------------------------------------------------------------------------
   // From what is wanted to what is on the wire
 
-  const nextRequest = (): Request | undefined => {
-    const half = halves.shift()?.filter((topic) => wanted.has(topic) && !wire.has(topic))
+  const nextRequest = ({ halves, topics }: Wire): Request | undefined => {
+    const half = halves.shift()?.filter((topic) => wanted.has(topic) && !topics.has(topic))
     if (half !== undefined && half.length > 0) return { method: "subscribe", topics: half }
-    const superfluous = [...wire].filter((topic) => !wanted.has(topic))
+    const superfluous = [...topics].filter((topic) => !wanted.has(topic))
     if (superfluous.length > 0) return { method: "unsubscribe", topics: superfluous.slice(0, protocol.maxBatch) }
-    const missing = [...wanted.keys()].filter((topic) => !wire.has(topic))
+    const missing = [...wanted.keys()].filter((topic) => !topics.has(topic))
     if (missing.length > 0) return { method: "subscribe", topics: missing.slice(0, protocol.maxBatch) }
     return undefined
   }
@@ -228,23 +258,27 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     }
   }
 
-  const perform = Effect.fnUntraced(function*({ method, topics }: Request) {
-    yield* pace.take(1)
+  const perform = Effect.fnUntraced(function*(on: Wire, { method, topics }: Request) {
+    yield* Effect.raceFirst(on.pace.take(1), Deferred.await(on.over))
+    if (wire !== on) return
     const id = nextId++
     const answer = yield* Deferred.make<Answer>()
     outstanding = { id, answer }
     if (method === "subscribe") {
-      for (const topic of topics) wire.add(topic)
+      for (const topic of topics) on.topics.add(topic)
       became(topics, "requested", now())
       record(SessionEvent.Requested({ at: now(), topics }))
     }
     const sent = yield* Effect.either(connection.send(protocol[method](topics, id)))
-    const answered: Answer = Either.isLeft(sent)
-      ? { _tag: "Lost" }
-      : yield* Effect.raceFirst(
+    const lost: Answer = { _tag: "Lost" }
+    const late: Answer = { _tag: "Unanswered" }
+    const answered = Either.isLeft(sent)
+      ? lost
+      : yield* Effect.raceAll([
         Deferred.await(answer),
-        Effect.as(Effect.sleep(answerTimeout), { _tag: "Unanswered" } satisfies Answer)
-      )
+        Effect.as(Deferred.await(on.over), lost),
+        Effect.as(Effect.sleep(answerTimeout), late)
+      ])
     outstanding = undefined
     const at = now()
     if (answered._tag !== "Unanswered") unanswered = 0
@@ -252,7 +286,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     switch (answered._tag) {
       case "Acknowledged":
         if (method === "unsubscribe") {
-          for (const topic of topics) wire.delete(topic)
+          for (const topic of topics) on.topics.delete(topic)
           record(SessionEvent.Released({ at, topics }))
           return
         }
@@ -264,13 +298,13 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
         }
         return
       case "Refused": {
-        for (const topic of topics) wire.delete(topic)
+        for (const topic of topics) on.topics.delete(topic)
         if (method === "unsubscribe") return
         const [topic = ""] = topics
         if (topics.length > 1) {
           // One of them is to blame: it is found by halves.
           const middle = Math.ceil(topics.length / 2)
-          halves.push(topics.slice(0, middle), topics.slice(middle))
+          on.halves.push(topics.slice(0, middle), topics.slice(middle))
           return
         }
         const error = new SubscriptionRefused({ topic, reason: answered.reason })
@@ -281,37 +315,30 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
         return
       }
       case "Unanswered":
-        for (const topic of topics) wire.delete(topic)
+        // What was not taken back for certain is still there, and is taken back again.
+        if (method === "subscribe") for (const topic of topics) on.topics.delete(topic)
         record(SessionEvent.Unanswered({ at, topics }))
         unanswered++
         if (unanswered >= unansweredAtMost) {
           unanswered = 0
-          spent = epoch
+          endWire(on)
           yield* Effect.ignore(connection.reconnect("requests are not answered"))
         }
         return
       case "Lost":
         // What was asked of a connection that is gone is asked anew of the next one.
-        spent = epoch
+        endWire(on)
     }
   })
 
   const reconcile = Effect.gen(function*() {
     for (;;) {
       const state = yield* connection.state
-      if (state._tag !== "Connected" || state.epoch === spent) return
-      if (state.epoch !== epoch) {
-        epoch = state.epoch
-        wire = new Set()
-        halves = []
-        for (const entry of wanted.values()) {
-          entry.status = "requested"
-          entry.since = now()
-        }
-      }
-      const request = nextRequest()
-      if (request === undefined) return
-      yield* perform(request)
+      if (state._tag !== "Connected" || state.epoch <= spent) return
+      if (wire?.epoch !== state.epoch) beginWire(state.epoch)
+      const request = wire === undefined ? undefined : nextRequest(wire)
+      if (wire === undefined || request === undefined) return
+      yield* perform(wire, request)
     }
   })
 
@@ -326,9 +353,10 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     )
   )
 
-  const watch = Stream.runForEach(connection.changes, (state) =>
-    Effect.sync(() => {
-      if (state._tag !== "Connected" || state.epoch !== epoch) settle({ _tag: "Lost" })
+  // By the state as it is, since what is told of may be long past.
+  const watch = Stream.runForEach(connection.changes, () =>
+    Effect.map(connection.state, (state) => {
+      if (wire !== undefined && (state._tag !== "Connected" || state.epoch !== wire.epoch)) endWire(wire)
       if (state._tag === "Connected") dirty.unsafeOpen()
     }))
 
@@ -340,7 +368,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   const checkFreshness = Effect.gen(function*() {
     const at = now()
     for (const entry of [...wanted.values()]) {
-      if (!wire.has(entry.topic) || entry.status === "requested" || !entry.pulse.isStale(at)) continue
+      if (wire?.topics.has(entry.topic) !== true || entry.status === "requested" || !entry.pulse.isStale(at)) continue
       // When all are silent, it is the connection's own deadlines that judge it.
       const othersFlow = [...wanted.values()].some((other) => other !== entry && other.pulse.beatSince(at - flowing))
       if (!othersFlow) continue
@@ -356,7 +384,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
       )
       if (remedy === "fail") finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
       // Subscribing to what may be subscribed loses nothing; unsubscribing first could.
-      else if (remedy === "resubscribe") wire.delete(entry.topic)
+      else if (remedy === "resubscribe") wire.topics.delete(entry.topic)
       dirty.unsafeOpen()
     }
   })
@@ -379,7 +407,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
       Stream.unwrapScoped(Effect.gen(function*() {
         const cause = new InboxOverflow({ capacity })
         const asGap = (item: Session.Item<A>): Frame.Gap =>
-          item._tag === "Gap" ? item : Frame.Gap({ epoch, cause, downtime: Duration.zero, dropped: 1 })
+          item._tag === "Gap" ? item : Frame.Gap({ epoch: wire?.epoch ?? spent, cause, downtime: Duration.zero, dropped: 1 })
         const buffer = Broadcast.make<Session.Item<A>, Session.SessionError>({
           capacity,
           overflow: "sliding",
