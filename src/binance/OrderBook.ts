@@ -97,8 +97,8 @@ export interface OrderBook {
   /** The best levels, at most `count` a side and none beyond what the snapshot told of. */
   readonly top: (count: number) => Effect.Effect<Top, BookStale>
   readonly best: Effect.Effect<{ readonly bid: Level | undefined; readonly ask: Level | undefined }, BookStale>
-  /** The quantity at a price, `"0"` where there is none. */
-  readonly quantityAt: (side: Side, price: string) => Effect.Effect<string, BookStale>
+  /** The quantity at a price: `"0"` where there is none, and nothing where the snapshot did not reach. */
+  readonly quantityAt: (side: Side, price: string) => Effect.Effect<string | undefined, BookStale>
   /** Completes, or fails, when the book is not kept any more. */
   readonly ended: Effect.Effect<void, SessionError | RestError>
   /** What happens to it, beginning with how it stands. */
@@ -125,6 +125,9 @@ export interface Ladder {
   readonly size: () => number
 }
 
+// In this order the better price is the greater one.
+const keyOf = (side: Side, price: string) => side === "bids" ? Number(price) : -Number(price)
+
 /**
  * Makes one side of a book from levels in any order.
  *
@@ -135,11 +138,10 @@ export interface Ladder {
  * @category constructors
  */
 export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder => {
-  // Ascending in this order, the best price comes last.
-  const sign = side === "bids" ? 1 : -1
-  const keyOf = ([price]: Level) => sign * Number(price)
-  const levels = initial.filter(([, quantity]) => Number(quantity) !== 0).sort((a, b) => keyOf(a) - keyOf(b))
-  const keys = levels.map(keyOf)
+  const levels = initial
+    .filter(([, quantity]) => Number(quantity) !== 0)
+    .sort(([a], [b]) => keyOf(side, a) - keyOf(side, b))
+  const keys = levels.map(([price]) => keyOf(side, price))
 
   const indexOf = (key: number): number => {
     let low = 0
@@ -154,7 +156,7 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder =>
 
   return {
     set: (level) => {
-      const key = keyOf(level)
+      const key = keyOf(side, level[0])
       const index = indexOf(key)
       const there = keys[index] === key
       if (Number(level[1]) === 0) {
@@ -169,13 +171,13 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder =>
       }
     },
     quantityAt: (price) => {
-      const key = sign * Number(price)
+      const key = keyOf(side, price)
       const index = indexOf(key)
       return keys[index] === key ? levels[index]?.[1] ?? "0" : "0"
     },
     best: () => levels.at(-1),
     top: (count) => count <= 0 ? [] : levels.slice(-count).reverse(),
-    countTo: (price) => levels.length - indexOf(sign * Number(price)),
+    countTo: (price) => levels.length - indexOf(keyOf(side, price)),
     size: () => levels.length
   }
 }
@@ -210,7 +212,8 @@ export interface Book {
   readonly lastUpdateId: () => number
   readonly apply: (diff: Diff) => Outcome
   readonly top: (count: number) => Top
-  readonly quantityAt: (side: Side, price: string) => string
+  /** Nothing, beyond what the snapshot told of, unless an update has. */
+  readonly quantityAt: (side: Side, price: string) => string | undefined
   /** How many levels of a side are known for certain: beyond its last price, the snapshot told of nothing. */
   readonly known: (side: Side) => number
   /** Whether the snapshot left levels out. */
@@ -274,7 +277,11 @@ export const makeBook = (snapshot: Snapshot, limit: number): Book => {
       bids: sides.bids.top(Math.min(count, known("bids"))),
       asks: sides.asks.top(Math.min(count, known("asks")))
     }),
-    quantityAt: (side, price) => sides[side].quantityAt(price),
+    quantityAt: (side, price) => {
+      const quantity = sides[side].quantityAt(price)
+      const last = horizon[side]
+      return quantity !== "0" || last === undefined || keyOf(side, price) >= keyOf(side, last) ? quantity : undefined
+    },
     known,
     isPartial: horizon.bids !== undefined || horizon.asks !== undefined
   }

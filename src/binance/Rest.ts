@@ -126,7 +126,10 @@ export const pageSize = 1_000
 export interface Options {
   /** How long one request may take. Default: 10 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** How long a request is tried again before it is given up; waits for `Retry-After` count. Default: 2 minutes. */
+  /**
+   * How long a request is tried again before it is given up, and how long a `Retry-After` is waited for at most.
+   * Default: 2 minutes.
+   */
   readonly giveUpAfter?: Duration.DurationInput | undefined
 }
 
@@ -206,14 +209,25 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
     // Others behind the same address use the budget too: a tenth is left to them.
     const budget = RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute")
     const weigh = weights[venue.api]
-    let notBefore = Number.NEGATIVE_INFINITY
+    // Until when nothing is asked, and the status that said so.
+    let limited = { until: Number.NEGATIVE_INFINITY, status: 429 }
 
-    const patience: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      now < notBefore ? Effect.zipRight(Effect.sleep(notBefore - now), patience) : Effect.void)
+    const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
 
-    const wait = (duration: Duration.Duration) =>
+    const patience = (path: string): Effect.Effect<void, RestLimited> =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const { status, until } = limited
+        if (until <= now) return Effect.void
+        const left = Duration.millis(until - now)
+        return isTooLong(left)
+          ? new RestLimited({ path, status, retryAfter: left })
+          : Effect.zipRight(Effect.sleep(left), patience(path))
+      })
+
+    const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        notBefore = Math.max(notBefore, now + Duration.toMillis(duration))
+        const until = now + Duration.toMillis(duration)
+        if (until > limited.until) limited = { until, status }
       })
 
     const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
@@ -222,13 +236,13 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
         const retryAfter = Option.getOrElse(RetryAfter.parse(headers["retry-after"], now), () => defaultPatience(status))
-        yield* wait(retryAfter)
+        yield* wait(retryAfter, status)
         return yield* new RestLimited({ path, status, retryAfter })
       }
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
       if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response) })
       // The venue counts all of this address, we only ourselves.
-      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10))
+      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))
     })
 
@@ -244,7 +258,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
       weight: number,
       schema: Schema.Schema<A, I>
     ): Effect.Effect<A, RestError> =>
-      patience.pipe(
+      patience(path).pipe(
         Effect.zipRight(budget.take(weight)),
         Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
           within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${inWords(timeout)}` }))
@@ -254,7 +268,11 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
           ResponseError: ({ reason }) => new RestUnavailable({ path, reason }),
           ParseError: () => new RestUnavailable({ path, reason: "its answer makes no sense" })
         }),
-        Effect.retry({ schedule: retries, while: ({ _tag }) => _tag !== "RestRejected" })
+        Effect.retry({
+          schedule: retries,
+          while: (error) =>
+            error._tag === "RestUnavailable" || (error._tag === "RestLimited" && !isTooLong(error.retryAfter))
+        })
       )
 
     const page = String(pageSize)

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as OrderBook from "../binance/OrderBook.ts"
 import type { RestError, Snapshot } from "../binance/Rest.ts"
@@ -44,6 +45,8 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     const over = Effect.unsafeMakeLatch(false)
     let status: Status = { _tag: "Stale", reason: "it waits for its first snapshot" }
     let ended: Exit.Exit<void, Failure> | undefined
+    // Whether updates come, as far as is known: what a snapshot tells after the last of them goes out of date unseen.
+    let connected = true
 
     const changes = Broadcast.make<OrderBook.BookChange, Failure>({
       capacity: changesHeld,
@@ -61,6 +64,9 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       synced.unsafeClose()
       tell(OrderBook.BookChange.Stale({ reason }))
     }
+    const stillStale = (reason: string) => {
+      if (status._tag === "Stale") status = { _tag: "Stale", reason }
+    }
     const sync = (book: OrderBook.Book) => {
       status = { _tag: "Synced", book }
       synced.unsafeOpen()
@@ -75,6 +81,16 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       changes.end(exit)
     }
 
+    // A venue that cannot be asked now can be later. One that refuses would refuse again.
+    const taken = snapshot.pipe(
+      Effect.tapError(({ message }) =>
+        Effect.sync(() => {
+          stillStale(`no snapshot came: ${message.replace(/\.$/, "")}`)
+        })
+      ),
+      Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })
+    )
+
     // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
     const begin = Effect.fnUntraced(function*() {
       yield* intake.ready
@@ -83,18 +99,19 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
         for (const item of intake.drain().items) {
           if (item !== "lost") held.push(item)
         }
+        if (held.length > capacity) held.splice(0, held.length - capacity)
       }
       hold()
       for (let asked = 0;; asked++) {
-        const taken = yield* snapshot
+        const begun = yield* taken
         hold()
-        const first = held[0]
+        const [first] = held
         // Older than all that is held: what is between the two was missed.
-        if (first !== undefined && taken.lastUpdateId < (first.pu ?? first.U - 1)) {
+        if (first !== undefined && begun.lastUpdateId < (first.pu ?? first.U - 1)) {
           yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** asked), longestWait))
           continue
         }
-        const book = OrderBook.makeBook(taken, limit)
+        const book = OrderBook.makeBook(begun, limit)
         for (const diff of held) {
           const outcome = book.apply(diff)
           if (outcome === "gap" || outcome === "crossed") return undefined
@@ -133,7 +150,8 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           return
         }
         if (begun.right === undefined) continue
-        sync(begun.right)
+        if (connected) sync(begun.right)
+        else stillStale("the connection was lost")
         const reason = yield* follow(begun.right)
         stale(reason)
         yield* Effect.logInfo(`The book of ${symbol} takes a new snapshot: ${reason}.`)
@@ -141,8 +159,12 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     })
 
     yield* listen({
-      diff: intake.offer,
+      diff: (diff) => {
+        connected = true
+        intake.offer(diff)
+      },
       lost: () => {
+        connected = false
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
         stale("the connection was lost")
         intake.offer("lost")

@@ -56,6 +56,11 @@ describe("a book", () => {
     book.apply(diff({ U: 11, u: 11, b: [["0.50", "9"], ["0.95", "1"]] }))
     assert.deepStrictEqual(book.top(10).bids, [["1.00", "5"], ["0.95", "1"], ["0.90", "4"]])
     assert.strictEqual(book.known("bids"), 3)
+    assert.strictEqual(book.quantityAt("bids", "0.90"), "4")
+    assert.strictEqual(book.quantityAt("bids", "0.91"), "0")
+    assert.strictEqual(book.quantityAt("bids", "0.80"), undefined)
+    assert.strictEqual(book.quantityAt("bids", "0.50"), "9")
+    assert.strictEqual(book.quantityAt("asks", "1.21"), undefined)
   })
 
   it("keeps each side in order, whatever happens to it", () => {

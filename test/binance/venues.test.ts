@@ -1,6 +1,7 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
@@ -16,7 +17,7 @@ import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, OrderBook, Payloads, StreamKind, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 
-const { answer, open, send, wait } = TestTransport
+const { answer, hang, open, reset, send, wait } = TestTransport
 
 const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
 
@@ -135,6 +136,51 @@ describe("a book", () => {
         open(acknowledge, wait("100 millis"), send(diff(12, 12, "6")), wait("2 seconds"), send(diff(13, 13, "7")))
       ])),
       Effect.provide(answers(() => ({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })))
+    ))
+})
+
+describe("a book whose snapshot is long in coming", () => {
+  const update = frame("btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U: 8, u: 11, b: [], a: [] })
+  const snapshot = () => new Response(JSON.stringify({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
+
+  const venue = (answer: Effect.Effect<Response>) =>
+    Layer.succeed(
+      HttpClient.HttpClient,
+      HttpClient.make((request) => Effect.map(answer, (response) => HttpClientResponse.fromWeb(request, response)))
+    )
+
+  const stale = (book: OrderBook.OrderBook) => Effect.map(Effect.flip(book.best), ({ message }) => message)
+
+  it.scoped("says why, and is right as soon as there is one", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      const book = yield* feed.orderBook("BTCUSDT")
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual(
+        yield* stale(book),
+        "The book of BTCUSDT is not known to be right: no snapshot came: depth could not be had: status 503."
+      )
+      yield* TestClock.adjust("2 minutes")
+      yield* book.awaitSynced
+      assert.deepStrictEqual(yield* book.best, { bid: ["1.0", "1"], ask: ["1.1", "2"] })
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge, wait("100 millis"), send(update))])),
+      Effect.provide(venue(Effect.map(Clock.currentTimeMillis, (now) =>
+        now < 300_000 ? new Response("", { status: 503 }) : snapshot())))
+    ))
+
+  it.scoped("is not taken for right when the connection was lost meanwhile", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      const book = yield* feed.orderBook("BTCUSDT")
+      yield* TestClock.adjust("20 seconds")
+      assert.match(yield* stale(book), /the connection was lost/)
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("100 millis"), send(update), wait("4 seconds"), reset),
+        hang
+      ])),
+      Effect.provide(venue(Effect.delay(Effect.sync(snapshot), "8 seconds")))
     ))
 })
 

@@ -1,0 +1,97 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { Rest, Venue } from "holdfast/binance"
+
+// A venue that answers one request after the other with these, and then with an empty list.
+const venue = (...answers: ReadonlyArray<Response>) => {
+  const asked: Array<string> = []
+  const client = HttpClient.make((request, url) => {
+    asked.push(`${url.pathname}${url.search}`)
+    return Effect.succeed(HttpClientResponse.fromWeb(request, answers[asked.length - 1] ?? new Response("[]")))
+  })
+  return { asked, rest: Effect.provideService(Rest.make(Venue.spot), HttpClient.HttpClient, client) }
+}
+
+const refused = (status: number, retryAfter?: string) =>
+  new Response(`{"code":-1003,"msg":"Too much request weight used."}`, {
+    status,
+    ...(retryAfter === undefined ? {} : { headers: { "retry-after": retryAfter } })
+  })
+
+describe("the REST interface", () => {
+  it.effect("is left alone for as long as it asks, by all who share it", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = venue(refused(429, "17"))
+      const { aggTrades } = yield* rest
+      const one = yield* Effect.fork(aggTrades("BTCUSDT", 1))
+      yield* TestClock.adjust("1 second")
+      const other = yield* Effect.fork(aggTrades("ETHUSDT", 1))
+      yield* TestClock.adjust("15 seconds")
+      assert.strictEqual(asked.length, 1)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual([yield* Fiber.join(one), yield* Fiber.join(other)], [[], []])
+    }))
+
+  it.effect("is not waited for when it has banned us for longer than a request may take", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = venue(refused(418, String(3 * 24 * 3_600)))
+      const { aggTrades } = yield* rest
+      const error = yield* Effect.flip(aggTrades("BTCUSDT", 1))
+      assert(error._tag === "RestLimited")
+      assert.strictEqual(error.status, 418)
+      assert.strictEqual(error.message, "aggTrades was refused with status 418; nothing is asked for 3d.")
+      // Nor is it asked again before the ban is over.
+      yield* TestClock.adjust("1 day")
+      const later = yield* Effect.flip(aggTrades("BTCUSDT", 1))
+      assert(later._tag === "RestLimited")
+      assert.deepStrictEqual(later.retryAfter, Duration.days(2))
+      assert.strictEqual(asked.length, 1)
+      yield* TestClock.adjust("2 days")
+      assert.deepStrictEqual(yield* aggTrades("BTCUSDT", 1), [])
+    }))
+
+  it.effect("is asked again when it has no answer, until that has lasted for too long", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = venue(...Array.from({ length: 1_000 }, () => refused(503)))
+      const { aggTrades } = yield* rest
+      const asking = yield* Effect.fork(Effect.exit(aggTrades("BTCUSDT", 1)))
+      yield* TestClock.adjust("5 minutes")
+      const exit = yield* Fiber.join(asking)
+      assert(Exit.isFailure(exit))
+      const error = yield* Effect.flip(Effect.failCause(exit.cause))
+      assert.strictEqual(error.message, "aggTrades could not be had: status 503.")
+      assert.isAbove(asked.length, 10)
+    }))
+
+  it.effect("is not asked again for what it refuses", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = venue(new Response(`{"code":-1121,"msg":"Invalid symbol."}`, { status: 400 }))
+      const { trades } = yield* rest
+      const error = yield* Effect.flip(trades("NOSUCH", 1))
+      assert.strictEqual(error.message, "historicalTrades was refused with status 400: Invalid symbol (-1121).")
+      assert.strictEqual(asked.length, 1)
+    }))
+
+  it.effect("is never asked for more than its weight in any minute", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = venue()
+      const { depth } = yield* rest
+      yield* Effect.fork(Effect.all(
+        Array.from({ length: 60 }, () => Effect.ignore(depth("BTCUSDT", 5_000))),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust("1 second")
+      // 250 each, of 90 % of 6,000.
+      assert.strictEqual(asked.length, 21)
+      yield* TestClock.adjust("58 seconds")
+      assert.strictEqual(asked.length, 21)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(asked.length, 42)
+    }))
+})
