@@ -77,6 +77,8 @@ interface Topic<A> {
 // How long an empty connection is kept, for those who leave one topic to take another.
 const linger = Duration.seconds(5)
 const settled = Duration.seconds(5)
+// Between two tries to renew a connection.
+const renewalSpacing = Duration.minutes(5)
 // How full one connection may be made by merging two: full ones would be split again by the next topic.
 const roomy = 0.75
 
@@ -112,6 +114,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         attached
       )
     })
+
+  const attachAll = (member: Member<A>, topics: Iterable<Topic<A>>) =>
+    Effect.forEach([...topics], (topic) => attach(member, topic), { discard: true })
 
   const detach = (member: Member<A>, topic: Topic<A>) =>
     Effect.suspend(() => {
@@ -207,7 +212,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           const slot = slotOf()
           if (slot !== undefined) runFork(renew(slot))
         })
-        yield* Effect.forkIn(Effect.interruptible(Effect.delay(renewal, age)), member.scope)
+        const renewals = Effect.repeat(renewal, Schedule.spaced(renewalSpacing))
+        yield* Effect.forkIn(Effect.interruptible(Effect.delay(renewals, age)), member.scope)
       })
     ))
 
@@ -218,7 +224,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return Effect.gen(function*() {
         const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
         slot.successor = successor
-        yield* Effect.forEach([...slot.topics], (topic) => attach(successor, topic), { discard: true })
+        // Whoever leaves meanwhile waits, and then leaves the successor too.
+        yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor))
         return yield* Effect.gen(function*() {
           if (proven._tag === "Left" || !slots.has(slot)) {
@@ -298,7 +305,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       if (from.topics.size + into.topics.size > options.topicsPerConnection * roomy) return
       from.renewing = into.renewing = true
       yield* Effect.gen(function*() {
-        yield* Effect.forEach([...from.topics], (topic) => attach(into.member, topic), { discard: true })
+        yield* lock.withPermits(1)(attachAll(into.member, from.topics))
         const proven = yield* Effect.either(proof(into.member))
         yield* Effect.gen(function*() {
           for (const topic of [...from.topics]) {

@@ -17,7 +17,7 @@ import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, OrderBook, Payloads, StreamKind, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 
-const { answer, hang, open, reset, send, wait } = TestTransport
+const { answer, hang, open, refuse, reset, send, wait } = TestTransport
 
 const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
 
@@ -221,6 +221,22 @@ describe("connections", () => {
       assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
     }).pipe(
       Effect.provide(TestTransport.layer([open(acknowledge, ...chatter), open(acknowledge, ...chatter)])),
+      Effect.provide(answers(() => []))
+    ))
+
+  it.scoped("are tried to be renewed again when a successor could not be had", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, maxAge: "20 minutes" })
+      yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
+      yield* TestClock.adjust("30 minutes")
+      const { dials, endings } = yield* TestTransport.TestTransport
+      const [, refused = 0, second = 0, ...more] = (yield* dials).map(({ at }) => at)
+      assert.isAtLeast(refused, 18 * 60_000)
+      assert.strictEqual(second - refused, 5 * 60_000)
+      assert.deepStrictEqual(more, [])
+      assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge, ...chatter), refuse(404), open(acknowledge, ...chatter)])),
       Effect.provide(answers(() => []))
     ))
 
