@@ -80,8 +80,8 @@ export type Incoming<A, N> =
   | { readonly _tag: "Invalid"; readonly reason: string; readonly excerpt: string }
 
 /**
- * How often a topic is expected to speak: at least once in so long, as often as it has been seen to (`"adaptive"`), or
- * nothing is expected of it (`"exempt"`).
+ * How often a topic is expected to speak: at least once in so long, as often as it has been seen to (`"adaptive"`; two
+ * minutes for the first data), or nothing is expected of it (`"exempt"`).
  *
  * @since 0.1.0
  * @category models
@@ -98,6 +98,11 @@ export interface Protocol<A, N = never> {
   /** The request to subscribe to topics, to be answered with this id. */
   readonly subscribe: (topics: ReadonlyArray<string>, id: number) => Message
   readonly unsubscribe: (topics: ReadonlyArray<string>, id: number) => Message
+  /**
+   * A request that changes nothing and is answered. It is sent when nothing came for half the connection's
+   * `messageTimeout`, since without it a quiet market looks just like a dead peer. Default: nothing is sent.
+   */
+  readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>
   /** Topics in one request, at most. */
   readonly maxBatch: number
@@ -229,11 +234,18 @@ export interface Options<A, N = never> {
    * Default: nobody does.
    */
   readonly relocate?: ((topic: string) => boolean) | undefined
+  /** Whether data has come over other sockets since then. Default: only this one is looked at. */
+  readonly othersFlow?: ((since: number) => Effect.Effect<boolean>) | undefined
+  /**
+   * Asked about a topic whose first data does not come: whether the peer knows it. If so it may go on waiting, and if
+   * not it fails at once. Default: one with a fixed cadence fails in the end, and others wait for ever.
+   */
+  readonly isKnown?: ((topic: string) => Effect.Effect<boolean>) | undefined
 }
 
 /**
  * Makes a session that lives as long as the scope, and dials at once. The connection's own silence is judged by its
- * `messageTimeout`: switch that off, or subscribe to something that speaks.
+ * `messageTimeout`: give the protocol a `probe`, switch that off, or subscribe to something that speaks.
  *
  * @since 0.1.0
  * @category constructors

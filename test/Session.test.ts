@@ -10,7 +10,7 @@ import type { Transport } from "holdfast"
 import { Session } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
-const { answer, close, open, reset, send, wait } = TestTransport
+const { answer, close, open, reset, send, vanish, wait } = TestTransport
 
 // "sub ID a b" and "unsub ID a b" are answered "ok ID" or "no ID why"; data is "a: text".
 const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}): Session.Protocol<string, "leaving"> => ({
@@ -283,6 +283,26 @@ describe("a session", () => {
       assert.deepStrictEqual(after.seen, ["hello"])
     })))
 
+  it.scoped("asks a quiet peer whether it is there, and drops one that is not", () =>
+    run([open(acknowledge, wait("1 minute"), vanish), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: "10 seconds",
+          pingInterval: Duration.infinity,
+          reconnect: { jitterFactor: 0 }
+        },
+        protocol: protocol({ probe: (id) => `probe ${id}` })
+      })
+      yield* session.subscribe("a")
+      const { dials } = yield* TestTransport.TestTransport
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* dials).length, 1)
+      assert.isAbove((yield* sent).filter((message) => parts(message)[0] === "probe").length, 5)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* dials).length, 2)
+    })))
+
   it.scoped("passes on what the protocol says to the client as a whole", () =>
     Effect.suspend(() => {
       const heard: Array<string> = []
@@ -361,6 +381,24 @@ describe("freshness", () => {
       const event = yield* Fiber.join(stale)
       assert(event._tag === "Some")
       assert.deepStrictEqual([event.value.topic, event.value.remedy], ["a", "resubscribe"])
+    })))
+
+  it.scoped("what never spoke fails if nobody knows it, and waits if somebody does", () =>
+    run([
+      open(acknowledge, ...Array.from({ length: 600 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat(), send("quiet: 1"))
+    ], Effect.gen(function*() {
+      const session = yield* make({
+        protocol: protocol({ cadence: () => "adaptive" }),
+        isKnown: (topic) => Effect.succeed(topic !== "misspelt")
+      })
+      yield* collect(session, "b")
+      const quiet = yield* collect(session, "quiet")
+      const misspelt = yield* collect(session, "misspelt")
+      yield* TestClock.adjust("601 seconds")
+      const exit = yield* Fiber.join(misspelt.fiber)
+      assert(Exit.isFailure(exit))
+      assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "SubscriptionStale")
+      assert.deepStrictEqual(quiet.seen, ["1"])
     })))
 
   it.scoped("when all are silent no topic is blamed", () =>

@@ -75,6 +75,7 @@ const request = (method: string) => (params: ReadonlyArray<string>, id: number) 
 export const make = (messagesPerSecond: number): Session.Protocol<unknown, Notice> => ({
   subscribe: request("SUBSCRIBE"),
   unsubscribe: request("UNSUBSCRIBE"),
+  probe: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id }),
   parse,
   maxBatch: 200,
   pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },

@@ -98,12 +98,16 @@ export interface Rest {
     symbol: string,
     fromId: number
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.AggTrade.Type>, RestError>
-  /** Candles that began in a span of time, its end included; at most {@link pageSize}. All but the last are closed. */
+  /**
+   * Candles that began in a span of time, its end included; at most {@link pageSize}. All but the last are closed.
+   * `timeZone`, such as `08:00`, is that of the interval's days, weeks and months (spot only). Default: UTC.
+   */
   readonly klines: (
     symbol: string,
     interval: string,
     startTime: number,
-    endTime: number
+    endTime: number,
+    timeZone?: string
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
   /** A snapshot of so many levels a side. */
   readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
@@ -298,14 +302,15 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
           get("aggTrades", { symbol, fromId: String(fromId), limit: page }, weigh.aggTrades, Schema.Array(RestAggTrade)),
           (trades) => trades.map((trade) => ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade }))
         ),
-      klines: (symbol, interval, startTime, endTime) =>
+      klines: (symbol, interval, startTime, endTime, timeZone) =>
         Effect.map(
           get("klines", {
             symbol,
             interval,
             startTime: String(startTime),
             endTime: String(endTime),
-            limit: page
+            limit: page,
+            ...(timeZone === undefined ? {} : { timeZone })
           }, weigh.klines, Schema.Array(RestKline)),
           (candles) =>
             candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({

@@ -96,6 +96,14 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     lines: options.lines ?? 1,
     maxAge: Duration.decode(options.maxAge ?? "23 hours"),
     renewalTimeout: Duration.decode(options.renewalTimeout ?? "30 seconds"),
+    // The venue refuses to show the book of a symbol that it does not know.
+    isKnown: (stream) => {
+      const { symbol } = StreamKind.parse(stream)
+      return symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(
+        Effect.as(true),
+        Effect.catchAll(({ _tag }) => Effect.succeed(_tag !== "RestRejected"))
+      )
+    },
     // There is no other notice.
     isEnding: () => true,
     onEvent: (connection, event) => {
@@ -193,7 +201,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
   const candles = (pipeline: Pipeline<MarketEvent.Kline>) =>
     Effect.gen(function*() {
-      const interval = /@kline_([^@]+)/.exec(pipeline.stream)?.[1] ?? ""
+      const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(pipeline.stream) ?? []
       const intake = Intake.make<MarketEvent.Kline>(capacity)
       yield* listen(pipeline, (events) => {
         for (const event of events) intake.offer(event)
@@ -201,7 +209,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return yield* Candles.follow({
         intake,
         after: pipeline.after,
-        fetch: (from, to) => Effect.map(rest.klines(pipeline.symbol, interval, from, to), fetched(pipeline.symbol, "kline")),
+        fetch: (from, to) => 
+          Effect.map(rest.klines(pipeline.symbol, interval, from, to, timeZone), fetched(pipeline.symbol, "kline")),
         onEvents: (events) => emit(pipeline, events),
         onHole: emitHole(pipeline)
       })

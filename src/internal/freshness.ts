@@ -13,6 +13,8 @@ export interface Pulse {
   readonly beatSince: (at: number) => boolean
   /** Something is done about its silence, which begins anew: the how-manieth time in a row. */
   readonly complain: (at: number) => number
+  /** Nothing is expected of it until its next data. */
+  readonly excuse: () => void
   readonly last: () => Option.Option<number>
 }
 
@@ -22,6 +24,8 @@ const tolerance = 5
 const observations = 20
 const adaptiveTolerance = 20
 const adaptiveLeast = 30_000
+// What trades seldom is given so long for its first data.
+const adaptiveFirst = 120_000
 // The weight of the latest interval in the average.
 const weight = 0.1
 
@@ -35,6 +39,7 @@ export const make = (cadence: Cadence): Pulse => {
   const allowed = (): number => {
     if (cadence === "exempt") return Number.POSITIVE_INFINITY
     if (cadence !== "adaptive") return Duration.toMillis(cadence) * tolerance
+    if (beats === 0) return adaptiveFirst
     return beats < observations ? Number.POSITIVE_INFINITY : Math.max(adaptiveLeast, average * adaptiveTolerance)
   }
   const silentFor = (at: number) => at - Math.max(last ?? 0, expectedSince ?? 0)
@@ -43,6 +48,7 @@ export const make = (cadence: Cadence): Pulse => {
     beat: (at) => {
       if (last !== undefined) average = beats === 1 ? at - last : average + weight * (at - last - average)
       last = at
+      expectedSince = undefined
       beats++
       complaints = 0
     },
@@ -55,6 +61,9 @@ export const make = (cadence: Cadence): Pulse => {
     complain: (at) => {
       expectedSince = at
       return ++complaints
+    },
+    excuse: () => {
+      expectedSince = Number.POSITIVE_INFINITY
     },
     last: () => Option.fromNullable(last)
   }

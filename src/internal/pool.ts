@@ -26,6 +26,8 @@ export interface Options<A, N> {
   readonly maxAge: Duration.Duration
   /** How long a successor may take to prove itself, before it is given up and the old connection kept. */
   readonly renewalTimeout: Duration.Duration
+  /** Whether the venue knows a topic that never had data. */
+  readonly isKnown: (topic: string) => Effect.Effect<boolean>
   /** Whether a notice says that the connection will end soon. */
   readonly isEnding: (notice: N) => boolean
   readonly onEvent: (connection: string, event: ConnectionEvent.ConnectionEvent) => void
@@ -142,6 +144,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     }
   }
 
+  const othersFlow = (since: number) =>
+    Effect.map(
+      Effect.forEach([...slots], ({ member }) => member.session.subscriptions),
+      (all) => all.flat().some(({ lastData }) => Option.exists(lastData, (at) => at >= since))
+    )
+
   const open = (path: string, onNotice: (notice: N) => void, relocate: (topic: string) => boolean) =>
     Effect.gen(function*() {
       const name = `${path}#${++names}`
@@ -150,7 +158,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         connection: options.connection(path),
         protocol: options.protocol,
         onNotice,
-        relocate
+        relocate,
+        othersFlow,
+        isKnown: options.isKnown
       }).pipe(
         Effect.provideService(Transport, transport),
         Effect.provideService(DialGate.DialGate, gate),
@@ -200,7 +210,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       },
       (name) => {
         const slotNow = slotOf()
-        if (slotNow === undefined) return false
+        // One that is silent alone on a connection is silent on every other.
+        if (slotNow === undefined || slotNow.topics.size <= 1) return false
         runFork(relocate(slotNow, name))
         return true
       }

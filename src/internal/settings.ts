@@ -36,6 +36,8 @@ const atLeast = (key: string, least: number, value: number | undefined, fallback
     ? Either.right(value ?? fallback)
     : Either.left(ConfigError.InvalidData([key], `${key} is ${value}, and must be a whole number of at least ${least}`))
 
+export const defaultMessageTimeout = Duration.seconds(30)
+
 // The defaults stand in Connection.Options, where users read them.
 export const resolve = (options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
@@ -54,7 +56,7 @@ export const resolve = (options: Options): Either.Either<Settings, ConfigError.C
       },
       reconnect: yield* ReconnectPolicy.make(options.reconnect),
       openTimeout: yield* positive("openTimeout", options.openTimeout, Duration.seconds(10)),
-      messageTimeout: yield* positive("messageTimeout", options.messageTimeout, Duration.seconds(30)),
+      messageTimeout: yield* positive("messageTimeout", options.messageTimeout, defaultMessageTimeout),
       pingInterval: yield* positive("pingInterval", options.pingInterval, Duration.seconds(20)),
       pongTimeout: yield* positive("pongTimeout", options.pongTimeout, Duration.seconds(10)),
       inbox: {

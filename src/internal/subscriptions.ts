@@ -12,10 +12,12 @@ import type { Connection } from "../Connection.ts"
 import { InboxOverflow } from "../ConnectionError.ts"
 import * as Frame from "../Frame.ts"
 import type * as Session from "../Session.ts"
+import type { Message } from "../Transport.ts"
 import { SessionEvent, SubscriptionRefused, SubscriptionStale } from "../Session.ts"
 import * as Broadcast from "./broadcast.ts"
 import * as Freshness from "./freshness.ts"
 import * as RollingWindow from "./rollingWindow.ts"
+import { defaultMessageTimeout } from "./settings.ts"
 
 // A topic that somebody wants.
 interface Entry<A> {
@@ -33,6 +35,7 @@ interface Entry<A> {
 // What ends with a connection: what was asked for on it, and how fast it may be asked.
 interface Wire {
   readonly epoch: number
+  readonly since: number
   /** Asked for, and not taken back. */
   readonly topics: Set<string>
   /** Requests to be made as they are, before any other: the halves of one that was refused. */
@@ -44,8 +47,9 @@ interface Wire {
 }
 
 interface Request {
-  readonly method: "subscribe" | "unsubscribe"
+  readonly method: "subscribe" | "unsubscribe" | "probe"
   readonly topics: ReadonlyArray<string>
+  readonly write: (id: number) => Message
 }
 
 type Answer =
@@ -71,6 +75,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   let outstanding: { readonly id: number; readonly answer: Deferred.Deferred<Answer> } | undefined
   let nextId = 1
   let unanswered = 0
+  let lastHeard = now()
   let ended: Exit.Exit<void, Session.SessionError> | undefined
   const dirty = Effect.unsafeMakeLatch(false)
 
@@ -143,6 +148,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     if (wire !== undefined) endWire(wire)
     wire = {
       epoch,
+      since: now(),
       topics: new Set(),
       halves: [],
       pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
@@ -179,6 +185,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
 
   const receive = (chunk: Chunk.Chunk<Frame.Frame>) => {
     const at = now()
+    lastHeard = at
     for (const frame of chunk) {
       if (frame._tag === "Gap") {
         // Another connection's, and not only what was dropped of this one.
@@ -237,14 +244,24 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   // -------------------------------------------------------------------------------------------------------------------
   // From what is wanted to what is on the wire
 
+  // The connection is dropped for silence that lasts twice as long.
+  const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
+  const isQuiet = () => now() - Math.max(lastHeard, wire?.since ?? 0) >= quietAfter
+
+  const request = (method: "subscribe" | "unsubscribe", topics: ReadonlyArray<string>): Request => ({
+    method,
+    topics,
+    write: (id) => protocol[method](topics, id)
+  })
+
   const nextRequest = ({ halves, topics }: Wire): Request | undefined => {
     const half = halves.shift()?.filter((topic) => wanted.has(topic) && !topics.has(topic))
-    if (half !== undefined && half.length > 0) return { method: "subscribe", topics: half }
+    if (half !== undefined && half.length > 0) return request("subscribe", half)
     const superfluous = [...topics].filter((topic) => !wanted.has(topic))
-    if (superfluous.length > 0) return { method: "unsubscribe", topics: superfluous.slice(0, protocol.maxBatch) }
+    if (superfluous.length > 0) return request("unsubscribe", superfluous.slice(0, protocol.maxBatch))
     const missing = [...wanted.keys()].filter((topic) => !topics.has(topic))
-    if (missing.length > 0) return { method: "subscribe", topics: missing.slice(0, protocol.maxBatch) }
-    return undefined
+    if (missing.length > 0) return request("subscribe", missing.slice(0, protocol.maxBatch))
+    return protocol.probe !== undefined && isQuiet() ? { method: "probe", topics: [], write: protocol.probe } : undefined
   }
 
   const became = (topics: ReadonlyArray<string>, status: Entry<A>["status"], at: number) => {
@@ -258,7 +275,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
     }
   }
 
-  const perform = Effect.fnUntraced(function*(on: Wire, { method, topics }: Request) {
+  const perform = Effect.fnUntraced(function*(on: Wire, { method, topics, write }: Request) {
     yield* Effect.raceFirst(on.pace.take(1), Deferred.await(on.over))
     if (wire !== on) return
     const id = nextId++
@@ -269,7 +286,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
       became(topics, "requested", now())
       record(SessionEvent.Requested({ at: now(), topics }))
     }
-    const sent = yield* Effect.either(connection.send(protocol[method](topics, id)))
+    const sent = yield* Effect.either(connection.send(write(id)))
     const lost: Answer = { _tag: "Lost" }
     const late: Answer = { _tag: "Unanswered" }
     const answered = Either.isLeft(sent)
@@ -285,6 +302,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
 
     switch (answered._tag) {
       case "Acknowledged":
+        if (method === "probe") return
         if (method === "unsubscribe") {
           for (const topic of topics) on.topics.delete(topic)
           record(SessionEvent.Released({ at, topics }))
@@ -299,7 +317,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
         return
       case "Refused": {
         for (const topic of topics) on.topics.delete(topic)
-        if (method === "unsubscribe") return
+        if (method !== "subscribe") return
         const [topic = ""] = topics
         if (topics.length > 1) {
           // One of them is to blame: it is found by halves.
@@ -317,7 +335,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
       case "Unanswered":
         // What was not taken back for certain is still there, and is taken back again.
         if (method === "subscribe") for (const topic of topics) on.topics.delete(topic)
-        record(SessionEvent.Unanswered({ at, topics }))
+        if (method !== "probe") record(SessionEvent.Unanswered({ at, topics }))
         unanswered++
         if (unanswered >= unansweredAtMost) {
           unanswered = 0
@@ -365,27 +383,50 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
 
   const remedies = { 1: "resubscribe", 2: "relocate" } as const
 
+  const complain = (entry: Entry<A>, silentFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
+    const at = now()
+    entry.status = "stale"
+    entry.since = at
+    record(SessionEvent.Stale({ at, topic: entry.topic, silentFor, remedy }))
+    if (remedy === "fail") finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
+    // Subscribing to what may be subscribed loses nothing; unsubscribing first could.
+    else if (remedy === "resubscribe") wire?.topics.delete(entry.topic)
+    dirty.unsafeOpen()
+    return Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
+      Effect.annotateLogs({ silentFor: Duration.format(silentFor), remedy })
+    )
+  }
+
+  // A topic that never spoke may not exist: an acknowledgement proves nothing. Or its market is a quiet one.
+  const failUnlessKnown = (entry: Entry<A>, silentFor: Duration.Duration, isKnown: Effect.Effect<boolean>) =>
+    Effect.flatMap(isKnown, (known) =>
+      known || wanted.get(entry.topic) !== entry || Option.isSome(entry.pulse.last())
+        ? Effect.void
+        : complain(entry, silentFor, "fail"))
+
+  const othersFlow = (entry: Entry<A>, since: number) =>
+    [...wanted.values()].some((other) => other !== entry && other.pulse.beatSince(since))
+      ? Effect.succeed(true)
+      : options.othersFlow?.(since) ?? Effect.succeed(false)
+
+  const scope = yield* Effect.scope
+
   const checkFreshness = Effect.gen(function*() {
     const at = now()
+    if (isQuiet()) dirty.unsafeOpen()
     for (const entry of [...wanted.values()]) {
       if (wire?.topics.has(entry.topic) !== true || entry.status === "requested" || !entry.pulse.isStale(at)) continue
       // When all are silent, it is the connection's own deadlines that judge it.
-      const othersFlow = [...wanted.values()].some((other) => other !== entry && other.pulse.beatSince(at - flowing))
-      if (!othersFlow) continue
+      if (!(yield* othersFlow(entry, at - flowing))) continue
       const silentFor = Duration.millis(entry.pulse.silentFor(at))
+      const neverSpoke = Option.isNone(entry.pulse.last())
+      const isKnown = neverSpoke ? options.isKnown?.(entry.topic) : undefined
+      if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, silentFor, isKnown), scope)
       let step = entry.pulse.complain(at)
       if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
-      const remedy = step === 1 || step === 2 ? remedies[step] : "fail"
-      entry.status = "stale"
-      entry.since = at
-      record(SessionEvent.Stale({ at, topic: entry.topic, silentFor, remedy }))
-      yield* Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
-        Effect.annotateLogs({ silentFor: Duration.format(silentFor), remedy })
-      )
-      if (remedy === "fail") finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
-      // Subscribing to what may be subscribed loses nothing; unsubscribing first could.
-      else if (remedy === "resubscribe") wire.topics.delete(entry.topic)
-      dirty.unsafeOpen()
+      if (step === 1 || step === 2) yield* complain(entry, silentFor, remedies[step])
+      else if (isKnown !== undefined || (neverSpoke && protocol.cadence(entry.topic) === "adaptive")) entry.pulse.excuse()
+      else yield* complain(entry, silentFor, "fail")
     }
   })
 

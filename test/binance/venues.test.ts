@@ -7,6 +7,7 @@ import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -182,6 +183,61 @@ describe("a book whose snapshot is long in coming", () => {
       ])),
       Effect.provide(venue(Effect.delay(Effect.sync(snapshot), "8 seconds")))
     ))
+})
+
+describe("a symbol that the venue does not know", () => {
+  it.scoped("fails its streams, and one that is quiet does not", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
+      const misspelt = yield* Effect.fork(Effect.exit(Stream.runDrain(feed.trades("BTCUDST"))))
+      const quiet = yield* Effect.fork(Stream.runHead(feed.trades("QUIETUSDT")))
+      yield* TestClock.adjust("10 minutes")
+      const exit = yield* Fiber.join(misspelt)
+      assert(Exit.isFailure(exit))
+      const error = yield* Effect.flip(Effect.failCause(exit.cause))
+      assert.match(error.message, /^The subscription to btcudst@trade has been silent for .* while others had data\.$/)
+      assert(Option.isNone(yield* Fiber.poll(quiet)))
+    }).pipe(
+      Effect.provide(TestTransport.layer(Array.from({ length: 5 }, () =>
+        open(acknowledge, ...Array.from({ length: 600 }, (_, i) => [wait("1 second"), send(trade(i + 1))]).flat())))),
+      Effect.provide(Layer.succeed(
+        HttpClient.HttpClient,
+        HttpClient.make((request, url) =>
+          Effect.succeed(HttpClientResponse.fromWeb(
+            request,
+            url.searchParams.get("symbol") === "BTCUDST"
+              ? new Response(`{"code":-1121,"msg":"Invalid symbol."}`, { status: 400 })
+              : new Response(`{"lastUpdateId":1,"bids":[],"asks":[]}`)
+          )))
+      ))
+    ))
+})
+
+describe("candles of another time zone", () => {
+  const kline = (t: number) =>
+    frame("btcusdt@kline_1d@+08:00", {
+      e: "kline",
+      E: t,
+      s: "BTCUSDT",
+      k: { t, T: t + 9, s: "BTCUSDT", i: "1d", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 1, x: true, q: "1", V: "1", Q: "1" }
+    })
+
+  it.scoped("are fetched by it", () => {
+    const asked: Array<string> = []
+    return Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      const klines = yield* Effect.fork(Stream.runCollect(Stream.take(feed.klines("BTCUSDT", "1d@+08:00"), 3)))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([...yield* Fiber.join(klines)].map(({ via }) => via), ["ws", "rest", "ws"])
+      assert.deepStrictEqual(asked, [
+        "api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1d&startTime=10&endTime=19&limit=1000&timeZone=08%3A00"
+      ])
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge, wait("100 millis"), send(kline(0), kline(20)))])),
+      Effect.provide(answers(() => [[10, "1", "1", "1", "1", "1", 19, "1", 1, "1", "1", "0"]], asked))
+    )
+  })
 })
 
 describe("an id that nobody has", () => {
