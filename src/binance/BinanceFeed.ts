@@ -163,6 +163,9 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
 /**
  * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
  *
+ * Venues count dials and REST weight by address, so one feed should serve all that a process wants of a venue. Where
+ * there must be several, a `DialGate` provided to all of them keeps their dials within one limit.
+ *
  * @since 0.1.0
  * @category constructors
  */
