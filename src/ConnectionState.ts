@@ -9,7 +9,8 @@ import type { AttemptError, ConnectionError, ReconnectRequested } from "./Connec
 /**
  * Where a connection stands. Times are in milliseconds since the epoch, as `Clock` gives them.
  *
- * - `Disconnected`: at rest, by the user's word or because nothing was asked for yet. Nothing is dialled.
+ * - `Disconnected`: at rest, by the user's word, because nothing was asked for yet, or after a defect (a bug in `classify`,
+ *   say), which is logged and ends the messages. Nothing is dialled.
  * - `Connecting`: a dial, or the handshake after it, is under way. `attempt` 0 is the first dial; n is the n-th retry.
  * - `Connected`: open, and the handshake done. `epoch` counts the connections that got this far, from 1.
  * - `Reconnecting`: waiting to dial again, and why.

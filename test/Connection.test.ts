@@ -254,6 +254,33 @@ describe("what a failure calls for", () => {
       }
     }))))
 
+  it.effect("after such a bug nobody waits for an open connection for ever, the log tells, and connect starts afresh", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ cause, logLevel, message }) => {
+        lines.push(`${logLevel.label} ${String(message)} ${Cause.pretty(cause).split("\n")[0] ?? ""}`)
+      })
+      yield* Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const error = yield* Effect.flip(connection.awaitOpen)
+        assert.strictEqual(error.message, "There is no open connection: its state is Disconnected.")
+        assert.strictEqual((yield* Effect.flip(connection.reconnect("please")))._tag, "NotConnected")
+        assert.deepStrictEqual(lines, ["ERROR The connection ended by a defect. Error: a bug"])
+        yield* connection.connect
+        yield* connection.awaitOpen
+        assert.deepStrictEqual(yield* dialTimes, [0, 0])
+      }).pipe(Effect.provide(
+        scripted([fail(), open()], {
+          classify: () => {
+            throw bug
+          }
+        }).pipe(
+          Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)),
+          Layer.provideMerge(Logger.minimumLogLevel(LogLevel.Warning))
+        )
+      ))
+    }))
+
   it.effect("classify overrides the table", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

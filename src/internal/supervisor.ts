@@ -178,12 +178,21 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       const connecting = machine.go(from, ConnectionState.Connecting({ since: now(), attempt: 0 }))
       // Whoever makes the connection may be uninterruptible, as the acquisition of a resource is: this fibre is not.
       run.fiber = yield* Effect.interruptible(live(run, connecting)).pipe(
-        // A defect of ours must not look like a quiet market.
+        // A defect must not look like a quiet market, nor like a dial that is still under way.
         Effect.onExit((exit) =>
           Exit.isFailure(exit) && !Exit.isInterrupted(exit)
-            ? Effect.sync(() => {
-              run.inbox.end(exit)
-            })
+            ? Effect.zipRight(
+              Effect.logError("The connection ended by a defect.", exit.cause),
+              Effect.sync(() => {
+                run.socket = undefined
+                run.interrupt = undefined
+                const state = machine.current()
+                if (state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting") {
+                  machine.go(state, ConnectionState.Disconnected({ since: now() }))
+                }
+                run.inbox.end(exit)
+              })
+            )
             : Effect.void
         ),
         Effect.forkDaemon
