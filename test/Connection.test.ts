@@ -903,16 +903,37 @@ describe("what is told", () => {
       ]), [["client", "peer.test", 8080, 0, false], ["client", "peer.test", 8080, 1, true]])
     }))
 
-  it.effect("options out of range are refused by name", () =>
-    Effect.forEach([
-      ["inbox.capacity", { inbox: { capacity: 1 } }],
-      ["openTimeout", { openTimeout: 0 }],
-      ["maxMessageBytes", { maxMessageBytes: 0.5 }]
-    ] satisfies ReadonlyArray<readonly [string, Overrides]>, ([key, options]) =>
-      Effect.gen(function*() {
-        const error = yield* Effect.flip(Effect.scoped(Layer.build(scripted([], options))))
-        assert.include(JSON.stringify(error), key)
-      }), { discard: true }))
+  it.effect("options out of range are refused with their name, their value and what is allowed", () =>
+    Effect.gen(function*() {
+      // What a program without types may be told.
+      const anything = (overflow: unknown): overflow is "suspend" => typeof overflow === "string"
+      const overflow: unknown = "drop"
+      assert(anything(overflow))
+      const refusals = yield* Effect.forEach([
+        { openTimeout: 0 },
+        { messageTimeout: "0 seconds" },
+        { pingInterval: -5 },
+        { pongTimeout: 0 },
+        { closeTimeout: 0 },
+        { inbox: { capacity: 1 } },
+        { inbox: { overflow } },
+        { maxMessageBytes: 0.5 }
+      ] satisfies ReadonlyArray<Overrides>, (options) =>
+        Effect.map(
+          Effect.flip(Effect.scoped(Layer.build(scripted([], options)))),
+          (error) => "message" in error ? error.message : ""
+        ))
+      assert.deepStrictEqual(refusals, [
+        `openTimeout is "0", and must be longer than zero`,
+        `messageTimeout is "0", and must be longer than zero`,
+        `pingInterval is "0", and must be longer than zero`,
+        `pongTimeout is "0", and must be longer than zero`,
+        `closeTimeout is "0", and must be longer than zero`,
+        `inbox.capacity is "1", and must be a whole number from 2`,
+        `inbox.overflow is "drop", and must be one of suspend, sliding, dropping, fail`,
+        `maxMessageBytes is "0.5", and must be a whole number from 1`
+      ])
+    }))
 })
 
 describe("made where nothing may be interrupted", () => {

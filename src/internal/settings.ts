@@ -1,5 +1,5 @@
 // The options of a connection, checked and with their defaults.
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -9,6 +9,7 @@ import type { Classify } from "../FailureClass.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import type { DialRequest } from "../Transport.ts"
 import type { Overflow } from "./broadcast.ts"
+import { invalid, shown } from "./reconnectSettings.ts"
 
 export interface Settings {
   readonly url: Effect.Effect<string | Redacted.Redacted, unknown>
@@ -28,13 +29,21 @@ const positive = (key: string, value: Duration.DurationInput | undefined, fallba
   const duration = Duration.decode(value)
   return Duration.greaterThan(duration, Duration.zero)
     ? Either.right(duration)
-    : Either.left(ConfigError.InvalidData([key], `${key} must be longer than zero`))
+    : Either.left(invalid(key, shown(duration), "longer than zero"))
 }
 
 const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
   value === undefined || (Number.isInteger(value) && value >= least)
     ? Either.right(value ?? fallback)
-    : Either.left(ConfigError.InvalidData([key], `${key} is ${value}, and must be a whole number of at least ${least}`))
+    : Either.left(invalid(key, shown(value), `a whole number from ${least}`))
+
+const overflows: ReadonlyArray<Overflow> = ["suspend", "sliding", "dropping", "fail"]
+
+// A policy that does not exist would lose messages without a word.
+const overflow = (value: Overflow) =>
+  overflows.includes(value)
+    ? Either.right(value)
+    : Either.left(invalid("inbox.overflow", value, `one of ${overflows.join(", ")}`))
 
 export const defaultMessageTimeout = Duration.seconds(30)
 
@@ -61,7 +70,7 @@ export const resolve = (options: Options): Either.Either<Settings, ConfigError.C
       pongTimeout: yield* positive("pongTimeout", options.pongTimeout, Duration.seconds(10)),
       inbox: {
         capacity: yield* atLeast("inbox.capacity", 2, options.inbox?.capacity, 4096),
-        overflow: options.inbox?.overflow ?? "suspend"
+        overflow: yield* overflow(options.inbox?.overflow ?? "suspend")
       },
       classify: options.classify ?? ((_, standard) => standard),
       onOpen: options.onOpen
