@@ -33,8 +33,8 @@ import { dialWith } from "./internal/webSocket.ts"
 export type Message = string | Uint8Array
 
 /**
- * What a transport can do beyond sending and receiving. `Connection` does without what is missing, and says so in its
- * logs when it opens.
+ * What a transport can do beyond sending and receiving. `Connection` does without what is missing. When it is to ping
+ * and cannot, its log says so once.
  *
  * @since 0.1.0
  * @category models

@@ -365,6 +365,30 @@ describe("liveness", () => {
       }))
     ))
 
+  it.effect("a transport that cannot ping although pings are wanted is told of once, when it opens", () =>
+    Effect.gen(function*() {
+      const told = (options: Overrides, ping: boolean) =>
+        Effect.gen(function*() {
+          const lines: Array<string> = []
+          const logger = Logger.make(({ message }) => {
+            if (String(message).includes("ping")) lines.push(String(message))
+          })
+          yield* TestClock.adjust("1 minute").pipe(Effect.provide(
+            scripted([fail(), open(send("a"), reset), open()], options, { capabilities: { ping } }).pipe(
+              Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger))
+            )
+          ))
+          return lines
+        })
+      const unable = "This transport cannot ping: a peer that is gone shows only by its silence, after 30s of it."
+      assert.deepStrictEqual(yield* told({ pingInterval: "20 seconds", messageTimeout: "30 seconds" }, false), [unable])
+      assert.deepStrictEqual(yield* told({ pingInterval: "20 seconds", messageTimeout: "30 seconds" }, true), [])
+      assert.deepStrictEqual(yield* told({ messageTimeout: "30 seconds" }, false), [])
+      assert.deepStrictEqual(yield* told({ pingInterval: "20 seconds" }, false), [
+        "This transport cannot ping, and there is no messageTimeout: a peer that is gone is never noticed."
+      ])
+    }))
+
   it.effect("a peer held up by our own slow consumer is not blamed", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

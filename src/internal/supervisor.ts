@@ -26,6 +26,7 @@ import * as Outage from "./outage.ts"
 import * as Server from "./server.ts"
 import type { Settings } from "./settings.ts"
 import { within } from "./within.ts"
+import { inWords } from "./words.ts"
 
 type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.ConnectionState, { readonly _tag: Tag }>
 
@@ -43,6 +44,16 @@ const messagesOf = (chunk: Chunk.Chunk<Entry>) => {
   const entries = Chunk.toReadonlyArray(chunk)
   // Gaps are rare: nearly always the batch passes as it is.
   return entries.every(Inbox.isMessage) ? Chunk.unsafeFromArray(entries) : Chunk.filter(chunk, Inbox.isMessage)
+}
+
+// What a user who asked for pings should know about a transport that has none.
+const unableToPing = (transport: Transport, { messageTimeout, pingInterval }: Settings) => {
+  if (transport.capabilities.ping || !Duration.isFinite(pingInterval)) return Effect.void
+  return Duration.isFinite(messageTimeout)
+    ? Effect.logInfo(
+      `This transport cannot ping: a peer that is gone shows only by its silence, after ${inWords(messageTimeout)} of it.`
+    )
+    : Effect.logWarning("This transport cannot ping, and there is no messageTimeout: a peer that is gone is never noticed.")
 }
 
 export const supervise = Effect.fnUntraced(function*(transport: Transport, gate: DialGate, settings: Settings) {
@@ -109,8 +120,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
               run.socket = socket
               run.interrupt = stop
               reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
-              return Effect.zipRight(
+              return Effect.all([
                 counters.open(1),
+                epoch === 1 ? unableToPing(transport, settings) : Effect.void,
                 record(ConnectionEvent.Opened({
                   at,
                   epoch,
@@ -119,7 +131,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
                   took: Duration.millis(at - dialled.since),
                   outage: outageLasted
                 }))
-              )
+              ], { discard: true })
             }),
           onClosed: Effect.suspend(() => counters.open(-1)),
           onMessages: (count) => {
