@@ -10,7 +10,6 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
-import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -20,15 +19,18 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { book, bookConfig } from "./cli/book.ts"
 import { record, recordConfig } from "./cli/record.ts"
+import { oneOf } from "./cli/settings.ts"
 import { options, watch, watchCommand, watchConfig } from "./cli/watch.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import * as NodeTransport from "./NodeTransport.ts"
 
 // Logs go to standard error, so that what is printed stays what was asked for. The view itself tells people what the
 // log would; LOG_LEVEL brings the log back.
+const levels = new Map(LogLevel.allLevels.map((level) => [level.label.toLowerCase(), level]))
+
 const logging = Layer.unwrapEffect(
   Effect.map(
-    Config.logLevel("LOG_LEVEL").pipe(Config.withDefault(LogLevel.None)),
+    oneOf("LOG_LEVEL", levels, LogLevel.None),
     (level) =>
       Layer.merge(
         Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)),

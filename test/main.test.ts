@@ -153,7 +153,11 @@ describe("the program", () => {
   for (
     const [variables, sentence] of [
       [{ WEBSOCKET_JITTER_FACTOR: "2" }, `WEBSOCKET_JITTER_FACTOR is "2", and must be a number from 0 to 1.\n`],
-      [{ TRADING_MODE: "mars" }, `TRADING_MODE must be one of demo, paper, live.\n`],
+      [{ TRADING_MODE: "mars" }, `TRADING_MODE is "mars", and must be one of demo, paper, live.\n`],
+      [
+        { LOG_LEVEL: "loud" },
+        `LOG_LEVEL is "loud", and must be one of all, trace, debug, info, warn, error, fatal, off.\n`
+      ],
       [{ HOLDFAST_CONFIG: "nowhere.json" }, /^HOLDFAST_CONFIG is "nowhere.json", which cannot be read: .*\n$/]
     ] as const
   ) {
@@ -166,10 +170,26 @@ describe("the program", () => {
       }), within)
   }
 
-  it.scopedLive("says what is wrong with the command line", () =>
+  for (
+    const [args, sentence] of [
+      [["--for", "soon"], "--for must be a duration, such as 20s, 5m or 1h"],
+      [
+        ["--rest", "http://127.0.0.1:1"],
+        "--rest names the REST interface of the venue that --ws names, and --ws is missing"
+      ]
+    ] as const
+  ) {
+    it.scopedLive(`says what is wrong with ${args.join(" ")}, and exits with 1`, () =>
+      Effect.gen(function*() {
+        const { code, err, out } = yield* run([...args, ...(args[0] === "--for" ? [] : ["--for", "3s"])])
+        assert.deepStrictEqual([code, out], [1, ""])
+        assert.include(err, sentence)
+      }), within)
+  }
+
+  it.scopedLive("takes an empty variable for none", () =>
     Effect.gen(function*() {
-      const { code, err, out } = yield* run(["--for", "soon"])
-      assert.strictEqual(code, 1)
-      assert.include(out + err, "must be a duration, such as 20s, 5m or 1h")
+      const { code, err } = yield* run(["--for", "1s"], { TRADING_MODE: "", LOG_LEVEL: "", WEBSOCKET_MAX_RETRIES: "" })
+      assert.deepStrictEqual([code, err], [0, ""])
     }), within)
 })

@@ -1,11 +1,12 @@
 // Where the program gets its market from: a venue of Binance's, another by its URLs, or the exchange in this process.
-import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as BinanceFeed from "../binance/BinanceFeed.ts"
 import * as Venue from "../binance/Venue.ts"
 import * as Exchange from "../exchange/Exchange.ts"
 import * as Fault from "../exchange/Fault.ts"
+import { oneOf } from "./settings.ts"
 
 export interface Place {
   readonly venue: Venue.Venue
@@ -15,14 +16,7 @@ export interface Place {
 
 const modes = ["demo", "paper", "live"] as const
 
-const mode = Config.string("TRADING_MODE").pipe(
-  Config.map((text) => text.toLowerCase()),
-  Config.withDefault("demo"),
-  Config.validate({
-    message: `TRADING_MODE must be one of ${modes.join(", ")}`,
-    validation: (text): text is (typeof modes)[number] => modes.some((known) => known === text)
-  })
-)
+const mode = oneOf("TRADING_MODE", new Map(modes.map((name) => [name, name])), "demo")
 
 const venues = { paper: Venue.testnet, live: Venue.spot }
 
@@ -55,6 +49,11 @@ const demo = Effect.gen(function*() {
   return place
 })
 
+const lonely = ConfigError.MissingData(
+  ["ws"],
+  "--rest names the REST interface of the venue that --ws names, and --ws is missing"
+)
+
 /** `--ws` and `--rest` name another venue; without `--rest`, it is where its sockets are. */
 export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) =>
   Option.match(ws, {
@@ -64,6 +63,6 @@ export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) 
         connection: {}
       }),
     onNone: () =>
-      Effect.flatMap(mode, (name) =>
+      Option.isSome(rest) ? Effect.fail(lonely) : Effect.flatMap(mode, (name) =>
         name === "demo" ? demo : Effect.succeed<Place>({ venue: venues[name], connection: {} }))
   })

@@ -13,7 +13,7 @@ const parseDuration = (text: string): Option.Option<Duration.Duration> => {
 }
 
 export const duration = (name: string) =>
-  Options.text(name).pipe(Options.filterMap(parseDuration, "must be a duration, such as 20s, 5m or 1h"))
+  Options.text(name).pipe(Options.filterMap(parseDuration, `--${name} must be a duration, such as 20s, 5m or 1h`))
 
 /** What every command can be told. */
 export const common = {
