@@ -133,6 +133,11 @@ const maxPayload = 64 * 1024
 
 const host = "127.0.0.1"
 
+const readTarget = Option.liftThrowable((request: IncomingMessage) => {
+  const url = new URL(request.url ?? "/", `ws://${host}`)
+  return { url, path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent) }
+})
+
 const streamOf = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
 
 /**
@@ -221,8 +226,12 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         refuse(tcp, refusal.status, "Refused on purpose.", refusal.retryAfter)
         return
       }
-      const url = new URL(request.url ?? "/", `ws://${host}`)
-      const path = url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent)
+      const target = readTarget(request)
+      if (Option.isNone(target)) {
+        refuse(tcp, 400, "The path cannot be read.")
+        return
+      }
+      const { path, url } = target.value
       const combined = path[0] === "stream"
       if (path[0] !== "ws" && !combined) {
         refuse(tcp, 404, "There is nothing here.")

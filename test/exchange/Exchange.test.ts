@@ -228,6 +228,13 @@ describe("the exchange", () => {
       assert.strictEqual(exit._tag, "ConnectionClosed")
     }))
 
+  it.scopedLive("refuses a path that cannot be read", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(dial(yield* start, "/ws/%E0%A4"))
+      assert(error._tag === "HandshakeRejected")
+      assert.strictEqual(error.status, 400)
+    }))
+
   it.scopedLive("does not start on a port that is taken", () =>
     Effect.gen(function*() {
       const { port } = yield* start
