@@ -26,7 +26,7 @@ import * as Fault from "./Fault.ts"
 import * as Limits from "./Limits.ts"
 import type { Instrument } from "./Market.ts"
 import * as Market from "./Market.ts"
-import type { Replay } from "./Replay.ts"
+import type { Recorded, Replay } from "./Replay.ts"
 import * as RestApi from "./RestApi.ts"
 import * as Topics from "./Topics.ts"
 
@@ -124,7 +124,10 @@ export interface Options {
   readonly maxAge?: Duration.DurationInput | undefined
   /** What one address may do. Default: Binance's limits. */
   readonly limits?: Limits.Options | undefined
-  /** A recording to play to whoever listens to its streams. Default: none. */
+  /**
+   * A recording to play to whoever listens to its streams, which then carry nothing else; the REST interface knows
+   * nothing of it. Default: none.
+   */
   readonly replay?: Replay | undefined
 }
 
@@ -138,7 +141,9 @@ const readTarget = Option.liftThrowable((request: IncomingMessage) => {
   return { url, path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent) }
 })
 
-const streamOf = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
+const decodeName = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
+
+const streamOf = ({ frame }: Recorded) => Option.getOrUndefined(decodeName(frame))?.stream ?? ""
 
 /**
  * Starts an exchange that runs until the scope closes. Everything it does is on 127.0.0.1.
@@ -183,7 +188,8 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // Who listens to what
 
     const clients = new Set<Client>()
-    const topics = Topics.make(markets, () => {
+    const recorded = new Set(options.replay?.frames.map(streamOf))
+    const topics = Topics.make(markets, recorded, () => {
       stats.sent++
     })
     const attached = Effect.unsafeMakeLatch(false)
@@ -442,9 +448,10 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
       })
 
     const play = ({ cuts = [], frames, speed = Number.POSITIVE_INFINITY }: Replay) =>
-      Effect.forEach(frames, ({ frame, receivedAt }, i) => {
+      Effect.forEach(frames, (played, i) => {
+        const { frame, receivedAt } = played
         const pace = Duration.seconds(Math.max(0, receivedAt - (frames[i - 1]?.receivedAt ?? receivedAt)) / speed)
-        const name = Option.getOrUndefined(streamOf(frame))?.stream ?? ""
+        const name = streamOf(played)
         return Effect.sleep(pace).pipe(
           Effect.zipRight(someone),
           Effect.zipRight(Effect.suspend(() =>

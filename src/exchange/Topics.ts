@@ -31,12 +31,17 @@ export interface Topics {
 }
 
 /**
- * Makes the streams of these markets. `onSent` is called for every event that goes out.
+ * Makes the streams of these markets. `silent` ones are left to somebody else to fill. `onSent` is called for every event
+ * that goes out.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (markets: ReadonlyMap<string, Market>, onSent: () => void): Topics => {
+export const make = (
+  markets: ReadonlyMap<string, Market>,
+  silent: ReadonlySet<string>,
+  onSent: () => void
+): Topics => {
   const topics = new Map<string, Topic>()
 
   const tell: Topics["tell"] = (client, text) => {
@@ -80,6 +85,7 @@ export const make = (markets: ReadonlyMap<string, Market>, onSent: () => void): 
     advance: (now) => {
       const slots = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
       for (const [name, topic] of topics) {
+        if (silent.has(name)) continue
         const { stream } = topic
         if (stream.symbol === undefined) {
           // A list of all symbols. Every market has the same slots.

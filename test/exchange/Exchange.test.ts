@@ -1,10 +1,12 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import { Connection, NodeTransport } from "holdfast"
 import { MarketEvent, Payloads } from "holdfast/binance"
 import { Decimal, Exchange, Fault } from "holdfast/exchange"
@@ -250,5 +252,51 @@ describe("the exchange", () => {
         return exchange.port
       }))
       yield* Effect.scoped(Exchange.make({ port }))
+    }))
+})
+
+describe("a recording", () => {
+  const frames = [0, 1, 2].map((receivedAt) => ({
+    receivedAt,
+    frame: `{"stream":"btcusdt@trade","data":{"recorded":${receivedAt}}}`
+  }))
+  const path = "/stream?streams=btcusdt@trade"
+
+  const next = (connection: Connection.Connection) => Effect.map(Stream.runHead(connection.messages), Option.getOrThrow)
+
+  const dialQuietly = (exchange: Exchange.Exchange) =>
+    Connection.make({
+      url: `${exchange.wsUrl}${path}`,
+      messageTimeout: Duration.infinity,
+      pingInterval: Duration.infinity
+    }).pipe(Effect.provide(NodeTransport.layer))
+
+  it.scoped("is played as fast or as slow as asked", () =>
+    Effect.gen(function*() {
+      for (const [speed, millis] of [[10, 100], [0.5, 2_000]] as const) {
+        const exchange = yield* Exchange.make({ replay: { frames, speed } })
+        const connection = yield* dialQuietly(exchange)
+        for (const [i, { frame }] of frames.entries()) {
+          if (i > 0) {
+            yield* TestClock.adjust(millis - 1)
+            // The answer overtakes nothing: what comes before it had been sent before.
+            assert.strictEqual(
+              yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":${i}}`),
+              `{"result":["btcusdt@trade"],"id":${i}}`
+            )
+            yield* TestClock.adjust(1)
+          }
+          assert.strictEqual(yield* next(connection), frame)
+        }
+      }
+    }))
+
+  it.scopedLive("is all there is in its streams, and the market goes on in the others", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100, replay: { frames, speed: 5 } })
+      const connection = yield* dial(exchange, path)
+      const recorded = yield* Stream.runCollect(Stream.take(connection.messages, frames.length))
+      assert.deepStrictEqual([...recorded], frames.map(({ frame }) => frame))
+      yield* firstOf(yield* dial(exchange, "/stream?streams=ethusdt@trade"), "ethusdt@trade")
     }))
 })
