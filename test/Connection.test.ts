@@ -610,18 +610,34 @@ describe("by hand", () => {
       assert.deepStrictEqual(yield* sent, ["patient", "now"])
     }).pipe(Effect.provide(scripted([fail(), open()]))))
 
+  const closings: ReadonlyArray<readonly [ConnectionState.Tag, ReadonlyArray<TestTransport.Dial>, Overrides]> = [
+    ["Connected", [open(send("x"))], {}],
+    ["Reconnecting", [fail()], {}],
+    ["Connecting", [hang], {}],
+    ["Connecting", [openAfter("5 seconds")], {}],
+    ["Connected", [open(vanish)], {}],
+    ["Failed", [refuse(404)], {}],
+    ["Connected", [open(send(...Array.from({ length: 100 }, String)))], { inbox: { capacity: 2 } }],
+    ["Connecting", [open(send("x"))], { onOpen: () => Effect.never }],
+    ["Connecting", [open()], { onOpen: ({ receive }) => Effect.asVoid(receive) }],
+    ["Connecting", [open()], { url: Effect.never }],
+    ["Connected", [open(send("x"))], { messageTimeout: "30 seconds", pingInterval: "100 millis", pongTimeout: "1 hour" }]
+  ]
+
   it.effect("a closed scope ends every stream and leaves nothing, whatever the state", () =>
     Effect.forEach(
-      [[open(send("x"))], [fail()], [hang], [openAfter("5 seconds")], [open(vanish)], [refuse(404)]],
-      (script) =>
+      closings,
+      ([state, script, options]) =>
         Effect.gen(function*() {
           const ended = yield* Effect.scoped(Effect.gen(function*() {
-            const context = yield* Layer.build(scripted(script))
+            const context = yield* Layer.build(scripted(script, options))
             const connection = yield* Connection.Connection.pipe(Effect.provide(context))
-            const messages = yield* collect(connection.messages)
+            // Nobody makes room in the small inbox.
+            const messages = yield* collect(options.inbox === undefined ? connection.messages : Stream.empty)
             const changes = yield* collect(connection.changes)
             const events = yield* collect(connection.events)
             yield* TestClock.adjust("500 millis")
+            assert.strictEqual((yield* connection.state)._tag, state)
             // A peer that has vanished is given its closeTimeout.
             yield* Effect.fork(TestClock.adjust("2 seconds"))
             return { context, messages, changes, events }

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import { Connection, ConnectionEvent, Frame, NodeTransport } from "holdfast"
 import { Exchange, Fault } from "holdfast/exchange"
 
@@ -177,6 +178,24 @@ describe("over real sockets, a dial", () => {
       const error = yield* refusedWith(418, new Date(Date.parse("2126-01-01T00:00:00Z")).toUTCString())
       assert.isTrue(Option.exists(error.retryAfter, Duration.greaterThan(Duration.days(3650))))
     }))
+
+  // Here the clock stands still until it is told otherwise: only the sockets are real.
+  for (const [form, retryAfter] of [["seconds", "17"], ["a date", "Thu, 01 Jan 1970 00:00:17 GMT"]] as const) {
+    it.scoped(`is made again no sooner than Retry-After asks for in ${form}`, () =>
+      Effect.gen(function*() {
+        const exchange = yield* Exchange.make()
+        yield* exchange.fault(Fault.RefuseUpgrades({ times: 1, status: 429, retryAfter }))
+        const connection = yield* Connection.make({ url: `${exchange.wsUrl}/ws`, messageTimeout: Duration.infinity }).pipe(
+          Effect.provide(NodeTransport.layer)
+        )
+        const waiting = yield* event(connection, "Waiting")
+        assert.isAtLeast(waiting.until, 17_000)
+        yield* TestClock.adjust("16999 millis")
+        assert.strictEqual((yield* connection.state)._tag, "Reconnecting")
+        yield* TestClock.adjust("5 seconds")
+        yield* connection.awaitOpen
+      }))
+  }
 
   it.scopedLive("of a port that nobody listens on is refused, and retried", () =>
     Effect.gen(function*() {
