@@ -282,6 +282,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           stats.received++
           if (!Buffer.isBuffer(data) || !count()) return
           topics.tell(client, ControlMessage.answer(topics, client, data.toString(), limits))
+          attached.unsafeOpen()
         })
         ws.on("close", () => {
           ageing.unsafeInterruptAsFork(ageing.id())
@@ -432,7 +433,8 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // Playing a recording
 
     const someone: Effect.Effect<void> = Effect.suspend(() => {
-      if ([...clients].some(Clients.isListening)) return Effect.void
+      const hears = (client: Client) => Clients.isListening(client) && [...client.streams].some((name) => recorded.has(name))
+      if ([...clients].some(hears)) return Effect.void
       attached.unsafeClose()
       return Effect.zipRight(attached.await, someone)
     })

@@ -299,4 +299,15 @@ describe("a recording", () => {
       assert.deepStrictEqual([...recorded], frames.map(({ frame }) => frame))
       yield* firstOf(yield* dial(exchange, "/stream?streams=ethusdt@trade"), "ethusdt@trade")
     }))
+
+  it.scopedLive("waits for somebody who listens to it", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ replay: { frames } })
+      const connection = yield* dial(exchange, "/stream")
+      yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":1}`)
+      assert.strictEqual((yield* exchange.stats).replayed, 0)
+      yield* connection.send(`{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":2}`)
+      const heard = yield* Stream.runCollect(Stream.take(connection.messages, 1 + frames.length))
+      assert.deepStrictEqual([...heard], [`{"result":null,"id":2}`, ...frames.map(({ frame }) => frame)])
+    }))
 })
