@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
@@ -170,6 +172,47 @@ describe("trades", () => {
       )
       assert(error._tag === "MarketGap")
       assert.match(error.message, /^btcusdt@trade is missing \d+ to \d+\. More is missing than the 1 events/)
+    }))
+})
+
+describe("frames that are not what their stream promises", () => {
+  it.scopedLive("are skipped, logged with an excerpt, and told of as events: never fatal", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) lines.push(`${logLevel.label} ${String(message)}`)
+      })
+      const quote = (data: object) => ({ receivedAt: 0, frame: JSON.stringify({ stream: "btcusdt@bookTicker", data }) })
+      const good = (u: number) => quote({ u, s: "BTCUSDT", b: "1.0", B: "1.0", a: "2.0", A: "1.0" })
+      const frames = [
+        good(1),
+        quote({ u: 2, s: "BTCUSDT", b: "1.0" }),
+        good(3),
+        { receivedAt: 0, frame: `{"stream":"btcusdt@bookTicker"}` },
+        good(4)
+      ]
+      yield* Effect.gen(function*() {
+        const { exchange, feed } = yield* open({ replay: { frames } })
+        const quotes = yield* read(feed.bookTicker("BTCUSDT"), 3)
+        assert.deepStrictEqual(quotes.map((event) => event.type === "bookTicker" ? event.data.u : 0), [1, 3, 4])
+        const skipped = yield* feed.events.pipe(
+          Stream.filter((event) => event._tag === "InvalidFrame"),
+          Stream.take(1),
+          Stream.runCollect
+        )
+        assert.deepStrictEqual([...skipped].map(({ error, stream }) => [stream, error.excerpt]), [[
+          "btcusdt@bookTicker",
+          `{"u":2,"s":"BTCUSDT","b":"1.0"}`
+        ]])
+        assert.match(lines.join("\n"), /^WARN Skipped a frame that is not what its stream promises, since .*: \{"u":2/m)
+        yield* exchange.fault(Fault.Malformed())
+        const malformed = yield* feed.events.pipe(
+          Stream.filter((event) => event._tag === "InvalidFrame" && event.error.excerpt.endsWith(`"E":`)),
+          Stream.runHead
+        )
+        assert.isTrue(Option.isSome(malformed))
+        assert.strictEqual((yield* exchange.stats).accepted, 1)
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     }))
 })
 
