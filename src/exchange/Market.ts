@@ -74,6 +74,22 @@ export interface AggTrade extends Trade {
 }
 
 /**
+ * How a market stood at a moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Standing {
+  /** The candles under way. */
+  readonly candles: ReadonlyMap<Candles.Interval, Candles.Candle>
+  /** The statistics since the market began, as one candle; Binance's are those of the last 24 hours. */
+  readonly statistics: Candles.Candle
+  readonly top: Top
+  /** Of the latest aggregate trade, in lots; zero when there was none. */
+  readonly lastQuantity: number
+}
+
+/**
  * What happened in one slot.
  *
  * @since 0.1.0
@@ -89,6 +105,11 @@ export interface Slot {
   readonly diff: { readonly "100ms": Diff | undefined; readonly "1000ms": Diff | undefined }
   /** The candles that closed at this slot's time. */
   readonly closed: ReadonlyArray<Candles.Candle>
+  /**
+   * How the market stood then, if this slot ends a second. A market that catches up is ahead of the slots it gives, and
+   * must not be asked.
+   */
+  readonly standing: Standing | undefined
 }
 
 /**
@@ -108,8 +129,6 @@ export interface Market {
   readonly candle: (interval: Candles.Interval) => Candles.Candle
   /** The candles that closed, oldest first. */
   readonly candles: (interval: Candles.Interval) => History.History<Candles.Candle>
-  /** The statistics since the market began, as one candle; Binance's are those of the last 24 hours. */
-  readonly statistics: () => Candles.Candle
 }
 
 /**
@@ -181,6 +200,7 @@ export const make = (options: Options): Market => {
     Candles.intervals.map((interval) => [interval, History.make<Candles.Candle>(history, ({ start }) => start)])
   )
   let statistics = Candles.begin("1d", now, instrument.price)
+  let lastQuantity = 0
 
   const candle = (interval: Candles.Interval) => current.get(interval) ?? Candles.begin(interval, now, instrument.price)
   const candles = (interval: Candles.Interval) =>
@@ -214,6 +234,7 @@ export const make = (options: Options): Market => {
         lastTrade: trades.nextKey(1) - 1
       }
       aggTrades.push(aggTrade)
+      lastQuantity = eaten
       slot.aggTrades.push(aggTrade)
       book.set(side, price, resting - eaten)
     }
@@ -232,6 +253,8 @@ export const make = (options: Options): Market => {
     const far = book.size(side) > depth * 1.5 ? book.levels(side, Number.MAX_SAFE_INTEGER).at(-1) : undefined
     if (far !== undefined) book.set(side, far[0], 0)
   }
+
+  const standing = (): Standing => ({ candles: new Map(current), statistics, top: book.top(), lastQuantity })
 
   const step = (): Slot => {
     now += slotMillis
@@ -273,7 +296,8 @@ export const make = (options: Options): Market => {
         "100ms": now % 100 === 0 ? diffs["100ms"].take() : undefined,
         "1000ms": now % 1_000 === 0 ? diffs["1000ms"].take() : undefined
       },
-      closed
+      closed,
+      standing: now % 1_000 === 0 ? standing() : undefined
     }
   }
 
@@ -288,7 +312,6 @@ export const make = (options: Options): Market => {
     trades,
     aggTrades,
     candle,
-    candles,
-    statistics: () => statistics
+    candles
   }
 }

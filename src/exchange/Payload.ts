@@ -5,7 +5,7 @@
  */
 import type { Candle } from "./Candles.ts"
 import * as Decimal from "./Decimal.ts"
-import type { AggTrade, Instrument, Market, Slot, Trade } from "./Market.ts"
+import type { AggTrade, Instrument, Market, Slot, Standing, Trade } from "./Market.ts"
 import type { Level } from "./OrderBook.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -107,9 +107,8 @@ const kline = (instrument: Instrument, candle: Candle, time: number, closed: boo
   }
 }
 
-const miniTicker = ({ instrument, statistics }: Market, time: number, unit: TimeUnit) => {
+const miniTicker = (instrument: Instrument, { statistics: day }: Standing, time: number, unit: TimeUnit) => {
   const { price, quantity, quote } = formats(instrument)
-  const day = statistics()
   return {
     e: "24hrMiniTicker",
     E: timeIn(unit)(time),
@@ -123,11 +122,14 @@ const miniTicker = ({ instrument, statistics }: Market, time: number, unit: Time
   }
 }
 
-const ticker = ({ aggTrades, book, instrument, statistics }: Market, time: number, unit: TimeUnit) => {
+const ticker = (
+  instrument: Instrument,
+  { lastQuantity, statistics: day, top: { ask, bid } }: Standing,
+  time: number,
+  unit: TimeUnit
+) => {
   const { price, quantity, quote } = formats(instrument)
   const at = timeIn(unit)
-  const day = statistics()
-  const { ask, bid } = book.top()
   const change = day.close - day.open
   // Hundredths of a basis point are as fine as the percentage gets: three places.
   const percent = Math.round((change / day.open) * 100_000)
@@ -141,7 +143,7 @@ const ticker = ({ aggTrades, book, instrument, statistics }: Market, time: numbe
     w: Decimal.format(weighted, instrument.priceDecimals),
     x: price(day.open),
     c: price(day.close),
-    Q: quantity(aggTrades.all().at(-1)?.quantity ?? 0),
+    Q: quantity(lastQuantity),
     b: price(bid[0]),
     B: quantity(bid[1]),
     a: price(ask[0]),
@@ -159,8 +161,6 @@ const ticker = ({ aggTrades, book, instrument, statistics }: Market, time: numbe
   }
 }
 
-const every = (time: number, millis: number) => time % millis === 0
-
 /**
  * What a stream has to say about a slot of its market: one payload an event, in order.
  *
@@ -174,20 +174,21 @@ export const ofSlot = (
   unit: TimeUnit
 ): ReadonlyArray<object> => {
   const { instrument } = market
-  const { time } = slot
+  const { standing, time } = slot
   return StreamName.Kind.$match(kind, {
     Trade: (): ReadonlyArray<object> => slot.trades.map((item) => trade(instrument, item, unit)),
     AggTrade: () => slot.aggTrades.map((item) => aggTrade(instrument, item, unit)),
     Kline: ({ interval }) => {
       const closed = slot.closed.filter((candle) => candle.interval === interval)
-      const due = every(time, interval === "1s" ? 1_000 : 2_000)
+      const due = interval === "1s" || time % 2_000 === 0
+      const underWay = due ? standing?.candles.get(interval) : undefined
       return [
         ...closed.map((candle) => kline(instrument, candle, time, true, unit)),
-        ...(due ? [kline(instrument, market.candle(interval), time, false, unit)] : [])
+        ...(underWay === undefined ? [] : [kline(instrument, underWay, time, false, unit)])
       ]
     },
-    Ticker: () => every(time, 1_000) ? [ticker(market, time, unit)] : [],
-    MiniTicker: () => every(time, 1_000) ? [miniTicker(market, time, unit)] : [],
+    Ticker: () => standing === undefined ? [] : [ticker(instrument, standing, time, unit)],
+    MiniTicker: () => standing === undefined ? [] : [miniTicker(instrument, standing, time, unit)],
     BookTicker: () => {
       const { price, quantity } = formats(instrument)
       return slot.tops.map(({ id, top: { ask, bid } }) => ({

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Option from "effect/Option"
 import * as fc from "fast-check"
-import { Candles, Decimal, Market } from "holdfast/exchange"
+import { Candles, Decimal, Market, Payload, StreamName } from "holdfast/exchange"
 
 const [btc] = Market.instruments
 if (btc === undefined) throw new Error("there is no instrument")
@@ -21,6 +22,52 @@ describe("a market", () => {
       const slots = steps.flatMap((step) => parts.advance(at(millis += step)))
       assert.deepStrictEqual(slots, [...whole.slots])
     }), { numRuns: 20 })
+  })
+
+  it("tells of each moment what was so then, however late it catches up", () => {
+    const start = 1_700_000_000_000
+    const told = (stepMillis: number) => {
+      const market = Market.make({ instrument: btc, seed: 5, start, tradesPerSecond: 20 })
+      const names = ["btcusdt@kline_1s", "btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@miniTicker"]
+      const streams = names.flatMap((name) => Option.toArray(StreamName.parse(name)))
+      const payloads: Array<object> = []
+      for (let millis = stepMillis; millis <= 10_000; millis += stepMillis) {
+        for (const slot of market.advance(start + millis)) {
+          for (const stream of streams) payloads.push(...Payload.ofSlot(stream, market, slot, "millisecond"))
+        }
+      }
+      return payloads
+    }
+    assert.strictEqual(told(50).length, 10 + 10 + 5 + 10 + 10)
+    assert.deepStrictEqual(told(10_000), told(50))
+  })
+
+  it("has tickers that are its trades", () => {
+    const { market, slots } = run(4, 60_000)
+    const trades = market.trades.all()
+    const prices = trades.map(({ price }) => price)
+    const [first] = prices
+    const volume = trades.reduce((sum, { quantity }) => sum + quantity, 0)
+    const stream = Option.getOrThrow(StreamName.parse("btcusdt@ticker"))
+    const last = slots.flatMap((slot) => Payload.ofSlot(stream, market, slot, "millisecond")).at(-1)
+    const { ask, bid } = market.book.top()
+    const price = (ticks: number) => Decimal.format(ticks, btc.priceDecimals)
+    const quantity = (lots: number) => Decimal.format(lots, btc.quantityDecimals)
+    assert.deepInclude(last, {
+      o: price(first ?? 0),
+      c: price(prices.at(-1) ?? 0),
+      h: price(Math.max(...prices)),
+      l: price(Math.min(...prices)),
+      p: price((prices.at(-1) ?? 0) - (first ?? 0)),
+      v: quantity(volume),
+      n: trades.length,
+      F: 1,
+      L: trades.length,
+      b: price(bid[0]),
+      B: quantity(bid[1]),
+      a: price(ask[0]),
+      A: quantity(ask[1])
+    })
   })
 
   it("differs for another seed", () => {
