@@ -11,9 +11,8 @@ import * as Option from "effect/Option"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schedule from "effect/Schedule"
 import { parseArgs } from "node:util"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import * as Chaos from "../test/utils/chaos.ts"
+import { collectGarbage } from "../test/utils/garbage.ts"
 import * as Witness from "../test/utils/Witness.ts"
 
 const { values } = parseArgs({
@@ -39,13 +38,6 @@ const faults = Number(values.faults ?? (Option.isSome(soak) ? Infinity : 1_000))
 // ---------------------------------------------------------------------------------------------------------------------
 // What it costs
 
-const collectGarbage = (() => {
-  setFlagsFromString("--expose-gc")
-  const gc: unknown = runInNewContext("gc")
-  return () => {
-    if (typeof gc === "function") gc()
-  }
-})()
 
 interface Sample {
   readonly hours: number

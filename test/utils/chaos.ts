@@ -159,7 +159,8 @@ export interface Report {
   readonly dials: number
   readonly outages: number
   readonly invalidFrames: number
-  readonly violations: Exchange.Stats["violations"]
+  /** How often each limit of the exchange was exceeded. */
+  readonly violations: Readonly<Record<string, number>>
   /** Streams and connections that were given up, and why. */
   readonly ended: ReadonlyArray<string>
 }
@@ -187,7 +188,7 @@ const follow = <A extends MarketEvent.MarketEvent>(options: {
   readonly gaps: Gaps
   readonly onFetched: () => void
 }) => {
-  const { gaps, onFetched, position = (bound) => bound, possible, read, stream, witness } = options
+  const { gaps, onFetched, position = (bound: number) => bound, possible, read, stream, witness } = options
   const isGap = (event: A | MarketEvent.Gap): event is MarketEvent.Gap => event.type === "gap"
   return Stream.runForEach(stream, (event) =>
     Effect.sync(() => {
@@ -483,7 +484,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       gapsByCause: Object.fromEntries(gaps.byCause),
       ...counts,
       books,
-      violations: (yield* exchange.stats).violations,
+      violations: { ...(yield* exchange.stats).violations },
       ended
     }
   })
