@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import { parseArgs } from "node:util"
 import * as Chaos from "../test/utils/chaos.ts"
 import { collectGarbage } from "../test/utils/garbage.ts"
+import { leastSquares } from "../test/utils/leastSquares.ts"
 import * as Witness from "../test/utils/Witness.ts"
 
 const { values } = parseArgs({
@@ -77,20 +78,10 @@ const sample = Effect.sync(() => {
   })
 })
 
-// Least squares: by how much it grows in an hour, with twice the standard error on either side.
+// By how much it grows in an hour. It has warmed up after a quarter of the time.
 const growth = (of: (sample: Sample) => number) => {
-  // It has warmed up by then.
-  const settled = samples.slice(Math.floor(samples.length / 4))
-  const n = settled.length
-  if (n < 3) return undefined
-  const xs = settled.map(({ hours }) => hours)
-  const ys = settled.map(of)
-  const mean = (all: ReadonlyArray<number>) => all.reduce((a, b) => a + b, 0) / all.length
-  const [mx, my] = [mean(xs), mean(ys)]
-  const sxx = xs.reduce((sum, x) => sum + (x - mx) ** 2, 0)
-  const slope = xs.reduce((sum, x, i) => sum + (x - mx) * ((ys[i] ?? 0) - my), 0) / sxx
-  const residual = xs.reduce((sum, x, i) => sum + ((ys[i] ?? 0) - my - slope * (x - mx)) ** 2, 0)
-  return { mean: round(my), perHour: round(slope), error: round(2 * Math.sqrt(residual / (n - 2) / sxx)) }
+  const fit = leastSquares(samples.slice(Math.floor(samples.length / 4)).map((taken) => [taken.hours, of(taken)] as const))
+  return fit === undefined ? undefined : { mean: round(fit.mean), perHour: round(fit.slope), error: round(fit.error) }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
