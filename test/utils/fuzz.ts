@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -65,7 +66,7 @@ export const judge = (message: Message): Judgement => {
   }
   const combined = Option.getOrUndefined(Combined(json))
   // Whoever has both is an event.
-  if (combined === undefined || !Object.hasOwn(Object(json), "data")) {
+  if (combined === undefined || !Predicate.hasProperty(json, "data")) {
     return Option.isSome(Answer(json)) ? { _tag: "Answer" } : { _tag: "Invalid" }
   }
   const { data, stream } = combined
