@@ -4,9 +4,9 @@ import * as Chaos from "./utils/chaos.ts"
 import * as Witness from "./utils/Witness.ts"
 
 describe("chaos", () => {
-  it.scopedLive("every fault of the network is recovered from, and nothing is lost, repeated or out of order", () =>
+  it.scopedLive("every fault of the network, and a renewal that is cut, is recovered from, and nothing is lost, repeated or out of order", () =>
     Effect.gen(function*() {
-      const kinds = Chaos.names.filter((name) => name.startsWith("network") || name.startsWith("TLS"))
+      const kinds = Chaos.names.filter((name) => /^(network|TLS|user)/.test(name))
       const report = yield* Chaos.run({ faults: 2 * kinds.length, seed: 7, kinds, pause: "100 millis" })
       assert.deepStrictEqual(Chaos.faultsOf(report), [])
       assert.deepStrictEqual(new Set(report.healings.map(({ kind }) => kind)), new Set(kinds))
