@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { excerpt } from "../internal/excerpt.ts"
 import type { Message } from "../Transport.ts"
 import * as Payloads from "./Payloads.ts"
 import { parse } from "./Protocol.ts"
@@ -224,13 +225,28 @@ export class InvalidFrame extends EffectData.TaggedError("InvalidFrame")<{
   }
 }
 
-const excerptLength = 120
-
 const named = Schema.decodeUnknownOption(
   Schema.Struct({ s: Schema.optional(Schema.String), E: Schema.optional(Schema.Number) })
 )
 
-const first = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
+const tooDeep = "it is nested too deeply to be written out"
+const reasonLength = 250
+
+const inWords = (text: () => string, length?: number): string => {
+  try {
+    return excerpt(text(), length)
+  } catch {
+    // Both what is wrong and what came are written out by recursion.
+    return tooDeep
+  }
+}
+
+const invalid = (data: unknown, reason: () => string) =>
+  Either.left(
+    new InvalidFrame({ reason: inWords(reason, reasonLength), excerpt: inWords(() => JSON.stringify(data ?? null)) })
+  )
+
+const last = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
 
 /**
  * Decodes what came for one stream: one event, or several (streams of all symbols).
@@ -243,24 +259,31 @@ export type Decode<A extends MarketEvent> = (
   receivedAt: number
 ) => Either.Either<ReadonlyArray<A>, InvalidFrame>
 
-const decoder = <const Type extends string, A extends object, I>(type: Type, schema: Schema.Schema<A, I>) => {
-  const decodeData = Schema.decodeUnknownEither(schema, { onExcessProperty: "preserve" })
+// What comes passes as it is: nothing is copied, so that fields which nobody knows of cannot do harm by their names.
+const decoder = <const Type extends string, A extends object, I>(
+  type: Type,
+  schema: Schema.Schema<A, I>,
+  isKnown = true
+) => {
+  const isData = Schema.is(schema)
+  const explain = Schema.decodeUnknownEither(schema)
   return (stream: string): Decode<MarketEvent<A, Type>> => {
     const { symbol } = StreamKind.parse(stream)
+    const isOfOne = isKnown && symbol !== ""
     return (data, receivedAt) => {
+      if (isOfOne && Array.isArray(data)) return invalid(data, () => "one event is due, and not a list")
       const events: Array<MarketEvent<A, Type>> = []
       for (const item of Array.isArray(data) ? data : [data]) {
-        const decoded = decodeData(item)
-        if (Either.isLeft(decoded)) {
-          const excerpt = JSON.stringify(data).slice(0, excerptLength)
-          return Either.left(new InvalidFrame({ reason: first(decoded.left), excerpt }))
+        if (!isData(item)) {
+          return invalid(data, () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" }))
         }
         const { E, s } = Option.getOrElse(named(item), () => ({ E: undefined, s: undefined }))
+        if (isOfOne && s !== undefined && s !== symbol) return invalid(data, () => `it is about ${s}`)
         events.push({
           source: "binance",
           symbol: s ?? symbol,
           type,
-          data: decoded.right,
+          data: item,
           timestamp: E ?? receivedAt,
           via: "ws"
         })
@@ -302,7 +325,7 @@ export const decoders = {
 export const fromStream = (stream: string): Decode<MarketEvent> => {
   const { kind: { type } } = StreamKind.parse(stream)
   const known: ReadonlyMap<string, (stream: string) => Decode<MarketEvent>> = new Map(Object.entries(decoders))
-  return (known.get(type) ?? decoder(type, Schema.Object))(stream)
+  return (known.get(type) ?? decoder(type, Schema.Object, false))(stream)
 }
 
 /**

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
+import { excerpt } from "../internal/excerpt.ts"
 import type * as Session from "../Session.ts"
 import * as StreamKind from "./StreamKind.ts"
 
@@ -23,16 +24,27 @@ const parseJson = (text: string): unknown => {
   }
 }
 
-const excerptLength = 120
+// Where bytes are no characters, nothing is made up for them.
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const readUtf8 = (bytes: Uint8Array): string | undefined => {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const reasonLength = 250
 
 const refusal = (answer: Readonly<Record<string, unknown>>) => {
   // Seen both ways: the code at the top, and within `error`.
   const error = Predicate.isReadonlyRecord(answer.error) ? answer.error : answer
-  return typeof error.msg === "string" ? error.msg : undefined
+  return typeof error.msg === "string" ? excerpt(error.msg, reasonLength) : undefined
 }
 
 const invalid = (text: string) =>
-  ({ _tag: "Invalid", reason: "it is not a combined event", excerpt: text.slice(0, excerptLength) }) as const
+  ({ _tag: "Invalid", reason: "it is not a combined event", excerpt: excerpt(text) }) as const
 
 /**
  * Reads a message of a combined connection.
@@ -47,7 +59,8 @@ const invalid = (text: string) =>
  * ```
  */
 export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
-  const text = typeof message === "string" ? message : new TextDecoder().decode(message)
+  const text = typeof message === "string" ? message : readUtf8(message)
+  if (text === undefined) return { _tag: "Invalid", reason: "it is not UTF-8", excerpt: "" }
   const json = parseJson(text)
   if (!Predicate.isReadonlyRecord(json)) return invalid(text)
   if (typeof json.stream === "string" && "data" in json) {

@@ -345,20 +345,20 @@ describe("the settings", () => {
 describe("the payloads", () => {
   const level = ["1.0", "2.0"]
   const samples: ReadonlyArray<readonly [stream: string, data: object]> = [
-    ["btcusdt@trade", { e: "trade", E: 1, s: "B", t: 1, p: "1", q: "1", T: 1, m: true, M: true }],
-    ["btcusdt@aggTrade", { e: "aggTrade", E: 1, s: "B", a: 1, p: "1", q: "1", f: 1, l: 1, T: 1, m: true, nq: "1" }],
-    ["btcusdt@avgPrice", { e: "avgPrice", E: 1, s: "B", i: "5m", w: "1", T: 1 }],
-    ["btcusdt@referencePrice", { e: "referencePrice", s: "B", r: null, t: 1 }],
-    ["btcusdt@blockTrade", { e: "blockTrade", E: 1, s: "B", t: 1, p: "1", q: "1", T: 1, m: true }],
-    ["btcusdt@markPrice", { e: "markPriceUpdate", E: 1, s: "B", p: "1", i: "1", P: "1", r: "", T: 1, ap: "1" }],
+    ["btcusdt@trade", { e: "trade", E: 1, s: "BTCUSDT", t: 1, p: "1", q: "1", T: 1, m: true, M: true }],
+    ["btcusdt@aggTrade", { e: "aggTrade", E: 1, s: "BTCUSDT", a: 1, p: "1", q: "1", f: 1, l: 1, T: 1, m: true, nq: "1" }],
+    ["btcusdt@avgPrice", { e: "avgPrice", E: 1, s: "BTCUSDT", i: "5m", w: "1", T: 1 }],
+    ["btcusdt@referencePrice", { e: "referencePrice", s: "BTCUSDT", r: null, t: 1 }],
+    ["btcusdt@blockTrade", { e: "blockTrade", E: 1, s: "BTCUSDT", t: 1, p: "1", q: "1", T: 1, m: true }],
+    ["btcusdt@markPrice", { e: "markPriceUpdate", E: 1, s: "BTCUSDT", p: "1", i: "1", P: "1", r: "", T: 1, ap: "1" }],
     ["btcusdt@forceOrder", {
       e: "forceOrder",
       E: 1,
-      o: { s: "B", S: "SELL", o: "LIMIT", f: "IOC", q: "1", p: "1", ap: "1", X: "FILLED", l: "1", z: "1", T: 1 }
+      o: { s: "BTCUSDT", S: "SELL", o: "LIMIT", f: "IOC", q: "1", p: "1", ap: "1", X: "FILLED", l: "1", z: "1", T: 1 }
     }],
     ["btcusdt@depth5", { lastUpdateId: 1, bids: [level], asks: [level] }],
-    ["btcusdt@depth5", { e: "depthUpdate", E: 1, T: 1, s: "B", U: 1, u: 2, pu: 0, b: [level], a: [level] }],
-    ["btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "B", U: 1, u: 2, b: [level], a: [level] }]
+    ["btcusdt@depth5", { e: "depthUpdate", E: 1, T: 1, s: "BTCUSDT", U: 1, u: 2, pu: 0, b: [level], a: [level] }],
+    ["btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U: 1, u: 2, b: [level], a: [level] }]
   ]
   for (const [stream, data] of samples) {
     it(`of ${stream} are read, with fields nobody knows of yet, and not when one is missing`, () => {

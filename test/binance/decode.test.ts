@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import { MarketEvent, Protocol } from "holdfast/binance"
+import { collectGarbage } from "../utils/garbage.ts"
+
+const trade = { e: "trade", E: 1, s: "BTCUSDT", t: 7, p: "1.0", q: "2.0", T: 1, m: true }
+const frame = (data: unknown, stream = "btcusdt@trade") => JSON.stringify({ stream, data })
+const text = new TextEncoder()
+
+const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
+
+const isInvalid = (message: string | Uint8Array) => {
+  const decoded = MarketEvent.decode(message, 0)
+  assert(Either.isLeft(decoded))
+  return decoded.left
+}
+
+describe("a frame", () => {
+  it("that is nested too deeply to be written out is invalid, and no defect", () => {
+    for (const depth of [100, 5_000, 100_000]) {
+      isInvalid(nested(depth))
+      isInvalid(`{"stream":"btcusdt@trade","data":${nested(depth)}}`)
+      isInvalid(frame(trade).replace(`"t":7`, `"t":${nested(depth)}`))
+      isInvalid(frame(trade).replace(`"t":7`, `"t":${`{"a":`.repeat(depth)}1${"}".repeat(depth)}`))
+    }
+  })
+
+  it("that is invalid is described in few words, however long it is", () => {
+    const long = "x".repeat(100_000)
+    for (const message of [long, frame({ ...trade, t: long }), frame({ ...trade, p: long }), frame({ ...trade, [long]: 1, t: null })]) {
+      const { excerpt, reason } = isInvalid(message)
+      assert.isAtMost(excerpt.length, 120)
+      assert.isAtMost(reason.length, 300)
+    }
+  })
+
+  it("that is invalid is not kept alive by what is told of it", () => {
+    const heap = () => {
+      collectGarbage()
+      return process.memoryUsage().heapUsed
+    }
+    const size = 100_000
+    const count = 200
+    const before = heap()
+    const errors = Array.from({ length: count }, (_, i) => [
+      isInvalid(`${i}${"x".repeat(size)}`),
+      isInvalid(frame({ ...trade, t: `${i}${"y".repeat(size)}` }))
+    ])
+    const grown = heap() - before
+    assert.strictEqual(errors.length, count)
+    assert.isBelow(grown, size * count / 10)
+  })
+
+  it("keeps unknown fields as they came, whatever they are called", () => {
+    const data: unknown = JSON.parse(
+      `{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.0","q":"2.0","T":1,"m":true,"__proto__":{"X":5},"constructor":1,"Z":[1]}`
+    )
+    const [event] = Either.getOrThrow(MarketEvent.decode(`{"stream":"btcusdt@trade","data":${JSON.stringify(data)}}`, 0))
+    assert(event !== undefined)
+    assert.strictEqual(Object.getPrototypeOf(event.data), Object.prototype)
+    assert.deepStrictEqual(Object.entries(event.data), Object.entries(data ?? {}))
+  })
+
+  it("of another symbol than its stream's is invalid", () => {
+    assert.match(isInvalid(frame({ ...trade, s: "ETHUSDT" })).message, /ETHUSDT/)
+  })
+
+  it("with a list where one event is due is invalid, and a stream of all symbols has lists", () => {
+    isInvalid(frame([trade]))
+    isInvalid(frame([]))
+    const mini = { e: "24hrMiniTicker", E: 1, s: "BTCUSDT", c: "1", o: "1", h: "1", l: "1", v: "1", q: "1" }
+    const all = Either.getOrThrow(MarketEvent.decode(frame([mini, { ...mini, s: "ETHUSDT" }], "!miniTicker@arr"), 0))
+    assert.deepStrictEqual(all.map(({ symbol }) => symbol), ["BTCUSDT", "ETHUSDT"])
+  })
+
+  it("of bytes that are no UTF-8 is invalid, and others are read as text is", () => {
+    const broken = text.encode(frame({ ...trade, Z: "?" }))
+    broken[broken.indexOf(0x3f)] = 0xff
+    isInvalid(broken)
+    assert.isTrue(Either.isRight(MarketEvent.decode(text.encode(frame(trade)), 0)))
+    assert.strictEqual(Protocol.parse(text.encode(`{"result":null,"id":1}`))._tag, "Acknowledged")
+  })
+})

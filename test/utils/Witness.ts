@@ -1,0 +1,90 @@
+// Judges a stream that ought to be whole, event by event, in constant memory.
+
+export interface Verdict {
+  /** What the exchange made from the first event on. */
+  readonly produced: number
+  readonly received: number
+  /** Missing, and no gap said so. */
+  readonly lost: number
+  readonly repeated: number
+  readonly outOfOrder: number
+  /** Not what the exchange has under that id. */
+  readonly wrong: number
+  readonly gaps: number
+  /** Gaps that are not exactly where something is missing, or whose cause cannot be. */
+  readonly falseGaps: number
+  /** Missing, as gaps said. */
+  readonly declared: number
+}
+
+export interface Witness {
+  /** An event that covers these positions, and whether it is what the exchange has there. */
+  readonly event: (from: number, to: number, isTrue: boolean) => void
+  /** A gap with these bounds, and whether its cause can be. */
+  readonly gap: (from: number | undefined, to: number | undefined, isPossible: boolean) => void
+  /** The position that comes next, once there was a first. */
+  readonly next: () => number | undefined
+  /** What is to be said, when the exchange has come to this position. */
+  readonly verdict: (newest: number) => Verdict
+}
+
+export const make = (): Witness => {
+  let first: number | undefined
+  let next = 0
+  // What was skipped, so that what comes late is told from what comes twice. More than so many are not kept apart.
+  let skipped: Array<readonly [from: number, to: number]> = []
+  const skippedAtMost = 10_000
+  const counts = { received: 0, lost: 0, repeated: 0, outOfOrder: 0, wrong: 0, gaps: 0, falseGaps: 0, declared: 0 }
+
+  const skip = (from: number, to: number) => {
+    skipped.push([from, to])
+    if (skipped.length > skippedAtMost) skipped = skipped.slice(-skippedAtMost / 2)
+  }
+
+  return {
+    event: (from, to, isTrue) => {
+      if (!isTrue) counts.wrong++
+      if (first === undefined) {
+        first = from
+        next = from
+      }
+      if (from < next) {
+        counts[skipped.some(([a, b]) => from <= b && to >= a) ? "outOfOrder" : "repeated"]++
+        return
+      }
+      if (from > next) {
+        counts.lost += from - next
+        skip(next, from - 1)
+      }
+      counts.received += to - from + 1
+      next = to + 1
+    },
+    gap: (from, to, isPossible) => {
+      counts.gaps++
+      const fits = first !== undefined && from === next && to !== undefined && to >= from
+      if (!fits || !isPossible) counts.falseGaps++
+      if (!fits) return
+      counts.declared += to - from + 1
+      skip(from, to)
+      next = to + 1
+    },
+    next: () => first === undefined ? undefined : next,
+    verdict: (newest) => {
+      const unread = first === undefined ? 0 : Math.max(0, newest + 1 - next)
+      return { ...counts, lost: counts.lost + unread, produced: first === undefined ? 0 : Math.max(newest + 1, next) - first }
+    }
+  }
+}
+
+export const sum = (verdicts: ReadonlyArray<Verdict>): Verdict =>
+  verdicts.reduce((a, b) => ({
+    produced: a.produced + b.produced,
+    received: a.received + b.received,
+    lost: a.lost + b.lost,
+    repeated: a.repeated + b.repeated,
+    outOfOrder: a.outOfOrder + b.outOfOrder,
+    wrong: a.wrong + b.wrong,
+    gaps: a.gaps + b.gaps,
+    falseGaps: a.falseGaps + b.falseGaps,
+    declared: a.declared + b.declared
+  }))

@@ -1,0 +1,596 @@
+// Frames that are not what they should be, between frames that are, and an oracle that tells one from the other.
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { PCGRandom } from "effect/Utils"
+import { isDeepStrictEqual } from "node:util"
+import { ConnectionError, Transport } from "holdfast"
+import { BinanceFeed, MarketEvent, Payloads, Venue } from "holdfast/binance"
+
+type Message = Transport.Message
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The oracle: slow, and shares no code with what it judges but the schemas
+
+const schemas: ReadonlyMap<string, Schema.Schema.AnyNoContext> = new Map<string, Schema.Schema.AnyNoContext>([
+  ["trade", Payloads.Trade],
+  ["aggTrade", Payloads.AggTrade],
+  ["kline_1m", Payloads.Kline],
+  ["miniTicker", Payloads.MiniTicker],
+  ["ticker", Payloads.Ticker],
+  ["bookTicker", Payloads.BookTicker],
+  ["depth@100ms", Payloads.Depth]
+])
+
+const Combined = Schema.decodeUnknownOption(Schema.Struct({ stream: Schema.String, data: Schema.Unknown }))
+const Answer = Schema.decodeUnknownOption(Schema.Union(
+  Schema.Struct({ e: Schema.Literal("serverShutdown") }),
+  Schema.Struct({ msg: Schema.String, error: Schema.optional(Schema.Union(
+    Schema.Null,
+    Schema.String,
+    Schema.Number,
+    Schema.Boolean,
+    Schema.Array(Schema.Unknown)
+  )) }),
+  Schema.Struct({ error: Schema.Struct({ msg: Schema.String }) }),
+  // Null is more than nothing.
+  Schema.Struct({ result: Schema.NullOr(Schema.Union(Schema.Object, Schema.String, Schema.Number, Schema.Boolean)), id: Schema.Number })
+))
+const Symbolic = Schema.decodeUnknownOption(Schema.Struct({ s: Schema.String }))
+
+export type Judgement =
+  | { readonly _tag: "Events"; readonly stream: string; readonly data: ReadonlyArray<unknown> }
+  /** Of a stream that is not known here: it is nobody's to judge. */
+  | { readonly _tag: "Unknown"; readonly stream: string }
+  /** The frame names its stream, and is not what that promises. */
+  | { readonly _tag: "Broken"; readonly stream: string }
+  | { readonly _tag: "Answer" }
+  | { readonly _tag: "Invalid" }
+
+export const judge = (message: Message): Judgement => {
+  let json: unknown
+  try {
+    json = JSON.parse(typeof message === "string" ? message : new TextDecoder("utf-8", { fatal: true }).decode(message))
+  } catch {
+    return { _tag: "Invalid" }
+  }
+  const combined = Option.getOrUndefined(Combined(json))
+  // Whoever has both is an event.
+  if (combined === undefined || !Predicate.hasProperty(json, "data")) {
+    return Option.isSome(Answer(json)) ? { _tag: "Answer" } : { _tag: "Invalid" }
+  }
+  const { data, stream } = combined
+  if (stream === "!serverShutdown") return { _tag: "Answer" }
+  const isOfAll = stream === "!miniTicker@arr"
+  const at = stream.indexOf("@")
+  const schema = schemas.get(isOfAll ? "miniTicker" : stream.slice(at + 1))
+  if (schema === undefined || (at < 0 && !isOfAll)) return { _tag: "Unknown", stream }
+  if (Array.isArray(data) && !isOfAll) return { _tag: "Broken", stream }
+  const items: ReadonlyArray<unknown> = Array.isArray(data) ? data : [data]
+  const symbol = stream.slice(0, at).toUpperCase()
+  const isGood = items.every((item) => {
+    if (Option.isNone(Schema.decodeUnknownOption(schema)(item))) return false
+    return isOfAll || Option.exists(Symbolic(item), ({ s }) => s === symbol)
+  })
+  return isGood ? { _tag: "Events", stream, data: items } : { _tag: "Broken", stream }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What comes over the wire
+
+const hanzi = "币安人生"
+
+/** The streams that are listened to. */
+export const wanted: ReadonlyArray<string> = [
+  "btcusdt@trade",
+  `${hanzi}usdt@trade`,
+  "btcusdt@aggTrade",
+  "btcusdt@bookTicker",
+  "btcusdt@depth@100ms"
+]
+
+type Fields = Readonly<Record<string, unknown>>
+
+const level = ["65000.12000000", "0.50000000"]
+
+const samples: Readonly<Record<string, (next: number) => Fields>> = {
+  "btcusdt@trade": (t) => ({ e: "trade", E: t, s: "BTCUSDT", t, p: "65000.12000000", q: "0.10000000", T: t, m: true, M: true }),
+  [`${hanzi}usdt@trade`]: (t) => ({ e: "trade", E: t, s: `${hanzi}USDT`, t, p: "0.12", q: "1", T: t, m: false, M: true }),
+  "btcusdt@aggTrade": (a) => ({ e: "aggTrade", E: a, s: "BTCUSDT", a, p: "1.5", q: "2", f: a, l: a, T: a, m: true, M: true }),
+  "btcusdt@bookTicker": (u) => ({ u, s: "BTCUSDT", b: "1", B: "2", a: "3", A: "4" }),
+  "btcusdt@depth@100ms": (u) => ({ e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [level], a: [level, level] }),
+  "btcusdt@kline_1m": (t) => ({
+    e: "kline",
+    E: t,
+    s: "BTCUSDT",
+    k: { t, T: t, s: "BTCUSDT", i: "1m", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 2, x: true, q: "1", V: "1", Q: "1" }
+  }),
+  "btcusdt@miniTicker": (E) => ({ e: "24hrMiniTicker", E, s: "BTCUSDT", c: "1", o: "1", h: "1", l: "1", v: "1", q: "1" })
+}
+
+const names = Object.keys(samples)
+
+// Where numbers stop being what they seem.
+const edges = [
+  "9223372036854775807",
+  "-9223372036854775808",
+  "9223372036854775808",
+  "18446744073709551615",
+  "9007199254740991",
+  "9007199254740992",
+  "9007199254740993",
+  "1e400",
+  "-1e400",
+  "1e308",
+  "1e-400",
+  "-0",
+  "0",
+  "-1",
+  "1.5",
+  "7e0",
+  `1${"0".repeat(400)}`
+]
+
+const oddities = [
+  "null",
+  "true",
+  `""`,
+  `" 1"`,
+  `"1e5"`,
+  `"NaN"`,
+  `"0x10"`,
+  `"-1"`,
+  `"1."`,
+  `"१"`,
+  `"1\\n"`,
+  `"\\ud800"`,
+  "[]",
+  "{}",
+  `{"valueOf":1}`,
+  `[["1","2"]]`,
+  `[["1"]]`
+]
+
+const oddKeys = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf", "length", "then", "data", "_tag"]
+
+const oddStreams = [
+  "",
+  "@",
+  "btcusdt",
+  "btcusdt@",
+  "BTCUSDT@trade",
+  "btcusdt@trade ",
+  "nobody@trade",
+  "btcusdt@kline_7m",
+  "__proto__",
+  "constructor@trade",
+  "btcusdt@__proto__",
+  "btcusdt@constructor",
+  "!miniTicker@arr",
+  "btcusdt@trade@trade"
+]
+
+const oddMessages = ["", " ", "\0", "null", "true", "0", `""`, "[]", "{}", "{", "}", "[{}]", "\ufeff{}", "{\"stream\":1}", "NaN"]
+
+/** A wire with a seed: each call gives the next frame. `next` has the id that is due on each stream. */
+export const wire = (seed: number, next: (stream: string) => number) => {
+  const random = new PCGRandom(seed)
+  const below = (n: number) => random.integer(n)
+  const pick = <A>(from: ReadonlyArray<A>): A => {
+    const picked = from[below(from.length)]
+    if (picked === undefined) throw new Error("There is nothing to pick from.")
+    return picked
+  }
+  const encode = (text: string) => new TextEncoder().encode(text)
+  const frame = (stream: string, data: string) => `{"stream":${JSON.stringify(stream)},"data":${data}}`
+  const sample = (stream: string): Fields => samples[stream]?.(next(stream)) ?? {}
+  const write = (fields: ReadonlyArray<readonly [string, string]>) =>
+    `{${fields.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`
+  const fieldsOf = (stream: string) =>
+    Object.entries(sample(stream)).map(([key, value]) => [key, JSON.stringify(value)] as const)
+  const nested = (depth: number) =>
+    pick([
+      "[".repeat(depth) + "]".repeat(depth),
+      `${`{"a":`.repeat(depth)}1${"}".repeat(depth)}`
+    ])
+  const depth = () => pick([50, 500, 5_000])
+  const valid = (stream: string) => frame(stream, JSON.stringify(sample(stream)))
+
+  const withValue = (stream: string, value: string) => {
+    const fields = fieldsOf(stream)
+    const at = below(fields.length)
+    return frame(stream, write(fields.map(([key, old], i) => [key, i === at ? value : old])))
+  }
+
+  const answerId = () => pick([...edges, ...oddities, "1", "2", "-7", `"1"`, `"${"x".repeat(500)}"`])
+
+  const mutations: ReadonlyArray<(stream: string) => Message> = [
+    // Broken off.
+    (stream) => {
+      const text = valid(stream)
+      return text.slice(0, below(text.length))
+    },
+    // A byte that is another, a byte too many, a byte too few: as bytes, since it need not be text any more.
+    (stream) => {
+      const bytes = encode(valid(stream))
+      bytes[below(bytes.length)] = below(256)
+      return bytes
+    },
+    (stream) => {
+      const bytes = encode(valid(stream))
+      const at = below(bytes.length)
+      return Uint8Array.from([...bytes.subarray(0, at), below(256), ...bytes.subarray(at)])
+    },
+    (stream) => {
+      const bytes = encode(valid(stream))
+      const at = below(bytes.length)
+      return Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(at + 1)])
+    },
+    // Bytes that are no UTF-8, within a field nobody knows.
+    (stream) => {
+      const bytes = encode(frame(stream, write([...fieldsOf(stream), ["Z", `"????"`]])))
+      const at = bytes.indexOf(0x3f)
+      const bad = pick([[0xff, 0xfe, 0x41, 0x41], [0xc0, 0x80, 0x41, 0x41], [0xed, 0xa0, 0x80, 0x41], [0xf0, 0x9f, 0x98, 0x41]])
+      bytes.set(bad, at)
+      return bytes
+    },
+    // The same, but well formed.
+    (stream) => encode(valid(stream)),
+    // Noise.
+    () => Uint8Array.from({ length: below(64) }, () => below(256)),
+    () => pick(oddMessages),
+    () => encode(pick(oddMessages)),
+    // Values that are not what they should be.
+    (stream) => withValue(stream, pick(edges)),
+    (stream) => withValue(stream, pick(oddities)),
+    (stream) => below(50) === 0 ? withValue(stream, nested(depth())) : withValue(stream, nested(50)),
+    (stream) => withValue(stream, `"${"9".repeat(below(2_000))}"`),
+    // Fields that are missing, come twice, or have odd names.
+    (stream) => {
+      const fields = fieldsOf(stream)
+      const at = below(fields.length)
+      return frame(stream, write(fields.filter((_, i) => i !== at)))
+    },
+    (stream) => {
+      const fields = fieldsOf(stream)
+      const [key] = pick(fields)
+      return frame(stream, write([...fields, [key, pick([...edges, ...oddities])]]))
+    },
+    (stream) => frame(stream, write([...fieldsOf(stream), [pick(oddKeys), pick([...edges, ...oddities])]])),
+    (stream) => frame(stream, write([[pick(oddKeys), write(fieldsOf(stream))]])),
+    (stream) => `{"__proto__":${valid(stream)}}`,
+    (stream) => frame(stream, write([...fieldsOf(stream), ["s", `"${pick(["ETHUSDT", "btcusdt", "", "BTCUSDT "])}"`]])),
+    (stream) => frame(stream, write([...fieldsOf(stream), ["e", `"${pick(["trade", "aggTrade", "Trade", "kline", ""])}"`]])),
+    // Data that is something else.
+    (stream) => frame(stream, `[${JSON.stringify(sample(stream))}]`),
+    (stream) => frame(stream, JSON.stringify(JSON.stringify(sample(stream)))),
+    (stream) => frame(stream, pick([...edges.slice(0, 5), ...oddities])),
+    (stream) => frame(stream, JSON.stringify(sample(pick(names)))),
+    (stream) => below(50) === 0 ? frame(stream, nested(depth())) : frame(stream, nested(50)),
+    () => below(50) === 0 ? nested(depth()) : nested(50),
+    (stream) => `{"stream":${pick(oddities)},"data":${JSON.stringify(sample(stream))}}`,
+    (stream) => `{"stream":${JSON.stringify(stream)}}`,
+    (stream) => `[${valid(stream)}]`,
+    (stream) => `${valid(stream)}${pick([" ", ",", valid(stream), "\0", "}"])}`,
+    // Streams nobody listens to, or that cannot be.
+    (stream) => frame(pick(oddStreams), JSON.stringify(sample(stream))),
+    () => frame("!miniTicker@arr", `[${JSON.stringify(sample("btcusdt@miniTicker"))},${pick(oddities)}]`),
+    () => frame("!miniTicker@arr", `[${JSON.stringify(sample("btcusdt@miniTicker"))}]`),
+    // Answers nobody asked for.
+    () => `{"result":${pick([...oddities, "[\"btcusdt@trade\"]"])},"id":${answerId()}}`,
+    () => `{"id":${answerId()}}`,
+    () => `{"result":null}`,
+    () => `{"code":2,"msg":${pick([`"Invalid request"`, `"${"x".repeat(5_000)}"`, "1", "null"])},"id":${answerId()}}`,
+    () => `{"error":{"code":4,"msg":"Too many subscriptions"},"id":${answerId()}}`,
+    () => `{"error":${pick(oddities)},"id":${answerId()}}`
+  ]
+
+  return (): Message => {
+    const stream = pick(names)
+    return below(3) === 0 ? valid(stream) : pick(mutations)(stream)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Through the decoder
+
+export interface Options {
+  readonly frames: number
+  readonly seed: number
+  /** Called after every so many frames. */
+  readonly onProgress?: ((frames: number) => void) | undefined
+}
+
+/** How many lines of what is wrong are kept. */
+const kept = 20
+
+const progressEvery = 20_000
+
+export interface Result {
+  readonly frames: number
+  readonly valid: number
+  readonly invalid: number
+  readonly wrong: ReadonlyArray<string>
+}
+
+const show = (message: Message) => (typeof message === "string" ? message : `bytes ${Buffer.from(message).toString("latin1")}`).slice(0, 300)
+
+/** Decodes each frame, and compares with the oracle. */
+export const decodeAll = ({ frames, onProgress, seed }: Options): Result => {
+  const counts = { valid: 0, invalid: 0 }
+  const wrong: Array<string> = []
+  const complain = (what: string, message: Message) => {
+    if (wrong.length < kept) wrong.push(`${what}: ${show(message)}`)
+  }
+  let id = 0
+  const nextFrame = wire(seed, () => id)
+  for (let i = 0; i < frames; i++) {
+    id++
+    const message = nextFrame()
+    const truth = judge(message)
+    if (i % progressEvery === 0) onProgress?.(i)
+    try {
+      const decoded = MarketEvent.decode(message, id)
+      if (Either.isLeft(decoded)) {
+        counts.invalid++
+        if (truth._tag === "Events" || truth._tag === "Answer") complain("refused though valid", message)
+        continue
+      }
+      const events = decoded.right
+      counts.valid += events.length
+      if (truth._tag === "Events") {
+        const good = events.length === truth.data.length &&
+          events.every((event, n) => event.via === "ws" && isDeepStrictEqual(event.data, truth.data[n]))
+        if (!good) complain("not the event that came", message)
+      } else if (truth._tag !== "Unknown" && events.length > 0) {
+        complain("an event though none came", message)
+      } else if (truth._tag === "Invalid" || truth._tag === "Broken") {
+        complain("passed though invalid", message)
+      }
+    } catch (error) {
+      complain(`threw ${String(error)}`, message)
+    }
+  }
+  onProgress?.(frames)
+  if (Object.getOwnPropertyNames(Object.prototype).length !== prototypeKeys) wrong.push("Object.prototype has changed")
+  return { frames, ...counts, wrong }
+}
+
+const prototypeKeys = Object.getOwnPropertyNames(Object.prototype).length
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Through connection, session and feed
+
+const Request = Schema.decodeUnknownSync(Schema.parseJson(Schema.Struct({
+  method: Schema.String,
+  params: Schema.Array(Schema.String),
+  id: Schema.Number
+})))
+
+export interface FeedResult extends Result {
+  readonly received: number
+  readonly connections: number
+  /** Frames that were reported as invalid, and how many ought to have been. */
+  readonly reported: number
+  readonly reportable: number
+  /** Frames that would have been taken for a jump in the market. They were left out. */
+  readonly leftOut: number
+}
+
+// The socket is cut after every so many frames.
+const cutAfter = 5_000
+const batch = 64
+const unreadAtMost = 500
+
+// What is due on a stream, and what is made of a frame that is valid there: it is an event, or old, or a jump.
+interface Follower {
+  readonly due: () => number
+  readonly take: (data: unknown) => "event" | "old" | "nothing" | "jump"
+}
+
+const numberIn = (data: unknown, field: string) =>
+  Option.getOrThrow(Schema.decodeUnknownOption(Schema.Struct({ [field]: Schema.Number }))(data))[field] ?? 0
+
+const followId = (field: string, isReal: (data: unknown) => boolean): Follower => {
+  let next = 1
+  return {
+    due: () => next,
+    take: (data) => {
+      const id = numberIn(data, field)
+      if (id !== next) return id < next ? "old" : "jump"
+      next++
+      return isReal(data) ? "event" : "nothing"
+    }
+  }
+}
+
+const followUpdates = (fromField: string): Follower => {
+  let last = 0
+  return {
+    due: () => last + 1,
+    take: (data) => {
+      const to = numberIn(data, "u")
+      if (to <= last) return "old"
+      if (numberIn(data, fromField) > last + 1 || to > last + 1) return "jump"
+      last = to
+      return "event"
+    }
+  }
+}
+
+const priced = (data: unknown) =>
+  Number(Option.getOrThrow(Schema.decodeUnknownOption(Schema.Struct({ p: Schema.String }))(data)).p) !== 0
+
+/** Sends the frames over a transport in memory, cuts it now and then, and compares what each stream gives. */
+export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<FeedResult, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    const wrong: Array<string> = []
+    const complain = (what: string) => {
+      if (wrong.length < kept) wrong.push(what)
+    }
+    const counts = { valid: 0, invalid: 0, received: 0, connections: 0, reported: 0, reportable: 0, leftOut: 0 }
+    const followers = new Map<string, Follower>([
+      ["btcusdt@trade", followId("t", priced)],
+      [`${hanzi}usdt@trade`, followId("t", priced)],
+      ["btcusdt@aggTrade", followId("a", () => true)],
+      ["btcusdt@bookTicker", followUpdates("u")],
+      ["btcusdt@depth@100ms", followUpdates("U")]
+    ])
+    const expected = new Map<string, Array<unknown>>(wanted.map((stream) => [stream, []]))
+    const unread = () => [...expected.values()].reduce((sum, { length }) => sum + length, 0)
+    const nextFrame = wire(seed, (stream) => followers.get(stream)?.due() ?? 1)
+    let sent = 0
+    // Every stream begins with an event: what it is followed from.
+    const beginnings = wanted.map((stream): Message => JSON.stringify({ stream, data: samples[stream]?.(1) }))
+
+    // Whether the frame may be sent. What is due once it has been is noted.
+    const note = (message: Message): boolean => {
+      const truth = judge(message)
+      const queue = truth._tag === "Events" || truth._tag === "Broken" ? expected.get(truth.stream) : undefined
+      if (truth._tag === "Events" && queue !== undefined) {
+        const [data] = truth.data
+        const outcome = followers.get(truth.stream)?.take(data)
+        if (outcome === "jump") {
+          counts.leftOut++
+          return false
+        }
+        if (outcome === "event") queue.push(data)
+        counts.valid++
+      } else if (truth._tag === "Invalid" || (truth._tag === "Broken" && queue !== undefined)) {
+        counts.invalid++
+        counts.reportable++
+      }
+      // A notice would have the connection renewed, which is not the subject here.
+      return truth._tag !== "Answer" || !String(message).includes("erverShutdown")
+    }
+
+    const nextBatch = (): ReadonlyArray<Message> => {
+      const messages: Array<Message> = []
+      while (messages.length < batch && sent + messages.length < frames) {
+        const message = beginnings.shift() ?? nextFrame()
+        if (note(message)) messages.push(message)
+      }
+      if (Math.floor((sent + messages.length) / progressEvery) > Math.floor(sent / progressEvery)) onProgress?.(sent)
+      sent += messages.length
+      return messages
+    }
+
+    const room = Effect.unsafeMakeLatch(true)
+
+    const dial: Transport.Transport["dial"] = () =>
+      Effect.sync(() => {
+        counts.connections++
+        const begun = sent
+        let answers: Array<Message> = []
+        const subscribed = new Set<string>()
+        const asked = Effect.unsafeMakeLatch(false)
+        const pull: Transport.Socket["pull"] = Effect.suspend(() => {
+          const [first, ...others] = answers
+          answers = []
+          if (first !== undefined) return Effect.succeed([first, ...others] as const)
+          if (subscribed.size < wanted.length) {
+            asked.unsafeClose()
+            return Effect.zipRight(asked.await, pull)
+          }
+          if (sent - begun >= cutAfter && sent < frames) {
+            return new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.seconds(10) })
+          }
+          if (unread() > unreadAtMost) {
+            room.unsafeClose()
+            return Effect.zipRight(room.await, pull)
+          }
+          const [head, ...tail] = nextBatch()
+          if (head === undefined) return Effect.never
+          // Others have their turn too.
+          return Effect.as(Effect.yieldNow(), [head, ...tail] as const)
+        })
+        return {
+          protocol: "",
+          pull,
+          send: (message) =>
+            Effect.sync(() => {
+              const { id, method, params } = Request(message)
+              // Before the right answer come wrong ones.
+              const ids = [String(id + 1), `"${id}"`, "null", String(2 ** 53), `[${id}]`, "1e400"]
+              answers.push(...ids.map((other) => `{"result":null,"id":${other}}`), JSON.stringify({ result: null, id }))
+              counts.reportable += 3
+              if (method === "SUBSCRIBE") for (const stream of params) subscribed.add(stream)
+              asked.unsafeOpen()
+            }),
+          ping: Effect.void,
+          close: () => Effect.void,
+          terminate: Effect.void
+        }
+      })
+
+    let asked = 0
+    const rest = HttpClient.make((request) =>
+      Effect.sync(() => {
+        asked++
+        return HttpClientResponse.fromWeb(request, new Response("", { status: 500 }))
+      }))
+
+    const feed = yield* BinanceFeed.make({
+      venue: Venue.make({ ws: "ws://fuzz", rest: "http://fuzz" }),
+      connection: {
+        reconnect: { initialDelay: "1 millis", maxDelay: "1 millis", maxRetries: "unlimited", stableAfter: 0 },
+        messageTimeout: Duration.infinity,
+        pingInterval: Duration.infinity
+      }
+    }).pipe(Effect.provide(Layer.mergeAll(
+      Layer.succeed(Transport.Transport, {
+        capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+        dial
+      }),
+      Layer.succeed(HttpClient.HttpClient, rest)
+    )))
+
+    yield* Effect.forkScoped(Stream.runForEach(feed.events, (event) =>
+      Effect.sync(() => {
+        if (event._tag === "InvalidFrame") counts.reported++
+        if (event._tag === "EventsDropped") counts.reported += event.count
+        if (event._tag === "Gap" || event._tag === "Repaired") complain(`${event._tag} on ${JSON.stringify(event)}`)
+        if (event._tag === "Session" && event.event._tag === "Refused") complain(event.event.error.message)
+        if (event._tag === "Session" && event.event._tag === "Unanswered") complain("a request was not answered")
+      })))
+
+    const read = (stream: string) =>
+      Stream.runForEach(feed.raw(stream), (event) =>
+        Effect.sync(() => {
+          const due = expected.get(stream)?.shift()
+          if (MarketEvent.isGap(event)) complain(`a gap on ${stream}`)
+          else if (due === undefined) complain(`an event that was not sent on ${stream}: ${show(JSON.stringify(event.data))}`)
+          else if (!isDeepStrictEqual(due, event.data)) complain(`not what was sent on ${stream}: ${show(JSON.stringify(event.data))}`)
+          counts.received++
+          room.unsafeOpen()
+        }))
+    const reading = yield* Effect.forEach(wanted, (stream) => Effect.fork(read(stream)))
+
+    // All is sent, and read; and what is said of it, too.
+    const isOver = () =>
+      sent >= frames && unread() === 0 && counts.reported >= counts.reportable
+    yield* Effect.repeat(Effect.sync(isOver), { until: (over) => over, schedule: Schedule.spaced("10 millis") }).pipe(
+      Effect.raceFirst(Effect.flatMap(Effect.raceAll(reading.map(Fiber.join)), () => Effect.fail("a stream has ended"))),
+      Effect.catchAllCause((cause) => Effect.sync(() => complain(`a stream has ended: ${String(cause)}`))),
+      Effect.timeoutOption(Duration.seconds(30 + frames / 1_000)),
+      Effect.tap(Option.match({
+        onNone: () => Effect.sync(() => complain("it did not come to an end")),
+        onSome: () => Effect.void
+      }))
+    )
+    if (unread() > 0) complain(`${unread()} events never came`)
+    if (counts.reported !== counts.reportable) complain(`${counts.reported} invalid frames reported, of ${counts.reportable}`)
+    if (asked > 0) complain(`REST was asked ${asked} times`)
+    onProgress?.(frames)
+    return { frames, ...counts, wrong }
+  })
