@@ -1046,5 +1046,5 @@ describe("for ever", () => {
         reconnect: { initialDelay: "1 millis", stableAfter: 0, jitterFactor: 0 }
       }).pipe(Layer.provide(Layer.succeed(Transport.Transport, brief)))),
       Effect.withClock(swift)
-    ), 60_000)
+    ), 240_000)
 })
