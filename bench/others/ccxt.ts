@@ -1,0 +1,30 @@
+// https://docs.ccxt.com: `watchTrades` in a loop that goes on after an error, as the manual's samples have it.
+import ccxt from "ccxt"
+import type { Contestant } from "./contestant.ts"
+import { said, versionIn } from "./contestant.ts"
+
+export const contestant: Contestant = {
+  name: "ccxt pro",
+  version: versionIn("../node_modules/ccxt/package.json"),
+  configuration: "`new ccxt.pro.binance()` with its `urls` on loopback and only spot markets loaded; `watchTrades` in a loop that goes on after an error; defaults otherwise",
+  limit: undefined,
+  start: async ({ rest, symbol, ws }, reader) => {
+    const exchange = new ccxt.pro.binance({
+      options: { fetchMarkets: { types: ["spot"] } },
+      urls: { api: { public: `${rest}/api/v3`, ws: { spot: `${ws}/ws` } } }
+    })
+    await exchange.loadMarkets()
+    const market = exchange.market(symbol)
+    const watch = async () => {
+      for (;;) {
+        try {
+          for (const trade of await exchange.watchTrades(market.symbol)) reader.trade(Number(trade.id))
+        } catch (error) {
+          reader.told(`watchTrades rejected: ${said(error)}`)
+        }
+      }
+    }
+    void watch()
+    return { revive: undefined }
+  }
+}

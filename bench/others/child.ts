@@ -1,0 +1,44 @@
+// The process of one contestant: reads trades, and tells its parent of each. What it does to its own process is a result.
+import * as Schema from "effect/Schema"
+import { contestants } from "./contestants.ts"
+import type { Report } from "./report.ts"
+import { Start } from "./report.ts"
+
+const report = (message: Report) => {
+  process.send?.(message)
+}
+
+const { maxRetries, name, rest, symbol, ws } = Schema.decodeUnknownSync(Schema.parseJson(Start))(process.argv[2])
+const load = contestants.get(name)
+if (load === undefined) throw new Error(`there is no contestant ${name}`)
+const { contestant } = await load()
+
+report({
+  _tag: "About",
+  name: contestant.name,
+  version: contestant.version,
+  configuration: contestant.configuration,
+  limit: contestant.limit ?? null
+})
+
+// Nobody reads what they log, and they log much.
+process.on("disconnect", () => process.exit())
+
+const running = await contestant.start({ ws, rest, symbol, maxRetries: maxRetries ?? undefined }, {
+  trade: (id) => {
+    report({ _tag: "Trade", id })
+  },
+  missing: (from, to) => {
+    report({ _tag: "Missing", from: from ?? null, to: to ?? null })
+  },
+  told: (what) => {
+    report({ _tag: "Told", what })
+  }
+})
+
+process.on("message", (message) => {
+  if (message === "revive") {
+    report({ _tag: "Reviving", possible: running.revive !== undefined })
+    running.revive?.()
+  }
+})

@@ -1,0 +1,112 @@
+// A contestant as the bench sees it: a process, and what it has said so far.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { ChildProcess } from "node:child_process"
+import { fork } from "node:child_process"
+import type { Range } from "./judge.ts"
+import type { About, Start } from "./report.ts"
+import { Report } from "./report.ts"
+
+/** Everything that one contestant has read and said, across the processes it took. */
+export interface Log {
+  about: About | undefined
+  readonly ids: Array<number>
+  readonly missing: Array<Range>
+  readonly told: Array<string>
+  newest: number
+  /** When the latest trade came, by the monotonic clock. */
+  newestAt: number
+  revivable: boolean
+}
+
+export const emptyLog = (): Log => ({
+  about: undefined,
+  ids: [],
+  missing: [],
+  told: [],
+  newest: 0,
+  newestAt: Number.NEGATIVE_INFINITY,
+  revivable: false
+})
+
+export interface Client {
+  /** Why the process ended by itself, if it did. */
+  readonly crashed: () => string | undefined
+  readonly revive: Effect.Effect<void>
+}
+
+const decode = Schema.decodeUnknownOption(Report)
+
+const take = (log: Log, report: Report) => {
+  switch (report._tag) {
+    case "About":
+      log.about = report
+      break
+    case "Trade":
+      log.ids.push(report.id)
+      if (report.id > log.newest) {
+        log.newest = report.id
+        log.newestAt = performance.now()
+      }
+      break
+    case "Missing":
+      if (report.from !== null && report.to !== null) log.missing.push({ from: report.from, to: report.to })
+      break
+    case "Told":
+      log.told.push(report.what)
+      break
+    case "Reviving":
+      log.revivable = report.possible
+  }
+}
+
+// The sentence of a crash in what Node prints of it.
+const sentence = (text: string) => /^\w*Error.*$/m.exec(text)?.[0] ?? text.trim().split("\n").at(-1) ?? ""
+
+/** Starts a contestant's process, which lives as long as the scope. */
+export const start = (log: Log, options: Start): Effect.Effect<Client, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync((): Client & { readonly child: ChildProcess } => {
+      const child = fork(new URL("child.ts", import.meta.url), [JSON.stringify(options)], {
+        stdio: ["ignore", "ignore", "pipe", "ipc"]
+      })
+      let errors = ""
+      let crashed: string | undefined
+      child.stderr?.on("data", (chunk: Buffer) => {
+        errors = (errors + chunk.toString()).slice(-4_096)
+      })
+      child.on("message", (message) => {
+        Option.map(decode(message), (report) => {
+          take(log, report)
+        })
+      })
+      child.on("close", (code, signal) => {
+        crashed = `exit ${code ?? signal ?? ""}: ${sentence(errors)}`
+      })
+      return {
+        child,
+        crashed: () => crashed,
+        revive: Effect.sync(() => {
+          child.send("revive")
+        })
+      }
+    }),
+    ({ child }) =>
+      Effect.sync(() => {
+        child.kill("SIGKILL")
+      })
+  )
+
+/** Waits until something holds, at most so long, and says whether it does. */
+export const until = (holds: () => boolean, bound: Duration.DurationInput): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    const deadline = performance.now() + Duration.toMillis(bound)
+    return Effect.sync(holds).pipe(
+      Effect.repeat({ until: (held) => held || performance.now() >= deadline, schedule: Schedule.spaced("5 millis") }),
+      Effect.map(() => holds())
+    )
+  })

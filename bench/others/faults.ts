@@ -1,0 +1,59 @@
+// The faults that every contestant meets, in an order drawn from a seed: the same for all.
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import { Fault } from "holdfast/exchange"
+
+export interface Kind {
+  readonly name: string
+  readonly faults: ReadonlyArray<Fault.Fault>
+  /** How long after the faults it is that data stops: recovery is counted from then. */
+  readonly notice: Duration.Duration
+}
+
+const kind = (name: string, faults: ReadonlyArray<Fault.Fault>, notice: Duration.Duration = Duration.zero): Kind => ({
+  name,
+  faults,
+  notice
+})
+
+const close = (code: number) => kind(`close ${code}`, [Fault.Close({ code, reason: "on purpose" })])
+const notice = Duration.seconds(5)
+
+export const kinds: ReadonlyArray<Kind> = [
+  kind("RST", [Fault.Reset()]),
+  kind("FIN, no close frame", [Fault.Drop()]),
+  close(1000),
+  close(1001),
+  close(1011),
+  kind("malformed frame", [Fault.Malformed()]),
+  kind("restart, 3 s down", [Fault.Restart({ downtime: "3 seconds" })]),
+  kind("RST, then upgrade refused twice: 429, Retry-After 3 s", [
+    Fault.RefuseUpgrades({ times: 2, status: 429, retryAfter: "3" }),
+    Fault.Reset()
+  ]),
+  kind("RST, then upgrade refused twice: 503", [Fault.RefuseUpgrades({ times: 2, status: 503 }), Fault.Reset()]),
+  kind("serverShutdown, closed 5 s later", [Fault.Shutdown({ notice })], notice),
+  kind("silence, pings answered", [Fault.Silence()]),
+  kind("silence, nothing answered", [Fault.Vanish()])
+]
+
+export interface Scripted {
+  readonly kind: Kind
+  /** How long data must have flowed before it strikes. */
+  readonly calm: Duration.Duration
+}
+
+/**
+ * Each kind so many times. The calm is longer than the uptime after which these clients forget earlier failures, where
+ * they do (5 s), so that each fault is met afresh.
+ */
+export const script = (seed: number, times: number): ReadonlyArray<Scripted> =>
+  Random.shuffle(Array.from({ length: times }, () => kinds).flat()).pipe(
+    Effect.map(Chunk.toReadonlyArray),
+    Effect.flatMap(Effect.forEach((kind) =>
+      Effect.map(Random.nextRange(6_000, 7_000), (calm): Scripted => ({ kind, calm: Duration.millis(calm) })))),
+    Effect.withRandom(Random.make(seed)),
+    Effect.runSync
+  )

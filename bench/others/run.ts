@@ -1,0 +1,189 @@
+// One contestant against an exchange of its own: through all faults, against a server that accepts and then closes, and
+// past its last retry.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { Exchange, Fault, Market } from "holdfast/exchange"
+import type { Log } from "./client.ts"
+import * as Client from "./client.ts"
+import type { Scripted } from "./faults.ts"
+import type { Strike, Verdict } from "./judge.ts"
+import { judge } from "./judge.ts"
+
+export interface Settings {
+  readonly seed: number
+  /** How long data may be missing before a fault counts as never noticed. */
+  readonly bound: Duration.Duration
+  readonly script: ReadonlyArray<Scripted>
+}
+
+/** What came of the faults. */
+export interface Faults {
+  readonly verdict: Verdict
+  readonly strikes: ReadonlyArray<Strike>
+}
+
+/** What came of accept-then-close. */
+export interface Storm {
+  readonly dialsPerMinute: number
+  /** Milliseconds until data came again once the server stayed open. Null: not within the bound. */
+  readonly recovered: number | null
+}
+
+/** What came of an outage longer than its patience. */
+export interface LastRetry {
+  /** The option that limits its retries. Null: it has none. */
+  readonly limit: string | null
+  /** The last thing that it said during the outage. Null: nothing. */
+  readonly lastWord: string | null
+  /** Whether it had said the same before: then nobody can tell the last retry from any other. */
+  readonly saidBefore: boolean
+  /** Whether data came again without help once the server was back. */
+  readonly returned: boolean
+  /** Whether data came again after the documented way to go on. Null: there is none, or it was not needed. */
+  readonly revived: boolean | null
+}
+
+const instrument = Market.instruments[0]
+if (instrument === undefined) throw new Error("there is no instrument")
+const { symbol } = instrument
+
+// The exchange neither limits dials nor drops who answers no pings: a pulled cable brings no FIN, and each contestant
+// is measured by itself.
+const exchange = (seed: number) =>
+  Exchange.make({
+    seed,
+    instruments: [instrument],
+    tradesPerSecond: 20,
+    pongTimeout: "1 hour",
+    limits: { dialsPerFiveMinutes: Number.MAX_SAFE_INTEGER }
+  })
+
+const targetOf = (name: string, { restUrl, wsUrl }: Exchange.Exchange, maxRetries: number | null = null) => ({
+  name,
+  ws: wsUrl,
+  rest: restUrl,
+  symbol,
+  maxRetries
+})
+
+const newestIn = (exchange: Exchange.Exchange) => (exchange.markets.get(symbol)?.trades.nextKey(1) ?? 1) - 1
+
+const dialsOf = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
+  const { accepted, refused } = yield* exchange.stats
+  return accepted + refused
+})
+
+const patience = Duration.minutes(1)
+
+// The first trade, after which everything counts.
+const begin = Effect.fnUntraced(function*(log: Log, target: ReturnType<typeof targetOf>) {
+  const client = yield* Client.start(log, target)
+  const before = log.ids.length
+  if (!(yield* Client.until(() => log.ids.length > before || client.crashed() !== undefined, patience))) {
+    return yield* Effect.dieMessage(`${target.name} did not start`)
+  }
+  const crashed = client.crashed()
+  return crashed === undefined ? client : yield* Effect.dieMessage(`${target.name} did not start: ${crashed}`)
+})
+
+/** Milliseconds until a trade after `id` was read; null when none was within the bound. */
+const recovery = (log: Log, client: Client.Client, id: number, since: number, bound: Duration.Duration) =>
+  Effect.map(
+    Client.until(() => log.newest > id || client.crashed() !== undefined, bound),
+    () => log.newest > id ? Math.max(0, log.newestAt - since) : null
+  )
+
+const isFlowing = (log: Log) => performance.now() - log.newestAt < 500
+
+export const faults = (name: string, { bound, script, seed }: Settings, progress: (strike: Strike) => void) =>
+  Effect.scoped(Effect.gen(function*() {
+    const market = yield* exchange(seed)
+    const target = targetOf(name, market)
+    const log = Client.emptyLog()
+    let client = yield* begin(log, target)
+    const first = log.ids[0] ?? 0
+    const strikes: Array<Strike> = []
+
+    for (const { calm, kind } of script) {
+      yield* Effect.sleep(calm)
+      yield* Client.until(() => isFlowing(log), bound)
+      let since = performance.now()
+      let id = newestIn(market)
+      yield* Effect.forEach(kind.faults, market.fault, { discard: true })
+      if (Duration.greaterThan(kind.notice, Duration.zero)) {
+        yield* Effect.sleep(kind.notice)
+        since = performance.now()
+        id = newestIn(market)
+      }
+      const recovered = yield* recovery(log, client, id, since, bound)
+      const crashed = client.crashed() ?? null
+      let help: Strike["help"] = "none"
+      if (recovered === null && crashed === null) {
+        help = "reset"
+        yield* market.fault(Fault.Reset())
+        if ((yield* recovery(log, client, newestIn(market), performance.now(), bound)) === null) help = "restart"
+      }
+      if (crashed !== null || help === "restart") {
+        help = "restart"
+        client = yield* begin(log, target)
+      }
+      const strike: Strike = { kind: kind.name, recovered, help, crashed }
+      strikes.push(strike)
+      progress(strike)
+    }
+
+    // What is still being repaired has a moment to arrive, and what happens meanwhile is not asked for.
+    const last = newestIn(market)
+    yield* Client.until(() => log.newest >= last, bound)
+    yield* Effect.sleep("3 seconds")
+    const verdict = judge({ from: first, to: last }, log.ids, log.missing)
+    return { about: log.about, result: { verdict, strikes } satisfies Faults }
+  }))
+
+export const storm = (name: string, { bound, seed }: Settings) =>
+  Effect.scoped(Effect.gen(function*() {
+    const market = yield* exchange(seed)
+    const log = Client.emptyLog()
+    const client = yield* begin(log, targetOf(name, market))
+    yield* Effect.sleep("7 seconds")
+    const before = yield* dialsOf(market)
+    yield* market.fault(Fault.Close({ code: 1011, reason: "overloaded" })).pipe(
+      Effect.repeat(Schedule.spaced("5 millis")),
+      Effect.timeoutOption("1 minute")
+    )
+    const dialsPerMinute = (yield* dialsOf(market)) - before
+    const recovered = yield* recovery(log, client, newestIn(market), performance.now(), bound)
+    const result: Storm = { dialsPerMinute, recovered }
+    return result
+  }))
+
+const retries = 3
+
+export const lastRetry = (name: string, { bound, seed }: Settings) =>
+  Effect.scoped(Effect.gen(function*() {
+    const market = yield* exchange(seed)
+    const log = Client.emptyLog()
+    const client = yield* begin(log, targetOf(name, market, retries))
+    yield* Effect.sleep("7 seconds")
+    log.told.length = 0
+    yield* market.fault(Fault.Restart({ downtime: "45 seconds" }))
+    const told = log.told.map((word) => word.replaceAll(String(market.port), "…"))
+    const lastWord = told.at(-1) ?? null
+    const back = newestIn(market)
+    const returned = (yield* recovery(log, client, back, performance.now(), bound)) !== null
+    let revived: boolean | null = null
+    if (!returned && client.crashed() === undefined) {
+      yield* client.revive
+      const again = yield* recovery(log, client, newestIn(market), performance.now(), Duration.seconds(30))
+      revived = log.revivable ? again !== null : null
+    }
+    const result: LastRetry = {
+      limit: log.about?.limit ?? null,
+      lastWord: client.crashed() ?? lastWord,
+      saidBefore: lastWord !== null && told.slice(0, -1).includes(lastWord),
+      returned,
+      revived
+    }
+    return result
+  }))
