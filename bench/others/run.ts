@@ -81,7 +81,7 @@ const begin = Effect.fnUntraced(function*(log: Log, target: ReturnType<typeof ta
   const client = yield* Client.start(log, target)
   const before = log.ids.length
   if (!(yield* Client.until(() => log.ids.length > before || client.crashed() !== undefined, patience))) {
-    return yield* Effect.dieMessage(`${target.name} did not start`)
+    return yield* Effect.dieMessage(`${target.name} did not start: ${log.told.at(-1) ?? "it says nothing"}`)
   }
   const crashed = client.crashed()
   return crashed === undefined ? client : yield* Effect.dieMessage(`${target.name} did not start: ${crashed}`)
