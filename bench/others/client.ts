@@ -106,7 +106,7 @@ export const until = (holds: () => boolean, bound: Duration.DurationInput): Effe
   Effect.suspend(() => {
     const deadline = performance.now() + Duration.toMillis(bound)
     return Effect.sync(holds).pipe(
-      Effect.repeat({ until: (held) => held || performance.now() >= deadline, schedule: Schedule.spaced("5 millis") }),
+      Effect.repeat({ until: (held) => held || performance.now() >= deadline, schedule: Schedule.spaced("10 millis") }),
       Effect.map(() => holds())
     )
   })

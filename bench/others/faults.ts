@@ -34,6 +34,10 @@ export const kinds: ReadonlyArray<Kind> = [
     Fault.Reset()
   ]),
   kind("RST, then upgrade refused twice: 503", [Fault.RefuseUpgrades({ times: 2, status: 503 }), Fault.Reset()]),
+  kind("RST, then upgrade answered 15 s late", [
+    Fault.DelayUpgrades({ times: 1, delay: "15 seconds" }),
+    Fault.Reset()
+  ]),
   kind("serverShutdown, closed 5 s later", [Fault.Shutdown({ notice })], notice),
   kind("silence, pings answered", [Fault.Silence()]),
   kind("silence, nothing answered", [Fault.Vanish()])
@@ -46,14 +50,14 @@ export interface Scripted {
 }
 
 /**
- * Each kind so many times. The calm is longer than the uptime after which these clients forget earlier failures, where
- * they do (5 s), so that each fault is met afresh.
+ * Each kind once. The calm before is longer than the longest after which these clients forget earlier failures, where
+ * they do (30 s), so that each fault is met afresh.
  */
-export const script = (seed: number, times: number): ReadonlyArray<Scripted> =>
-  Random.shuffle(Array.from({ length: times }, () => kinds).flat()).pipe(
+export const script = (seed: number): ReadonlyArray<Scripted> =>
+  Random.shuffle(kinds).pipe(
     Effect.map(Chunk.toReadonlyArray),
     Effect.flatMap(Effect.forEach((kind) =>
-      Effect.map(Random.nextRange(6_000, 7_000), (calm): Scripted => ({ kind, calm: Duration.millis(calm) })))),
+      Effect.map(Random.nextRange(31_000, 32_000), (calm): Scripted => ({ kind, calm: Duration.millis(calm) })))),
     Effect.withRandom(Random.make(seed)),
     Effect.runSync
   )

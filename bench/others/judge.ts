@@ -54,8 +54,10 @@ export interface Strike {
 export interface Recovery {
   readonly kind: string
   readonly strikes: number
-  /** How many were not recovered from within the bound, or crashed the process. */
-  readonly failed: number
+  /** How many were not recovered from within the bound. */
+  readonly unnoticed: number
+  /** How many ended the process. */
+  readonly crashes: number
   /** The median of the others, in milliseconds. Null when there are none. */
   readonly median: number | null
 }
@@ -68,10 +70,26 @@ export const median = (values: ReadonlyArray<number>): number | null => {
   return upper === undefined || lower === undefined ? null : (lower + upper) / 2
 }
 
-/** Sums up by kind, in the order of the kinds. */
-export const recoveries = (kinds: ReadonlyArray<string>, strikes: ReadonlyArray<Strike>): ReadonlyArray<Recovery> =>
-  kinds.map((kind) => {
-    const mine = strikes.filter((strike) => strike.kind === kind)
-    const times = mine.flatMap(({ crashed, recovered }) => recovered === null || crashed !== null ? [] : [recovered])
-    return { kind, strikes: mine.length, failed: mine.length - times.length, median: median(times) }
-  })
+/** Sums up the faults of one kind. */
+export const recovery = (kind: string, strikes: ReadonlyArray<Strike>): Recovery => {
+  const mine = strikes.filter((strike) => strike.kind === kind)
+  const alive = mine.filter(({ crashed }) => crashed === null)
+  const times = alive.flatMap(({ recovered }) => recovered === null ? [] : [recovered])
+  return {
+    kind,
+    strikes: mine.length,
+    unnoticed: alive.length - times.length,
+    crashes: mine.length - alive.length,
+    median: median(times)
+  }
+}
+
+/** Adds up the verdicts of several runs. */
+export const sum = (verdicts: ReadonlyArray<Verdict>): Verdict =>
+  verdicts.reduce((a, b) => ({
+    expected: a.expected + b.expected,
+    lost: a.lost + b.lost,
+    declared: a.declared + b.declared,
+    repeated: a.repeated + b.repeated,
+    outOfOrder: a.outOfOrder + b.outOfOrder
+  }), { expected: 0, lost: 0, declared: 0, repeated: 0, outOfOrder: 0 })

@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
 import { contestants } from "./contestants.ts"
-import { kinds, script } from "./faults.ts"
+import { kinds } from "./faults.ts"
+import { sum } from "./judge.ts"
 import * as Run from "./run.ts"
 import type { Result, Results } from "./table.ts"
 import { toMarkdown } from "./table.ts"
@@ -29,26 +30,30 @@ const { values } = parseArgs({
 
 const seed = Number(values.seed)
 const times = Number(values.times)
-const settings: Run.Settings = { seed, bound: Duration.seconds(Number(values.bound)), script: script(seed, times) }
+const settings = (round: number): Run.Settings => ({ seed: seed + round, bound: Duration.seconds(Number(values.bound)) })
 
 const say = (text: string) => Effect.sync(() => process.stderr.write(`${text}\n`))
 
+// Every round has a process and an exchange of its own, so that all can run at once.
 const one = (name: string) =>
   Effect.gen(function*() {
-    const { faults, lastRetry, storm } = yield* Effect.all({
-      faults: Run.faults(name, settings, ({ crashed, help, kind, recovered }) => {
-        const outcome = crashed ?? (recovered === null ? `not recovered, ${help}` : `${Math.round(recovered)} ms`)
-        process.stderr.write(`${name}: ${kind}: ${outcome}\n`)
-      }),
-      storm: Run.storm(name, settings),
-      lastRetry: Run.lastRetry(name, settings)
+    const { lastRetry, rounds, storm } = yield* Effect.all({
+      rounds: Effect.forEach(Array.from({ length: times }, (_, i) => i), (round) =>
+        Run.faults(name, settings(round), ({ crashed, help, kind, recovered }) => {
+          const outcome = crashed ?? (recovered === null ? `not recovered, ${help}` : `${Math.round(recovered)} ms`)
+          process.stderr.write(`${name}: ${kind}: ${outcome}\n`)
+        }), { concurrency: "unbounded" }),
+      storm: Run.storm(name, settings(0)),
+      lastRetry: Run.lastRetry(name, settings(0))
     }, { concurrency: "unbounded" })
     yield* say(`${name}: done`)
+    const about = rounds[0]?.about
     const result: Result = {
-      name: faults.about?.name ?? name,
-      version: faults.about?.version ?? "",
-      configuration: faults.about?.configuration ?? "",
-      faults: faults.result,
+      name: about?.name ?? name,
+      version: about?.version ?? "",
+      configuration: about?.configuration ?? "",
+      verdict: sum(rounds.map(({ verdict }) => verdict)),
+      strikes: rounds.flatMap(({ strikes }) => strikes),
       storm,
       lastRetry
     }
@@ -58,12 +63,8 @@ const one = (name: string) =>
 const program = Effect.gen(function*() {
   const loop = monitorEventLoopDelay({ resolution: 10 })
   loop.enable()
-  // A second apart, so that they do not load their code all at once. Almost all of the time is waiting.
-  const all = yield* Effect.forEach(
-    values.only,
-    (name, i) => Effect.zipRight(Effect.sleep(Duration.seconds(3 * i)), one(name)),
-    { concurrency: "unbounded" }
-  )
+  // Almost all of the time is waiting.
+  const all = yield* Effect.forEach(values.only, one, { concurrency: "unbounded" })
   const results: Results = {
     seed,
     times,

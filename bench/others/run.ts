@@ -6,19 +6,20 @@ import * as Schedule from "effect/Schedule"
 import { Exchange, Fault, Market } from "holdfast/exchange"
 import type { Log } from "./client.ts"
 import * as Client from "./client.ts"
-import type { Scripted } from "./faults.ts"
+import { script } from "./faults.ts"
 import type { Strike, Verdict } from "./judge.ts"
 import { judge } from "./judge.ts"
+import type { About } from "./report.ts"
 
 export interface Settings {
   readonly seed: number
   /** How long data may be missing before a fault counts as never noticed. */
   readonly bound: Duration.Duration
-  readonly script: ReadonlyArray<Scripted>
 }
 
 /** What came of the faults. */
 export interface Faults {
+  readonly about: About | undefined
   readonly verdict: Verdict
   readonly strikes: ReadonlyArray<Strike>
 }
@@ -76,16 +77,21 @@ const dialsOf = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
 
 const patience = Duration.minutes(1)
 
-// The first trade, after which everything counts.
-const begin = Effect.fnUntraced(function*(log: Log, target: ReturnType<typeof targetOf>) {
-  const client = yield* Client.start(log, target)
-  const before = log.ids.length
-  if (!(yield* Client.until(() => log.ids.length > before || client.crashed() !== undefined, patience))) {
-    return yield* Effect.dieMessage(`${target.name} did not start: ${log.told.at(-1) ?? "it says nothing"}`)
-  }
-  const crashed = client.crashed()
-  return crashed === undefined ? client : yield* Effect.dieMessage(`${target.name} did not start: ${crashed}`)
-})
+// One at a time: a process that loads its code takes a whole core for a while.
+const starting = Effect.unsafeMakeSemaphore(1)
+
+// Up to the first trade, after which everything counts. What goes wrong before is not held against anybody.
+const begin = (log: Log, target: ReturnType<typeof targetOf>) =>
+  Effect.gen(function*() {
+    const before = log.ids.length
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const client = yield* Client.start(log, target)
+      yield* Client.until(() => log.ids.length > before || client.crashed() !== undefined, patience)
+      if (log.ids.length > before) return client
+      log.told.push(client.crashed() ?? "no trade came")
+    }
+    return yield* Effect.dieMessage(`${target.name} did not start: ${log.told.at(-1) ?? ""}`)
+  }).pipe(starting.withPermits(1))
 
 /** Milliseconds until a trade after `id` was read; null when none was within the bound. */
 const recovery = (log: Log, client: Client.Client, id: number, since: number, bound: Duration.Duration) =>
@@ -96,7 +102,8 @@ const recovery = (log: Log, client: Client.Client, id: number, since: number, bo
 
 const isFlowing = (log: Log) => performance.now() - log.newestAt < 500
 
-export const faults = (name: string, { bound, script, seed }: Settings, progress: (strike: Strike) => void) =>
+/** Each kind of fault once, in the order that the seed gives. */
+export const faults = (name: string, { bound, seed }: Settings, progress: (strike: Strike) => void) =>
   Effect.scoped(Effect.gen(function*() {
     const market = yield* exchange(seed)
     const target = targetOf(name, market)
@@ -105,7 +112,7 @@ export const faults = (name: string, { bound, script, seed }: Settings, progress
     const first = log.ids[0] ?? 0
     const strikes: Array<Strike> = []
 
-    for (const { calm, kind } of script) {
+    for (const { calm, kind } of script(seed)) {
       yield* Effect.sleep(calm)
       yield* Client.until(() => isFlowing(log), bound)
       let since = performance.now()
@@ -138,7 +145,8 @@ export const faults = (name: string, { bound, script, seed }: Settings, progress
     yield* Client.until(() => log.newest >= last, bound)
     yield* Effect.sleep("3 seconds")
     const verdict = judge({ from: first, to: last }, log.ids, log.missing)
-    return { about: log.about, result: { verdict, strikes } satisfies Faults }
+    const result: Faults = { about: log.about, verdict, strikes }
+    return result
   }))
 
 export const storm = (name: string, { bound, seed }: Settings) =>

@@ -1,14 +1,15 @@
 // The results as Markdown.
-import type { Recovery, Strike } from "./judge.ts"
-import { recoveries } from "./judge.ts"
-import type { Faults, LastRetry, Storm } from "./run.ts"
+import type { Recovery, Strike, Verdict } from "./judge.ts"
+import { recovery } from "./judge.ts"
+import type { LastRetry, Storm } from "./run.ts"
 
 /** All results of one contestant. */
 export interface Result {
   readonly name: string
   readonly version: string
   readonly configuration: string
-  readonly faults: Faults
+  readonly verdict: Verdict
+  readonly strikes: ReadonlyArray<Strike>
   readonly storm: Storm
   readonly lastRetry: LastRetry
 }
@@ -28,67 +29,64 @@ export interface Results {
 const row = (cells: ReadonlyArray<string>) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
 
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>) =>
-  [row(head), row(head.map((_, i) => i === 0 ? "---" : "---")), ...rows.map(row)].join("\n")
+  [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n")
 
 const seconds = (millis: number) => millis < 100 ? "< 0.1 s" : `${(millis / 1_000).toFixed(1)} s`
 
 const count = (number: number) => number.toLocaleString("en")
 
-const unnoticed = (strikes: ReadonlyArray<Strike>) =>
-  strikes.filter(({ crashed, recovered }) => recovered === null && crashed === null).length
+const time = (boundSeconds: number) => ({ crashes, median, strikes, unnoticed }: Recovery) =>
+  [
+    ...(median === null ? [] : [seconds(median)]),
+    ...(unnoticed === 0 ? [] : [unnoticed === strikes ? `not in ${boundSeconds} s` : `${unnoticed} of ${strikes} not`]),
+    ...(crashes === 0 ? [] : [crashes === strikes ? "crash" : `${crashes} of ${strikes} crashed`])
+  ].join("; ")
 
-const crashes = (strikes: ReadonlyArray<Strike>) => strikes.filter(({ crashed }) => crashed !== null).length
-
-const time = ({ failed, median, strikes }: Recovery) =>
-  median === null ? "never" : failed === 0 ? seconds(median) : `${seconds(median)}, ${failed} of ${strikes} never`
-
-const patience = ({ lastWord, limit, returned, revived, saidBefore }: LastRetry) => {
-  const word = lastWord === null ? "says nothing" : `says: ${lastWord}${saidBefore ? " (as after every failure)" : ""}`
+const patience = (boundSeconds: number) => ({ lastWord, limit, returned, revived, saidBefore }: LastRetry) => {
+  const word = lastWord === null ? "nothing" : `${lastWord}${saidBefore ? " (as after every failure)" : ""}`
   const later = returned
-    ? "comes back by itself"
+    ? "came back by itself"
     : revived === null
-    ? "stays down"
+    ? `was not back in ${boundSeconds} s`
     : revived
-    ? "stays down; goes on when asked to"
-    : "stays down, also when asked to go on"
-  return [limit === null ? "none: retries for ever" : `\`${limit}\``, word, later]
+    ? "stayed down, and went on when asked to"
+    : "stayed down, also when asked to go on"
+  return [limit === null ? "none" : `\`${limit}\``, word, later]
 }
 
 /** The tables of the README. */
-export const toMarkdown = ({ boundSeconds, contestants, kinds, times }: Results): string => {
-  const names = contestants.map(({ name, version }) => `${name} ${version}`)
-  const summaries = contestants.map(({ faults }) => recoveries(kinds, faults.strikes))
+export const toMarkdown = ({ boundSeconds, contestants, kinds, loopDelay, node, seed, times }: Results): string => {
+  const timeOf = time(boundSeconds)
+  const patienceOf = patience(boundSeconds)
   return [
     table(
-      ["client", "trades", "lost", "repeated", "out of order", `not recovered in ${boundSeconds} s`, "crashes", "dials a minute, accept-then-close"],
-      contestants.map(({ faults: { strikes, verdict }, storm }, i) => [
-        names[i] ?? "",
-        count(verdict.expected),
-        count(verdict.lost),
-        count(verdict.repeated),
-        count(verdict.outOfOrder),
-        `${unnoticed(strikes)} of ${strikes.length}`,
-        String(crashes(strikes)),
-        `${storm.dialsPerMinute}${storm.recovered === null ? ", then never back" : ""}`
-      ])
+      ["client", "trades", "lost", "repeated", "out of order", `faults not recovered from in ${boundSeconds} s`, "crashes", "dials in a minute of accept-then-close"],
+      contestants.map(({ name, storm, strikes, verdict, version }) => {
+        const all = kinds.map((kind) => recovery(kind, strikes))
+        return [
+          `${name} ${version}`,
+          count(verdict.expected),
+          verdict.declared === 0 ? count(verdict.lost) : `${count(verdict.lost)} (${count(verdict.declared)} declared)`,
+          count(verdict.repeated),
+          count(verdict.outOfOrder),
+          `${all.reduce((sum, { unnoticed }) => sum + unnoticed, 0)} of ${strikes.length}`,
+          String(all.reduce((sum, { crashes }) => sum + crashes, 0)),
+          `${storm.dialsPerMinute}${storm.recovered === null ? `, then not back in ${boundSeconds} s` : ""}`
+        ]
+      })
     ),
-    `Time from the fault to the next trade, median of ${times}:`,
+    `From the fault to the next trade, the median of ${times}:`,
     table(
       ["fault", ...contestants.map(({ name }) => name)],
-      kinds.map((kind, i) => [
-        kind,
-        ...summaries.map((summary) => {
-          const recovery = summary[i]
-          return recovery === undefined ? "" : time(recovery)
-        })
-      ])
+      kinds.map((kind) => [kind, ...contestants.map(({ strikes }) => timeOf(recovery(kind, strikes)))])
     ),
-    "A server that is down for longer than the retries last (three, where they can be limited):",
+    "A server that is down for 45 seconds, longer than three retries last, where their number can be limited:",
     table(
-      ["client", "limit", "at the end of the outage it", "when the server is back it"],
-      contestants.map(({ lastRetry, name }) => [name, ...patience(lastRetry)])
+      ["client", "limit", "its last word during the outage", "once the server was back, it"],
+      contestants.map(({ lastRetry, name }) => [name, ...patienceOf(lastRetry)])
     ),
     "How each was configured:",
-    table(["client", "configuration"], contestants.map(({ configuration, name }) => [name, configuration]))
+    table(["client", "configuration"], contestants.map(({ configuration, name }) => [name, configuration])),
+    `Node ${node}, seed ${seed}. The exchange's own event loop was late by ${loopDelay.p99} ms at the 99th percentile, and by ${loopDelay.max} ms at most.`
   ].join("\n\n")
 }

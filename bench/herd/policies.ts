@@ -1,0 +1,62 @@
+// The policies that are compared. All start at a second, double, and are capped at a minute; they differ in chance alone.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import { ReconnectPolicy } from "holdfast"
+import type { Wait } from "./model.ts"
+
+const { backoffMultiplier, initialDelay, jitterFactor, maxDelay } = ReconnectPolicy.defaults
+
+const ladder = ReconnectPolicy.exponential(initialDelay, backoffMultiplier)
+const capped = ladder.pipe(ReconnectPolicy.capped(maxDelay))
+
+const drawn = (draw: (nominal: number, chance: number) => number): Wait =>
+  Schedule.modifyDelayEffect(capped, (_, delay) =>
+    Effect.map(Random.next, (chance) => Duration.millis(draw(Duration.toMillis(delay), chance))))
+
+export interface Policy {
+  readonly name: string
+  readonly words: string
+  readonly wait: Wait
+}
+
+export const policies: ReadonlyArray<Policy> = [
+  { name: "no jitter", words: "min(2ⁿ, 60)", wait: capped },
+  {
+    name: "jitter, then cap",
+    words: "min(2ⁿ ± 25 %, 60)",
+    wait: ladder.pipe(
+      Schedule.jitteredWith({ min: 1 - jitterFactor, max: 1 + jitterFactor }),
+      ReconnectPolicy.capped(maxDelay)
+    )
+  },
+  {
+    name: "equal jitter",
+    words: "b = min(2ⁿ, 60); from b/2 to b",
+    wait: drawn((nominal, chance) => nominal / 2 + chance * nominal / 2)
+  },
+  { name: "full jitter", words: "b = min(2ⁿ, 60); from 0 to b", wait: drawn((nominal, chance) => chance * nominal) },
+  {
+    name: "Holdfast",
+    words: "b = min(2ⁿ, 60); from b − 25 % to min(b + 25 %, 60)",
+    wait: ReconnectPolicy.schedule({ ...ReconnectPolicy.defaults, maxRetries: "unlimited" })
+  }
+]
+
+/** The end of a long and good connection, which all had when the server went. */
+export const lost: ReconnectPolicy.Loss = {
+  opened: true,
+  openFor: Duration.hours(1),
+  messages: 1_000,
+  floor: Option.none()
+}
+
+/** A dial that was refused. */
+export const refused: ReconnectPolicy.Loss = {
+  opened: false,
+  openFor: Duration.zero,
+  messages: 0,
+  floor: Option.none()
+}
