@@ -1,6 +1,5 @@
 // A herd: many clients that lose the same server at the same moment, in virtual time. Pure: the same seed, the same
 // numbers.
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Schedule from "effect/Schedule"
@@ -42,14 +41,18 @@ const second = 1_000 / tickMillis
 /** Lets every client follow the same policy, each with draws of its own. */
 export const run = (policy: Wait, lost: ReconnectPolicy.Loss, refused: ReconnectPolicy.Loss, herd: Herd): Outcome => {
   const { acceptsPerSecond, downSeconds } = herd.server
-  const context = Context.make(Random.Random, Random.make(herd.seed))
+  const random = Random.make(herd.seed)
   const ticks: Array<Array<number> | undefined> = []
-  const states: Array<unknown> = Array.from({ length: herd.clients }, () => policy.initial)
+  const initial: unknown = policy.initial
+  const states = Array.from({ length: herd.clients }, () => initial)
   const dials: Array<number> = []
   const back: Array<number> = []
 
   const plan = (client: number, now: number, life: ReconnectPolicy.Loss) => {
-    const [state, , decision] = Effect.runSync(Effect.provide(policy.step(now, life, states[client]), context))
+    const stepped: readonly [unknown, unknown, ScheduleDecision.ScheduleDecision] = Effect.runSync(
+      Effect.withRandom(policy.step(now, life, states[client]), random)
+    )
+    const [state, , decision] = stepped
     states[client] = state
     if (ScheduleDecision.isDone(decision)) return
     const at = Math.ceil(Math.max(ScheduleIntervals.start(decision.intervals), now) / tickMillis)
