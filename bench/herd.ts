@@ -35,7 +35,7 @@ const results = policies.map(({ name, wait, words }) => {
 const count = (number: number) => number.toLocaleString("en")
 
 const table = [
-  "| policy | the n-th wait, in seconds | busiest second | busiest second once the server is back | dials in all | 99 % back after |",
+  "| policy | wait, in seconds, n from 0 | busiest second | busiest second once the server is back | dials in all | 99 % back after |",
   "| --- | --- | --- | --- | --- | --- |",
   ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, words }) =>
     `| ${name} | ${words} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)

@@ -10,10 +10,10 @@ export interface Panel {
 
 const width = 860
 const left = 64
-const right = 16
+const right = 30
 const panel = 96
 const gap = 44
-const top = 30
+const top = 44
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
@@ -72,8 +72,8 @@ text { fill: #9198a1 }
 .limit { stroke: #f85149 }
 }
 </style>
-${text({ x: left, y: 14 }, `Dials a second. Grey: the server is down. Dashed: what it accepts, ${server.acceptsPerSecond} a second.`, "tick")}
-${drawn.map((part, i) => `<g transform="translate(0 ${i === 0 ? 14 : 14})">\n${part}\n</g>`).join("\n")}
+${text({ x: left, y: 16 }, `Dials a second. Grey: the server is down. Dashed: what it accepts, ${server.acceptsPerSecond} a second.`, "tick")}
+${drawn.join("\n")}
 </svg>
 `
 }

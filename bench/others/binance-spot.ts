@@ -6,7 +6,7 @@ import { idOf, said, versionIn } from "./contestant.ts"
 export const contestant: Contestant = {
   name: "@binance/spot",
   version: versionIn("../node_modules/@binance/spot/package.json"),
-  configuration: "`new Spot({ configurationWebsocketStreams: { wsURL } })`, `connect()`, `connection.trade({ symbol })`; defaults otherwise; an `error` listener",
+  configuration: "`new Spot({ configurationWebsocketStreams: { wsURL } })`, `connect()`, `connection.trade({ symbol })`; defaults otherwise; an `error` listener; its README asks for Node 22.12 or later",
   limit: undefined,
   start: async ({ symbol, ws }, reader) => {
     const client = new Spot({ configurationWebsocketStreams: { wsURL: ws } })

@@ -1,4 +1,4 @@
-// https://github.com/sieblyio/binance: the README's WebsocketClient with `wsUrl`, the documented override of the URL.
+// https://github.com/sieblyio/binance: the README's WebsocketClient with `wsUrl`, which its types have for the URL.
 import { WebsocketClient } from "binance"
 import type { Contestant } from "./contestant.ts"
 import { idOf, said, versionIn } from "./contestant.ts"
@@ -8,7 +8,7 @@ const quiet = { trace: () => undefined, info: () => undefined, error: () => unde
 export const contestant: Contestant = {
   name: "binance",
   version: versionIn("../node_modules/binance/package.json"),
-  configuration: "`new WebsocketClient({ wsUrl })`, `subscribe(\"btcusdt@trade\", \"main\")`, raw `message` events; defaults otherwise (heartbeat on)",
+  configuration: "`new WebsocketClient({ wsUrl })` (an option of its types), `subscribe(\"btcusdt@trade\", \"main\")`, raw `message` events; defaults otherwise (heartbeat on)",
   limit: undefined,
   start: async ({ symbol, ws }, reader) => {
     const client = new WebsocketClient({ wsUrl: ws }, quiet)

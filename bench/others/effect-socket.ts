@@ -9,7 +9,7 @@ import { said, tradeIn, versionIn } from "./contestant.ts"
 export const contestant: Contestant = {
   name: "@effect/platform Socket",
   version: versionIn("../../node_modules/@effect/platform/package.json"),
-  configuration: "`Socket.makeWebSocket(url, { closeCodeIsError: () => true })` (by default a dropped connection ends it as a success), `socket.runRaw` under `Effect.retry` with `exponential(\"1 second\")`, `union(spaced(\"10 seconds\"))`, `jittered`; the stream in the URL",
+  configuration: "`Socket.makeWebSocket(url, { closeCodeIsError: () => true })` (by default a dropped connection ends it as a success), `socket.runRaw` under `Effect.retry` with `exponential(\"1 second\")`, `union(spaced(\"10 seconds\"))`, `jittered`, one schedule for all its life; the stream in the URL",
   limit: "Schedule.recurs",
   start: ({ maxRetries, symbol, ws }, reader) => {
     const unlimited = Schedule.exponential("1 second").pipe(Schedule.union(Schedule.spaced("10 seconds")), Schedule.jittered)
