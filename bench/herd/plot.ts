@@ -45,8 +45,8 @@ export const plot = (panels: ReadonlyArray<Panel>, { clients, server }: Herd, se
       `<path d="${bars.join("")}" class="dials"/>`,
       line(x(server.downSeconds), y(server.acceptsPerSecond), width - right, y(server.acceptsPerSecond), "limit"),
       text({ x: left, y: base - panel - 8 }, name, "name"),
-      text({ x: left + 130, y: base - panel - 8 }, words, "tick"),
-      text({ x: width - right, y: base - panel - 8 }, `busiest second once back: ${summary.peakOnceBack.toLocaleString("en")}; ${after}`, "tick end"),
+      text({ x: left + 110, y: base - panel - 8 }, words, "tick"),
+      text({ x: width - right, y: base - panel - 8 }, `once back, at most ${summary.peakOnceBack.toLocaleString("en")} a second; ${after}`, "tick end"),
       line(left, base, width - right, base, "axis"),
       ...Array.from({ length: Math.floor(seconds / 60) + 1 }, (_, minute) =>
         text({ x: x(minute * 60), y: base + 15 }, minute === 0 ? "0" : `${minute} min`, "tick middle"))

@@ -40,7 +40,7 @@ export const policies: ReadonlyArray<Policy> = [
   { name: "full jitter", words: "b = min(2ⁿ, 60); from 0 to b", wait: drawn((nominal, chance) => chance * nominal) },
   {
     name: "Holdfast",
-    words: "b = min(2ⁿ, 60); from b − 25 % to min(b + 25 %, 60)",
+    words: "b = min(2ⁿ, 60); b ± 25 %, evenly below 60",
     wait: ReconnectPolicy.schedule({ ...ReconnectPolicy.defaults, maxRetries: "unlimited" })
   }
 ]
