@@ -28,6 +28,14 @@ const { values } = parseArgs({
   }
 })
 
+const stop = (sentence: string): never => {
+  process.stderr.write(`${sentence}\n`)
+  process.exit(1)
+}
+const unknown = values.only.filter((name) => !contestants.has(name))
+if (unknown.length > 0) stop(`--only: there is no ${unknown.join(", ")}, but ${[...contestants.keys()].join(", ")}`)
+if (values.write && values.only.length < contestants.size) stop("--write is for all of them together, without --only")
+
 const seed = Number(values.seed)
 const times = Number(values.times)
 const settings = (round: number): Run.Settings => ({ seed: seed + round, bound: Duration.seconds(Number(values.bound)) })
