@@ -91,7 +91,8 @@ export const judge = (message: Message): Judgement => {
   const isOfAll = stream === "!miniTicker@arr"
   const at = stream.indexOf("@")
   const schema = schemas.get(isOfAll ? "miniTicker" : stream.slice(at + 1))
-  if (schema === undefined || (at < 0 && !isOfAll)) return { _tag: "Unknown", stream }
+  // Those of all symbols begin like this.
+  if (schema === undefined || (stream.startsWith("!") && !isOfAll) || (at < 0 && !isOfAll)) return { _tag: "Unknown", stream }
   if (Array.isArray(data) && !isOfAll) return { _tag: "Broken", stream }
   const items: ReadonlyArray<unknown> = Array.isArray(data) ? data : [data]
   const symbol = stream.slice(0, at).toUpperCase()
