@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
+import { isTooDeep } from "../internal/depth.ts"
 import { excerpt } from "../internal/excerpt.ts"
 import type * as Session from "../Session.ts"
 import * as StreamKind from "./StreamKind.ts"
@@ -43,8 +44,8 @@ const refusal = (answer: Readonly<Record<string, unknown>>) => {
   return typeof error.msg === "string" ? excerpt(error.msg, reasonLength) : undefined
 }
 
-const invalid = (text: string) =>
-  ({ _tag: "Invalid", reason: "it is not a combined event", excerpt: excerpt(text) }) as const
+const invalid = (text: string, reason = "it is not a combined event") =>
+  ({ _tag: "Invalid", reason, excerpt: excerpt(text) }) as const
 
 /**
  * Reads a message of a combined connection.
@@ -60,7 +61,8 @@ const invalid = (text: string) =>
  */
 export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
   const text = typeof message === "string" ? message : readUtf8(message)
-  if (text === undefined) return { _tag: "Invalid", reason: "it is not UTF-8", excerpt: "" }
+  if (text === undefined) return invalid("", "it is not UTF-8")
+  if (isTooDeep(text)) return invalid(text, "it is nested too deeply")
   const json = parseJson(text)
   if (!Predicate.isReadonlyRecord(json)) return invalid(text)
   if (typeof json.stream === "string" && "data" in json) {

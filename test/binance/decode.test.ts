@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import { MarketEvent, Protocol } from "holdfast/binance"
 import { collectGarbage } from "../utils/garbage.ts"
 
@@ -8,6 +9,8 @@ const frame = (data: unknown, stream = "btcusdt@trade") => JSON.stringify({ stre
 const text = new TextEncoder()
 
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
+
+const Combined = Schema.decodeSync(Schema.parseJson(Schema.Struct({ data: Schema.Unknown })))
 
 const isInvalid = (message: string | Uint8Array) => {
   const decoded = MarketEvent.decode(message, 0)
@@ -22,6 +25,17 @@ describe("a frame", () => {
       isInvalid(`{"stream":"btcusdt@trade","data":${nested(depth)}}`)
       isInvalid(frame(trade).replace(`"t":7`, `"t":${nested(depth)}`))
       isInvalid(frame(trade).replace(`"t":7`, `"t":${`{"a":`.repeat(depth)}1${"}".repeat(depth)}`))
+    }
+  })
+
+  it("that whoever reads it could not write out again is invalid, even where nobody knows the field", () => {
+    const deep = frame({ ...trade, M: 1 }).replace(`"M":1`, `"M":${nested(5_000)}`)
+    assert.match(isInvalid(deep).message, /nested too deeply/)
+    const noDeeper = frame({ ...trade, M: 1 }).replace(`"M":1`, `"M":${nested(400)}`)
+    const brackets = frame({ ...trade, M: `\\"${"[".repeat(5_000)}` })
+    for (const message of [noDeeper, brackets]) {
+      const events = Either.getOrThrow(MarketEvent.decode(message, 0))
+      assert.strictEqual(JSON.stringify(events[0]?.data), JSON.stringify(Combined(message).data))
     }
   })
 

@@ -100,6 +100,8 @@ interface Pair {
   readonly server: net.Socket
   /** The directions that have lost bytes. */
   readonly lost: Set<Direction>
+  /** The directions in which nothing more will come. */
+  readonly ended: Set<Direction>
 }
 
 const host = "127.0.0.1"
@@ -190,6 +192,12 @@ export const make = (target: number, seed = 1) =>
       server.destroy()
     }
 
+    // Where something was lost, an end is not answered: the pair is over as soon as the client has gone.
+    const settle = (pair: Pair) => {
+      const { ended, lost } = pair
+      if (ended.has("up") && (lost.has("up") || (lost.has("down") && ended.has("down")))) destroy(pair)
+    }
+
     const reset = ({ client, server }: Pair) => {
       client.resetAndDestroy()
       server.resetAndDestroy()
@@ -204,7 +212,7 @@ export const make = (target: number, seed = 1) =>
         return
       }
       const server = endQuietly(net.connect({ port: target, host, allowHalfOpen: true }))
-      const pair: Pair = { client, server, lost: new Set() }
+      const pair: Pair = { client, server, lost: new Set(), ended: new Set() }
       pairs.add(pair)
       const connect = (direction: Direction, source: net.Socket, sink: net.Socket) => {
         source.setNoDelay(true)
@@ -214,12 +222,10 @@ export const make = (target: number, seed = 1) =>
           runFork(Effect.zipRight(convey(pair, direction, chunk), Effect.sync(() => source.resume())))
         })
         source.on("end", () => {
-          if (pair.lost.has(direction)) {
-            // Nobody is told of the end; a client that has gone needs nobody on the other side.
-            if (direction === "up") destroy(pair)
-          } else {
-            sink.end()
-          }
+          pair.ended.add(direction)
+          // Of a loss, nobody is told the end.
+          if (!pair.lost.has(direction)) sink.end()
+          settle(pair)
         })
       }
       connect("up", client, server)
@@ -230,6 +236,8 @@ export const make = (target: number, seed = 1) =>
       })
       server.on("close", (failed) => {
         if (failed && !pair.lost.has("down")) reset(pair)
+        pair.ended.add("down")
+        settle(pair)
       })
     }
 

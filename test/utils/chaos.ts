@@ -342,7 +342,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       instruments,
       tradesPerSecond: options.tradesPerSecond ?? 50,
       // Enough to judge by, and so little that it weighs nothing.
-      history: 20_000,
+      history: 2_000,
       limits
     })
     const proxy = yield* FaultProxy.make(exchange.port, options.seed)
