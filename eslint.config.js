@@ -4,7 +4,7 @@ const clocks = "Read the Clock service: TestClock rules all time in Holdfast."
 const chance = "Draw from the Random service: a seeded test must repeat itself."
 
 export default tseslint.config(
-  { ignores: ["dist/", "coverage/", ".ci/", ".docs/", "**/node_modules/"] },
+  { ignores: ["**/dist/", "coverage/", ".ci/", ".docs/", "**/node_modules/"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

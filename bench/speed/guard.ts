@@ -1,0 +1,45 @@
+// Whether anything became grossly slower than it was when the results were recorded. Only ratios are compared: absolute
+// figures are another machine's.
+import type { Result } from "./harness.ts"
+
+/** Noise on a busy machine is less than this; a fault in the hot path is usually more. */
+export const tolerance = 2
+
+export interface Loss {
+  readonly benchmark: string
+  readonly contestant: string
+  readonly figure: string
+  readonly recorded: number
+  readonly now: number
+}
+
+/** What a row is judged by: the ratio of its first figure, and the figure of each of its goals. */
+const judged = (result: Result) =>
+  result.rows.flatMap((row) => {
+    const first = Object.keys(result.units)[0] ?? ""
+    const ratio = row.ratios[first]
+    const of = (figure: string, value: number | undefined) =>
+      value === undefined ? [] : [{ benchmark: result.name, contestant: row.contestant, figure, value }]
+    return [
+      ...of(`${first} (ratio)`, ratio),
+      ...row.goals.flatMap((goal) =>
+        goal.of === "value"
+          ? of(goal.figure, row.figures[goal.figure])
+          : goal.figure === first
+          ? []
+          : of(`${goal.figure} (ratio)`, row.ratios[goal.figure])
+      )
+    ]
+  })
+
+export const losses = (recorded: ReadonlyArray<Result>, now: ReadonlyArray<Result>): ReadonlyArray<Loss> => {
+  const before = recorded.flatMap(judged)
+  return now.flatMap(judged).flatMap(({ benchmark, contestant, figure, value }) => {
+    const known = before.find((one) =>
+      one.benchmark === benchmark && one.contestant === contestant && one.figure === figure
+    )
+    return known !== undefined && value >= tolerance * known.value
+      ? [{ benchmark, contestant, figure, recorded: known.value, now: value }]
+      : []
+  })
+}

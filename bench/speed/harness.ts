@@ -1,0 +1,179 @@
+// Runs contestants in turn, each in a process of its own against a load in a process of its own.
+import { fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { Task } from "./contestants/child.ts"
+import type { Load } from "./load.ts"
+import type { Figures, Round } from "./stats.ts"
+import * as Stats from "./stats.ts"
+
+/** How much is measured: the whole, or as little as shows a gross loss. */
+export interface Size {
+  readonly small: boolean
+  /** Before a contestant measures, and while it does, in milliseconds. */
+  readonly warmUp: number
+  readonly duration: number
+}
+
+export const full: Size = { small: false, warmUp: 1_000, duration: 2_000 }
+export const small: Size = { small: true, warmUp: 300, duration: 500 }
+
+export interface Contestant {
+  readonly name: string
+  /** Which contestant its ratios are to. Default: the first. */
+  readonly against?: string
+  /** Left out of small runs. */
+  readonly fullOnly?: boolean
+  readonly run: (size: Size) => Promise<Figures>
+}
+
+/** What a figure should be at most: as a ratio to the comparator's, or by itself. */
+export interface Goal {
+  readonly contestant: string
+  readonly figure: string
+  readonly of: "ratio" | "value"
+  readonly atMost: number
+}
+
+export interface Benchmark {
+  readonly name: string
+  readonly what: string
+  /** What the table shows, in this order, and in which unit. */
+  readonly figures: Readonly<Record<string, string>>
+  /** The first is what the others are compared with. */
+  readonly contestants: ReadonlyArray<Contestant>
+  readonly goals: ReadonlyArray<Goal>
+  /** How often each contestant runs, where that is not the usual number. */
+  readonly runs?: number
+}
+
+export interface Row {
+  readonly contestant: string
+  readonly against: string | undefined
+  readonly figures: Figures
+  readonly ratios: Figures
+  readonly goals: ReadonlyArray<Goal & { readonly met: boolean }>
+}
+
+export interface Result {
+  readonly name: string
+  readonly what: string
+  readonly units: Readonly<Record<string, string>>
+  readonly runs: number
+  readonly rows: ReadonlyArray<Row>
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Processes
+
+// The contestants are compiled first, and run by Node alone: a loader would be measured with them.
+const compiled = (name: string) => fileURLToPath(new URL(`${import.meta.url.endsWith(".ts") ? "dist/" : ""}${name}.js`, import.meta.url))
+
+const longest = 10 * 60_000
+
+/** What a process says first, and how to end it. */
+const start = (name: string, argument: unknown, execArgv: ReadonlyArray<string> = []) => {
+  const child = fork(compiled(name), [JSON.stringify(argument)], {
+    execArgv: [...execArgv],
+    stdio: ["ignore", "ignore", "pipe", "ipc"]
+  })
+  let complaint = ""
+  child.stderr?.on("data", (text: Buffer) => {
+    complaint += text.toString()
+  })
+  const said = new Promise<unknown>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL")
+      reject(new Error(`${name} ${JSON.stringify(argument)} took longer than ten minutes.`))
+    }, longest)
+    child.once("message", (message) => {
+      clearTimeout(timer)
+      resolve(message)
+    })
+    child.once("exit", (code) => {
+      clearTimeout(timer)
+      reject(new Error(`${name} ${JSON.stringify(argument)} ended with ${String(code)} and no figures: ${complaint}`))
+    })
+  })
+  return { said, end: () => child.kill("SIGKILL") }
+}
+
+const figuresOf = (said: unknown): Figures => {
+  if (typeof said !== "object" || said === null) throw new Error("A contestant sent no figures.")
+  return Object.fromEntries(Object.entries(said).map(([name, value]) => {
+    if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`The figure ${name} is no number.`)
+    return [name, value]
+  }))
+}
+
+const silence: Load = { kind: "nothing", symbols: 1, rate: 0, count: 0, subscriptions: 0 }
+
+/** One run of one contestant of a module in `contestants/`, against a load. */
+export const measure = async (
+  size: Size,
+  module: string,
+  task: Partial<Task> & Pick<Task, "contestant">,
+  load: Partial<Load>,
+  execArgv: ReadonlyArray<string> = []
+): Promise<Figures> => {
+  const server = start("load", { ...silence, ...load })
+  try {
+    const port = await server.said
+    const child = start(`contestants/${module}`, { warmUp: size.warmUp, duration: size.duration, n: 0, ...task, port }, execArgv)
+    try {
+      return figuresOf(await child.said)
+    } finally {
+      child.end()
+    }
+  } finally {
+    server.end()
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Rounds
+
+export const run = async (
+  benchmark: Benchmark,
+  options: {
+    readonly size: Size
+    readonly runs: number
+    readonly only?: ((contestant: Contestant) => boolean) | undefined
+    readonly onRun: (contestant: string, round: number, figures: Figures) => void
+  }
+): Promise<Result> => {
+  const { only, onRun, size } = options
+  const runs = benchmark.runs ?? options.runs
+  const contestants = benchmark.contestants.filter((contestant) =>
+    !(size.small && contestant.fullOnly === true) && (only?.(contestant) ?? true)
+  )
+  const rounds: Array<Round> = []
+  for (let round = 0; round < runs; round++) {
+    const figures: Record<string, Figures> = {}
+    for (const contestant of contestants) {
+      const found = await contestant.run(size)
+      figures[contestant.name] = found
+      onRun(contestant.name, round, found)
+    }
+    rounds.push(figures)
+  }
+  return {
+    name: benchmark.name,
+    what: benchmark.what,
+    units: benchmark.figures,
+    runs,
+    rows: contestants.map(({ against = benchmark.contestants[0]?.name ?? "", name }) => {
+      const figures = Stats.medians(rounds, name)
+      const ratios = name === against ? {} : Stats.ratios(rounds, name, against)
+      return {
+        contestant: name,
+        against: name === against ? undefined : against,
+        figures,
+        ratios,
+        goals: benchmark.goals.filter((goal) => goal.contestant === name).map((goal) => ({
+          ...goal,
+          met: ((goal.of === "ratio" ? ratios : figures)[goal.figure] ?? Number.POSITIVE_INFINITY) <= goal.atMost
+        }))
+      }
+    })
+  }
+}

@@ -1,0 +1,125 @@
+// How fast it is, against what people would write or take otherwise: `npm run bench`.
+//
+// --only text,typed   some benchmarks        --runs 9    rounds (5)       --small   as little as shows a gross loss
+// --json              the results as JSON    --write     to README.md and results.json
+// --guard             small, and fails when a ratio is twice what was recorded, or more
+import { execFileSync } from "node:child_process"
+import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { losses } from "./guard.ts"
+import type { Benchmark, Result } from "./harness.ts"
+import * as Harness from "./harness.ts"
+import * as Report from "./report.ts"
+import { shown } from "./report.ts"
+import { text } from "./text.ts"
+import { typed } from "./typed.ts"
+
+const benchmarks: ReadonlyArray<Benchmark> = [text, typed]
+const guarded = new Set(["text", "typed", "book", "growth"])
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    runs: { type: "string" },
+    small: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+    guard: { type: "boolean", default: false }
+  }
+})
+const small = values.small || values.guard
+const size = small ? Harness.small : Harness.full
+const runs = Number(values.runs ?? (small ? 3 : 5))
+const only = values.only?.split(",")
+for (const name of only ?? []) {
+  if (!benchmarks.some((benchmark) => benchmark.name === name)) throw new Error(`There is no benchmark ${name}.`)
+}
+
+const say = (line: string) => {
+  process.stderr.write(`${line}\n`)
+}
+
+// -----------------------------------------------------------------------------------------------------------------------
+// What was recorded
+
+interface Recorded {
+  readonly full: ReadonlyArray<Result>
+  readonly small: ReadonlyArray<Result>
+}
+
+const root = new URL("../../", import.meta.url)
+const resultsFile = new URL("results.json", import.meta.url)
+const readme = new URL("README.md", root)
+
+const parse: (text: string) => Recorded = JSON.parse
+const recorded = () => parse(readFileSync(resultsFile, "utf8"))
+
+const write = (results: ReadonlyArray<Result>) => {
+  const before = recorded()
+  // What was not run stays as it was.
+  const merge = (old: ReadonlyArray<Result>) =>
+    benchmarks.flatMap(({ name }) => [...results, ...old].find((result) => result.name === name) ?? [])
+  const after = small ? { ...before, small: merge(before.small) } : { ...before, full: merge(before.full) }
+  writeFileSync(resultsFile, `${JSON.stringify(after, undefined, 2)}\n`)
+  if (!small) writeFileSync(readme, Report.insert(readFileSync(readme, "utf8"), Report.table(after.full)))
+}
+
+// -----------------------------------------------------------------------------------------------------------------------
+// Running
+
+// Users run the built package, and the contestants must not be slowed down by a loader.
+const compile = () => {
+  for (const project of ["tsconfig.build.json", "bench/speed"]) {
+    execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", project], {
+      cwd: fileURLToPath(root),
+      stdio: ["ignore", "ignore", "inherit"]
+    })
+  }
+}
+
+const run = async (benchmark: Benchmark): Promise<Result> => {
+  say(`\n${benchmark.name}: ${benchmark.what}`)
+  return Report.concise(
+    await Harness.run(benchmark, {
+      size,
+      runs,
+      onRun: (contestant, round, figures) => {
+        const all = Object.entries(figures).map(([name, value]) => `${name} ${shown(value)}`)
+        say(`  ${round + 1} ${contestant}: ${all.join(", ")}`)
+      }
+    })
+  )
+}
+
+const guard = async (results: ReadonlyArray<Result>) => {
+  const before = recorded().small
+  const suspicious = losses(before, results)
+  // Something else may have been busy: only what is lost twice is lost.
+  const again: Array<Result> = []
+  for (const benchmark of benchmarks) {
+    if (suspicious.some((loss) => loss.benchmark === benchmark.name)) again.push(await run(benchmark))
+  }
+  const lost = losses(before, again).filter((loss) =>
+    suspicious.some((one) =>
+      one.benchmark === loss.benchmark && one.contestant === loss.contestant && one.figure === loss.figure
+    )
+  )
+  for (const { benchmark, contestant, figure, now, recorded } of lost) {
+    say(`${benchmark}, ${contestant}: ${figure} is ${shown(now)}, and was ${shown(recorded)} when it was recorded.`)
+  }
+  if (lost.length > 0) process.exitCode = 1
+  else say("\nNothing became grossly slower.")
+}
+
+compile()
+const results: Array<Result> = []
+for (const benchmark of benchmarks) {
+  const chosen = only?.includes(benchmark.name) ?? (!values.guard || guarded.has(benchmark.name))
+  if (chosen) results.push(await run(benchmark))
+}
+if (values.write) write(results)
+if (values.guard) await guard(results)
+process.stdout.write(
+  values.json ? `${JSON.stringify({ node: process.version, runs, small, results }, undefined, 2)}\n` : `\n${Report.table(results)}\n`
+)

@@ -1,0 +1,68 @@
+// What is shown of results: a table for people, and the numbers for machines.
+import type { Result, Row } from "./harness.ts"
+import type { Figures } from "./stats.ts"
+
+/** A number with as many digits as mean something here. */
+export const shown = (value: number): string => {
+  if (!Number.isFinite(value)) return "–"
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.01))))
+  return value.toLocaleString("en", { maximumFractionDigits: value === 0 ? 0 : digits, maximumSignificantDigits: 3 })
+}
+
+const figuresOf = (figures: Figures, units: Result["units"]) =>
+  Object.entries(units)
+    .flatMap(([name, unit]) => figures[name] === undefined ? [] : `${shown(figures[name])} ${unit}`)
+    .join(", ")
+
+const goalsOf = ({ goals }: Row, { units }: Result) =>
+  goals.map(({ atMost, figure, met, of }) => {
+    const what = of === "ratio" ? `≤ ${atMost}×` : `≤ ${shown(atMost)}`
+    const which = figure === Object.keys(units)[0] ? "" : ` (${units[figure] ?? figure})`
+    return `${what}${which}: ${met ? "met" : "**not met**"}`
+  }).join("; ")
+
+const ratioOf = ({ against, goals, ratios }: Row, { rows, units }: Result) => {
+  const names = [...new Set([Object.keys(units)[0] ?? "", ...goals.flatMap(({ figure, of }) => of === "ratio" ? figure : [])])]
+  const shownRatios = names.flatMap((name) => ratios[name] === undefined ? [] : `${shown(ratios[name])}×`)
+  if (shownRatios.length === 0) return ""
+  return `${shownRatios.join(", ")}${against === rows[0]?.contestant ? "" : ` of ${against ?? ""}`}`
+}
+
+export const table = (results: ReadonlyArray<Result>): string =>
+  [
+    "| | | | ratio | goal |",
+    "|---|---|---|---|---|",
+    ...results.flatMap((result) =>
+      result.rows.map((row, i) =>
+        `| ${
+          [
+            i === 0 ? `**${result.name}**` : "",
+            row.contestant,
+            figuresOf(row.figures, result.units),
+            ratioOf(row, result),
+            goalsOf(row, result)
+          ].join(" | ")
+        } |`
+      )
+    )
+  ].join("\n")
+
+const begin = "<!-- bench:begin -->"
+const end = "<!-- bench:end -->"
+
+/** The text with what is between the marks replaced. */
+export const insert = (text: string, content: string): string => {
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`The text has no ${begin} and ${end}.`)
+  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`
+}
+
+const rounded = (figures: Figures): Figures =>
+  Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, Number(value.toPrecision(4))]))
+
+/** The same with numbers of four digits: more would only be noise in a file. */
+export const concise = (result: Result): Result => ({
+  ...result,
+  rows: result.rows.map((row) => ({ ...row, figures: rounded(row.figures), ratios: rounded(row.ratios) }))
+})

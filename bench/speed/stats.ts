@@ -1,0 +1,41 @@
+// What is made of the figures of several runs. All of it is pure.
+
+export type Figures = Readonly<Record<string, number>>
+
+export const quantile = (values: ReadonlyArray<number>, q: number): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const place = (sorted.length - 1) * q
+  const below = sorted[Math.floor(place)]
+  const above = sorted[Math.ceil(place)]
+  if (below === undefined || above === undefined) return Number.NaN
+  return below + (above - below) * (place - Math.floor(place))
+}
+
+export const median = (values: ReadonlyArray<number>): number => quantile(values, 0.5)
+
+/** One round: every contestant ran once, in turn. */
+export type Round = Readonly<Record<string, Figures>>
+
+/** Of each figure, the median over the rounds. */
+export const medians = (rounds: ReadonlyArray<Round>, contestant: string): Figures => {
+  const names = new Set(rounds.flatMap((round) => Object.keys(round[contestant] ?? {})))
+  return Object.fromEntries([...names].map((name) => [
+    name,
+    median(rounds.flatMap((round) => round[contestant]?.[name] ?? []))
+  ]))
+}
+
+/**
+ * Of each figure, the median of its ratios to the comparator's in the same round: what slows the machine down for a
+ * while slows both down. Where the comparator has none of something, there is no ratio.
+ */
+export const ratios = (rounds: ReadonlyArray<Round>, contestant: string, against: string): Figures => {
+  const found: Record<string, Array<number>> = {}
+  for (const round of rounds) {
+    for (const [name, value] of Object.entries(round[contestant] ?? {})) {
+      const other = round[against]?.[name]
+      if (other !== undefined && other > 0) (found[name] ??= []).push(value / other)
+    }
+  }
+  return Object.fromEntries(Object.entries(found).map(([name, values]) => [name, median(values)]))
+}
