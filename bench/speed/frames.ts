@@ -2,8 +2,7 @@
 // of sending, are written into them as they go.
 
 // Ids have twelve digits from the first to the last, so that all frames of a kind are as long as each other.
-const firstId = 100_000_000_000
-export const firstIdOf = (stream: number): number => firstId + stream
+export const firstId = 100_000_000_000
 const stampText = "1700000000000"
 
 /** How many messages the pattern has before it repeats itself, and the text of each with this id. */

@@ -66,7 +66,7 @@ export interface Result {
 // Processes
 
 // The contestants are compiled first, and run by Node alone: a loader would be measured with them.
-const compiled = (name: string) => fileURLToPath(new URL(`${import.meta.url.endsWith(".ts") ? "dist/" : ""}${name}.js`, import.meta.url))
+const compiled = (name: string) => fileURLToPath(new URL(`dist/${name}.js`, import.meta.url))
 
 const longest = 10 * 60_000
 
@@ -107,27 +107,33 @@ const figuresOf = (said: unknown): Figures => {
 
 const silence: Load = { kind: "nothing", symbols: 1, rate: 0, count: 0, subscriptions: 0 }
 
+/** Runs something against a load that listens on a port of its own. */
+export const withLoad = async (load: Partial<Load>, run: (port: number) => Promise<Figures>): Promise<Figures> => {
+  const server = start("load", { ...silence, ...load })
+  try {
+    return await run(Number(await server.said))
+  } finally {
+    server.end()
+  }
+}
+
 /** One run of one contestant of a module in `contestants/`, against a load. */
-export const measure = async (
+export const measure = (
   size: Size,
   module: string,
   task: Partial<Task> & Pick<Task, "contestant">,
   load: Partial<Load>,
   execArgv: ReadonlyArray<string> = []
-): Promise<Figures> => {
-  const server = start("load", { ...silence, ...load })
-  try {
-    const port = await server.said
-    const child = start(`contestants/${module}`, { warmUp: size.warmUp, duration: size.duration, n: 0, ...task, port }, execArgv)
+): Promise<Figures> =>
+  withLoad(load, async (port) => {
+    const { duration, warmUp } = size
+    const child = start(`contestants/${module}`, { warmUp, duration, n: 0, ...task, port }, execArgv)
     try {
       return figuresOf(await child.said)
     } finally {
       child.end()
     }
-  } finally {
-    server.end()
-  }
-}
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Rounds

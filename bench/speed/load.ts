@@ -18,7 +18,7 @@ export interface Load {
   readonly subscriptions: number
 }
 
-const chunkMessages = 256
+const chunkMessages = 250
 const highWaterMark = 1024 * 1024
 const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

@@ -7,15 +7,22 @@ import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { book } from "./book.ts"
+import { growth } from "./growth.ts"
 import { losses } from "./guard.ts"
 import type { Benchmark, Result } from "./harness.ts"
 import * as Harness from "./harness.ts"
+import { latency } from "./latency.ts"
+import { many } from "./many.ts"
+import { recovery } from "./recovery.ts"
 import * as Report from "./report.ts"
 import { shown } from "./report.ts"
+import { slow } from "./slow.ts"
+import { start } from "./start.ts"
 import { text } from "./text.ts"
 import { typed } from "./typed.ts"
 
-const benchmarks: ReadonlyArray<Benchmark> = [text, typed]
+const benchmarks: ReadonlyArray<Benchmark> = [text, typed, book, latency, recovery, many, slow, growth, start]
 const guarded = new Set(["text", "typed", "book", "growth"])
 
 const { values } = parseArgs({

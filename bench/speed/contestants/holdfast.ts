@@ -9,7 +9,7 @@ import { NodeTransport } from "holdfast"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import type { HttpClient } from "@effect/platform/HttpClient"
 
-const platform = Layer.mergeAll(
+export const platform = Layer.mergeAll(
   NodeTransport.layer,
   FetchHttpClient.layer,
   // Standard output is nobody's here.
@@ -38,3 +38,8 @@ export const venue = (port: number): Venue.Venue => ({
 
 export const feed = (port: number, options: Partial<BinanceFeed.Options> = {}) =>
   BinanceFeed.make({ venue: venue(port), ...options })
+
+export { Connection } from "holdfast"
+export { OrderBook } from "holdfast/binance"
+export * as Stream from "effect/Stream"
+export * as Effect from "effect/Effect"

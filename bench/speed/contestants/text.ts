@@ -17,12 +17,7 @@ main({
     return done
   },
   "holdfast": async (task) => {
-    const { fork } = await import("./holdfast.ts")
-    const [Effect, Stream, { Connection }] = await Promise.all([
-      import("effect/Effect"),
-      import("effect/Stream"),
-      import("holdfast")
-    ])
+    const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
     fork(Effect.gen(function*() {
       const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/ws/btcusdt@trade` })
@@ -37,12 +32,7 @@ main({
     return done
   },
   "holdfast, one by one": async (task) => {
-    const { fork } = await import("./holdfast.ts")
-    const [Effect, Stream, { Connection }] = await Promise.all([
-      import("effect/Effect"),
-      import("effect/Stream"),
-      import("holdfast")
-    ])
+    const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
     fork(Effect.gen(function*() {
       const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/ws/btcusdt@trade` })

@@ -14,15 +14,6 @@ interface Message {
 }
 const parse: (text: string) => Message = JSON.parse
 
-const holdfast = async () => {
-  const [own, Effect, Stream] = await Promise.all([
-    import("./holdfast.ts"),
-    import("effect/Effect"),
-    import("effect/Stream")
-  ])
-  return { ...own, Effect, Stream }
-}
-
 main({
   "ws": async (task) => {
     const { WebSocket } = await import("ws")
@@ -39,7 +30,7 @@ main({
     return done
   },
   "holdfast": async (task) => {
-    const { Effect, Stream, feed, fork } = await holdfast()
+    const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
     fork(Effect.flatMap(feed(task.port), (feed) =>
       Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) =>
@@ -53,7 +44,7 @@ main({
     return done
   },
   "holdfast, one by one": async (task) => {
-    const { Effect, Stream, feed, fork } = await holdfast()
+    const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
     fork(Effect.flatMap(feed(task.port), (feed) =>
       Stream.runForEach(feed.trades("BTCUSDT"), (event) =>

@@ -1,0 +1,49 @@
+// Trades of `n` symbols in turn, or of one symbol to `n` readers.
+import { symbolOf } from "../frames.ts"
+import type { Task } from "./child.ts"
+import { consumed, main, meter } from "./child.ts"
+
+interface Message {
+  readonly stream?: string
+  readonly data?: { readonly t: number; readonly p: string }
+}
+const parse: (text: string) => Message = JSON.parse
+
+const holdfast = async (task: Task, symbols: ReadonlyArray<string>) => {
+  const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
+  const { done, tick } = meter(task)
+  fork(Effect.flatMap(feed(task.port), (feed) =>
+    Effect.forEach(symbols, (symbol) =>
+      Stream.runForEachChunk(feed.trades(symbol), (chunk) =>
+        Effect.sync(() => {
+          for (const event of chunk) {
+            if (event.type === "gap") throw new Error("The load has no gaps.")
+            consumed.ids += event.data.t
+          }
+          tick(chunk.length)
+        })), { concurrency: "unbounded", discard: true })))
+  return done
+}
+
+main({
+  "ws": async (task) => {
+    const { WebSocket } = await import("ws")
+    const { done, tick } = meter(task)
+    const names = Array.from({ length: task.n }, (_, i) => `${symbolOf(i).toLowerCase()}@trade`)
+    const handlers = new Map(names.map((name) => [name, (id: number) => {
+      consumed.ids += id
+    }]))
+    const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
+    ws.on("open", () => {
+      ws.send(JSON.stringify({ method: "SUBSCRIBE", params: names, id: 1 }))
+    })
+    ws.on("message", (bytes: Buffer) => {
+      const { data, stream } = parse(bytes.toString())
+      if (data !== undefined) handlers.get(stream ?? "")?.(data.t)
+      tick(1)
+    })
+    return done
+  },
+  "streams": (task) => holdfast(task, Array.from({ length: task.n }, (_, i) => symbolOf(i))),
+  "readers": (task) => holdfast(task, Array.from({ length: task.n }, () => symbolOf(0)))
+})

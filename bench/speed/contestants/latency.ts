@@ -1,0 +1,135 @@
+// From the moment a message's bytes are in this process to the consumer's callback, and from the peer's write.
+import { subscribe as onChannel } from "node:diagnostics_channel"
+import type { Socket } from "node:net"
+import { sinceStamp } from "../frames.ts"
+import type { Figures } from "../stats.ts"
+import { quantile } from "../stats.ts"
+import type { Task } from "./child.ts"
+import { defer, main, subscribe } from "./child.ts"
+
+// Frames are all as long as each other, so the number of bytes read tells how many messages are there.
+interface Reading {
+  readonly bytes: number
+  readonly at: number
+}
+
+const isCreated = (message: unknown): message is { readonly socket: Socket } =>
+  typeof message === "object" && message !== null && "socket" in message
+
+const stampAt = `"T":`
+
+const clock = (task: Task, frameBytes: (text: string) => number) => {
+  const readings: Array<Reading> = []
+  let head = ""
+  let bytes = 0
+  onChannel("net.client.socket", (message) => {
+    if (!isCreated(message)) return
+    message.socket.prependListener("data", (data: Buffer) => {
+      const at = performance.now()
+      let { length } = data
+      if (!head.includes("\r\n\r\n")) {
+        head += data.toString("latin1")
+        const end = head.indexOf("\r\n\r\n")
+        if (end < 0) return
+        length = head.length - end - 4
+      }
+      bytes += length
+      readings.push({ bytes, at })
+    })
+  })
+
+  const inside: Array<number> = []
+  const whole: Array<number> = []
+  const { promise, resolve } = defer<Figures>()
+  // What came before the first message: the answer to the subscription. Writes hold whole frames.
+  let before: number | undefined
+  let size = 0
+  let count = 0
+  let place = 0
+  let warmUntil: number | undefined
+  let over = false
+  const arrived = (text: () => string) => {
+    const now = performance.now()
+    if (over) return
+    const stamped = text()
+    if (before === undefined) {
+      size = frameBytes(stamped)
+      before = bytes % size
+    }
+    count++
+    while ((readings[place]?.bytes ?? Number.POSITIVE_INFINITY) < before + count * size) place++
+    if (place > 10_000) {
+      readings.splice(0, place)
+      place = 0
+    }
+    warmUntil ??= now + task.warmUp
+    if (now < warmUntil) return
+    const reading = readings[place]
+    if (reading === undefined) throw new Error("A message came before its bytes.")
+    inside.push((now - reading.at) * 1_000)
+    const from = stamped.indexOf(stampAt) + stampAt.length
+    whole.push(sinceStamp(Number(stamped.slice(from, from + 13))))
+    if (now < warmUntil + task.duration) return
+    over = true
+    resolve({
+      p50: quantile(inside, 0.5),
+      p99: quantile(inside, 0.99),
+      p999: quantile(inside, 0.999),
+      sent50: quantile(whole, 0.5),
+      sent99: quantile(whole, 0.99)
+    })
+  }
+  return { arrived, done: promise }
+}
+
+// A server's frame of 126 bytes or more has a head of four.
+const headBytes = 4
+
+main({
+  "ws": async (task) => {
+    const { arrived, done } = clock(task, (text) => text.length + headBytes)
+    const { WebSocket } = await import("ws")
+    const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
+    ws.on("open", () => {
+      ws.send(subscribe("btcusdt@trade"))
+    })
+    ws.on("message", (data: Buffer) => {
+      const text = data.toString()
+      if (text.startsWith(`{"stream"`)) arrived(() => text)
+    })
+    return done
+  },
+  "holdfast": async (task) => {
+    const { arrived, done } = clock(task, (text) => text.length + headBytes)
+    const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
+    fork(Effect.gen(function*() {
+      const connection = yield* Connection.make({
+        url: `ws://127.0.0.1:${task.port}/stream`,
+        onOpen: ({ send }) => send(subscribe("btcusdt@trade"))
+      })
+      yield* Stream.runForEachChunk(connection.messages, (chunk) =>
+        Effect.sync(() => {
+          for (const message of chunk) {
+            if (typeof message === "string" && message.startsWith(`{"stream"`)) arrived(() => message)
+          }
+        }))
+    }))
+    return done
+  },
+  "holdfast, trades": async (task) => {
+    // The frame itself is not seen here: it is as long as this one.
+    const { frame, trades } = await import("../frames.ts")
+    const { length } = frame(trades(1, true).text(0, "100000000000"))
+    const { arrived, done } = clock(task, () => length)
+    const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
+    fork(Effect.flatMap(feed(task.port), (feed) =>
+      Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) =>
+        Effect.sync(() => {
+          for (const event of chunk) {
+            if (event.type === "gap") throw new Error("The load has no gaps.")
+            arrived(() => `${stampAt}${event.data.T}`)
+          }
+        }))))
+    return done
+  }
+})

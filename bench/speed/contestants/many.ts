@@ -1,0 +1,132 @@
+// Many connections on which nothing happens: what each of them costs.
+import { subscribe as onChannel } from "node:diagnostics_channel"
+import { EventEmitter } from "node:events"
+import type { Socket } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Figures } from "../stats.ts"
+import type { Task } from "./child.ts"
+import { main } from "./child.ts"
+
+const isCreated = (message: unknown): message is { readonly socket: Socket } =>
+  typeof message === "object" && message !== null && "socket" in message
+
+const listenersOf = (emitter: EventEmitter) =>
+  emitter.eventNames().reduce((count, name) => count + emitter.listenerCount(name), 0)
+
+// `ws` keeps its WebSocket with the socket, under a symbol.
+const webSocketOf = (socket: Socket): EventEmitter | undefined => {
+  for (const key of Object.getOwnPropertySymbols(socket)) {
+    const value: unknown = Reflect.get(socket, key)
+    if (key.description === "websocket" && value instanceof EventEmitter) return value
+  }
+  return undefined
+}
+
+const collect = async () => {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.()
+    await sleep(100)
+  }
+}
+
+/** How connections are opened: so many, and all of them closed again by what this gives back. */
+type Open = (count: number) => Promise<() => Promise<void>>
+
+const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Promise<Figures> => {
+  const sockets: Array<Socket> = []
+  onChannel("net.client.socket", (message) => {
+    if (isCreated(message)) sockets.push(message.socket)
+  })
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+  // Code is loaded by the first few, and is not their cost.
+  await (await open(50))()
+  await sleep(500)
+  sockets.length = 0
+  await collect()
+  const before = process.memoryUsage()
+  const timersBefore = timers()
+  await open(task.n)
+  await sleep(1_000)
+  await collect()
+  const after = process.memoryUsage()
+  const timersAfter = timers()
+  const cpu = process.cpuUsage()
+  await sleep(task.duration)
+  const { system, user } = process.cpuUsage(cpu)
+  const listeners = sockets.reduce((count, socket) => {
+    const ws = webSocketOf(socket)
+    return count + listenersOf(socket) + (ws === undefined ? 0 : listenersOf(ws))
+  }, 0)
+  return {
+    memory: (after.rss - before.rss) / task.n / 1_024,
+    heap: (after.heapUsed - before.heapUsed) / task.n / 1_024,
+    cpu: (user + system) / task.n / (task.duration / 1_000),
+    timers: (timersAfter - timersBefore) / task.n,
+    listeners: listeners / task.n,
+    fibres: await fibres(),
+    connections: sockets.length
+  }
+}
+
+const atOnce = 200
+
+main({
+  "ws": async (task) => {
+    const { WebSocket } = await import("ws")
+    const dial = () =>
+      new Promise<InstanceType<typeof WebSocket>>((resolve, reject) => {
+        const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
+        ws.on("open", () => {
+          resolve(ws)
+        })
+        ws.on("message", () => undefined)
+        ws.on("close", () => undefined)
+        ws.on("error", reject)
+      })
+    const kept: Array<InstanceType<typeof WebSocket>> = []
+    return cost(task, async (count) => {
+      for (let opened = 0; opened < count; opened += atOnce) {
+        kept.push(...await Promise.all(Array.from({ length: Math.min(atOnce, count - opened) }, dial)))
+      }
+      return async () => {
+        for (const ws of kept.splice(0)) ws.terminate()
+        await sleep(100)
+      }
+    }, () => Promise.resolve(0))
+  },
+  "holdfast": async (task) => {
+    const { Connection, Effect, Stream, platform } = await import("./holdfast.ts")
+    const [Exit, Fiber, Scope, Supervisor] = await Promise.all([
+      import("effect/Exit"),
+      import("effect/Fiber"),
+      import("effect/Scope"),
+      import("effect/Supervisor")
+    ])
+    const dial = Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/stream` })
+      yield* Effect.forkScoped(Stream.runDrain(connection.messages))
+      yield* connection.awaitOpen
+    }).pipe(Effect.provide(platform))
+    const open = (count: number) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        yield* Effect.forEach(Array.from({ length: count }), () => Scope.extend(dial, scope), {
+          concurrency: atOnce,
+          discard: true
+        })
+        return () => Effect.runPromise(Scope.close(scope, Exit.void))
+      })
+    // Counted on a few connections of their own, since a supervisor costs memory too.
+    const sample = 20
+    const fibres = Effect.gen(function*() {
+      const supervisor = yield* Supervisor.track
+      const close = yield* Effect.supervised(open(sample), supervisor)
+      yield* Effect.sleep("200 millis")
+      const all = yield* supervisor.value
+      const alive = yield* Effect.forEach(all, Fiber.poll)
+      yield* Effect.promise(close)
+      return alive.filter((exit) => exit._tag === "None").length / sample
+    })
+    return cost(task, (count) => Effect.runPromise(open(count)), () => Effect.runPromise(fibres))
+  }
+})

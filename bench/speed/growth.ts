@@ -1,0 +1,47 @@
+import type { Benchmark, Contestant } from "./harness.ts"
+import { measure } from "./harness.ts"
+
+const plural = (count: number, noun: string) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`
+
+const streams = (count: number, contestant: string, prefix: string): Contestant => ({
+  name: `${prefix}${plural(count, "stream")}`,
+  against: `${prefix}1 stream`,
+  fullOnly: count === 10 || count > 100,
+  // Thousands of subscriptions take a moment, and each stream must have had some messages before it is warm.
+  run: (size) =>
+    measure({ ...size, warmUp: count > 1_000 ? 3 * size.warmUp : size.warmUp }, "growth", { contestant, n: count }, {
+      kind: "trades",
+      symbols: count,
+      subscriptions: count
+    })
+})
+
+const readers = (count: number): Contestant => ({
+  name: plural(count, "reader"),
+  against: "1 stream",
+  fullOnly: count > 10,
+  run: (size) => measure(size, "growth", { contestant: "readers", n: count }, { kind: "trades", subscriptions: 1 })
+})
+
+const counts = [1, 10, 100, 1_000, 10_000]
+
+export const growth: Benchmark = {
+  name: "growth",
+  what: "The cost of a trade when trades of many symbols come in turn over one connection, of a delivery when many read the " +
+    "same stream, and of a hand-written handler that looks the symbol up in a `Map`.",
+  figures: { cpu: "µs of CPU", rate: "deliveries/s" },
+  contestants: [
+    ...counts.map((count) => streams(count, "streams", "")),
+    ...[10, 100].map(readers),
+    ...[1, 10_000].map((count) => ({ ...streams(count, "ws", "ws, "), fullOnly: true }))
+  ],
+  goals: [
+    ...counts.slice(1).map((count) => ({
+      contestant: plural(count, "stream"),
+      figure: "cpu",
+      of: "ratio",
+      atMost: 1.25
+    } as const)),
+    ...[10, 100].map((count) => ({ contestant: plural(count, "reader"), figure: "cpu", of: "ratio", atMost: 1.25 } as const))
+  ]
+}

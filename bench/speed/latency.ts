@@ -1,0 +1,32 @@
+import type { Benchmark, Contestant, Goal, Size } from "./harness.ts"
+import { measure } from "./harness.ts"
+
+const rates = [1_000, 10_000, 100_000]
+const contestants = ["ws", "holdfast", "holdfast, trades"]
+const at = (name: string, rate: number) => `${name} at ${rate.toLocaleString("en")}/s`
+
+// Rare delays need many messages.
+const longer = (size: Size): Size => ({ ...size, duration: size.small ? size.duration : 5_000 })
+
+export const latency: Benchmark = {
+  name: "latency",
+  what: "From the moment a message's bytes are in the process to the consumer's callback, with messages that come one by " +
+    "one at a given rate.",
+  figures: { p50: "µs p50", p99: "µs p99", p999: "µs p99.9", sent50: "µs p50 from the peer's write", sent99: "µs p99 from it" },
+  contestants: rates.flatMap((rate) =>
+    contestants.map((name): Contestant => ({
+      name: at(name, rate),
+      against: at("ws", rate),
+      fullOnly: rate > 1_000,
+      run: (size) => measure(longer(size), "latency", { contestant: name }, { kind: "trades", subscriptions: 1, rate })
+    }))
+  ),
+  goals: rates.flatMap((rate) =>
+    ["holdfast", "holdfast, trades"].map((name): Goal => ({
+      contestant: at(name, rate),
+      figure: "p99",
+      of: "ratio",
+      atMost: 1.5
+    }))
+  )
+}
