@@ -9,7 +9,7 @@ import * as Stats from "./stats.ts"
 /** How much is measured: the whole, or as little as shows a gross loss. */
 export interface Size {
   readonly small: boolean
-  /** Before a contestant measures, and while it does, in milliseconds. */
+  /** Before a contestant measures, and while it does, in milliseconds: of CPU time where that is what is measured. */
   readonly warmUp: number
   readonly duration: number
 }

@@ -15,7 +15,7 @@ export const typed: Benchmark = {
   figures: { cpu: "µs of CPU", rate: "messages/s" },
   contestants: [
     ...["ws", "holdfast", "holdfast, one by one"].map(contestant),
-    ...others.map((name) => ({ ...contestant(name), fullOnly: name !== "reconnecting-websocket" }))
+    ...others.map((name) => ({ ...contestant(name), fullOnly: true }))
   ],
   goals: [{ contestant: "holdfast", figure: "cpu", of: "ratio", atMost: 0.9 }]
 }

@@ -4,7 +4,7 @@ import type { Figures } from "../stats.ts"
 export interface Task {
   readonly contestant: string
   readonly port: number
-  /** Before it measures, and while it does, in milliseconds. */
+  /** Before it measures, and while it does, in milliseconds: of CPU time where that is what is measured. */
   readonly warmUp: number
   readonly duration: number
   /** What else a benchmark wants to be different: how many streams, for example. */
@@ -28,34 +28,44 @@ export const main = (contestants: Contestants): void => {
 
 export interface Meter {
   readonly tick: (messages: number) => void
-  /** CPU (all threads of the process, user and system) and wall time of the messages between warm-up and end. */
+  /** CPU time per message in microseconds, and messages a second, between the warm-up and the end. */
   readonly done: Promise<Figures>
 }
 
 // How many messages pass between two looks at the clock.
 const stride = 512
+// Less than this many messages warm nothing up, however long they take.
+const leastWarm = 20_000
 
+/** The CPU time of all threads of the process, user and system, in milliseconds. */
+const cpuTime = () => {
+  const { system, user } = process.cpuUsage()
+  return (user + system) / 1_000
+}
+
+/**
+ * Measures for so much CPU time, not wall time: on a busy machine a run takes longer, and is worth as much. The warm-up
+ * begins with the first messages, and not with the dial.
+ */
 export const meter = ({ duration, warmUp }: Pick<Task, "duration" | "warmUp">): Meter => {
   const { promise, resolve } = defer<Figures>()
   let seen = 0
   let look = stride
-  let began: { readonly at: number; readonly seen: number; readonly cpu: NodeJS.CpuUsage } | undefined
   let warmUntil: number | undefined
+  let began: { readonly at: number; readonly seen: number; readonly cpu: number } | undefined
   const cross = () => {
     look = seen + stride
-    const now = performance.now()
-    // The warm-up begins with the first messages, and not with the dial.
-    warmUntil ??= now + warmUp
+    const cpu = cpuTime()
+    warmUntil ??= cpu + warmUp
     if (began === undefined) {
-      if (now >= warmUntil) began = { at: now, seen, cpu: process.cpuUsage() }
+      if (cpu >= warmUntil && seen >= leastWarm) began = { at: performance.now(), seen, cpu }
       return
     }
-    const elapsed = now - began.at
-    if (elapsed < duration) return
-    const { system, user } = process.cpuUsage(began.cpu)
+    const spent = cpu - began.cpu
+    if (spent < duration) return
     const messages = seen - began.seen
     look = Number.POSITIVE_INFINITY
-    resolve({ cpu: (user + system) / messages, rate: messages / elapsed * 1_000 })
+    resolve({ cpu: spent / messages * 1_000, rate: messages / (performance.now() - began.at) * 1_000 })
   }
   return {
     tick: (messages) => {
