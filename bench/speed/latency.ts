@@ -6,7 +6,7 @@ const contestants = ["ws", "holdfast", "holdfast, trades"]
 const at = (name: string, rate: number) => `${name} at ${rate.toLocaleString("en")}/s`
 
 // Rare delays need many messages.
-const longer = (size: Size): Size => ({ ...size, duration: size.small ? size.duration : 4_000 })
+const longer = (size: Size): Size => ({ ...size, duration: size.small ? size.duration : 2_000 })
 
 export const latency: Benchmark = {
   name: "latency",
