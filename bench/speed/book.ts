@@ -25,6 +25,8 @@ export const book: Benchmark = {
   ],
   goals: [
     { contestant: "holdfast", figure: "cpu", of: "ratio", atMost: 1 },
+    { contestant: "holdfast", figure: "cpu", of: "ratio", against: "ws, ccxt's OrderBook", atMost: 1 },
+    { contestant: "holdfast", figure: "cpu", of: "ratio", against: "ccxt pro", atMost: 1 },
     { contestant: "holdfast's ladder alone", figure: "cpu", of: "ratio", atMost: 1 }
   ]
 }

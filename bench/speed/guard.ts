@@ -13,22 +13,16 @@ export interface Loss {
   readonly now: number
 }
 
-/** What a row is judged by: the ratio of its first figure, and the figure of each of its goals. */
+/** What a row is judged by: the ratio of its first figure, and whatever it has a goal for. */
 const judged = (result: Result) =>
   result.rows.flatMap((row) => {
     const first = Object.keys(result.units)[0] ?? ""
     const ratio = row.ratios[first]
-    const of = (figure: string, value: number | undefined) =>
-      value === undefined ? [] : [{ benchmark: result.name, contestant: row.contestant, figure, value }]
+    const of = (figure: string, value: number) => ({ benchmark: result.name, contestant: row.contestant, figure, value })
+    const other = row.goals.filter((goal) => goal.of === "value" || goal.figure !== first || goal.against !== undefined)
     return [
-      ...of(`${first} (ratio)`, ratio),
-      ...row.goals.flatMap((goal) =>
-        goal.of === "value"
-          ? of(goal.figure, row.figures[goal.figure])
-          : goal.figure === first
-          ? []
-          : of(`${goal.figure} (ratio)`, row.ratios[goal.figure])
-      )
+      ...(ratio === undefined ? [] : [of(first, ratio)]),
+      ...other.map(({ against, figure, value }) => of(against === undefined ? figure : `${figure} to ${against}`, value))
     ]
   })
 

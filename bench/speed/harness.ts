@@ -26,12 +26,18 @@ export interface Contestant {
   readonly run: (size: Size) => Promise<Figures>
 }
 
-/** What a figure should be at most: as a ratio to the comparator's, or by itself. */
+/** What a figure should be at most: as a ratio to the comparator's (or to another's), or by itself. */
 export interface Goal {
   readonly contestant: string
   readonly figure: string
   readonly of: "ratio" | "value"
+  readonly against?: string
   readonly atMost: number
+}
+
+export interface Judged extends Goal {
+  readonly value: number
+  readonly met: boolean
 }
 
 export interface Benchmark {
@@ -51,7 +57,7 @@ export interface Row {
   readonly against: string | undefined
   readonly figures: Figures
   readonly ratios: Figures
-  readonly goals: ReadonlyArray<Goal & { readonly met: boolean }>
+  readonly goals: ReadonlyArray<Judged>
 }
 
 export interface Result {
@@ -162,24 +168,25 @@ export const run = async (
     }
     rounds.push(figures)
   }
+  const judge = (goal: Goal, against: string): ReadonlyArray<Judged> => {
+    const figures = goal.of === "value"
+      ? Stats.medians(rounds, goal.contestant)
+      : Stats.ratios(rounds, goal.contestant, goal.against ?? against)
+    const value = figures[goal.figure]
+    // Whom it is compared with may not have run.
+    return value === undefined ? [] : [{ ...goal, value, met: value <= goal.atMost }]
+  }
   return {
     name: benchmark.name,
     what: benchmark.what,
     units: benchmark.figures,
     runs,
-    rows: contestants.map(({ against = benchmark.contestants[0]?.name ?? "", name }) => {
-      const figures = Stats.medians(rounds, name)
-      const ratios = name === against ? {} : Stats.ratios(rounds, name, against)
-      return {
-        contestant: name,
-        against: name === against ? undefined : against,
-        figures,
-        ratios,
-        goals: benchmark.goals.filter((goal) => goal.contestant === name).map((goal) => ({
-          ...goal,
-          met: ((goal.of === "ratio" ? ratios : figures)[goal.figure] ?? Number.POSITIVE_INFINITY) <= goal.atMost
-        }))
-      }
-    })
+    rows: contestants.map(({ against = benchmark.contestants[0]?.name ?? "", name }) => ({
+      contestant: name,
+      against: name === against ? undefined : against,
+      figures: Stats.medians(rounds, name),
+      ratios: name === against ? {} : Stats.ratios(rounds, name, against),
+      goals: benchmark.goals.filter((goal) => goal.contestant === name).flatMap((goal) => judge(goal, against))
+    }))
   }
 }

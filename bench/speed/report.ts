@@ -15,17 +15,21 @@ const figuresOf = (figures: Figures, units: Result["units"]) =>
     .join(", ")
 
 const goalsOf = ({ goals }: Row, { units }: Result) =>
-  goals.map(({ atMost, figure, met, of }) => {
+  goals.map(({ against, atMost, figure, met, of, value }) => {
     const what = of === "ratio" ? `≤ ${atMost}×` : `≤ ${shown(atMost)}`
+    const whose = against === undefined ? "" : ` of ${against} (${shown(value)}×)`
     const which = figure === Object.keys(units)[0] ? "" : ` (${units[figure] ?? figure})`
-    return `${what}${which}: ${met ? "met" : "**not met**"}`
+    return `${what}${whose}${which}: ${met ? "met" : "**not met**"}`
   }).join("; ")
 
+// Of the first figure, and of those that have a goal.
 const ratioOf = ({ against, goals, ratios }: Row, { rows, units }: Result) => {
-  const names = [...new Set([Object.keys(units)[0] ?? "", ...goals.flatMap(({ figure, of }) => of === "ratio" ? figure : [])])]
-  const shownRatios = names.flatMap((name) => ratios[name] === undefined ? [] : `${shown(ratios[name])}×`)
-  if (shownRatios.length === 0) return ""
-  return `${shownRatios.join(", ")}${against === rows[0]?.contestant ? "" : ` of ${against ?? ""}`}`
+  const wanted = goals.flatMap((goal) => goal.of === "ratio" ? goal.figure : [])
+  const ratiosShown = [...new Set([Object.keys(units)[0] ?? "", ...wanted])].flatMap((name) =>
+    ratios[name] === undefined ? [] : `${shown(ratios[name])}×`
+  )
+  if (ratiosShown.length === 0) return ""
+  return `${ratiosShown.join(", ")}${against === rows[0]?.contestant ? "" : ` of ${against ?? ""}`}`
 }
 
 export const table = (results: ReadonlyArray<Result>): string =>
@@ -64,5 +68,10 @@ const rounded = (figures: Figures): Figures =>
 /** The same with numbers of four digits: more would only be noise in a file. */
 export const concise = (result: Result): Result => ({
   ...result,
-  rows: result.rows.map((row) => ({ ...row, figures: rounded(row.figures), ratios: rounded(row.ratios) }))
+  rows: result.rows.map((row) => ({
+    ...row,
+    figures: rounded(row.figures),
+    ratios: rounded(row.ratios),
+    goals: row.goals.map((goal) => ({ ...goal, value: Number(goal.value.toPrecision(4)) }))
+  }))
 })

@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import * as Frames from "../../bench/speed/frames.ts"
 import { losses } from "../../bench/speed/guard.ts"
 import type { Result } from "../../bench/speed/harness.ts"
+import * as Harness from "../../bench/speed/harness.ts"
 import * as Report from "../../bench/speed/report.ts"
 import * as Stats from "../../bench/speed/stats.ts"
 
@@ -110,8 +111,8 @@ const resultOf = (ratio: number, growth: number): Result => ({
       figures: { cpu: ratio, growth },
       ratios: { cpu: ratio, growth: 1 },
       goals: [
-        { contestant: "holdfast", figure: "cpu", of: "ratio", atMost: 1.15, met: ratio <= 1.15 },
-        { contestant: "holdfast", figure: "growth", of: "value", atMost: 1.1, met: growth <= 1.1 }
+        { contestant: "holdfast", figure: "cpu", of: "ratio", atMost: 1.15, value: ratio, met: ratio <= 1.15 },
+        { contestant: "holdfast", figure: "growth", of: "value", atMost: 1.1, value: growth, met: growth <= 1.1 }
       ]
     }
   ]
@@ -122,7 +123,7 @@ describe("the guard", () => {
     const recorded = [resultOf(1.1, 1)]
     assert.deepStrictEqual(losses(recorded, [resultOf(2.19, 1.9)]), [])
     assert.deepStrictEqual(losses(recorded, [resultOf(2.2, 1)]), [
-      { benchmark: "text", contestant: "holdfast", figure: "cpu (ratio)", recorded: 1.1, now: 2.2 }
+      { benchmark: "text", contestant: "holdfast", figure: "cpu", recorded: 1.1, now: 2.2 }
     ])
     assert.deepStrictEqual(losses(recorded, [resultOf(1, 2)]).map(({ figure }) => figure), ["growth"])
     assert.deepStrictEqual(losses([], [resultOf(100, 100)]), [])
@@ -141,5 +142,43 @@ describe("the table", () => {
     const text = "a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb\n"
     assert.strictEqual(Report.insert(text, "new"), "a\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nb\n")
     assert.throws(() => Report.insert("no marks", "new"), /has no/)
+  })
+})
+
+describe("a benchmark", () => {
+  const figures: Readonly<Record<string, ReadonlyArray<number>>> = { ws: [1, 10], other: [4, 40], holdfast: [2, 30] }
+  const contestant = (name: string, fullOnly = false) => {
+    let round = 0
+    return { name, fullOnly, run: () => Promise.resolve({ cpu: figures[name]?.[round++] ?? Number.NaN }) }
+  }
+  const benchmark = () => ({
+    name: "text",
+    what: "",
+    figures: { cpu: "µs" },
+    contestants: [contestant("ws"), contestant("holdfast"), contestant("other", true)],
+    goals: [
+      { contestant: "holdfast", figure: "cpu", of: "ratio", atMost: 2.5 } as const,
+      { contestant: "holdfast", figure: "cpu", of: "ratio", against: "other", atMost: 0.5 } as const
+    ]
+  })
+
+  it("lets its contestants run in turn, and judges the ratios", async () => {
+    const turns: Array<string> = []
+    const result = await Harness.run(benchmark(), {
+      size: Harness.full,
+      runs: 2,
+      onRun: (name, round) => turns.push(`${name} ${round}`)
+    })
+    assert.deepStrictEqual(turns, ["ws 0", "holdfast 0", "other 0", "ws 1", "holdfast 1", "other 1"])
+    const [ws, holdfast] = result.rows
+    assert.deepStrictEqual(ws?.ratios, {})
+    assert.deepStrictEqual(holdfast?.ratios, { cpu: 2.5 })
+    assert.deepStrictEqual(holdfast?.goals.map(({ met, value }) => [value, met]), [[2.5, true], [0.625, false]])
+  })
+
+  it("leaves out what is for full runs only, and what would be judged by it", async () => {
+    const result = await Harness.run(benchmark(), { size: Harness.small, runs: 1, onRun: () => undefined })
+    assert.deepStrictEqual(result.rows.map(({ contestant }) => contestant), ["ws", "holdfast"])
+    assert.deepStrictEqual(result.rows[1]?.goals.map(({ value }) => value), [2])
   })
 })

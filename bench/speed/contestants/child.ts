@@ -19,6 +19,7 @@ export const main = (contestants: Contestants): void => {
   const task = parse(process.argv[2] ?? "{}")
   const run = contestants[task.contestant]
   if (run === undefined) throw new Error(`There is no contestant ${task.contestant}.`)
+  process.on("disconnect", () => process.exit(1))
   void run(task).then((figures) => {
     process.send?.(figures, () => {
       process.exit(0)
