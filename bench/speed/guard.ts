@@ -37,3 +37,7 @@ export const losses = (recorded: ReadonlyArray<Result>, now: ReadonlyArray<Resul
       : []
   })
 }
+
+/** The benchmarks that nothing was recorded of: there is nothing to compare them with. */
+export const unrecorded = (recorded: ReadonlyArray<Result>, now: ReadonlyArray<Result>): ReadonlyArray<string> =>
+  now.filter(({ name }) => !recorded.some((result) => result.name === name)).map(({ name }) => name)

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { book } from "./book.ts"
 import { growth } from "./growth.ts"
-import { losses } from "./guard.ts"
+import { losses, unrecorded } from "./guard.ts"
 import type { Benchmark, Result } from "./harness.ts"
 import * as Harness from "./harness.ts"
 import { latency } from "./latency.ts"
@@ -115,7 +115,9 @@ const guard = async (results: ReadonlyArray<Result>) => {
   for (const { benchmark, contestant, figure, now, recorded } of lost) {
     say(`${benchmark}, ${contestant}: ${figure} is ${shown(now)}, and was ${shown(recorded)} when it was recorded.`)
   }
-  if (lost.length > 0) process.exitCode = 1
+  const unknown = unrecorded(before, results)
+  if (unknown.length > 0) say(`Nothing is recorded of ${unknown.join(", ")}: --small --write --only ${unknown.join(",")} does.`)
+  if (lost.length > 0 || unknown.length > 0) process.exitCode = 1
   else say("\nNothing became grossly slower.")
 }
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Frames from "../../bench/speed/frames.ts"
-import { losses } from "../../bench/speed/guard.ts"
+import { losses, unrecorded } from "../../bench/speed/guard.ts"
 import type { Result } from "../../bench/speed/harness.ts"
 import * as Harness from "../../bench/speed/harness.ts"
 import * as Report from "../../bench/speed/report.ts"
@@ -127,6 +127,13 @@ describe("the guard", () => {
     ])
     assert.deepStrictEqual(losses(recorded, [resultOf(1, 2)]).map(({ figure }) => figure), ["growth"])
     assert.deepStrictEqual(losses([], [resultOf(100, 100)]), [])
+  })
+})
+
+describe("a guard without a record", () => {
+  it("says of which benchmarks there is none", () => {
+    assert.deepStrictEqual(unrecorded([], [resultOf(1, 1)]), ["text"])
+    assert.deepStrictEqual(unrecorded([resultOf(1, 1)], [resultOf(1, 1)]), [])
   })
 })
 
