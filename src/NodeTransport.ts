@@ -81,7 +81,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
   )
 
   let pausable: WebSocket | undefined
-  const incoming = yield* Incoming.make({
+  const incoming = Incoming.make({
     pause: () => {
       pausable?.pause()
     },

@@ -1,10 +1,11 @@
 // What a socket has received and nobody has pulled yet: the reading half of every transport.
+//
+// What arrives in one turn of the event loop is one batch: whoever waits is woken once, when the turn's callbacks have
+// run, and takes the array itself.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Mailbox from "effect/Mailbox"
 import type { Message, SocketError } from "../Transport.ts"
 
 // Past either of these, reading stops until somebody pulls: enough to keep a fast consumer busy for a turn of the
@@ -22,54 +23,55 @@ export interface Incoming {
   readonly isEnded: () => boolean
 }
 
-export const make = (flow: { readonly pause: () => void; readonly resume: () => void }) =>
-  Effect.map(Mailbox.make<Message, SocketError>(), (mailbox) => {
-    const waiting = new Set<(exit: Exit.Exit<never, SocketError>) => void>()
-    let end: Exit.Exit<never, SocketError> | undefined
-    let messages = 0
-    let bytes = 0
-    let paused = false
+export const make = (flow: { readonly pause: () => void; readonly resume: () => void }): Incoming => {
+  const waiting = new Set<(exit: Exit.Exit<never, SocketError>) => void>()
+  const arrived = Effect.unsafeMakeLatch(false)
+  let end: Exit.Exit<never, SocketError> | undefined
+  let batch: Array<Message> = []
+  let bytes = 0
+  let paused = false
 
-    const pull: Incoming["pull"] = Effect.flatMap(mailbox.takeAll, ([chunk]) => {
-      messages = 0
-      bytes = 0
-      if (paused) {
-        paused = false
-        flow.resume()
-      }
-      const batch = Chunk.toReadonlyArray(chunk)
-      return isNonEmptyReadonlyArray(batch) ? Effect.succeed(batch) : pull
-    })
-
-    const incoming: Incoming = {
-      unsafeOffer: (message, size) => {
-        mailbox.unsafeOffer(message)
-        messages++
-        bytes += size
-        if (!paused && (messages >= highWaterMessages || bytes >= highWaterBytes)) {
-          paused = true
-          flow.pause()
-        }
-      },
-      unsafeEnd: (error) => {
-        if (end !== undefined) return
-        end = Exit.fail(error)
-        mailbox.unsafeDone(end)
-        for (const resume of waiting) resume(end)
-        waiting.clear()
-      },
-      pull,
-      ended: Effect.async((resume) => {
-        if (end !== undefined) {
-          resume(end)
-          return
-        }
-        waiting.add(resume)
-        return Effect.sync(() => {
-          waiting.delete(resume)
-        })
-      }),
-      isEnded: () => end !== undefined
+  const pull: Incoming["pull"] = Effect.suspend(() => {
+    const taken = batch
+    if (!isNonEmptyReadonlyArray(taken)) return end ?? Effect.zipRight(arrived.await, pull)
+    batch = []
+    bytes = 0
+    if (end === undefined) arrived.unsafeClose()
+    if (paused) {
+      paused = false
+      flow.resume()
     }
-    return incoming
+    return Effect.succeed(taken)
   })
+
+  return {
+    unsafeOffer: (message, size) => {
+      if (end !== undefined) return
+      if (batch.push(message) === 1) arrived.unsafeOpen()
+      bytes += size
+      if (!paused && (batch.length >= highWaterMessages || bytes >= highWaterBytes)) {
+        paused = true
+        flow.pause()
+      }
+    },
+    unsafeEnd: (error) => {
+      if (end !== undefined) return
+      end = Exit.fail(error)
+      arrived.unsafeOpen()
+      for (const resume of waiting) resume(end)
+      waiting.clear()
+    },
+    pull,
+    ended: Effect.async((resume) => {
+      if (end !== undefined) {
+        resume(end)
+        return
+      }
+      waiting.add(resume)
+      return Effect.sync(() => {
+        waiting.delete(resume)
+      })
+    }),
+    isEnded: () => end !== undefined
+  }
+}

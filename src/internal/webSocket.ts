@@ -29,7 +29,7 @@ export const dialWith = (construct: Construct) =>
     }
     const clock = yield* Effect.clock
     // There is nothing to pause: what arrives is held until it is pulled.
-    const incoming = yield* Incoming.make({ pause: () => undefined, resume: () => undefined })
+    const incoming = Incoming.make({ pause: () => undefined, resume: () => undefined })
     let openedAt = clock.unsafeCurrentTimeMillis()
 
     const end = (code: number, reason: string) => {
