@@ -6,6 +6,7 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
@@ -35,6 +36,8 @@ export interface Broadcast<A, E = never> {
   /** How many items have been lost so far, to all readers together. */
   readonly lost: () => number
   readonly stream: Stream.Stream<A, E>
+  /** The same, each batch as `select` gives it. */
+  readonly streamOf: <B>(select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>) => Stream.Stream<B, E>
   /** Only what comes from now on, after the item that `current` gives. */
   readonly streamFrom: (current: () => A) => Stream.Stream<A, E>
 }
@@ -98,7 +101,8 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   }
 
   const push = (batch: ReadonlyArray<A>) => {
-    for (const item of batch) items.push(item)
+    if (items.length === 0) items = [...batch]
+    else for (const item of batch) items.push(item)
     if (overflow === "sliding" && items.length > capacity) slide(items.length - capacity)
   }
 
@@ -190,17 +194,22 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
       })
     })
 
-  const take = (reader: Reader<A>): Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> =>
-    Effect.suspend(() => {
+  const take = <B>(reader: Reader<A>, select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>) => {
+    const next: Effect.Effect<Chunk.Chunk<B>, Option.Option<E>> = Effect.suspend(() => {
       const batch = drain(reader)
-      if (batch.length > 0) return Effect.succeed(Chunk.unsafeFromArray(batch))
-      if (ended === undefined) return Effect.zipRight(awaitItem(reader), take(reader))
+      if (batch.length > 0) return Effect.succeed(Chunk.unsafeFromArray(select(batch)))
+      if (ended === undefined) return Effect.zipRight(awaitItem(reader), next)
       return Exit.isSuccess(ended)
         ? Effect.fail(Option.none())
         : Effect.mapError(Effect.failCause(ended.cause), Option.some)
     })
+    return next
+  }
 
-  const read = (open: () => Reader<A>): Stream.Stream<A, E> =>
+  const read = <B>(
+    open: () => Reader<A>,
+    select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
+  ): Stream.Stream<B, E> =>
     Effect.acquireRelease(
       Effect.sync(() => {
         const reader = open()
@@ -217,7 +226,13 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
           // Nobody reads any more: what this reader left unread is held for the next.
           unread = reader.before
         })
-    ).pipe(Effect.map((reader) => Stream.repeatEffectChunkOption(take(reader))), Stream.unwrapScoped)
+    ).pipe(Effect.map((reader) => Stream.repeatEffectChunkOption(take(reader, select))), Stream.unwrapScoped)
+
+  const openOldest = (): Reader<A> => {
+    const before = unread
+    unread = undefined
+    return { next: base, before, wake: undefined }
+  }
 
   return {
     offerAll,
@@ -233,11 +248,8 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
       wakeWriter?.()
     },
     lost: () => lostSoFar,
-    stream: read(() => {
-      const before = unread
-      unread = undefined
-      return { next: base, before, wake: undefined }
-    }),
-    streamFrom: (current) => read(() => ({ next: base + items.length, before: current(), wake: undefined }))
+    stream: read(openOldest, identity),
+    streamOf: (select) => read(openOldest, select),
+    streamFrom: (current) => read(() => ({ next: base + items.length, before: current(), wake: undefined }), identity)
   }
 }

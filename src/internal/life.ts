@@ -9,7 +9,7 @@ import type { AttemptError, ReconnectRequested } from "../ConnectionError.ts"
 import { ConnectionTimeout, InboxOverflow, OnOpenFailed, UrlUnavailable } from "../ConnectionError.ts"
 import type { DialGate } from "../DialGate.ts"
 import * as Liveness from "../Liveness.ts"
-import type { Message, Socket, Transport } from "../Transport.ts"
+import type { Message, Socket, SocketError, Transport } from "../Transport.ts"
 import * as Early from "./early.ts"
 import type { Inbox } from "./inbox.ts"
 import * as Server from "./server.ts"
@@ -103,13 +103,15 @@ export const run = Effect.fnUntraced(function*(options: {
       })
     }
 
-    const read = Effect.forever(Effect.flatMap(socket.pull, (batch) => {
+    // The handshake gets its turn to look at each batch. Later ones need not give way to anybody, as `Effect.forever`
+    // would: the next pull waits for the socket.
+    const shown = Effect.zipRight(early.room, Effect.yieldNow())
+    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(socket.pull, (batch) => {
       activity.lastRead = clock.unsafeCurrentTimeMillis()
-      return early.unsafeHold(batch) ? early.room : deliver(batch)
-    })).pipe(
-      // What was held back during the handshake comes before the end.
-      Effect.tapError(() => early.finish)
-    )
+      return Effect.zipRight(early.unsafeHold(batch) ? shown : deliver(batch), readOn)
+    })
+    // What was held back during the handshake comes before the end.
+    const read = Effect.tapError(readOn, () => early.finish)
 
     const open = Effect.suspend(() => {
       openedAt = clock.unsafeCurrentTimeMillis()

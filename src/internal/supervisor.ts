@@ -1,5 +1,4 @@
 // The life after life of a connection: dial, live, decide, wait, dial again, until told to stop or out of reasons.
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -40,11 +39,9 @@ interface Run {
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
 
-const messagesOf = (chunk: Chunk.Chunk<Entry>) => {
-  const entries = Chunk.toReadonlyArray(chunk)
-  // Gaps are rare: nearly always the batch passes as it is.
-  return entries.every(Inbox.isMessage) ? Chunk.unsafeFromArray(entries) : Chunk.filter(chunk, Inbox.isMessage)
-}
+// Gaps are rare: nearly always the batch passes as it is.
+const messagesOf = (entries: ReadonlyArray<Entry>) =>
+  entries.every(Inbox.isMessage) ? entries : entries.filter(Inbox.isMessage)
 
 // What a user who asked for pings should know about a transport that has none.
 const unableToPing = (transport: Transport, { messageTimeout, pingInterval }: Settings) => {
@@ -261,8 +258,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     Effect.flatMap(Effect.forkDaemon(lock.withPermits(1)(effect)), Fiber.join)
 
   const connection: Connection = {
-    messages: Stream.suspend(() => Stream.mapChunks(run.inbox.stream, messagesOf)),
-    frames: Stream.suspend(() => Stream.map(run.inbox.stream, Inbox.toFrame)),
+    messages: Stream.suspend(() => run.inbox.streamOf(messagesOf)),
+    frames: Stream.suspend(() => run.inbox.streamOf((entries) => entries.map(Inbox.toFrame))),
     events: journal.events,
     state: Effect.sync(machine.current),
     changes: machine.changes,
