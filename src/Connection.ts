@@ -12,21 +12,17 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { AttemptError, ConnectionError, NotConnected, SendError, SendFailed } from "./ConnectionError.ts"
 import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
-import * as DialGate from "./DialGate.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { Frame } from "./Frame.ts"
-import { resolve } from "./internal/settings.ts"
-import { supervise } from "./internal/supervisor.ts"
+import { connect } from "./internal/connect.ts"
 import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
-import type { Message } from "./Transport.ts"
-import { Transport } from "./Transport.ts"
+import type { Message, Transport } from "./Transport.ts"
 
 /**
  * A connection.
@@ -167,7 +163,7 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
 /**
  * Makes a connection that lives as long as the scope, and dials at once. Fails when an option is out of its range.
  *
- * Where there is a {@link DialGate.DialGate}, it waits there for its turn at every dial.
+ * Where there is a `DialGate`, it waits there for its turn at every dial.
  *
  * @since 0.1.0
  * @category constructors
@@ -187,10 +183,7 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
 export const make = (
   options: Options
 ): Effect.Effect<Connection, ConfigError.ConfigError, Transport | Scope.Scope> =>
-  Effect.flatMap(
-    Effect.all([Transport, Effect.serviceOption(DialGate.DialGate), resolve(options)]),
-    ([transport, gate, settings]) => supervise(transport, Option.getOrElse(gate, () => DialGate.open), settings)
-  )
+  Effect.map(connect(options), ({ connection }) => connection)
 
 /**
  * A layer with a connection that lives as long as the layer does.

@@ -15,9 +15,10 @@ import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import * as Connection from "./Connection.ts"
+import type * as Connection from "./Connection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type * as Frame from "./Frame.ts"
+import { connect } from "./internal/connect.ts"
 import { manage } from "./internal/subscriptions.ts"
 import { inWords } from "./internal/words.ts"
 import type { Message, Transport } from "./Transport.ts"
@@ -104,6 +105,13 @@ export interface Protocol<A, N = never> {
    */
   readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>
+  /**
+   * Reads messages that came at once, for protocols that can do so for less: gives `take` what `parse` gives for each,
+   * in their order. Default: `parse` for each.
+   */
+  readonly parseAll?:
+    | ((messages: ReadonlyArray<Message>, take: (incoming: Incoming<A, N>) => void) => void)
+    | undefined
   /** Topics in one request, at most. */
   readonly maxBatch: number
   /** Requests of one connection in any stretch of `window`: the venue's limit, less a reserve for pings and pongs. */
@@ -173,13 +181,13 @@ export const SessionEvent = Data.taggedEnum<SessionEvent>()
 export type Item<A> = { readonly _tag: "Data"; readonly data: A } | Frame.Gap
 
 /**
- * Hears what comes for a topic, as it comes. Nothing here may wait or throw.
+ * Hears what comes for a topic, as it comes: `data` gets everything that came at once. Nothing here may wait or throw.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Listener<A> {
-  readonly data: (data: A) => void
+  readonly data: (batch: ReadonlyArray<A>) => void
   readonly gap: (gap: Frame.Gap) => void
   /** Nothing more will come. */
   readonly end: (exit: Exit.Exit<void, SessionError>) => void
@@ -278,4 +286,4 @@ export interface Options<A, N = never> {
 export const make = <A, N = never>(
   options: Options<A, N>
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
-  Effect.flatMap(Connection.make(options.connection), (connection) => manage(connection, options))
+  Effect.flatMap(connect(options.connection), (supervised) => manage(supervised, options))

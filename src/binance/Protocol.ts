@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
+import * as Combined from "../internal/combined.ts"
 import { isTooDeep } from "../internal/depth.ts"
 import { excerpt } from "../internal/excerpt.ts"
+import { parseJson } from "../internal/parseBatch.ts"
 import type * as Session from "../Session.ts"
 import * as StreamKind from "./StreamKind.ts"
 
@@ -16,14 +18,6 @@ import * as StreamKind from "./StreamKind.ts"
  * @category models
  */
 export type Notice = "serverShutdown"
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 // Where bytes are no characters, nothing is made up for them.
 const utf8 = new TextDecoder("utf-8", { fatal: true })
@@ -92,6 +86,7 @@ export const make = (messagesPerSecond: number): Session.Protocol<unknown, Notic
   unsubscribe: request("UNSUBSCRIBE"),
   probe: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id }),
   parse,
+  parseAll: Combined.make(parse),
   maxBatch: 200,
   pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },
   cadence: (stream) => StreamKind.parse(stream).kind.cadence

@@ -29,6 +29,8 @@ export interface Broadcast<A, E = never> {
   readonly offerAll: (items: ReadonlyArray<A>) => Effect.Effect<number>
   /** The same for policies that never wait: `sliding` and `dropping`. */
   readonly unsafeOfferAll: (items: ReadonlyArray<A>) => number
+  /** Whether so many items have room now. */
+  readonly fits: (count: number) => boolean
   /** Puts a marker before the next item, or where the reader stands when it has read everything. */
   readonly mark: (marker: A) => void
   /** Lets readers finish what is held, and then ends or fails them. */
@@ -237,6 +239,7 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   return {
     offerAll,
     unsafeOfferAll,
+    fits: (count) => room() >= count,
     mark: (marker) => {
       pending = pending === undefined ? marker : fold(pending, [marker])
       wakeReaders()

@@ -2,7 +2,6 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as RcMap from "effect/RcMap"
@@ -34,6 +33,8 @@ interface Pipeline<A extends MarketEvent.MarketEvent> {
   readonly hub: Hub<A>
 }
 
+type Decoding<A extends MarketEvent.MarketEvent> = Pick<Pipeline<A>, "decode" | "stream">
+
 type EventOf<Decoder> = Decoder extends (stream: string) => MarketEvent.Decode<infer A> ? A : never
 
 // Readers that begin elsewhere do not share a pipeline.
@@ -52,6 +53,9 @@ interface Position {
 // is held in the intake, and what that cannot hold is fetched again later.
 const readAhead = 1_024
 const eventsHeld = 4_096
+
+// Nearly all prices do, and cost no conversion then.
+const startsAboveZero = (decimal: string) => decimal.charCodeAt(0) > 0x30
 
 export const make = Effect.fnUntraced(function*(options: Options) {
   const { venue } = options
@@ -118,17 +122,21 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   // -------------------------------------------------------------------------------------------------------------------
   // From the sockets to a buffer, and from there to the readers
 
-  const listen = <A extends MarketEvent.MarketEvent>(
-    { decode, hub, stream }: Pipeline<A>,
-    take: (events: ReadonlyArray<A>) => void,
+  const decodeAll = <A extends MarketEvent.MarketEvent>({ decode, stream }: Decoding<A>, messages: ReadonlyArray<unknown>) =>
+    decode.all(messages, now(), (error) => {
+      skip(stream, error)
+    })
+  // Where the events of one message belong together.
+  const decodeEach = <A extends MarketEvent.MarketEvent>(decoding: Decoding<A>, messages: ReadonlyArray<unknown>) =>
+    messages.map((message) => decodeAll(decoding, [message]))
+
+  const listen = (
+    { hub, stream }: Pick<Pipeline<never>, "stream"> & { readonly hub: Pick<Hub<never>, "end"> },
+    take: (batch: ReadonlyArray<unknown>) => void,
     onGap: (reason: string) => void = () => undefined
   ) =>
     pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
-      data: (data) => {
-        const events = decode(data, now())
-        if (Either.isRight(events)) take(events.right)
-        else skip(stream, events.left)
-      },
+      data: take,
       gap: ({ cause }) => {
         onGap(cause.message)
       },
@@ -181,12 +189,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   }) =>
   (pipeline: Pipeline<A>) =>
     Effect.gen(function*() {
-      const intake = Intake.make<A>(capacity)
-      yield* listen(pipeline, (events) => {
-        for (const event of events) intake.offer(event)
-      })
-      return yield* Sequence.follow({
-        intake,
+      const real = (events: ReadonlyArray<A>) => events.every(of.isReal) ? events : events.filter(of.isReal)
+      const follower = Sequence.make<A>({
         after: pipeline.after,
         idOf: of.idOf,
         fetch: (fromId) => of.fetch(pipeline.symbol, fromId),
@@ -194,17 +198,26 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         limit,
         grace: () => pool.isRedundant(pipeline.stream) ? grace : Duration.zero,
         capacity,
-        onEvents: (events) => emit(pipeline, events.every(of.isReal) ? events : events.filter(of.isReal)),
+        passOn: (events) => {
+          if (!pipeline.hub.fits(events.length)) return false
+          pipeline.hub.unsafeOfferAll(real(events))
+          return true
+        },
+        onEvents: (events) => emit(pipeline, real(events)),
         onHole: emitHole(pipeline)
       })
+      yield* listen(pipeline, (batch) => {
+        follower.offer(decodeAll(pipeline, batch))
+      })
+      return yield* follower.run
     })
 
   const candles = (pipeline: Pipeline<MarketEvent.Kline>) =>
     Effect.gen(function*() {
       const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(pipeline.stream) ?? []
       const intake = Intake.make<MarketEvent.Kline>(capacity)
-      yield* listen(pipeline, (events) => {
-        for (const event of events) intake.offer(event)
+      yield* listen(pipeline, (batch) => {
+        for (const event of decodeAll(pipeline, batch)) intake.offer(event)
       })
       return yield* Candles.follow({
         intake,
@@ -221,7 +234,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   (pipeline: Pipeline<A>) =>
     Effect.gen(function*() {
       const intake = Intake.make<ReadonlyArray<A>>(capacity)
-      yield* listen(pipeline, intake.offer)
+      yield* listen(pipeline, (batch) => {
+        decodeEach(pipeline, batch).forEach(intake.offer)
+      })
       let last: number | undefined
       for (;;) {
         yield* intake.ready
@@ -246,7 +261,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const unordered = <A extends MarketEvent.MarketEvent>(pipeline: Pipeline<A>) =>
     Effect.gen(function*() {
       const intake = Intake.make<ReadonlyArray<A> | MarketEvent.NotRepairable>(capacity)
-      yield* listen(pipeline, intake.offer, (reason) => {
+      yield* listen(pipeline, (batch) => {
+        decodeEach(pipeline, batch).forEach(intake.offer)
+      }, (reason) => {
         intake.offer(new MarketEvent.NotRepairable({ reason }))
       })
       for (;;) {
@@ -315,7 +332,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       idOf: ({ data }) => data.t,
       fetch: (symbol, fromId) => Effect.map(rest.trades(symbol, fromId), fetched(symbol, "trade")),
       // Futures send frames without a price for ids that became no trade.
-      isReal: ({ data }) => Number(data.p) !== 0
+      isReal: ({ data: { p } }) => startsAboveZero(p) || Number(p) !== 0
     })
   )
   const aggTrades = yield* kindOf(
@@ -382,10 +399,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           const stream = `${lower(symbol)}@depth@100ms`
           const decode = decoders.depth(stream)
           return pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
-            data: (data) => {
-              const events = decode(data, now())
-              if (Either.isRight(events)) events.right.forEach((event) => listener.diff(event.data))
-              else skip(stream, events.left)
+            data: (batch) => {
+              for (const event of decodeAll({ decode, stream }, batch)) listener.diff(event.data)
             },
             gap: () => undefined,
             lost: listener.lost,

@@ -13,6 +13,8 @@ export interface Intake<A> {
   /** Completes when there is something to drain. */
   readonly ready: Effect.Effect<void>
   readonly drain: () => Batch<A>
+  /** Whether its fibre has drained everything and waits for more. */
+  readonly isIdle: () => boolean
 }
 
 export const make = <A>(capacity: number): Intake<A> => {
@@ -20,6 +22,7 @@ export const make = <A>(capacity: number): Intake<A> => {
   let items: Array<A> = []
   let head = 0
   let dropped = 0
+  let waiting = false
   return {
     offer: (item) => {
       items.push(item)
@@ -33,7 +36,12 @@ export const make = <A>(capacity: number): Intake<A> => {
       }
       latch.unsafeOpen()
     },
-    ready: latch.await,
+    ready: Effect.suspend(() => {
+      waiting = true
+      return Effect.ensuring(latch.await, Effect.sync(() => {
+        waiting = false
+      }))
+    }),
     drain: () => {
       const batch = { dropped, items: head === 0 ? items : items.slice(head) }
       items = []
@@ -41,6 +49,7 @@ export const make = <A>(capacity: number): Intake<A> => {
       dropped = 0
       latch.unsafeClose()
       return batch
-    }
+    },
+    isIdle: () => waiting && items.length === 0
   }
 }

@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import type { HoleCause } from "../binance/MarketEvent.ts"
 import { HistoryPruned, HoleTooLarge, NotServedYet } from "../binance/MarketEvent.ts"
 import type { RestError } from "../binance/Rest.ts"
-import type { Intake } from "./intake.ts"
+import * as Intake from "./intake.ts"
 
 export interface Hole {
   /** The first id that is missing. */
@@ -18,7 +18,6 @@ export interface Hole {
 }
 
 export interface Options<A> {
-  readonly intake: Intake<A>
   /** The last event that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
   readonly idOf: (event: A) => number
@@ -30,18 +29,47 @@ export interface Options<A> {
   readonly limit: number
   /** How long another connection may take to bring what is missing, before it is fetched. */
   readonly grace: () => Duration.Duration
-  /** Events held back at most while a hole before them is open. */
+  /** Events held back at most while a hole before them is open, and as many again while one is fetched. */
   readonly capacity: number
+  /** Takes events at once, if it has room for all of them. */
+  readonly passOn: (events: ReadonlyArray<A>) => boolean
   readonly onEvents: (events: ReadonlyArray<A>) => Effect.Effect<void>
   readonly onHole: (hole: Hole) => Effect.Effect<void>
+}
+
+export interface Follower<A> {
+  /** What came from the sockets. */
+  readonly offer: (events: ReadonlyArray<A>) => void
+  readonly run: Effect.Effect<never>
 }
 
 // How often a REST interface that lags behind its sockets is asked again, each time after twice as long.
 const patience = 6
 const firstWait = Duration.millis(250)
 
-export const follow = <A>(options: Options<A>): Effect.Effect<never> => {
-  const { capacity, idOf, intake, limit, onEvents, onHole, pageSize } = options
+export const make = <A>(options: Options<A>): Follower<A> => {
+  const { capacity, idOf, limit, onEvents, onHole, pageSize, passOn } = options
+  const intake = Intake.make<A>(capacity)
+  let next = options.after === undefined ? undefined : options.after + 1
+  // What came after a hole that is still open.
+  const held = new Map<number, A>()
+
+  // Nearly always nothing is missing and nobody is slow: then nothing has to wait for a fibre.
+  const passStraightOn = (events: ReadonlyArray<A>): boolean => {
+    if (next === undefined || held.size > 0 || !intake.isIdle()) return false
+    let due = next
+    const fresh: Array<A> = []
+    for (const event of events) {
+      const id = idOf(event)
+      if (id > due) return false
+      if (id < due) continue
+      fresh.push(event)
+      due++
+    }
+    if (fresh.length > 0 && !passOn(fresh)) return false
+    next = due
+    return true
+  }
 
   // Fetching begins with the last event that is known: when it is there, whatever is not behind it never was.
   const repair = Effect.fnUntraced(function*(from: number, to: number) {
@@ -75,10 +103,7 @@ export const follow = <A>(options: Options<A>): Effect.Effect<never> => {
     }
   })
 
-  return Effect.gen(function*() {
-    let next = options.after === undefined ? undefined : options.after + 1
-    // What came after a hole that is still open.
-    const held = new Map<number, A>()
+  const run = Effect.gen(function*() {
     let heldSince = 0
 
     const takeHeld = (events: Array<A>) => {
@@ -125,4 +150,11 @@ export const follow = <A>(options: Options<A>): Effect.Effect<never> => {
       yield* onEvents(released)
     }
   })
+
+  return {
+    offer: (events) => {
+      if (!passStraightOn(events)) events.forEach(intake.offer)
+    },
+    run
+  }
 }

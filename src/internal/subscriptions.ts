@@ -1,5 +1,5 @@
 // What is wanted and what is on the wire, and the requests that bring the second to the first.
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,16 +8,17 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type { Connection } from "../Connection.ts"
 import { InboxOverflow } from "../ConnectionError.ts"
 import * as Frame from "../Frame.ts"
 import type * as Session from "../Session.ts"
-import type { Message } from "../Transport.ts"
 import { SessionEvent, SubscriptionRefused, SubscriptionStale } from "../Session.ts"
+import type { Message } from "../Transport.ts"
 import * as Broadcast from "./broadcast.ts"
 import * as Freshness from "./freshness.ts"
+import * as Inbox from "./inbox.ts"
 import * as RollingWindow from "./rollingWindow.ts"
 import { defaultMessageTimeout } from "./settings.ts"
+import type { Supervised } from "./supervisor.ts"
 
 // A topic that somebody wants.
 interface Entry<A> {
@@ -28,6 +29,8 @@ interface Entry<A> {
   status: Session.Subscription["status"]
   since: number
   readonly pulse: Freshness.Pulse
+  /** What came in this turn, and listeners have not heard yet. */
+  unheard: Array<A>
   /** Completed when it is acknowledged, or will never be. */
   readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
 }
@@ -61,7 +64,10 @@ type Answer =
 const eventsHeld = 4_096
 const unansweredAtMost = 3
 
-export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, options: Session.Options<A, N>) {
+export const manage = Effect.fnUntraced(function*<A, N>(
+  { connection, entries }: Supervised,
+  options: Session.Options<A, N>
+) {
   const { protocol } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
@@ -105,6 +111,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
       status: "requested",
       since: now(),
       pulse: Freshness.make(protocol.cadence(topic)),
+      unheard: [],
       acknowledged: Deferred.unsafeMake(fiberId)
     }
     wanted.set(topic, entry)
@@ -169,54 +176,80 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   // -------------------------------------------------------------------------------------------------------------------
   // What arrives
 
-  const hear = (entry: Entry<A>, data: A, at: number) => {
-    if (entry.status !== "live") {
-      entry.status = "live"
-      entry.since = at
-      record(SessionEvent.Live({ at, topic: entry.topic }))
+  // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
+  let fresh: Array<Entry<A>> = []
+  const hear = (at: number) => {
+    const entries = fresh
+    fresh = []
+    for (const entry of entries) {
+      const batch = entry.unheard
+      entry.unheard = []
+      if (entry.status !== "live") {
+        entry.status = "live"
+        entry.since = at
+        record(SessionEvent.Live({ at, topic: entry.topic }))
+      }
+      entry.pulse.beat(at)
+      for (const listener of entry.listeners) listener.data(batch)
     }
-    entry.pulse.beat(at)
-    for (const listener of entry.listeners) listener.data(data)
   }
 
   const settle = (answer: Answer) => {
     if (outstanding !== undefined) Deferred.unsafeDone(outstanding.answer, Exit.succeed(answer))
   }
 
-  const receive = (chunk: Chunk.Chunk<Frame.Frame>) => {
+  const take = (incoming: Session.Incoming<A, N>) => {
+    switch (incoming._tag) {
+      case "Data": {
+        const entry = wanted.get(incoming.topic)
+        if (entry !== undefined && entry.unheard.push(incoming.data) === 1) fresh.push(entry)
+        return
+      }
+      case "Acknowledged":
+        if (incoming.id === outstanding?.id) settle({ _tag: "Acknowledged" })
+        return
+      case "Refused":
+        if (incoming.id === undefined || incoming.id === outstanding?.id) {
+          settle({ _tag: "Refused", reason: incoming.reason })
+        }
+        return
+      case "Notice":
+        options.onNotice?.(incoming.notice)
+        return
+      case "Invalid":
+        record(SessionEvent.Invalid({ at: now(), reason: incoming.reason, excerpt: incoming.excerpt }))
+    }
+  }
+
+  const understand = (messages: ReadonlyArray<Message>, at: number) => {
+    if (protocol.parseAll !== undefined) protocol.parseAll(messages, take)
+    else for (const message of messages) take(protocol.parse(message))
+    hear(at)
+  }
+
+  const receive = (entries: ReadonlyArray<Inbox.Entry>) => {
     const at = now()
     lastHeard = at
-    for (const frame of chunk) {
-      if (frame._tag === "Gap") {
-        // Another connection's, and not only what was dropped of this one.
-        if (wire !== undefined && frame.epoch > wire.epoch) endWire(wire)
-        for (const entry of wanted.values()) {
-          for (const listener of entry.listeners) listener.gap(frame)
-        }
+    // Gaps are rare: nearly always there is one batch.
+    if (entries.every(Inbox.isMessage)) {
+      understand(entries, at)
+      return
+    }
+    let messages: Array<Message> = []
+    for (const item of entries) {
+      if (Inbox.isMessage(item)) {
+        messages.push(item)
         continue
       }
-      const incoming = protocol.parse(frame.data)
-      switch (incoming._tag) {
-        case "Data": {
-          const entry = wanted.get(incoming.topic)
-          if (entry !== undefined) hear(entry, incoming.data, at)
-          break
-        }
-        case "Acknowledged":
-          if (incoming.id === outstanding?.id) settle({ _tag: "Acknowledged" })
-          break
-        case "Refused":
-          if (incoming.id === undefined || incoming.id === outstanding?.id) {
-            settle({ _tag: "Refused", reason: incoming.reason })
-          }
-          break
-        case "Notice":
-          options.onNotice?.(incoming.notice)
-          break
-        case "Invalid":
-          record(SessionEvent.Invalid({ at, reason: incoming.reason, excerpt: incoming.excerpt }))
+      understand(messages, at)
+      messages = []
+      // Another connection's, and not only what was dropped of this one.
+      if (wire !== undefined && item.epoch > wire.epoch) endWire(wire)
+      for (const entry of wanted.values()) {
+        for (const listener of entry.listeners) listener.gap(item)
       }
     }
+    understand(messages, at)
   }
 
   const stop = (exit: Exit.Exit<void, Session.SessionError>) => {
@@ -228,9 +261,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
   const read = Effect.gen(function*() {
     for (;;) {
-      stop(yield* Effect.exit(Stream.runForEachChunk(connection.frames, (chunk) =>
+      stop(yield* Effect.exit(Stream.runForEachChunk(entries, (chunk) =>
         Effect.sync(() => {
-          receive(chunk)
+          receive(Chunk.toReadonlyArray(chunk))
         }))))
       const resumed = yield* connection.changes.pipe(
         Stream.filter(({ _tag }) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"),
@@ -455,8 +488,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
           fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
         })
         yield* listen(topic, {
-          data: (data) => {
-            buffer.unsafeOfferAll([{ _tag: "Data", data }])
+          data: (batch) => {
+            buffer.unsafeOfferAll(batch.map((data) => ({ _tag: "Data", data })))
           },
           gap: (gap) => {
             buffer.unsafeOfferAll([gap])

@@ -27,6 +27,12 @@ import type { Settings } from "./settings.ts"
 import { within } from "./within.ts"
 import { inWords } from "./words.ts"
 
+export interface Supervised {
+  readonly connection: Connection
+  /** What `frames` gives, with nothing made for each message. */
+  readonly entries: Stream.Stream<Entry, ConnectionError>
+}
+
 type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.ConnectionState, { readonly _tag: Tag }>
 
 // What lies between a `connect` and the `disconnect` or failure that ends it.
@@ -309,5 +315,6 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       }
     }))
   }
-  return connection
+  const supervised: Supervised = { connection, entries: Stream.suspend(() => run.inbox.stream) }
+  return supervised
 })
