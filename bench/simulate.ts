@@ -3,6 +3,7 @@
 import * as fc from "fast-check"
 import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import { found } from "../test/simulation/found.ts"
 import * as Simulation from "../test/simulation/Simulation.ts"
 
 const { values } = parseArgs({
@@ -15,6 +16,10 @@ const { values } = parseArgs({
     plan: { type: "string" },
     /** `connection` or `feed`. Default: both. */
     level: { type: "string" },
+    /** Plans that once failed come first. */
+    found: { type: "boolean", default: false },
+    /** Stops at the first failure as it is. */
+    "no-shrink": { type: "boolean", default: false },
     json: { type: "boolean", default: false }
   }
 })
@@ -53,7 +58,13 @@ const result = fc.check(
       throw new Error(Simulation.complaint(outcome))
     }
   }),
-  { numRuns: runs, seed: Number(values.seed), ...(values.path === undefined ? {} : { path: values.path }) }
+  {
+    numRuns: runs,
+    seed: Number(values.seed),
+    endOnFailure: values["no-shrink"],
+    examples: values.found ? found.map(({ simulated }): [Simulation.Simulated] => [simulated]) : [],
+    ...(values.path === undefined ? {} : { path: values.path })
+  }
 )
 
 const seconds = (performance.now() - began) / 1_000

@@ -223,10 +223,11 @@ export const run = (plan: ConnectionPlan): Outcome => {
     network.calm()
     const willing = plan.reconnect.enabled && plan.reconnect.maxRetries === "unlimited" &&
       (plan.onOpen === "none" || plan.onOpen === "asks")
+    const tells = { silence: plan.messageTimeout !== undefined, pongs: plan.pingInterval !== undefined }
     let healed = false
     for (let waited = 0; waited < healsWithin && !healed; waited += 5_000) {
       time.advance(5_000)
-      healed = stateNow()._tag === "Connected" && waited > 30_000
+      healed = stateNow()._tag === "Connected" && waited > 30_000 && network.isHealthy(tells)
     }
     if (willing && !healed && !disconnected()) {
       report({ invariant: "heals", detail: `${stateNow()._tag}, ${healsWithin / 1_000} s after the last fault` })

@@ -3,6 +3,7 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -50,6 +51,13 @@ interface Session {
   ended: boolean
 }
 
+interface Book {
+  readonly reader: Reader
+  readonly book: OrderBook.OrderBook
+  readonly scope: Scope.CloseableScope
+  restarting: boolean
+}
+
 const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after: number | undefined): BinanceFeed.Events<MarketEvent.MarketEvent> => {
   switch (kind) {
     case "trade":
@@ -82,7 +90,7 @@ export const run = (plan: FeedPlan): Outcome => {
   })
   const events = new Map<string, Array<ConnectionEvent.ConnectionEvent>>()
   const sessions: Array<Session> = []
-  const books: Array<{ readonly reader: Reader; readonly book: OrderBook.OrderBook; restarting: boolean }> = []
+  const books: Array<Book> = []
   const refusals = new Set<string>()
   let leastKept = Number.POSITIVE_INFINITY
   let closing = false
@@ -216,8 +224,12 @@ export const run = (plan: FeedPlan): Outcome => {
 
   const begin = (reader: Reader, after: number | undefined) => {
     if (reader.kind === "book") {
-      const made = world.run(Scope.extend(feed.orderBook(reader.symbol, { levels: plan.bookLevels }), scope)).exit()
-      if (made !== undefined && Exit.isSuccess(made)) books.push({ reader, book: made.value, restarting: false })
+      const made = world.run(Effect.gen(function*() {
+        const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+        const book = yield* Scope.extend(feed.orderBook(reader.symbol, { levels: plan.bookLevels }), own)
+        return { reader, book, scope: own, restarting: false }
+      })).exit()
+      if (made !== undefined && Exit.isSuccess(made)) books.push(made.value)
       else report({ invariant: "hangs", detail: `the book of ${reader.symbol} was not made` })
       return
     }
@@ -292,6 +304,7 @@ export const run = (plan: FeedPlan): Outcome => {
       time.after(restartAfter, () => {
         if (closing) return
         books.splice(books.indexOf(known), 1)
+        world.run(Scope.close(known.scope, Exit.void))
         begin(reader, undefined)
       })
     }
@@ -404,6 +417,10 @@ export const run = (plan: FeedPlan): Outcome => {
     if (ill !== undefined) report({ invariant: "heals", detail: `${healsWithin / 1_000} s after the last fault: ${ill}` })
     checkBooks()
     supervise()
+    // Each reader has a stream of its own, and each stream its lines. Those that renew themselves have two for a while.
+    time.advance(plan.maxAge < 300_000 ? 0 : 30_000)
+    const most = plan.lines * plan.readers.length * (plan.maxAge < 300_000 ? 2 : 1)
+    if (exchange.open() > most) report({ invariant: "leaks", detail: `${exchange.open()} sockets, and ${most} are needed` })
 
     closing = true
     const closed = world.run(Scope.close(scope, Exit.void))
@@ -439,6 +456,19 @@ export const run = (plan: FeedPlan): Outcome => {
       justified: justified(session.reader),
       report
     })
+  }
+  const harmless = plan.serverMaxAge > 300_000 && plan.inbox.overflow === "suspend" &&
+    plan.readers.every(({ dawdles }) => dawdles === 0) &&
+    plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")
+  if (harmless) {
+    for (const { name, reads } of sessions) {
+      const read = reads.find(({ event }) => event.via === "rest" || event.type === "gap")
+      if (read !== undefined) report({ invariant: "truth", at: read.at, detail: `${name}: nothing broke, and yet ${read.event.type} by ${read.event.via}` })
+    }
+    for (const [name, all] of events) {
+      const lost = all.find(({ _tag }) => _tag === "Lost")
+      if (lost !== undefined) report({ invariant: "heals", at: lost.at, detail: `${name} was lost, and nothing broke` })
+    }
   }
   for (const [name, all] of events) {
     Invariants.checkPolicy({ name, policy, events: all, onRequest: false, report })

@@ -251,6 +251,13 @@ const feedAction: fc.Arbitrary<FeedAction> = fc.oneof(
   { weight: 3, arbitrary: feedCall }
 )
 
+// What breaks no connection: nothing may be missing then, nor be fetched.
+const harmless: fc.Arbitrary<FeedAction> = fc.oneof(
+  fc.record({ do: fc.constant("rotate" as const) }),
+  fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
+  fc.record({ do: fc.constant("prune" as const), keep: fc.integer({ min: 1, max: 200 }) })
+)
+
 // Faults come close together as often as far apart: what strikes in the middle of a recovery is what hurts.
 const pause = fc.oneof(millis(0, 200), millis(0, 3_000), millis(0, 15_000))
 
@@ -278,7 +285,10 @@ export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
   weightPerMinute: fc.constantFrom(6_000, 6_000, 200),
   bookLevels: fc.constantFrom(100, 20, 5),
   readers: fc.uniqueArray(reader, { minLength: 1, maxLength: 3, selector: ({ kind, symbol }) => `${symbol}@${kind}` }),
-  steps: fc.array(step(feedAction), { minLength: 1, maxLength: 12 })
+  steps: fc.oneof(
+    { weight: 5, arbitrary: fc.array(step(feedAction), { minLength: 1, maxLength: 12 }) },
+    { weight: 1, arbitrary: fc.array(step(harmless), { minLength: 1, maxLength: 6 }) }
+  )
 }).map((plan) =>
   // An inbox that always loses something needs more requests than a small budget has.
   plan.inbox.overflow !== "suspend" && plan.inbox.capacity < 64 ? { ...plan, weightPerMinute: 6_000 } : plan

@@ -54,6 +54,8 @@ export interface Network {
   readonly restart: (downtime: number) => void
   /** No more faults: what is broken stays so until it is noticed. */
   readonly calm: () => void
+  /** Whether the client has a socket that works as it should, as far as the client can tell. */
+  readonly isHealthy: (tells: { readonly silence: boolean; readonly pongs: boolean }) => boolean
   /** When dials began. */
   readonly dialled: () => ReadonlyArray<number>
   /** Sockets and dials that the client has not let go of. */
@@ -425,6 +427,10 @@ export const make = (options: {
         link.late = { count: 0, by: 0 }
       }
     },
+    isHealthy: ({ pongs, silence }) =>
+      [...links].some((link) =>
+        (link.peer.isOpen() || link.vanished) && !(link.vanished && (silence || pongs)) && !(link.silent && silence) && !(link.noPongs && pongs)
+      ),
     dialled: () => dialled,
     held: () => held,
     open: () => open,
