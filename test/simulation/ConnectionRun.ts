@@ -209,6 +209,16 @@ export const run = (plan: ConnectionPlan): Outcome => {
     time.flush()
   }
 
+  // What was read from sockets and by nobody: one batch of a socket, the inbox, and what its reader has taken of it.
+  const mostHeld = 1_024 + 2 * plan.inbox.capacity
+  const checkMemory = () => {
+    if (plan.inbox.overflow !== "suspend" || plan.onOpen !== "none" || readings.length > 1) return
+    const read = readings.reduce((sum, { frames }) => sum + frames.filter(({ _tag }) => _tag === "Data").length, 0)
+    const dropped = readings.reduce((sum, { frames }) => sum + frames.reduce((all, frame) => all + (frame._tag === "Gap" ? frame.dropped : 0), 0), 0)
+    const held = network.pulled().length - read - dropped
+    if (held > mostHeld) report({ invariant: "memory", detail: `${held} messages are held, and ${mostHeld} may be` })
+  }
+
   // The frames a fault repeats are not news of the peer's, and would be read twice.
   const repeats = plan.steps.some(({ action }) => action.do === "repeat")
 
@@ -218,6 +228,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
       time.advance(after)
       act(action)
       checkCalls()
+      checkMemory()
     }
     time.advance(1_000)
     network.calm()

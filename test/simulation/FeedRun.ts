@@ -37,6 +37,7 @@ const restartAfter = 1_000
 // a request given up (60 s) or a ban sat out (120 s and more), and all that was missed fetched.
 const healsWithin = 240_000
 const isFresh = 5_000
+const making = 20_000
 // The REST interface is asked again for 16 s before it is said not to have something yet.
 const lagForgiven = 14_000
 
@@ -224,13 +225,15 @@ export const run = (plan: FeedPlan): Outcome => {
 
   const begin = (reader: Reader, after: number | undefined) => {
     if (reader.kind === "book") {
+      // While a connection says goodbye, others wait for their place.
       const made = world.run(Effect.gen(function*() {
         const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
         const book = yield* Scope.extend(feed.orderBook(reader.symbol, { levels: plan.bookLevels }), own)
-        return { reader, book, scope: own, restarting: false }
-      })).exit()
-      if (made !== undefined && Exit.isSuccess(made)) books.push(made.value)
-      else report({ invariant: "hangs", detail: `the book of ${reader.symbol} was not made` })
+        books.push({ reader, book, scope: own, restarting: false })
+      }))
+      time.after(making, () => {
+        if (made.exit() === undefined) report({ invariant: "hangs", detail: `the book of ${reader.symbol} is not made` })
+      })
       return
     }
     const reads: Array<Invariants.Read> = []
