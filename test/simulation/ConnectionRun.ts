@@ -38,6 +38,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
     time,
     report,
     messagesPerSecond: Number.POSITIVE_INFINITY,
+    lag: 0,
     dialLimit: { limit: plan.gate ? 300 : Number.POSITIVE_INFINITY, window: 300_000 },
     obeysRetryAfter: plan.gate || !requested,
     host: {

@@ -102,6 +102,7 @@ export const make = (options: {
     time,
     report,
     messagesPerSecond: 5,
+    lag: 40,
     dialLimit: options.dialLimit,
     obeysRetryAfter: true,
     host: {

@@ -92,6 +92,8 @@ export const make = (options: {
   readonly host: Host
   readonly report: Report
   readonly messagesPerSecond: number
+  /** How long all takes each way, where nothing is wrong. */
+  readonly lag: number
   readonly dialLimit: { readonly limit: number; readonly window: number }
   /** Whether nobody may dial before a Retry-After has passed, not even on request. */
   readonly obeysRetryAfter: boolean
@@ -252,7 +254,7 @@ export const make = (options: {
       silent: false,
       vanished: false,
       noPongs: false,
-      lag: 0,
+      lag: options.lag,
       skip: 0,
       reorder: 0,
       late: { count: 0, by: 0 },
@@ -422,7 +424,7 @@ export const make = (options: {
       faults.length = 0
       downUntil = Number.NEGATIVE_INFINITY
       for (const link of links) {
-        link.lag = 0
+        link.lag = options.lag
         link.skip = 0
         link.late = { count: 0, by: 0 }
       }
