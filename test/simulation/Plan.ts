@@ -289,10 +289,19 @@ export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
     { weight: 5, arbitrary: fc.array(step(feedAction), { minLength: 1, maxLength: 12 }) },
     { weight: 1, arbitrary: fc.array(step(harmless), { minLength: 1, maxLength: 6 }) }
   )
-}).map((plan) =>
+}).map((plan) => {
+  if (plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")) {
+    return {
+      ...plan,
+      serverMaxAge: 86_400_000,
+      inbox: { capacity: 4_096, overflow: "suspend" as const },
+      readers: plan.readers.map((reader) => ({ ...reader, dawdles: 0 }))
+    }
+  }
   // An inbox that always loses something needs more requests than a small budget has.
-  plan.inbox.overflow !== "suspend" && plan.inbox.capacity < 64 ? { ...plan, weightPerMinute: 6_000 } : plan
-)
+  const losesMuch = plan.inbox.overflow !== "suspend" && plan.inbox.capacity < 64
+  return losesMuch ? { ...plan, weightPerMinute: 6_000 } : plan
+})
 
 const connectionCall: fc.Arbitrary<ConnectionCall> = fc.oneof(
   fc.record({ do: fc.constantFrom("disconnect" as const, "connect" as const, "connect" as const) }),
