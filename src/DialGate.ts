@@ -92,6 +92,14 @@ export const make = (options: Options = {}): DialGate => {
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       now < host.notBefore ? Effect.zipRight(Effect.sleep(host.notBefore - now), patience(host)) : Effect.void)
 
+  // Somebody may have been asked for patience while this one waited: it takes another turn then.
+  const turn = (host: Host): Effect.Effect<void> =>
+    patience(host).pipe(
+      Effect.zipRight(host.dials.take(1)),
+      Effect.zipRight(Clock.currentTimeMillis),
+      Effect.flatMap((now) => now < host.notBefore ? turn(host) : Effect.void)
+    )
+
   const remember = (host: Host, error: AttemptError) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       // What is our own fault says nothing of the host.
@@ -108,8 +116,7 @@ export const make = (options: Options = {}): DialGate => {
   return {
     through: (name) => (dial) => {
       const host = hostOf(name)
-      const attempt = patience(host).pipe(
-        Effect.zipRight(host.dials.take(1)),
+      const attempt = turn(host).pipe(
         Effect.zipRight(dial),
         Effect.tapBoth({
           onFailure: (error) => remember(host, error),

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { Connection, DialGate } from "holdfast"
+import { Connection, ConnectionError, DialGate } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
 const { fail, open, refuse } = TestTransport
@@ -115,6 +118,21 @@ describe("a dial gate", () => {
       })())),
       Effect.provide(DialGate.layer())
     ))
+
+  it.effect("makes those wait too who waited for their turn when another was told so", () =>
+    Effect.gen(function*() {
+      const gate = DialGate.make({ limit: 1, window: "10 seconds" }).through("peer.test")
+      const refused = new ConnectionError.HandshakeRejected({
+        status: 429,
+        retryAfter: Option.some(Duration.seconds(60)),
+        body: ""
+      })
+      yield* Effect.fork(Effect.ignore(gate(Effect.delay(refused, "2 seconds"))))
+      yield* TestClock.adjust("1 second")
+      const dialled = yield* Effect.fork(gate(Clock.currentTimeMillis))
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(yield* Fiber.join(dialled), 62_000)
+    }))
 
   it.scoped("does not count its wait against the time a dial may take", () =>
     Effect.gen(function*() {

@@ -150,7 +150,8 @@ export type HoleCause = HistoryPruned | NotServedYet | HoleTooLarge | NotRepaira
 
 /**
  * The place in a stream where events are missing, and could not be repaired. `from` and `to` are the first and last
- * missing ids (trades), update ids (depth) or opening times (klines); without them, nobody can say how much is missing.
+ * missing ids (trades), update ids (depth) or moments (klines: from where the first begins to where the last ends); without
+ * them, nobody can say how much is missing.
  *
  * @since 0.1.0
  * @category models

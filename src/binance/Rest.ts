@@ -228,6 +228,14 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
           : Effect.zipRight(Effect.sleep(left), patience(path))
       })
 
+    // The venue may have asked for patience while this one waited: it takes another turn then.
+    const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
+      patience(path).pipe(
+        Effect.zipRight(budget.take(weight)),
+        Effect.zipRight(Clock.currentTimeMillis),
+        Effect.flatMap((now) => now < limited.until ? turn(path, weight) : Effect.void)
+      )
+
     const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         const until = now + Duration.toMillis(duration)
@@ -262,8 +270,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
       weight: number,
       schema: Schema.Schema<A, I>
     ): Effect.Effect<A, RestError> =>
-      patience(path).pipe(
-        Effect.zipRight(budget.take(weight)),
+      turn(path, weight).pipe(
         Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
           within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${inWords(timeout)}` }))
         )),

@@ -68,6 +68,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       if (status._tag === "Stale") status = { _tag: "Stale", reason }
     }
     const sync = (book: OrderBook.Book) => {
+      if (ended !== undefined) return
       status = { _tag: "Synced", book }
       synced.unsafeOpen()
       tell(OrderBook.BookChange.Synced(book.top(limit)))
@@ -93,21 +94,26 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
 
     // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
     const begin = Effect.fnUntraced(function*() {
-      yield* intake.ready
-      const held: Array<OrderBook.Diff> = []
+      let held: Array<OrderBook.Diff> = []
       const hold = () => {
         for (const item of intake.drain().items) {
-          if (item !== "lost") held.push(item)
+          // A snapshot is of use only where updates follow it.
+          if (item === "lost") held = []
+          else held.push(item)
         }
         if (held.length > capacity) held.splice(0, held.length - capacity)
       }
-      hold()
       for (let asked = 0;; asked++) {
+        while (held.length === 0) {
+          yield* intake.ready
+          hold()
+        }
         const begun = yield* taken
         hold()
         const [first] = held
+        if (first === undefined) continue
         // Older than all that is held: what is between the two was missed.
-        if (first !== undefined && begun.lastUpdateId < (first.pu ?? first.U - 1)) {
+        if (begun.lastUpdateId < (first.pu ?? first.U - 1)) {
           yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** asked), longestWait))
           continue
         }

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Kline } from "../binance/MarketEvent.ts"
-import { NotServedYet } from "../binance/MarketEvent.ts"
+import { HistoryPruned, NotServedYet } from "../binance/MarketEvent.ts"
 import type { RestError } from "../binance/Rest.ts"
 import type { Intake } from "./intake.ts"
 import type { Hole } from "./sequence.ts"
@@ -12,7 +12,7 @@ export interface Options {
   readonly intake: Intake<Kline>
   /** The last moment of the last candle that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
-  /** Candles that began in a span of time, its end included. */
+  /** Candles that began in a span of time, its end included. The last of them may not be closed yet. */
   readonly fetch: (from: number, to: number) => Effect.Effect<ReadonlyArray<Kline>, RestError>
   readonly onEvents: (events: ReadonlyArray<Kline>) => Effect.Effect<void>
   /** A span of time, by the first moments of candles. */
@@ -23,19 +23,33 @@ const patience = 6
 const firstWait = Duration.millis(250)
 
 export const follow = ({ after, fetch, intake, onEvents, onHole }: Options): Effect.Effect<never> => {
-  const repair = Effect.fnUntraced(function*(from: number, to: number) {
+  // What began from one moment on, and before another. The venue says which candles are closed only by those that
+  // follow them, so the one that begins at the end is asked for too.
+  const repair = Effect.fnUntraced(function*(from: number, end: number) {
     let next = from
-    for (let asked = 0; next <= to; asked++) {
-      const fetched = yield* Effect.either(fetch(next, to))
-      if (Either.isLeft(fetched)) return yield* onHole({ from: next, to, cause: fetched.left })
-      const fresh = fetched.right.filter(({ data: { k } }) => k.t >= next && k.t <= to)
-      const last = fresh.at(-1)
-      if (last !== undefined) {
-        yield* onEvents(fresh)
-        next = last.data.k.T + 1
+    for (let asked = 0; next < end; asked++) {
+      const fetched = yield* Effect.either(fetch(next, end))
+      if (Either.isLeft(fetched)) return yield* onHole({ from: next, to: end - 1, cause: fetched.left })
+      const page = fetched.right.filter(({ data: { k } }) => k.t >= next)
+      const before = next
+      let closed: Array<Kline> = []
+      for (const [i, event] of page.entries()) {
+        const { t } = event.data.k
+        if (t > next) {
+          yield* onEvents(closed)
+          closed = []
+          yield* onHole({ from: next, to: Math.min(t, end) - 1, cause: new HistoryPruned() })
+          next = t
+        }
+        if (t >= end || i === page.length - 1) break
+        closed.push(event)
+        next = event.data.k.T + 1
+      }
+      yield* onEvents(closed)
+      if (next > before) {
         asked = 0
       } else if (asked === patience) {
-        return yield* onHole({ from: next, to, cause: new NotServedYet() })
+        return yield* onHole({ from: next, to: end - 1, cause: new NotServedYet() })
       } else {
         yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
       }
@@ -56,7 +70,7 @@ export const follow = ({ after, fetch, intake, onEvents, onHole }: Options): Eff
         if (t > next) {
           yield* onEvents(events)
           events = []
-          yield* repair(next, t - 1)
+          yield* repair(next, t)
           next = t
         } else if (!x && event.timestamp <= latest) {
           // The same, or older, from another connection.

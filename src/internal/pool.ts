@@ -110,7 +110,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           end: (exit) => {
             if (!member.carries.delete(topic)) return
             topic.carriers.delete(member)
-            if (topic.carriers.size === 0) topic.listener.end(exit)
+            if (topic.carriers.size > 0) return
+            for (const slot of slots) slot.topics.delete(topic)
+            topic.listener.end(exit)
           }
         }),
         attached
@@ -182,19 +184,19 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return member
     })
 
-  // A successor is as good as the one before it when each topic has had its first data, or, where little is said, has
-  // been acknowledged for a while.
-  const isProven = (member: Member<A>) =>
+  // A successor is as good as the one before it when it carries each topic (none was refused) and each has had its first
+  // data, or, where little is said, has been acknowledged for a while.
+  const isProven = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
     Effect.map(member.session.subscriptions, (subscriptions) => {
       const now = clock.unsafeCurrentTimeMillis()
-      return subscriptions.every(({ since, status }) =>
+      return [...topics].every((topic) => member.carries.has(topic)) && subscriptions.every(({ since, status }) =>
         status === "live" || (status === "acknowledged" && now - since >= Duration.toMillis(settled))
       )
     })
 
-  const proof = (member: Member<A>) =>
+  const proof = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
     member.session.connection.awaitOpen.pipe(
-      Effect.zipRight(Effect.repeat(isProven(member), {
+      Effect.zipRight(Effect.repeat(isProven(member, topics), {
         until: (proven) => proven,
         schedule: Schedule.spaced("50 millis")
       })),
@@ -237,17 +239,16 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         slot.successor = successor
         // Whoever leaves meanwhile waits, and then leaves the successor too.
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
-        const proven = yield* Effect.either(proof(successor))
+        const proven = yield* Effect.either(proof(successor, slot.topics))
         return yield* Effect.gen(function*() {
-          if (proven._tag === "Left" || !slots.has(slot)) {
-            yield* close(successor)
-            yield* Effect.logWarning("A connection could not be renewed, and is kept.")
-            return false
-          }
-          const old = slot.member
-          slot.member = successor
-          yield* close(old)
-          return true
+          const renewed = proven._tag === "Right" && slots.has(slot)
+          const spare = renewed ? slot.member : successor
+          if (renewed) slot.member = successor
+          else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
+          // What only the other carried, since it was refused here, has another chance.
+          if (slots.has(slot)) yield* attachAll(slot.member, slot.topics)
+          yield* close(spare)
+          return renewed
         }).pipe(lock.withPermits(1))
       }).pipe(Effect.ensuring(Effect.sync(() => {
         slot.renewing = false
@@ -317,7 +318,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       from.renewing = into.renewing = true
       yield* Effect.gen(function*() {
         yield* lock.withPermits(1)(attachAll(into.member, from.topics))
-        const proven = yield* Effect.either(proof(into.member))
+        const proven = yield* Effect.either(proof(into.member, from.topics))
         yield* Effect.gen(function*() {
           for (const topic of [...from.topics]) {
             if (proven._tag === "Left" || !slots.has(into)) {

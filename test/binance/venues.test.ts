@@ -15,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { BinanceFeed, MarketEvent, OrderBook, Payloads, StreamKind, Venue } from "holdfast/binance"
+import { BinanceFeed, MarketEvent, OrderBook, Payloads, Rest, StreamKind, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 
 const { answer, hang, open, refuse, reset, send, wait } = TestTransport
@@ -383,4 +383,30 @@ describe("the payloads", () => {
     assert.isTrue(Option.isNone(Schema.decodeUnknownOption(Payloads.Decimal)("1e5")))
     assert.strictEqual(OrderBook.makeLadder("bids", [["1.10", "2"]]).quantityAt("1.1"), "2")
   })
+})
+
+describe("the REST client", () => {
+  it.scoped("asks nothing before Retry-After has passed, not even what had waited for the budget meanwhile", () =>
+    Effect.gen(function*() {
+      const asked: Array<number> = []
+      const clock = yield* Effect.clock
+      const client = HttpClient.make((request) =>
+        Effect.suspend(() => {
+          asked.push(clock.unsafeCurrentTimeMillis())
+          return asked.length === 1
+            ? Effect.delay(
+              Effect.succeed(HttpClientResponse.fromWeb(request, new Response("{}", { status: 429, headers: { "retry-after": "100" } }))),
+              "1 second"
+            )
+            : Effect.succeed(HttpClientResponse.fromWeb(request, new Response("[]")))
+        }))
+      const rest = yield* Rest.make({ ...Venue.spot, weightPerMinute: 30 }).pipe(
+        Effect.provideService(HttpClient.HttpClient, client)
+      )
+      yield* Effect.fork(rest.trades("BTCUSDT", 1))
+      yield* Effect.fork(rest.trades("BTCUSDT", 2))
+      yield* TestClock.adjust("5 minutes")
+      assert.isAtLeast(asked.length, 2)
+      assert.isAtLeast(asked[1] ?? 0, 101_000)
+    }))
 })

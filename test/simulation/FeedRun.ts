@@ -1,0 +1,480 @@
+/**
+ * Runs one plan against a feed, and says what it broke.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ConnectionEvent } from "holdfast"
+import { DialGate, Transport } from "holdfast"
+import type { MarketEvent, OrderBook } from "holdfast/binance"
+import { BinanceFeed, Venue } from "holdfast/binance"
+import * as Invariants from "./Invariants.ts"
+import type { FeedAction, FeedPlan, Reader, RestFault } from "./Plan.ts"
+import * as SimulatedExchange from "./SimulatedExchange.ts"
+import type { Outcome } from "./Outcome.ts"
+import { Livelock } from "./VirtualTime.ts"
+import * as World from "./World.ts"
+
+const policy = {
+  enabled: true,
+  maxRetries: "unlimited",
+  initialDelay: 500,
+  maxDelay: 10_000,
+  backoffMultiplier: 2,
+  jitterFactor: 0.25,
+  stableAfter: 5_000,
+  provenBy: "message"
+} as const
+
+const giveUpAfter = 60_000
+const restTimeout = 5_000
+// Restarted by an application as soon as this.
+const restartAfter = 1_000
+// From the last fault on: silence is noticed (15 s), the ladder climbed (10 s, or a Retry-After of 20 s and a quarter),
+// a request given up (60 s) or a ban sat out (120 s and more), and all that was missed fetched.
+const healsWithin = 240_000
+const isFresh = 5_000
+const making = 20_000
+// The REST interface is asked again for 16 s before it is said not to have something yet.
+const lagForgiven = 14_000
+
+/** One reading of a stream, from its start to its end. */
+interface Session {
+  readonly reader: Reader
+  readonly name: string
+  readonly after: number | undefined
+  readonly reads: Array<Invariants.Read>
+  running: World.Running<void, unknown>
+  stopped: boolean
+  ended: boolean
+}
+
+interface Book {
+  readonly reader: Reader
+  readonly book: OrderBook.OrderBook
+  readonly scope: Scope.CloseableScope
+  restarting: boolean
+}
+
+const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after: number | undefined): BinanceFeed.Events<MarketEvent.MarketEvent> => {
+  switch (kind) {
+    case "trade":
+      return feed.trades(symbol, { after })
+    case "aggTrade":
+      return feed.aggTrades(symbol, { after })
+    case "kline_1s":
+      return feed.klines(symbol, "1s", { after })
+    case "depth@100ms":
+      return feed.depth(symbol)
+    default:
+      return feed.miniTicker(symbol)
+  }
+}
+
+const isDown = (fault: RestFault) => fault.how !== "slow"
+
+export const run = (plan: FeedPlan): Outcome => {
+  const world = World.make(plan.seed)
+  const { look, report, time } = world
+  const dialLimit = { limit: 300, window: 300_000 }
+  const exchange = SimulatedExchange.make({
+    time,
+    report,
+    market: plan.market,
+    streamsPerConnection: plan.streamsPerConnection,
+    weightPerMinute: plan.weightPerMinute,
+    maxAge: plan.serverMaxAge,
+    dialLimit
+  })
+  const events = new Map<string, Array<ConnectionEvent.ConnectionEvent>>()
+  const sessions: Array<Session> = []
+  const books: Array<Book> = []
+  const refusals = new Set<string>()
+  let leastKept = Number.POSITIVE_INFINITY
+  let closing = false
+
+  const outcome = (): Outcome => ({
+    violations: world.violations,
+    virtualMillis: world.elapsed(),
+    dials: exchange.dialled().length,
+    frames: exchange.pulled().length,
+    read: sessions.reduce((sum, { reads }) => sum + reads.length, 0),
+    gaps: sessions.reduce((sum, { reads }) => sum + reads.filter(({ event }) => event.type === "gap").length, 0)
+  })
+
+  // What the plan does to the REST interface decides which gaps it excuses.
+  const unavailable = plan.steps.reduce((sum, { action }) => {
+    if (action.do === "restDown" && isDown(action.fault)) return sum + action.lasts + 130_000 * Number(action.fault.how === "status")
+    if (action.do === "rest" && isDown(action.fault)) return sum + action.times * (action.fault.how === "status" ? 130_000 : restTimeout + 10_000)
+    if (action.do === "restDown" && action.fault.how === "slow" && action.fault.by >= restTimeout) return sum + action.lasts
+    if (action.do === "rest" && action.fault.how === "slow" && action.fault.by >= restTimeout) return sum + action.times * 15_000
+    return action.do === "stall" ? sum + action.lasts : sum
+  }, plan.weightPerMinute < 6_000 ? giveUpAfter : 0)
+  const rejects = plan.steps.some(({ action }) =>
+    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
+  )
+  const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
+
+  const justified = (reader: Reader) => (gap: MarketEvent.Gap["data"], at: number): boolean => {
+    const tape = exchange.tape(reader.symbol)
+    switch (gap.cause._tag) {
+      case "NotRepairable":
+        return reader.kind === "depth@100ms"
+      case "HistoryPruned":
+        switch (reader.kind) {
+          case "trade":
+            return gap.to !== undefined && gap.to <= tape.trades(at) - leastKept
+          case "aggTrade":
+            return gap.to !== undefined && gap.to <= tape.aggTrades(at) - leastKept
+          default:
+            return gap.to !== undefined && gap.to < at - leastKept * 1_000
+        }
+      case "NotServedYet":
+        return longestLag > lagForgiven || (reader.kind === "kline_1s" && Number.isFinite(leastKept))
+      case "HoleTooLarge":
+        return gap.from !== undefined && gap.to !== undefined && gap.to - gap.from >= plan.repairLimit
+      case "RestUnavailable":
+      case "RestLimited":
+        return unavailable >= giveUpAfter - 15_000
+      case "RestRejected":
+        return rejects
+    }
+  }
+
+  const program = Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const feed = yield* BinanceFeed.make({
+      venue: {
+        ...Venue.make({ ws: "ws://exchange.test", rest: "http://exchange.test" }),
+        streamsPerConnection: plan.streamsPerConnection,
+        weightPerMinute: plan.weightPerMinute
+      },
+      connection: {
+        reconnect: policy,
+        openTimeout: 5_000,
+        messageTimeout: 15_000,
+        pingInterval: 10_000,
+        pongTimeout: 5_000,
+        maxMessageBytes: 64 * 1024,
+        inbox: plan.inbox
+      },
+      lines: plan.lines,
+      maxAge: plan.maxAge,
+      renewalTimeout: 20_000,
+      buffer: plan.buffer,
+      repairLimit: plan.repairLimit,
+      rest: { timeout: restTimeout, giveUpAfter }
+    }).pipe(
+      Effect.provideService(Transport.Transport, exchange.transport),
+      Effect.provideService(HttpClient.HttpClient, exchange.http),
+      Effect.provideService(DialGate.DialGate, DialGate.make()),
+      Scope.extend(scope)
+    )
+    return { feed, scope }
+  })
+
+  const started = world.run(program).exit()
+  if (started === undefined || Exit.isFailure(started)) {
+    report({ invariant: "hangs", detail: "the feed was not made" })
+    return outcome()
+  }
+  const { feed, scope } = started.value
+
+  const watching = world.run(Stream.runForEach(feed.events, (event) =>
+    Effect.sync(() => {
+      if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
+      if (event._tag === "Session" && event.event._tag === "Refused") refusals.add(event.event.error.topic)
+      if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
+      if (event._tag !== "Connection") return
+      const known = events.get(event.connection)
+      // A connection is closed once by itself, and once by its pool.
+      if (known === undefined) events.set(event.connection, [event.event])
+      else if (event.event._tag !== "Closed" || known.at(-1)?._tag !== "Closed") known.push(event.event)
+    })))
+
+  const gaveUp = () => [...events.values()].some((all) => all.some(({ _tag }) => _tag === "Failed"))
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Readers
+
+  const idOf = ({ kind }: Reader, event: MarketEvent.MarketEvent): number | undefined => {
+    const { data } = event
+    if (event.type === "gap") return "to" in data && typeof data.to === "number" ? data.to : undefined
+    if (kind === "trade") return "t" in data && typeof data.t === "number" ? data.t : undefined
+    if (kind === "aggTrade") return "a" in data && typeof data.a === "number" ? data.a : undefined
+    if (kind === "kline_1s" && "k" in data && typeof data.k === "object" && data.k !== null && "x" in data.k && data.k.x === true) {
+      return "T" in data.k && typeof data.k.T === "number" ? data.k.T : undefined
+    }
+    return undefined
+  }
+
+  const nameOf = ({ kind, symbol }: Reader) => `${symbol.toLowerCase()}@${kind}`
+
+  const lastOf = (session: Session): number | undefined => {
+    for (let i = session.reads.length - 1; i >= 0; i--) {
+      const read = session.reads[i]
+      const id = read === undefined ? undefined : idOf(session.reader, read.event)
+      // Gaps of candles are told by when candles begin, and so is where to go on.
+      if (id !== undefined) return id
+    }
+    return session.after
+  }
+
+  const begin = (reader: Reader, after: number | undefined) => {
+    if (reader.kind === "book") {
+      // While a connection says goodbye, others wait for their place.
+      const made = world.run(Effect.gen(function*() {
+        const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+        const book = yield* Scope.extend(feed.orderBook(reader.symbol, { levels: plan.bookLevels }), own)
+        books.push({ reader, book, scope: own, restarting: false })
+      }))
+      time.after(making, () => {
+        if (made.exit() === undefined) report({ invariant: "hangs", detail: `the book of ${reader.symbol} is not made` })
+      })
+      return
+    }
+    const reads: Array<Invariants.Read> = []
+    const session: Session = {
+      reader,
+      name: nameOf(reader),
+      after: reader.kind === "depth@100ms" || reader.kind === "miniTicker" ? undefined : after,
+      reads,
+      running: { exit: () => undefined, interrupt: () => undefined },
+      stopped: false,
+      ended: false
+    }
+    sessions.push(session)
+    session.running = world.run(Stream.runForEach(streamOf(feed, reader, session.after), (event) => {
+      reads.push({ at: time.now(), event })
+      const until = paused.get(reader) ?? 0
+      const wait = Math.max(reader.dawdles, until - time.now())
+      return wait > 0 ? Effect.sleep(wait) : Effect.void
+    }))
+  }
+
+  const paused = new Map<Reader, number>()
+  const current = (reader: Reader) => sessions.findLast((session) => session.reader === reader)
+
+  // An application begins again where it had stopped.
+  const supervise = () => {
+    for (const session of sessions) {
+      const exit = session.running.exit()
+      if (exit === undefined || session.ended) continue
+      session.ended = true
+      if (session.stopped) continue
+      if (Exit.isSuccess(exit)) {
+        if (!closing) report({ invariant: "truth", detail: `${session.name} ended as if all was said` })
+        continue
+      }
+      if (!gaveUp() && !refusals.has(session.name)) {
+        report({ invariant: "policy", detail: `${session.name} failed, and nothing was given up: ${String(exit.cause)}` })
+      }
+      if (!closing) {
+        time.after(restartAfter, () => {
+          if (!closing && current(session.reader) === session) begin(session.reader, lastOf(session))
+        })
+      }
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What is looked at all the time
+
+  const bookEnds = new Map<OrderBook.OrderBook, World.Running<void, unknown>>()
+  const checkBooks = () => {
+    for (const known of [...books]) {
+      const { book, reader } = known
+      const name = `the book of ${reader.symbol}`
+      const top = look(Effect.either(book.top(10_000)))
+      if (Exit.isSuccess(top) && top.value._tag === "Right") {
+        Invariants.checkBook(exchange.tape(reader.symbol), top.value.right, name, report)
+        if (exchange.open() === 0) report({ invariant: "book", detail: `${name} can be read, and nothing is connected` })
+      } else if (Exit.isFailure(top)) {
+        report({ invariant: "book", detail: `${name} waits to be read` })
+      }
+      let end = bookEnds.get(book)
+      if (end === undefined) {
+        end = world.run(book.ended)
+        bookEnds.set(book, end)
+      }
+      const exit = end.exit()
+      if (exit === undefined || known.restarting || closing) continue
+      known.restarting = true
+      if (Exit.isSuccess(exit)) report({ invariant: "book", detail: `${name} ended as if it was told to` })
+      time.after(restartAfter, () => {
+        if (closing) return
+        books.splice(books.indexOf(known), 1)
+        world.run(Scope.close(known.scope, Exit.void))
+        begin(reader, undefined)
+      })
+    }
+  }
+
+  const sample = () => {
+    if (closing) return
+    supervise()
+    checkBooks()
+    time.after(1_000, sample)
+  }
+  time.after(1_000, sample)
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The plan
+
+  const readerOf = (index: number) => plan.readers[index % plan.readers.length]
+
+  const act = (action: FeedAction) => {
+    switch (action.do) {
+      case "stop": {
+        const reader = readerOf(action.reader)
+        const session = reader === undefined ? undefined : current(reader)
+        if (session === undefined || session.ended) break
+        session.stopped = true
+        session.running.interrupt()
+        break
+      }
+      case "start": {
+        const reader = readerOf(action.reader)
+        if (reader === undefined || reader.kind === "book") break
+        const session = current(reader)
+        if (session !== undefined && session.stopped) begin(reader, action.resume ? lastOf(session) : undefined)
+        break
+      }
+      case "pause": {
+        const reader = readerOf(action.reader)
+        if (reader !== undefined) paused.set(reader, time.now() + action.lasts)
+        break
+      }
+      case "rotate":
+        world.run(feed.rotate)
+        break
+      case "stall":
+        time.stall(action.lasts)
+        break
+      case "prune":
+        leastKept = Math.min(leastKept, action.keep)
+        exchange.act(action)
+        break
+      default:
+        exchange.act(action)
+    }
+    time.flush()
+  }
+
+  // What was said in the latest while has been read, by all who read.
+  const isWhole = (): string | undefined => {
+    const before = time.now() - isFresh
+    for (const reader of plan.readers) {
+      const tape = exchange.tape(reader.symbol)
+      if (reader.kind === "book") {
+        const known = books.find((one) => one.reader === reader)
+        if (known === undefined || known.restarting) return `there is no book of ${reader.symbol}`
+        const best = look(Effect.either(known.book.top(1)))
+        if (Exit.isFailure(best) || best.value._tag === "Left") return `the book of ${reader.symbol} is stale`
+        const state = tape.bookWith(best.value.right.lastUpdateId)
+        const then = tape.bookAt(before)
+        if (state === undefined || state.lastId < then.lastId) return `the book of ${reader.symbol} is old`
+        continue
+      }
+      const session = current(reader)
+      if (session === undefined || session.stopped) continue
+      if (session.ended) return `${session.name} has ended`
+      if (reader.dawdles > 50) continue
+      const last = session.reads.at(-1)
+      const latest = lastOf(session) ?? -1
+      const expected = reader.kind === "trade"
+        ? tape.trades(before)
+        : reader.kind === "aggTrade"
+        ? tape.aggTrades(before)
+        : reader.kind === "kline_1s"
+        ? before - 1_000
+        : undefined
+      if (expected === undefined ? (last?.at ?? 0) < before : latest < expected) {
+        return `${session.name} has come to ${latest}, and is to be at ${expected ?? before}`
+      }
+    }
+    return undefined
+  }
+
+  try {
+    for (const reader of plan.readers) begin(reader, undefined)
+    for (const { action, after } of plan.steps) {
+      time.advance(after)
+      act(action)
+    }
+    const timed = Math.max(0, ...plan.steps.map(({ action }) => "lasts" in action ? action.lasts : "downtime" in action ? action.downtime : 0))
+    time.advance(Math.min(timed, 30_000))
+    exchange.calm()
+    paused.clear()
+    // Most are whole in seconds. It must stay so, too.
+    let ill = isWhole()
+    let waited = 0
+    for (; waited < healsWithin; waited += 5_000) {
+      time.advance(5_000)
+      ill = isWhole()
+      if (ill === undefined && waited >= 10_000) break
+    }
+    if (ill !== undefined) report({ invariant: "heals", detail: `${healsWithin / 1_000} s after the last fault: ${ill}` })
+    checkBooks()
+    supervise()
+    // Each reader has a stream of its own, and each stream its lines. Those that renew themselves have two for a while.
+    time.advance(plan.maxAge < 300_000 ? 0 : 30_000)
+    const most = plan.lines * plan.readers.length * (plan.maxAge < 300_000 ? 2 : 1)
+    if (exchange.open() > most) report({ invariant: "leaks", detail: `${exchange.open()} sockets, and ${most} are needed` })
+
+    closing = true
+    const closed = world.run(Scope.close(scope, Exit.void))
+    time.advance(10_000)
+    if (closed.exit() === undefined) report({ invariant: "hangs", detail: "the scope does not close" })
+    exchange.stop()
+    for (const session of sessions) {
+      if (session.running.exit() !== undefined) continue
+      const dawdling = session.reader.dawdles > 0 || (paused.get(session.reader) ?? 0) > time.now()
+      if (!dawdling) report({ invariant: "hangs", detail: `${session.name} goes on, and its feed is closed` })
+      session.running.interrupt()
+    }
+    if (watching.exit() === undefined) report({ invariant: "hangs", detail: "events go on, and the feed is closed" })
+    watching.interrupt()
+    time.advance(1_000)
+    if (exchange.open() > 0 || exchange.held() > 0) {
+      report({ invariant: "leaks", detail: `${exchange.open()} sockets, ${exchange.held()} dials` })
+    }
+    if (time.sleeping() > 0) report({ invariant: "leaks", detail: `${time.sleeping()} timers` })
+    if (world.fibers() > 0) report({ invariant: "leaks", detail: `${world.fibers()} fibres` })
+  } catch (error) {
+    if (!(error instanceof Livelock)) throw error
+    report({ invariant: "hangs", detail: error.message })
+  }
+
+  for (const session of sessions) {
+    Invariants.checkReads({
+      name: session.name,
+      kind: session.reader.kind,
+      tape: exchange.tape(session.reader.symbol),
+      after: session.after,
+      reads: session.reads,
+      justified: justified(session.reader),
+      report
+    })
+  }
+  const harmless = plan.serverMaxAge > 300_000 && plan.inbox.overflow === "suspend" &&
+    plan.readers.every(({ dawdles }) => dawdles === 0) &&
+    plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")
+  if (harmless) {
+    for (const { name, reads } of sessions) {
+      const read = reads.find(({ event }) => event.via === "rest" || event.type === "gap")
+      if (read !== undefined) report({ invariant: "truth", at: read.at, detail: `${name}: nothing broke, and yet ${read.event.type} by ${read.event.via}` })
+    }
+    for (const [name, all] of events) {
+      const lost = all.find(({ _tag }) => _tag === "Lost")
+      if (lost !== undefined) report({ invariant: "heals", at: lost.at, detail: `${name} was lost, and nothing broke` })
+    }
+  }
+  for (const [name, all] of events) {
+    Invariants.checkPolicy({ name, policy, events: all, onRequest: false, report })
+  }
+  return outcome()
+}

@@ -1,0 +1,353 @@
+/**
+ * A plan: what a run is told to do to the client, as data. fast-check draws it, shrinks it and prints it; the same plan
+ * is always the same run.
+ */
+import * as fc from "fast-check"
+
+/** Which of the open sockets a fault strikes. */
+export type Target = "all" | "oldest" | "newest"
+
+/** What the network and the exchange do to open sockets. */
+export type SocketFault =
+  | { readonly do: "close"; readonly on: Target; readonly code: number }
+  | { readonly do: "reset" | "drop" | "silence" | "vanish" | "noPongs" | "malformed" | "oversize"; readonly on: Target }
+  /** The latest frames come once more. */
+  | { readonly do: "repeat"; readonly on: Target; readonly count: number }
+  /** The next frames come last first. */
+  | { readonly do: "reorder"; readonly on: Target; readonly count: number }
+  /** The next frames come so much later, behind what follows them. */
+  | { readonly do: "late"; readonly on: Target; readonly count: number; readonly by: number }
+  /** The next frames are never sent. */
+  | { readonly do: "skip"; readonly on: Target; readonly count: number }
+  /** From here on all takes so long each way. */
+  | { readonly do: "lag"; readonly on: Target; readonly by: number }
+  /** One stream is silent until it is subscribed to again, or for as long as the socket lives. */
+  | { readonly do: "mute"; readonly on: Target; readonly stream: number; readonly until: "resubscribed" | "gone" }
+
+/** How the next dials go. */
+export type DialFault =
+  | { readonly how: "errno"; readonly code: string }
+  | { readonly how: "status"; readonly status: number; readonly retryAfter: number | undefined }
+  | { readonly how: "slow"; readonly by: number }
+  | { readonly how: "hang" | "acceptThenClose" }
+
+/** How REST requests go. */
+export type RestFault =
+  | { readonly how: "status"; readonly status: number; readonly retryAfter: number | undefined }
+  | { readonly how: "slow"; readonly by: number }
+  | { readonly how: "hang" | "garbage" | "reset" }
+
+export type ServerFault =
+  | { readonly do: "acks"; readonly how: "lost" | "refused" | "refusedWithId"; readonly times: number }
+  | { readonly do: "shutdown"; readonly notice: number }
+  | { readonly do: "restart"; readonly downtime: number }
+  | { readonly do: "dials"; readonly times: number; readonly fault: DialFault }
+  | { readonly do: "rest"; readonly times: number; readonly fault: RestFault }
+  | { readonly do: "restDown"; readonly lasts: number; readonly fault: RestFault }
+  /** The REST interface is behind the sockets, for so long. */
+  | { readonly do: "restLags"; readonly by: number; readonly lasts: number }
+  /** It forgets all but the latest. */
+  | { readonly do: "prune"; readonly keep: number }
+
+export type LocalFault = { readonly do: "stall"; readonly lasts: number }
+
+/** What the user does. A reader is one of the plan's, by its index modulo their number. */
+export type FeedCall =
+  | { readonly do: "stop"; readonly reader: number }
+  | { readonly do: "start"; readonly reader: number; readonly resume: boolean }
+  | { readonly do: "pause"; readonly reader: number; readonly lasts: number }
+  | { readonly do: "rotate" }
+
+export type FeedAction = SocketFault | ServerFault | LocalFault | FeedCall
+
+export interface Step<Action> {
+  readonly after: number
+  readonly action: Action
+}
+
+export type ReaderKind = "trade" | "aggTrade" | "kline_1s" | "depth@100ms" | "miniTicker" | "book"
+
+export interface Reader {
+  readonly kind: ReaderKind
+  readonly symbol: "BTCUSDT" | "ETHUSDT"
+  /** How long it takes for each event. */
+  readonly dawdles: number
+}
+
+export interface FeedPlan {
+  readonly seed: number
+  readonly market: number
+  readonly lines: number
+  readonly streamsPerConnection: number
+  readonly buffer: number
+  readonly repairLimit: number
+  readonly maxAge: number
+  /** When the exchange closes a connection. */
+  readonly serverMaxAge: number
+  readonly inbox: { readonly capacity: number; readonly overflow: "suspend" | "sliding" | "dropping" }
+  readonly weightPerMinute: number
+  readonly bookLevels: number
+  readonly readers: ReadonlyArray<Reader>
+  readonly steps: ReadonlyArray<Step<FeedAction>>
+}
+
+/** What the user of a connection does. */
+export type ConnectionCall =
+  | { readonly do: "disconnect" | "connect" }
+  | { readonly do: "reconnect" }
+  | { readonly do: "send"; readonly deadline: number | undefined }
+  | { readonly do: "awaitOpen" }
+  | { readonly do: "pause"; readonly lasts: number }
+
+export type ConnectionAction =
+  | Exclude<SocketFault, { readonly do: "mute" }>
+  | Extract<ServerFault, { readonly do: "restart" | "dials" }>
+  | LocalFault
+  | ConnectionCall
+  /** The peer says so many things at once. */
+  | { readonly do: "say"; readonly count: number }
+
+export interface ConnectionPlan {
+  readonly seed: number
+  readonly reconnect: {
+    readonly enabled: boolean
+    readonly maxRetries: number | "unlimited"
+    readonly initialDelay: number
+    readonly maxDelay: number
+    readonly backoffMultiplier: number
+    readonly jitterFactor: number
+    readonly stableAfter: number
+    readonly provenBy: "message" | "open"
+  }
+  readonly openTimeout: number
+  readonly messageTimeout: number | undefined
+  readonly pingInterval: number | undefined
+  readonly pongTimeout: number
+  readonly inbox: { readonly capacity: number; readonly overflow: "suspend" | "sliding" | "dropping" | "fail" }
+  /** What is done before it is open: nothing, a question that is answered, one that is not, or a failure. */
+  readonly onOpen: "none" | "asks" | "askedInVain" | "fails"
+  /** The peer says something so often. */
+  readonly says: number
+  readonly gate: boolean
+  readonly steps: ReadonlyArray<Step<ConnectionAction>>
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Drawing
+
+const target: fc.Arbitrary<Target> = fc.constantFrom("all", "oldest", "newest")
+const millis = (least: number, most: number) => fc.integer({ min: least, max: most })
+
+// Those that are retried, mostly; some that are only so often, and some that never are.
+const closeCode = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014, 4000) },
+  { weight: 2, arbitrary: fc.constantFrom(1002, 1007, 1008) },
+  { weight: 1, arbitrary: fc.constantFrom(1003, 1010) }
+)
+
+const plain = fc.constantFrom(
+  "reset" as const,
+  "drop" as const,
+  "silence" as const,
+  "vanish" as const,
+  "noPongs" as const,
+  "malformed" as const,
+  "oversize" as const
+)
+
+const frameFault = fc.oneof(
+  fc.record({ do: fc.constant("close" as const), on: target, code: closeCode }),
+  fc.record({ do: plain, on: target }),
+  fc.record({ do: fc.constant("repeat" as const), on: target, count: fc.integer({ min: 1, max: 20 }) }),
+  fc.record({ do: fc.constant("reorder" as const), on: target, count: fc.integer({ min: 2, max: 8 }) }),
+  fc.record({
+    do: fc.constant("late" as const),
+    on: target,
+    count: fc.integer({ min: 1, max: 5 }),
+    by: millis(50, 5_000)
+  }),
+  fc.record({ do: fc.constant("skip" as const), on: target, count: fc.integer({ min: 1, max: 40 }) }),
+  fc.record({ do: fc.constant("lag" as const), on: target, by: fc.oneof(fc.constant(0), millis(10, 2_000)) })
+)
+
+const mute = fc.record({
+  do: fc.constant("mute" as const),
+  on: target,
+  stream: fc.nat(5),
+  until: fc.constantFrom("resubscribed" as const, "gone" as const)
+})
+
+const seconds = (least: number, most: number) => fc.integer({ min: least, max: most })
+const retryAfter = fc.option(seconds(1, 20), { nil: undefined })
+
+const dialFault: fc.Arbitrary<DialFault> = fc.oneof(
+  fc.record({
+    how: fc.constant("errno" as const),
+    code: fc.oneof(
+      {
+        weight: 9,
+        arbitrary: fc.constantFrom("ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ECONNRESET", "ETIMEDOUT", "EMFILE")
+      },
+      { weight: 1, arbitrary: fc.constantFrom("CERT_HAS_EXPIRED", "DEPTH_ZERO_SELF_SIGNED_CERT") }
+    )
+  }),
+  fc.record({
+    how: fc.constant("status" as const),
+    status: fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom(429, 503, 418) },
+      { weight: 4, arbitrary: fc.constantFrom(500, 502, 504, 408) },
+      { weight: 1, arbitrary: fc.constantFrom(401, 403, 404, 301) }
+    ),
+    retryAfter
+  }),
+  fc.record({ how: fc.constant("slow" as const), by: millis(50, 8_000) }),
+  fc.record({ how: fc.constantFrom("hang" as const, "acceptThenClose" as const) })
+)
+
+const restFault: fc.Arbitrary<RestFault> = fc.oneof(
+  fc.record({
+    how: fc.constant("status" as const),
+    status: fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom(500, 503, 429, 418) },
+      { weight: 1, arbitrary: fc.constantFrom(400, 403) }
+    ),
+    retryAfter
+  }),
+  fc.record({ how: fc.constant("slow" as const), by: millis(100, 8_000) }),
+  fc.record({ how: fc.constantFrom("hang" as const, "garbage" as const, "reset" as const) })
+)
+
+const restart = fc.record({ do: fc.constant("restart" as const), downtime: millis(0, 30_000) })
+const dials = fc.record({ do: fc.constant("dials" as const), times: fc.integer({ min: 1, max: 8 }), fault: dialFault })
+const stall: fc.Arbitrary<LocalFault> = fc.record({ do: fc.constant("stall" as const), lasts: millis(500, 30_000) })
+
+const serverFault: fc.Arbitrary<ServerFault> = fc.oneof(
+  fc.record({
+    do: fc.constant("acks" as const),
+    how: fc.constantFrom("lost" as const, "refused" as const, "refusedWithId" as const),
+    times: fc.integer({ min: 1, max: 4 })
+  }),
+  fc.record({ do: fc.constant("shutdown" as const), notice: millis(0, 10_000) }),
+  restart,
+  dials,
+  fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
+  fc.record({ do: fc.constant("restDown" as const), lasts: millis(1_000, 90_000), fault: restFault }),
+  fc.record({ do: fc.constant("restLags" as const), by: millis(100, 20_000), lasts: millis(1_000, 60_000) }),
+  fc.record({ do: fc.constant("prune" as const), keep: fc.integer({ min: 1, max: 200 }) })
+)
+
+const feedCall: fc.Arbitrary<FeedCall> = fc.oneof(
+  fc.record({ do: fc.constant("stop" as const), reader: fc.nat(5) }),
+  fc.record({ do: fc.constant("start" as const), reader: fc.nat(5), resume: fc.boolean() }),
+  fc.record({ do: fc.constant("pause" as const), reader: fc.nat(5), lasts: millis(100, 20_000) }),
+  fc.record({ do: fc.constant("rotate" as const) })
+)
+
+const feedAction: fc.Arbitrary<FeedAction> = fc.oneof(
+  { weight: 5, arbitrary: frameFault },
+  { weight: 1, arbitrary: mute },
+  { weight: 4, arbitrary: serverFault },
+  { weight: 1, arbitrary: stall },
+  { weight: 3, arbitrary: feedCall }
+)
+
+// What breaks no connection: nothing may be missing then, nor be fetched.
+const harmless: fc.Arbitrary<FeedAction> = fc.oneof(
+  fc.record({ do: fc.constant("rotate" as const) }),
+  fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
+  fc.record({ do: fc.constant("prune" as const), keep: fc.integer({ min: 1, max: 200 }) })
+)
+
+// Faults come close together as often as far apart: what strikes in the middle of a recovery is what hurts.
+const pause = fc.oneof(millis(0, 200), millis(0, 3_000), millis(0, 15_000))
+
+const step = <A>(action: fc.Arbitrary<A>) => fc.record({ after: pause, action })
+
+const reader: fc.Arbitrary<Reader> = fc.record({
+  kind: fc.constantFrom("trade", "aggTrade", "kline_1s", "depth@100ms", "miniTicker", "book"),
+  symbol: fc.constantFrom("BTCUSDT", "ETHUSDT"),
+  dawdles: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: millis(1, 400) })
+})
+
+export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
+  seed: fc.nat(),
+  market: fc.constantFrom(1, 2),
+  lines: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(2) }),
+  streamsPerConnection: fc.constantFrom(1024, 3, 2, 1),
+  buffer: fc.constantFrom(8_192, 256, 16),
+  repairLimit: fc.constantFrom(100_000, 100_000, 20),
+  maxAge: fc.constantFrom(86_400_000, 60_000, 25_000),
+  serverMaxAge: fc.constantFrom(86_400_000, 90_000, 40_000),
+  inbox: fc.record({
+    capacity: fc.constantFrom(4_096, 64, 4),
+    overflow: fc.constantFrom("suspend" as const, "suspend" as const, "sliding" as const, "dropping" as const)
+  }),
+  weightPerMinute: fc.constantFrom(6_000, 6_000, 200),
+  bookLevels: fc.constantFrom(100, 20, 5),
+  readers: fc.uniqueArray(reader, { minLength: 1, maxLength: 3, selector: ({ kind, symbol }) => `${symbol}@${kind}` }),
+  steps: fc.oneof(
+    { weight: 5, arbitrary: fc.array(step(feedAction), { minLength: 1, maxLength: 12 }) },
+    { weight: 1, arbitrary: fc.array(step(harmless), { minLength: 1, maxLength: 6 }) }
+  )
+}).map((plan) => {
+  if (plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")) {
+    return {
+      ...plan,
+      serverMaxAge: 86_400_000,
+      inbox: { capacity: 4_096, overflow: "suspend" as const },
+      readers: plan.readers.map((reader) => ({ ...reader, dawdles: 0 }))
+    }
+  }
+  // An inbox that always loses something needs more requests than a small budget has.
+  const losesMuch = plan.inbox.overflow !== "suspend" && plan.inbox.capacity < 64
+  return losesMuch ? { ...plan, weightPerMinute: 6_000 } : plan
+})
+
+const connectionCall: fc.Arbitrary<ConnectionCall> = fc.oneof(
+  fc.record({ do: fc.constantFrom("disconnect" as const, "connect" as const, "connect" as const) }),
+  fc.record({ do: fc.constant("reconnect" as const) }),
+  fc.record({
+    do: fc.constant("send" as const),
+    deadline: fc.option(millis(1, 20_000), { nil: undefined })
+  }),
+  fc.record({ do: fc.constant("awaitOpen" as const) }),
+  fc.record({ do: fc.constant("pause" as const), lasts: millis(100, 30_000) })
+)
+
+const connectionAction: fc.Arbitrary<ConnectionAction> = fc.oneof(
+  { weight: 5, arbitrary: frameFault },
+  { weight: 4, arbitrary: dials },
+  { weight: 1, arbitrary: restart },
+  { weight: 1, arbitrary: stall },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("say" as const), count: fc.constantFrom(1, 20, 200, 3_000) }) },
+  { weight: 4, arbitrary: connectionCall }
+)
+
+export const connectionPlan: fc.Arbitrary<ConnectionPlan> = fc.record({
+  seed: fc.nat(),
+  reconnect: fc.record({
+    enabled: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+    maxRetries: fc.constantFrom("unlimited" as const, "unlimited" as const, 0, 1, 3, 8),
+    initialDelay: fc.constantFrom(1_000, 100),
+    maxDelay: fc.constantFrom(60_000, 5_000, 1_000),
+    backoffMultiplier: fc.constantFrom(2, 1.5, 1),
+    jitterFactor: fc.constantFrom(0.25, 0, 1),
+    stableAfter: fc.constantFrom(5_000, 0, 500),
+    provenBy: fc.constantFrom("message" as const, "open" as const)
+  }),
+  openTimeout: fc.constantFrom(10_000, 2_000),
+  messageTimeout: fc.constantFrom(30_000, 5_000, undefined),
+  pingInterval: fc.constantFrom(20_000, 3_000, undefined),
+  pongTimeout: fc.constantFrom(10_000, 1_000),
+  inbox: fc.record({
+    capacity: fc.constantFrom(4_096, 16, 2),
+    overflow: fc.constantFrom("suspend" as const, "suspend" as const, "sliding" as const, "dropping" as const, "fail" as const)
+  }),
+  onOpen: fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom("none" as const, "asks" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("askedInVain" as const, "fails" as const) }
+  ),
+  says: fc.constantFrom(1_000, 250, 20_000),
+  gate: fc.boolean(),
+  steps: fc.array(step(connectionAction), { minLength: 1, maxLength: 15 })
+})

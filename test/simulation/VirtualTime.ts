@@ -1,0 +1,168 @@
+/**
+ * Time that passes only when it is told to, and fibres that run only then: one run is one synchronous computation, and
+ * the same plan gives the same run to the last step.
+ *
+ * `TestClock` hands every step to real timers and back, which costs milliseconds of real time a step; and it cannot
+ * stall, since whoever sleeps wakes at the very moment it asked for.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scheduler from "effect/Scheduler"
+
+export interface VirtualTime {
+  readonly clock: Clock.Clock
+  readonly scheduler: Scheduler.Scheduler
+  readonly now: () => number
+  /** The world's own timers. Gives what takes one back. */
+  readonly after: (millis: number, task: () => void) => () => void
+  /** Runs what is due now. */
+  readonly flush: () => void
+  /** Lets time pass, with all that happens meanwhile. */
+  readonly advance: (millis: number) => void
+  /** Time passes, and nobody gets a turn: what was due is late. */
+  readonly stall: (millis: number) => void
+  /** How many fibres sleep. */
+  readonly sleeping: () => number
+}
+
+interface Timer {
+  readonly at: number
+  readonly order: number
+  task: (() => void) | undefined
+}
+
+/** Somebody goes round in circles and lets no time pass. */
+export class Livelock extends Error {}
+
+const turnsAtMost = 2_000_000
+const opsBeforeYield = 2_048
+
+const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order)
+
+const makeHeap = () => {
+  const items: Array<Timer> = []
+  const swap = (i: number, j: number) => {
+    const a = items[i]
+    const b = items[j]
+    if (a !== undefined && b !== undefined) {
+      items[i] = b
+      items[j] = a
+    }
+  }
+  const less = (i: number, j: number) => {
+    const a = items[i]
+    const b = items[j]
+    return a !== undefined && b !== undefined && isBefore(a, b)
+  }
+  return {
+    first: () => items[0],
+    push: (timer: Timer) => {
+      items.push(timer)
+      for (let i = items.length - 1; i > 0 && less(i, (i - 1) >> 1); i = (i - 1) >> 1) swap(i, (i - 1) >> 1)
+    },
+    pop: () => {
+      const first = items[0]
+      swap(0, items.length - 1)
+      items.pop()
+      for (let i = 0;;) {
+        const [left, right] = [2 * i + 1, 2 * i + 2]
+        let least = i
+        if (less(left, least)) least = left
+        if (less(right, least)) least = right
+        if (least === i) return first
+        swap(i, least)
+        i = least
+      }
+    }
+  }
+}
+
+export const make = (start: number): VirtualTime => {
+  const timers = makeHeap()
+  let now = start
+  let order = 0
+  let sleeping = 0
+  let tasks: Array<() => void> = []
+
+  const flush = () => {
+    for (let turns = 0; tasks.length > 0;) {
+      const due = tasks
+      tasks = []
+      for (const task of due) task()
+      turns += due.length
+      if (turns > turnsAtMost) throw new Livelock(`no end of turns at ${now - start} ms`)
+    }
+  }
+
+  const after = (millis: number, task: () => void) => {
+    // A timer never fires early, and the clock shows whole milliseconds.
+    const timer: Timer = { at: Math.ceil(now + millis), order: order++, task }
+    if (Number.isFinite(timer.at)) timers.push(timer)
+    return () => {
+      timer.task = undefined
+    }
+  }
+
+  const runUntil = (end: number) => {
+    flush()
+    for (let first = timers.first(); first !== undefined && first.at <= end; first = timers.first()) {
+      timers.pop()
+      if (first.task === undefined) continue
+      now = Math.max(now, first.at)
+      first.task()
+      flush()
+    }
+    now = Math.max(now, end)
+  }
+
+  const millis = Effect.sync(() => now)
+  const nanos = () => BigInt(Math.round(now)) * 1_000_000n
+  const clock: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => now,
+    unsafeCurrentTimeNanos: nanos,
+    currentTimeMillis: millis,
+    currentTimeNanos: Effect.sync(nanos),
+    sleep: (duration) =>
+      Effect.async<void>((resume) => {
+        sleeping++
+        let over = false
+        const stop = () => {
+          if (over) return
+          over = true
+          sleeping--
+        }
+        const cancel = after(Duration.toMillis(duration), () => {
+          stop()
+          resume(Effect.void)
+        })
+        return Effect.sync(() => {
+          stop()
+          cancel()
+        })
+      })
+  }
+
+  return {
+    clock,
+    scheduler: {
+      shouldYield: (fiber) => fiber.currentOpCount > opsBeforeYield ? 0 : false,
+      scheduleTask: (task) => {
+        tasks.push(task)
+      }
+    },
+    now: () => now,
+    after,
+    flush,
+    advance: (length) => {
+      runUntil(now + length)
+    },
+    stall: (length) => {
+      flush()
+      now += length
+      runUntil(now)
+    },
+    sleeping: () => sleeping
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Plans that once broke an invariant, as the simulation had shrunk them, and what they broke. They stay as they are.
+ */
+import type { Simulated } from "./Simulation.ts"
+
+export interface Found {
+  readonly what: string
+  readonly simulated: Simulated
+}
+
+export const found: ReadonlyArray<Found> = [
+  {
+    what: "a book that had ended, or whose connection was lost, was taken for right when its snapshot came",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 2,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "book", symbol: "BTCUSDT", dawdles: 0 }],
+        steps: [
+          { after: 0, action: { do: "stall", lasts: 500 } },
+          { after: 0, action: { do: "close", on: "all", code: 1003 } },
+          { after: 0, action: { do: "lag", on: "all", by: 10 } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a stream that the successor's server refused was left behind by the renewal, and silent for ever",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "miniTicker", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 20, action: { do: "acks", how: "refused", times: 2 } },
+          { after: 0, action: { do: "shutdown", notice: 0 } },
+          { after: 0, action: { do: "pause", reader: 0, lasts: 100 } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a stream that only the successor carried went down with it when the renewal was given up",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "book", symbol: "BTCUSDT", dawdles: 1 }],
+        steps: [
+          { after: 0, action: { do: "acks", how: "refusedWithId", times: 3 } },
+          { after: 0, action: { do: "rotate" } },
+          { after: 6795, action: { do: "pause", reader: 0, lasts: 908 } },
+          { after: 94, action: { do: "lag", on: "all", by: 0 } },
+          { after: 2153, action: { do: "mute", on: "all", stream: 0, until: "resubscribed" } }
+        ]
+      }
+    }
+  },
+  {
+    what: "candles that the REST interface had forgotten were left out without a gap",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "kline_1s", symbol: "ETHUSDT", dawdles: 0 }],
+        steps: [
+          { after: 0, action: { do: "prune", keep: 1 } },
+          { after: 1000, action: { do: "mute", on: "all", stream: 0, until: "resubscribed" } },
+          { after: 0, action: { do: "restLags", by: 100, lasts: 16001 } },
+          { after: 0, action: { do: "skip", on: "all", count: 1 } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a candle that a lagging REST interface did not know to be over was taken for closed",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "kline_1s", symbol: "ETHUSDT", dawdles: 0 }],
+        steps: [
+          { after: 0, action: { do: "restLags", by: 151, lasts: 23001 } },
+          { after: 13715, action: { do: "acks", how: "lost", times: 1 } },
+          { after: 6285, action: { do: "late", on: "all", count: 5, by: 50 } },
+          { after: 3000, action: { do: "lag", on: "all", by: 10 } }
+        ]
+      }
+    }
+  }
+]

@@ -1,0 +1,129 @@
+/**
+ * Deliberate bugs, one small change of a source file each: what the simulation and the tests are there to catch.
+ */
+export interface Mutation {
+  readonly what: string
+  /** Under `src`. */
+  readonly file: string
+  /** A text that occurs once. */
+  readonly from: string
+  readonly to: string
+}
+
+const mutation = (what: string, file: string, from: string, to: string): Mutation => ({ what, file, from, to })
+
+export const mutations: ReadonlyArray<Mutation> = [
+  mutation(
+    "waits are not capped",
+    "ReconnectPolicy.ts",
+    "(_, delay) => Duration.min(delay, maxDelay))",
+    "(_, delay) => delay)"
+  ),
+  mutation(
+    "jitter goes beyond the cap",
+    "ReconnectPolicy.ts",
+    "Math.min(nominal * (1 + factor), most)",
+    "nominal * (1 + factor)"
+  ),
+  mutation("Retry-After is forgotten by the policy", "ReconnectPolicy.ts", "Duration.max(delay))", "() => delay)"),
+  mutation("one retry too many", "ReconnectPolicy.ts", "Schedule.recurs(maxRetries)", "Schedule.recurs(maxRetries + 1)"),
+  mutation(
+    "backoff is reset on open",
+    "internal/outage.ts",
+    "if (!isProven({ ...life, floor: Option.none() })) return false",
+    "if (!life.opened) return false"
+  ),
+  mutation("attempts are not forgotten", "internal/outage.ts", "    attempt = 0\n    since = undefined", "    since = undefined"),
+  mutation("the second chance is not given", "internal/outage.ts", "count > failureClass.tries", "count >= failureClass.tries"),
+  mutation(
+    "a fatal failure is retried",
+    "internal/outage.ts",
+    `    if (failureClass._tag === "Fatal") return giveUp("fatal")\n`,
+    ""
+  ),
+  mutation(
+    "an outage is not marked as a gap",
+    "internal/supervisor.ts",
+    "run.inbox.mark(Frame.Gap({ epoch, cause: lost.cause, downtime, dropped: 0 }))",
+    "void downtime"
+  ),
+  mutation("connections are not counted", "internal/supervisor.ts", "              epoch++\n", ""),
+  mutation(
+    "what a peer says before it hangs up is lost",
+    "internal/life.ts",
+    "Effect.tapError(() => early.finish)",
+    "Effect.tapError(() => Effect.void)"
+  ),
+  mutation(
+    "a dead peer is said goodbye to",
+    "internal/life.ts",
+    `phase === "open" ? Effect.void : socket.terminate`,
+    `phase === "open" ? Effect.void : Effect.void`
+  ),
+  mutation(
+    "a missed pong is forgiven",
+    "Liveness.ts",
+    `return yield* new ConnectionTimeout({ phase: "pong", after: timeout })`,
+    "return"
+  ),
+  mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
+  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "        wire = new Set()\n", ""),
+  mutation(
+    "what was unsubscribed stays on the wire",
+    "internal/subscriptions.ts",
+    `if (method === "unsubscribe") {\n          for (const topic of topics) wire.delete(topic)`,
+    `if (method === "unsubscribe") {`
+  ),
+  mutation("requests are not paced", "internal/subscriptions.ts", "    yield* pace.take(1)\n", ""),
+  mutation(
+    "what was not answered is not asked again",
+    "internal/subscriptions.ts",
+    `      case "Unanswered":\n        for (const topic of topics) wire.delete(topic)`,
+    `      case "Unanswered":`
+  ),
+  mutation("duplicates pass", "internal/sequence.ts", "if (id < next) continue", "if (id < next - 1) continue"),
+  mutation("repair begins one too late", "internal/sequence.ts", "options.fetch(last)", "options.fetch(last + 2)"),
+  mutation(
+    "a hole begins one too early",
+    "internal/sequence.ts",
+    "onHole({ from: last + 1, to, cause: fetched.left })",
+    "onHole({ from: last, to, cause: fetched.left })"
+  ),
+  mutation("a lagging REST interface is not waited for", "internal/sequence.ts", "if (asked === patience)", "if (asked === 0)"),
+  mutation("an old candle passes", "internal/candles.ts", "if (t < next) continue", "if (t < next - 1_000) continue"),
+  mutation("the last candle is taken for closed", "internal/candles.ts", "i === page.length - 1", "i === page.length"),
+  mutation("a missing candle is no hole", "internal/candles.ts", "        if (t > next) {\n          yield* onEvents(closed)", "        if (t > end) {\n          yield* onEvents(closed)"),
+  mutation(
+    "a missed update is ignored",
+    "internal/bookKeeper.ts",
+    `if (outcome === "gap") return "an update is missing"`,
+    `if (outcome === "gap") continue`
+  ),
+  mutation("a book is not told that its connection is lost", "internal/pool.ts", "carrier.open)) listener.lost()", "carrier.open)) void listener"),
+  mutation(
+    "an update that follows with a hole is applied",
+    "binance/OrderBook.ts",
+    "return U <= lastUpdateId + 1",
+    "return U <= lastUpdateId + 3"
+  ),
+  mutation("a removed level stays", "binance/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
+  mutation("the old connection is never closed", "internal/pool.ts", "          yield* close(spare)\n", ""),
+  mutation(
+    "a successor is not asked for proof",
+    "internal/pool.ts",
+    "Effect.either(proof(successor, slot.topics))",
+    "Effect.either(successor.session.connection.awaitOpen)"
+  ),
+  mutation("what was refused is left behind", "internal/pool.ts", "[...topics].every((topic) => member.carries.has(topic)) && ", ""),
+  mutation("a rolling window is half as long", "internal/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
+  mutation(
+    "the gate forgets Retry-After",
+    "DialGate.ts",
+    "Duration.toMillis(Duration.max(asked, spacing))",
+    "Duration.toMillis(asked === spacing ? asked : spacing)"
+  ),
+  mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter)\n", ""),
+  mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
+  mutation("silence is never noticed", "internal/freshness.ts", "silentFor(at) > allowed()", "silentFor(at) > Infinity"),
+  mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, items.slice(read, excess))", "void fold")
+]
