@@ -101,7 +101,8 @@ export interface Protocol<A, N = never> {
   readonly unsubscribe: (topics: ReadonlyArray<string>, id: number) => Message
   /**
    * A request that changes nothing and is answered. It is sent when nothing came for half the connection's
-   * `messageTimeout`, since without it a quiet market looks just like a dead peer. Default: nothing is sent.
+   * `messageTimeout`, and no topic is overdue by its cadence: without it a quiet market looks just like a dead peer.
+   * Default: nothing is sent.
    */
   readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>

@@ -304,6 +304,23 @@ describe("a session", () => {
       assert.strictEqual((yield* dials).length, 2)
     })))
 
+  it.scoped("drops a peer that answers, and yet leaves out what is due", () =>
+    run([open(acknowledge, send("a: 1")), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: "10 seconds",
+          pingInterval: Duration.infinity,
+          reconnect: { jitterFactor: 0 }
+        },
+        protocol: protocol({ cadence: () => "1 second", probe: (id) => `probe ${id}` })
+      })
+      yield* session.subscribe("a")
+      const { dials } = yield* TestTransport.TestTransport
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual((yield* dials).length, 2)
+    })))
+
   it.scoped("passes on what the protocol says to the client as a whole", () =>
     Effect.suspend(() => {
       const heard: Array<string> = []

@@ -280,6 +280,11 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // The connection is dropped for silence that lasts twice as long.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
   const isQuiet = () => now() - Math.max(lastHeard, wire?.since ?? 0) >= quietAfter
+  // A peer that answers and yet leaves out what is due is no good: then its silence is to end the connection.
+  const isOverdue = () => {
+    const at = now()
+    return [...wanted.values()].some(({ pulse }) => pulse.isStale(at))
+  }
 
   const request = (method: "subscribe" | "unsubscribe", topics: ReadonlyArray<string>): Request => ({
     method,
@@ -294,7 +299,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     if (superfluous.length > 0) return request("unsubscribe", superfluous.slice(0, protocol.maxBatch))
     const missing = [...wanted.keys()].filter((topic) => !topics.has(topic))
     if (missing.length > 0) return request("subscribe", missing.slice(0, protocol.maxBatch))
-    return protocol.probe !== undefined && isQuiet() ? { method: "probe", topics: [], write: protocol.probe } : undefined
+    return protocol.probe !== undefined && isQuiet() && !isOverdue() ? { method: "probe", topics: [], write: protocol.probe } : undefined
   }
 
   const became = (topics: ReadonlyArray<string>, status: Entry<A>["status"], at: number) => {
