@@ -402,6 +402,22 @@ describe("freshness", () => {
       assert.deepStrictEqual(quiet.seen, ["1"])
     })))
 
+  it.scoped("what comes by the clock and stopped is asked for on another connection, though the peer answers", () =>
+    run([open(acknowledge, send("a: 1")), open(echo)], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: "10 seconds",
+          pingInterval: Duration.infinity,
+          reconnect: { jitterFactor: 0 }
+        },
+        protocol: protocol({ probe: (id) => `probe ${id}`, cadence: () => "1 second" })
+      })
+      const a = yield* collect(session, "a")
+      yield* TestClock.adjust("12 seconds")
+      assert.deepStrictEqual(a.seen, ["1", "gap 0", "hello"])
+    })))
+
   it.scoped("when all are silent no topic is blamed", () =>
     run([open(acknowledge, send("a: 1", "b: 1"))], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ cadence: () => "2 seconds" }) })

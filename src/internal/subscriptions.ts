@@ -244,8 +244,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
   // -------------------------------------------------------------------------------------------------------------------
   // From what is wanted to what is on the wire
 
+  const messageTimeout = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout)
   // The connection is dropped for silence that lasts twice as long.
-  const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
+  const quietAfter = messageTimeout / 2
   const isQuiet = () => now() - Math.max(lastHeard, wire?.since ?? 0) >= quietAfter
 
   const request = (method: "subscribe" | "unsubscribe", topics: ReadonlyArray<string>): Request => ({
@@ -411,13 +412,27 @@ export const manage = Effect.fnUntraced(function*<A, N>(connection: Connection, 
 
   const scope = yield* Effect.scope
 
+  // What comes by the clock has not come for as long as a connection may be silent.
+  const isOverdue = ({ pulse, topic }: Entry<A>, { since }: Wire, at: number) => {
+    const cadence = protocol.cadence(topic)
+    return protocol.probe !== undefined && cadence !== "adaptive" && cadence !== "exempt" &&
+      Math.min(pulse.silentFor(at), at - since) >= messageTimeout
+  }
+
   const checkFreshness = Effect.gen(function*() {
     const at = now()
     if (isQuiet()) dirty.unsafeOpen()
     for (const entry of [...wanted.values()]) {
       if (wire?.topics.has(entry.topic) !== true || entry.status === "requested" || !entry.pulse.isStale(at)) continue
-      // When all are silent, it is the connection's own deadlines that judge it.
-      if (!(yield* othersFlow(entry, at - flowing))) continue
+      // When all are silent, it is the connection's own deadlines that judge it. Those hear the answers to probes too.
+      if (!(yield* othersFlow(entry, at - flowing))) {
+        if (isOverdue(entry, wire, at)) {
+          endWire(wire)
+          yield* Effect.ignore(connection.reconnect("requests are answered, and nothing else comes"))
+          return
+        }
+        continue
+      }
       const silentFor = Duration.millis(entry.pulse.silentFor(at))
       const neverSpoke = Option.isNone(entry.pulse.last())
       const isKnown = neverSpoke ? options.isKnown?.(entry.topic) : undefined
