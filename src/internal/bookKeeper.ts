@@ -45,8 +45,6 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     const over = Effect.unsafeMakeLatch(false)
     let status: Status = { _tag: "Stale", reason: "it waits for its first snapshot" }
     let ended: Exit.Exit<void, Failure> | undefined
-    // Whether updates come, as far as is known: what a snapshot tells after the last of them goes out of date unseen.
-    let connected = true
 
     const changes = Broadcast.make<OrderBook.BookChange, Failure>({
       capacity: changesHeld,
@@ -97,9 +95,11 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       let held: Array<OrderBook.Diff> = []
       const hold = () => {
         for (const item of intake.drain().items) {
-          // A snapshot is of use only where updates follow it.
-          if (item === "lost") held = []
-          else held.push(item)
+          if (item === "lost") {
+            // What a snapshot tells goes out of date unseen where no updates follow it.
+            held = []
+            stillStale("the connection was lost")
+          } else held.push(item)
         }
         if (held.length > capacity) held.splice(0, held.length - capacity)
       }
@@ -156,8 +156,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           return
         }
         if (begun.right === undefined) continue
-        if (connected) sync(begun.right)
-        else stillStale("the connection was lost")
+        sync(begun.right)
         const reason = yield* follow(begun.right)
         stale(reason)
         yield* Effect.logInfo(`The book of ${symbol} takes a new snapshot: ${reason}.`)
@@ -165,12 +164,8 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     })
 
     yield* listen({
-      diff: (diff) => {
-        connected = true
-        intake.offer(diff)
-      },
+      diff: intake.offer,
       lost: () => {
-        connected = false
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
         stale("the connection was lost")
         intake.offer("lost")
