@@ -394,6 +394,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       Effect.map(feed.orderBook(market.instrument.symbol, { levels: 500 }), (book) => ({ market, book })))
     yield* Effect.forEach(kept, ({ book, market }) =>
       Effect.forkScoped(Effect.onExit(book.ended, noteEnd(`the book of ${market.instrument.symbol}`))))
+    // Read, so that nothing is held for a reader to come.
+    yield* Effect.forEach(kept, ({ book }) => Effect.forkScoped(Effect.ignore(Stream.runDrain(book.changes))))
     yield* Effect.forkScoped(Effect.forEach(kept, ({ book, market }) =>
       Effect.repeat(
         Effect.map(Effect.option(book.top(5_000)), (top) => {

@@ -230,6 +230,17 @@ export const wire = (seed: number, next: (stream: string) => number) => {
     return frame(stream, write(fields.map(([key, old], i) => [key, i === at ? value : old])))
   }
 
+  // What comes next, where two belong together.
+  let second: Message | undefined
+
+  // Two halves that are no whole each, but are when they are joined by a comma again.
+  const torn = (joined: string, wrap: (half: string) => string): Message => {
+    const commas = [...joined.matchAll(/,/g)].map(({ index }) => index)
+    const at = pick(commas)
+    second = wrap(joined.slice(at + 1))
+    return wrap(joined.slice(0, at))
+  }
+
   const answerId = () => pick([...edges, ...oddities, "1", "2", "-7", `"1"`, `"${"x".repeat(500)}"`])
 
   const mutations: ReadonlyArray<(stream: string) => Message> = [
@@ -238,6 +249,9 @@ export const wire = (seed: number, next: (stream: string) => number) => {
       const text = valid(stream)
       return text.slice(0, below(text.length))
     },
+    (stream) => torn(`${valid(stream)},${valid(stream)}`, (half) => half),
+    (stream) => torn(`${JSON.stringify(sample(stream))},${JSON.stringify(sample(stream))}`, (half) => frame(stream, half)),
+    (stream) => torn(`{"Z":[{},{}]},{"Z":"},{"}`, (half) => frame(stream, half)),
     // A byte that is another, a byte too many, a byte too few: as bytes, since it need not be text any more.
     (stream) => {
       const bytes = encode(valid(stream))
@@ -314,6 +328,9 @@ export const wire = (seed: number, next: (stream: string) => number) => {
   ]
 
   return (): Message => {
+    const other = second
+    second = undefined
+    if (other !== undefined) return other
     const stream = pick(names)
     return below(3) === 0 ? valid(stream) : pick(mutations)(stream)
   }
