@@ -121,9 +121,9 @@ const byHand = async (task: Task, kept: Kept) => {
 
 // The structures alone: updates that were parsed before, again and again.
 const inMemory = async (task: Task, apply: (update: Update) => void, top: () => number) => {
-  const { text } = Frames.depth(true)
+  const { length, text } = Frames.depth(true)
   const updates: Array<Update> = []
-  for (let i = 0; i < Frames.depth(true).length; i++) {
+  for (let i = 0; i < length; i++) {
     const { data } = parse(text(i, String(Frames.firstId)))
     if (data !== undefined) updates.push(data)
   }
