@@ -67,19 +67,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return"
   ),
   mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
-  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "        wire = new Set()\n", ""),
+  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "topics: new Set(),", "topics: wire?.topics ?? new Set(),"),
   mutation(
     "what was unsubscribed stays on the wire",
     "internal/subscriptions.ts",
-    `if (method === "unsubscribe") {\n          for (const topic of topics) wire.delete(topic)`,
+    `if (method === "unsubscribe") {\n          for (const topic of topics) on.topics.delete(topic)`,
     `if (method === "unsubscribe") {`
   ),
-  mutation("requests are not paced", "internal/subscriptions.ts", "    yield* pace.take(1)\n", ""),
+  mutation("requests are not paced", "internal/subscriptions.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
     "what was not answered is not asked again",
     "internal/subscriptions.ts",
-    `      case "Unanswered":\n        for (const topic of topics) wire.delete(topic)`,
-    `      case "Unanswered":`
+    `if (method === "subscribe") for (const topic of topics) on.topics.delete(topic)`,
+    ""
   ),
   mutation("duplicates pass", "internal/sequence.ts", "if (id < next) continue", "if (id < next - 1) continue"),
   mutation("repair begins one too late", "internal/sequence.ts", "options.fetch(last)", "options.fetch(last + 2)"),
@@ -122,7 +122,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "Duration.toMillis(Duration.max(asked, spacing))",
     "Duration.toMillis(asked === spacing ? asked : spacing)"
   ),
-  mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter)\n", ""),
+  mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
   mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
   mutation("silence is never noticed", "internal/freshness.ts", "silentFor(at) > allowed()", "silentFor(at) > Infinity"),
   mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, items.slice(read, excess))", "void fold")
