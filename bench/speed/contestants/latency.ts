@@ -22,18 +22,25 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
   const readings: Array<Reading> = []
   let head = ""
   let bytes = 0
+  // Before the first message comes the answer to the subscription, a frame with a head of two (RFC 6455 §5.2).
+  let before = 0
+  let start: Buffer = Buffer.alloc(0)
   onChannel("net.client.socket", (message) => {
     if (!isCreated(message)) return
     message.socket.prependListener("data", (data: Buffer) => {
       const at = performance.now()
-      let { length } = data
+      let frames = data
       if (!head.includes("\r\n\r\n")) {
         head += data.toString("latin1")
         const end = head.indexOf("\r\n\r\n")
         if (end < 0) return
-        length = head.length - end - 4
+        frames = data.subarray(data.length - (head.length - end - 4))
       }
-      bytes += length
+      if (start.length < 2) {
+        start = Buffer.concat([start, frames.subarray(0, 2)])
+        before = 2 + (start[1] ?? 0)
+      }
+      bytes += frames.length
       readings.push({ bytes, at })
     })
   })
@@ -41,8 +48,6 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
   const inside: Array<number> = []
   const whole: Array<number> = []
   const { promise, resolve } = defer<Figures>()
-  // What came before the first message: the answer to the subscription. Writes hold whole frames.
-  let before: number | undefined
   let size = 0
   let count = 0
   let place = 0
@@ -52,11 +57,7 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
     const now = performance.now()
     if (over) return
     const stamped = text()
-    if (before === undefined) {
-      size = frameBytes(stamped)
-      before = bytes % size
-    }
-    count++
+    if (count++ === 0) size = frameBytes(stamped)
     while ((readings[place]?.bytes ?? Number.POSITIVE_INFINITY) < before + count * size) place++
     if (place > 10_000) {
       readings.splice(0, place)
