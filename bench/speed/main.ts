@@ -23,7 +23,7 @@ import { text } from "./text.ts"
 import { typed } from "./typed.ts"
 
 const benchmarks: ReadonlyArray<Benchmark> = [text, typed, book, latency, recovery, many, slow, growth, start]
-const guarded = new Set(["text", "typed", "book", "growth"])
+const guarded = new Set(["text", "typed", "book"])
 
 const { values } = parseArgs({
   options: {
