@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { readFileSync } from "node:fs"
 import { found } from "./simulation/found.ts"
+import { mutations } from "./simulation/mutations.ts"
 import * as Simulation from "./simulation/Simulation.ts"
 
 const holds = (simulated: Simulation.Simulated) => {
@@ -31,4 +33,14 @@ describe("the simulation", () => {
   it("breaks no invariant of a feed, whatever is done to it", () => {
     fc.assert(fc.property(Simulation.feed, holds), { numRuns: 150, seed: 1 })
   }, 120_000)
+})
+
+describe("the deliberate bugs", () => {
+  it("follow the sources: each can still be made, in one place", () => {
+    const elsewhere = mutations.filter(({ file, from }) => {
+      const source = readFileSync(new URL(`../src/${file}`, import.meta.url), "utf8")
+      return source.split(from).length !== 2
+    })
+    assert.deepStrictEqual(elsewhere, [])
+  })
 })

@@ -51,8 +51,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/life.ts",
-    "Effect.tapError(() => early.finish)",
-    "Effect.tapError(() => Effect.void)"
+    "Effect.tapError(readOn, () => early.finish)",
+    "readOn"
   ),
   mutation(
     "a dead peer is said goodbye to",
