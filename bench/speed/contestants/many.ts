@@ -56,6 +56,8 @@ const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Prom
   const cpu = process.cpuUsage()
   await sleep(task.duration)
   const { system, user } = process.cpuUsage(cpu)
+  // Otherwise some were lost and dialled again, and it was not their idleness that was measured.
+  if (sockets.length !== count) throw new Error(`${sockets.length} sockets were opened for ${count} connections.`)
   const listeners = sockets.reduce((sum, socket) => {
     const ws = webSocketOf(socket)
     return sum + listenersOf(socket) + (ws === undefined ? 0 : listenersOf(ws))
@@ -106,7 +108,11 @@ main({
       import("effect/Supervisor")
     ])
     const dial = Effect.gen(function*() {
-      const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/stream` })
+      const connection = yield* Connection.make({
+        url: `ws://127.0.0.1:${task.port}/stream`,
+        // The deadline is on, and longer than the silence here, which would end the connection otherwise.
+        messageTimeout: "10 minutes"
+      })
       yield* Effect.forkScoped(Stream.runDrain(connection.messages))
       yield* connection.awaitOpen
     }).pipe(Effect.provide(platform))
