@@ -67,7 +67,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return"
   ),
   mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
-  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "topics: new Set(),", "topics: wire?.topics ?? new Set(),"),
+  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "topics: new Set(),", "topics: new Set(epoch > 1 ? wanted.keys() : []),"),
   mutation(
     "what was unsubscribed stays on the wire",
     "internal/subscriptions.ts",
