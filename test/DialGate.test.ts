@@ -119,6 +119,16 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
+  it.effect("counts a dial for the whole window, and not for a part of it", () =>
+    Effect.gen(function*() {
+      const gate = DialGate.make({ limit: 1, window: "10 seconds" }).through("peer.test")
+      yield* gate(Effect.void)
+      yield* TestClock.adjust("9 seconds")
+      const dialled = yield* Effect.fork(gate(Clock.currentTimeMillis))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Fiber.join(dialled), 10_001)
+    }))
+
   it.effect("makes those wait too who waited for their turn when another was told so", () =>
     Effect.gen(function*() {
       const gate = DialGate.make({ limit: 1, window: "10 seconds" }).through("peer.test")
