@@ -128,8 +128,14 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       if (attached === undefined) return Effect.void
       member.carries.delete(topic)
       topic.carriers.delete(member)
+      // What carries it from here on may just be away.
+      if (member.open && topic.carriers.size > 0) tellIfLost(topic)
       return Scope.close(attached, Exit.void)
     })
+
+  const tellIfLost = ({ carriers, listener }: Topic<A>) => {
+    if (![...carriers].some((carrier) => carrier.open)) listener.lost()
+  }
 
   const close = (member: Member<A>) =>
     Effect.forEach([...member.carries.keys()], (topic) => detach(member, topic), { discard: true }).pipe(
@@ -141,9 +147,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
 
   const lose = (member: Member<A>) => {
     member.open = false
-    for (const { carriers, listener } of member.carries.keys()) {
-      if (![...carriers].some((carrier) => carrier.open)) listener.lost()
-    }
+    for (const topic of member.carries.keys()) tellIfLost(topic)
   }
 
   const othersFlow = (since: number) =>
@@ -184,12 +188,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return member
     })
 
-  // A successor is as good as the one before it when it carries each topic (none was refused) and each has had its first
-  // data, or, where little is said, has been acknowledged for a while.
+  // A successor is as good as the one before it when it is open and carries each topic (none was refused), and each has
+  // had its first data, or, where little is said, has been acknowledged for a while.
   const isProven = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
-    Effect.map(member.session.subscriptions, (subscriptions) => {
+    Effect.zipWith(member.session.subscriptions, member.session.connection.state, (subscriptions, state) => {
       const now = clock.unsafeCurrentTimeMillis()
-      return [...topics].every((topic) => member.carries.has(topic)) && subscriptions.every(({ since, status }) =>
+      return state._tag === "Connected" && [...topics].every((topic) => member.carries.has(topic)) && subscriptions.every(({ since, status }) =>
         status === "live" || (status === "acknowledged" && now - since >= Duration.toMillis(settled))
       )
     })

@@ -140,5 +140,33 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a renewal went over to a successor that had just been lost too, and the book was taken for right meanwhile",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "book", symbol: "BTCUSDT", dawdles: 1 },
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 0, action: { do: "rotate" } },
+          { after: 100, action: { do: "restart", downtime: 3418 } },
+          { after: 1570, action: { do: "stall", lasts: 500 } }
+        ]
+      }
+    }
   }
 ]
