@@ -246,8 +246,8 @@ export interface Options<A, N = never> {
   /** Whether data has come over other sockets since then. Default: only this one is looked at. */
   readonly othersFlow?: ((since: number) => Effect.Effect<boolean>) | undefined
   /**
-   * Asked about a topic whose first data does not come: whether the peer knows it. If so it may go on waiting, and if
-   * not it fails at once. Default: one with a fixed cadence fails in the end, and others wait for ever.
+   * Asked about a topic whose first data does not come: whether the peer knows it. If not, it fails at once. If so, or
+   * by default, one with a fixed cadence fails in the end, and others go on waiting.
    */
   readonly isKnown?: ((topic: string) => Effect.Effect<boolean>) | undefined
 }

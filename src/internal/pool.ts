@@ -74,6 +74,8 @@ interface Topic<A> {
   readonly listener: Listener<A>
   /** The connections that carry it and have not been given up. */
   readonly carriers: Set<Member<A>>
+  /** Whether it was moved for its silence, and has not spoken since. */
+  moved: boolean
 }
 
 // How long an empty connection is kept, for those who leave one topic to take another.
@@ -102,7 +104,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       topic.carriers.add(member)
       yield* Scope.extend(
         member.session.listen(topic.name, {
-          data: topic.listener.data,
+          data: (batch) => {
+            topic.moved = false
+            topic.listener.data(batch)
+          },
           // Where another connection carries it too, nothing is missing.
           gap: (gap) => {
             if (topic.carriers.size === 1) topic.listener.gap(gap)
@@ -216,8 +221,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       },
       (name) => {
         const slotNow = slotOf()
-        // One that is silent alone on a connection is silent on every other.
-        if (slotNow === undefined || slotNow.topics.size <= 1) return false
+        const topic = topicOf(slotNow, name)
+        // What is silent on a fresh connection too is silent on every other.
+        if (slotNow === undefined || topic === undefined || topic.moved) return false
         runFork(relocate(slotNow, name))
         return true
       }
@@ -260,15 +266,20 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       })))
     })
 
+  const topicOf = (slot: Slot<A> | undefined, name: string) =>
+    [...slot?.topics ?? []].find((known) => known.name === name)
+
   const relocate = (slot: Slot<A>, name: string) =>
     Effect.gen(function*() {
-      const topic = [...slot.topics].find((known) => known.name === name)
+      const topic = topicOf(slot, name)
       if (topic === undefined) return
+      topic.moved = true
       const other = yield* addSlot(slot.path, slot.line)
       slot.topics.delete(topic)
       other.topics.add(topic)
       yield* attach(other.member, topic)
       yield* detach(slot.member, topic)
+      runFork(Effect.delay(closeWhenEmpty(slot), linger))
     }).pipe(lock.withPermits(1))
 
   const addSlot = (path: string, line: number) =>
@@ -362,7 +373,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const listen: Pool<A>["listen"] = (path, name, listener) =>
     Effect.acquireRelease(
       Effect.gen(function*() {
-        const topic: Topic<A> = { name, listener, carriers: new Set() }
+        const topic: Topic<A> = { name, listener, carriers: new Set(), moved: false }
         for (let line = 0; line < options.lines; line++) yield* place(path, line, topic)
         return topic
       }).pipe(lock.withPermits(1)),

@@ -463,7 +463,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       let step = entry.pulse.complain(at)
       if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
       if (step === 1 || step === 2) yield* complain(entry, silentFor, remedies[step])
-      else if (isKnown !== undefined || (neverSpoke && protocol.cadence(entry.topic) === "adaptive")) entry.pulse.excuse()
+      else if (neverSpoke && protocol.cadence(entry.topic) === "adaptive") entry.pulse.excuse()
       else yield* complain(entry, silentFor, "fail")
     }
   })

@@ -168,5 +168,29 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a stream that a socket had stopped carrying was not moved to another, since it was alone on its own",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "kline_1s", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 1 }
+        ],
+        steps: [{ after: 60, action: { do: "mute", on: "all", stream: 0, until: "gone" } }]
+      }
+    }
   }
 ]
