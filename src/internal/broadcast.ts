@@ -38,10 +38,20 @@ export interface Broadcast<A, E = never> {
   /** How many items have been lost so far, to all readers together. */
   readonly lost: () => number
   readonly stream: Stream.Stream<A, E>
-  /** The same, each batch as `select` gives it. */
+  /**
+   * Hands every batch to `take` at once, when it is put in, beginning with what is held. It never falls behind, so that
+   * nothing is held for it. One at a time; `take` must not throw. Completes as a stream ends.
+   */
+  readonly handOver: (take: (batch: ReadonlyArray<A>) => void) => Effect.Effect<void, E>
+  /** The same as `stream`, each batch as `select` gives it. */
   readonly streamOf: <B>(select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>) => Stream.Stream<B, E>
   /** Only what comes from now on, after the item that `current` gives. */
   readonly streamFrom: (current: () => A) => Stream.Stream<A, E>
+}
+
+interface Taker<A, E> {
+  readonly take: (batch: ReadonlyArray<A>) => void
+  readonly end: (exit: Exit.Exit<void, E>) => void
 }
 
 interface Reader<A> {
@@ -55,6 +65,7 @@ interface Reader<A> {
 export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   const { capacity, fold, overflow } = options
   const readers = new Set<Reader<A>>()
+  let taker: Taker<A, E> | undefined
   let items: Array<A> = []
   // The sequence number of items[0].
   let base = 0
@@ -102,7 +113,15 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
     forget(base + excess)
   }
 
+  // A taker has seen everything that is held.
+  const isRead = () => taker !== undefined && readers.size === 0
+
   const push = (batch: ReadonlyArray<A>) => {
+    taker?.take(batch)
+    if (isRead()) {
+      base += batch.length
+      return
+    }
     if (items.length === 0) items = [...batch]
     else for (const item of batch) items.push(item)
     if (overflow === "sliding" && items.length > capacity) slide(items.length - capacity)
@@ -117,7 +136,7 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   }
 
   const room = (): number =>
-    overflow === "sliding" ? Number.POSITIVE_INFINITY : capacity - items.length - (pending === undefined ? 0 : 1)
+    overflow === "sliding" || isRead() ? Number.POSITIVE_INFINITY : capacity - items.length - (pending === undefined ? 0 : 1)
 
   const lose = (lost: ReadonlyArray<A>) => {
     pending = fold(pending, lost)
@@ -187,10 +206,11 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
 
   const awaitItem = (reader: Reader<A>): Effect.Effect<void> =>
     Effect.async<void>((resume) => {
-      reader.wake = () => {
+      const wake = () => {
         reader.wake = undefined
         resume(Effect.void)
       }
+      reader.wake = wake
       return Effect.sync(() => {
         reader.wake = undefined
       })
@@ -221,14 +241,29 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
       (reader) =>
         Effect.sync(() => {
           readers.delete(reader)
-          if (readers.size > 0) {
-            forget(oldestNeeded())
-            return
-          }
-          // Nobody reads any more: what this reader left unread is held for the next.
-          unread = reader.before
+          // When nobody reads any more, what this reader left unread is held for the next.
+          if (readers.size > 0) forget(oldestNeeded())
+          else if (taker === undefined) unread = reader.before
+          else forget(base + items.length)
         })
     ).pipe(Effect.map((reader) => Stream.repeatEffectChunkOption(take(reader, select))), Stream.unwrapScoped)
+
+  const handOver: Broadcast<A, E>["handOver"] = (take) =>
+    Effect.async<void, E>((resume) => {
+      if (unread !== undefined) {
+        options.onMarker?.(unread)
+        take([unread])
+        unread = undefined
+      }
+      if (items.length > 0) take(items)
+      taker = { take, end: resume }
+      if (readers.size === 0) forget(base + items.length)
+      flushMarker()
+      if (ended !== undefined) resume(ended)
+      return Effect.sync(() => {
+        taker = undefined
+      })
+    })
 
   const openOldest = (): Reader<A> => {
     const before = unread
@@ -242,15 +277,20 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
     fits: (count) => room() >= count,
     mark: (marker) => {
       pending = pending === undefined ? marker : fold(pending, [marker])
+      if (isRead()) flushMarker()
       wakeReaders()
     },
     end: (exit) => {
       if (ended !== undefined) return
+      if (taker !== undefined) flushMarker()
       ended = exit
+      taker?.end(exit)
+      taker = undefined
       wakeReaders()
       wakeWriter?.()
     },
     lost: () => lostSoFar,
+    handOver,
     stream: read(openOldest, identity),
     streamOf: (select) => read(openOldest, select),
     streamFrom: (current) => read(() => ({ next: base + items.length, before: current(), wake: undefined }), identity)

@@ -1,5 +1,4 @@
 // What is wanted and what is on the wire, and the requests that bring the second to the first.
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -65,7 +64,7 @@ const eventsHeld = 4_096
 const unansweredAtMost = 3
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, entries }: Supervised,
+  { connection, handOver }: Supervised,
   options: Session.Options<A, N>
 ) {
   const { protocol } = options
@@ -261,10 +260,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
   const read = Effect.gen(function*() {
     for (;;) {
-      stop(yield* Effect.exit(Stream.runForEachChunk(entries, (chunk) =>
-        Effect.sync(() => {
-          receive(Chunk.toReadonlyArray(chunk))
-        }))))
+      stop(yield* Effect.exit(handOver(receive)))
       const resumed = yield* connection.changes.pipe(
         Stream.filter(({ _tag }) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"),
         Stream.runHead

@@ -29,8 +29,8 @@ import { inWords } from "./words.ts"
 
 export interface Supervised {
   readonly connection: Connection
-  /** What `frames` gives, with nothing made for each message. */
-  readonly entries: Stream.Stream<Entry, ConnectionError>
+  /** Hands over what `frames` gives, batch by batch as it comes, until it ends. `take` must not throw. */
+  readonly handOver: (take: (entries: ReadonlyArray<Entry>) => void) => Effect.Effect<void, ConnectionError>
 }
 
 type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.ConnectionState, { readonly _tag: Tag }>
@@ -315,6 +315,6 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       }
     }))
   }
-  const supervised: Supervised = { connection, entries: Stream.suspend(() => run.inbox.stream) }
+  const supervised: Supervised = { connection, handOver: (take) => Effect.suspend(() => run.inbox.handOver(take)) }
   return supervised
 })

@@ -43,6 +43,20 @@ main({
         }))))
     return done
   },
+  "holdfast, sync": async (task) => {
+    const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
+    const { done, tick } = meter(task)
+    fork(Effect.flatMap(feed(task.port), (feed) =>
+      Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) => {
+          for (const event of chunk) {
+            if (event.type === "gap") throw new Error("The load has no gaps.")
+            read(event.data.t, event.data.p)
+          }
+          tick(chunk.length)
+          return Effect.void
+        })))
+    return done
+  },
   "holdfast, one by one": async (task) => {
     const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
