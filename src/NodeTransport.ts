@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { WebSocket } from "ws"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "./ConnectionError.ts"
@@ -31,7 +32,6 @@ const codeOf = (error: Error, fallback: string): string =>
 
 // What `ws` found wrong with what the peer sent, as the close code that RFC 6455 §7.4.1 has for it.
 const violations: Readonly<Record<string, number>> = {
-  WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_EXPECTED_FIN: 1002,
   WS_ERR_EXPECTED_MASK: 1002,
   WS_ERR_INVALID_CLOSE_CODE: 1002,
@@ -67,6 +67,8 @@ const rejection = (response: IncomingMessage): Effect.Effect<never, HandshakeRej
       })
   )
 }
+
+const replaced = /\uFFFD/
 
 const terminate = (ws: WebSocket) =>
   Effect.sync(() => {
@@ -110,7 +112,14 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
     })
     ws.on("message", (data, isBinary) => {
       if (!Buffer.isBuffer(data)) return
-      incoming.unsafeOffer(isBinary ? data : data.toString(), data.length)
+      const message = isBinary ? data : data.toString()
+      // Bytes that are no characters come out as this one (RFC 6455 §8.1): only a text that has it is looked at twice.
+      if (typeof message === "string" && replaced.test(message) && !isUtf8(data)) {
+        end(1007, "invalid UTF-8 sequence")
+        ws.close(1007)
+        return
+      }
+      incoming.unsafeOffer(message, data.length)
     })
     // It stays for good: `ws` also emits an error when a dial is given up, and unheard that would end the process.
     ws.on("error", (error) => {
@@ -133,7 +142,9 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
         headers,
         maxPayload: request.maxMessageBytes,
         // Compression costs memory per socket and time per message, and market data comes in small messages.
-        perMessageDeflate: false
+        perMessageDeflate: false,
+        // It is done here, for less.
+        skipUTF8Validation: true
       })
       // At once: the first messages may come in the same packet as the answer to the upgrade.
       listen(ws)

@@ -107,11 +107,16 @@ export interface Protocol<A, N = never> {
   readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>
   /**
-   * Reads messages that came at once, for protocols that can do so for less: gives `take` what `parse` gives for each,
-   * in their order. Default: `parse` for each.
+   * Reads messages that came at once, for protocols that can do so for less: gives what `parse` gives for each, in their
+   * order. The data of a topic goes to `hear`, as much of it as follows each other; all else to `take`. Default: `parse`
+   * for each.
    */
   readonly parseAll?:
-    | ((messages: ReadonlyArray<Message>, take: (incoming: Incoming<A, N>) => void) => void)
+    | ((
+      messages: ReadonlyArray<Message>,
+      take: (incoming: Incoming<A, N>) => void,
+      hear: (topic: string, data: ReadonlyArray<A>) => void
+    ) => void)
     | undefined
   /** Topics in one request, at most. */
   readonly maxBatch: number

@@ -315,7 +315,7 @@ describe("NodeTransport", () => {
       const socket = yield* dial(url)
       const error = yield* Effect.flip(socket.pull)
       assert(error._tag === "ConnectionClosed")
-      assert.deepStrictEqual([error.code, error.reason], [1007, "Invalid WebSocket frame: invalid UTF-8 sequence"])
+      assert.deepStrictEqual([error.code, error.reason], [1007, "invalid UTF-8 sequence"])
     }).pipe(provide))
 
   it.scopedLive("sees pongs, and only those that answer its own pings", () =>

@@ -63,6 +63,14 @@ export type FeedEvent =
 export type Events<A extends MarketEvent.MarketEvent> = Stream.Stream<A | MarketEvent.Gap, SessionError>
 
 /**
+ * One symbol (or the name of a stream), or several.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Several = string | ReadonlyArray<string>
+
+/**
  * Where a stream goes on from: the id of the last trade that is known from before, or the last moment (`k.T`) of the
  * last closed candle. What has happened since is fetched and comes first. Default: with what comes.
  *
@@ -74,35 +82,58 @@ export interface From {
 }
 
 /**
- * The feed. Symbols may be written in either case.
+ * The same for each of several.
  *
  * @since 0.1.0
  * @category models
  */
+export type FromEach = From | ((name: string) => From)
+
+/**
+ * The feed. Symbols may be written in either case.
+ *
+ * Of several symbols, one stream has the events of all: each symbol's in their order, and none twice. It costs much less
+ * than a stream for each, since its reader is woken once for all that came at once. It fails with the first that fails.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import * as Console from "effect/Console"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import { BinanceFeed } from "holdfast/binance"
+ *
+ * const program = Effect.gen(function*() {
+ *   const feed = yield* BinanceFeed.BinanceFeed
+ *   yield* Stream.runForEach(feed.trades(["BTCUSDT", "ETHUSDT"]), ({ data, symbol }) => Console.log(symbol, data))
+ * })
+ * ```
+ */
 export interface BinanceFeed {
   /** Every trade once, in the order of its id. */
-  readonly trades: (symbol: string, from?: From) => Events<MarketEvent.Trade>
+  readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
   /** Every aggregate trade once, in the order of its id. */
-  readonly aggTrades: (symbol: string, from?: From) => Events<MarketEvent.AggTrade>
+  readonly aggTrades: (symbols: Several, from?: FromEach) => Events<MarketEvent.AggTrade>
   /** Candles as they form, each closing exactly once. `f` and `L` are -1 in those that had to be fetched. */
-  readonly klines: (symbol: string, interval: string, from?: From) => Events<MarketEvent.Kline>
+  readonly klines: (symbols: Several, interval: string, from?: FromEach) => Events<MarketEvent.Kline>
   /** The statistics of 24 hours, whenever they are newer than the last. */
-  readonly ticker: (symbol: string) => Events<MarketEvent.Ticker>
-  readonly miniTicker: (symbol: string) => Events<MarketEvent.MiniTicker>
+  readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
+  readonly miniTicker: (symbols: Several) => Events<MarketEvent.MiniTicker>
   /** Of all symbols that changed. */
   readonly allMiniTickers: Events<MarketEvent.MiniTicker>
   /** The best bid and ask. */
-  readonly bookTicker: (symbol: string) => Events<MarketEvent.BookTicker>
+  readonly bookTicker: (symbols: Several) => Events<MarketEvent.BookTicker>
   /** Updates of the book. What is missing from them cannot be fetched: see `orderBook`. */
-  readonly depth: (symbol: string, speed?: "100ms" | "1000ms") => Events<MarketEvent.Depth>
+  readonly depth: (symbols: Several, speed?: "100ms" | "1000ms") => Events<MarketEvent.Depth>
   /** The top of the book. */
   readonly partialDepth: (
-    symbol: string,
+    symbols: Several,
     levels: 5 | 10 | 20,
     speed?: "100ms" | "1000ms"
   ) => Events<MarketEvent.PartialDepth>
-  /** Any stream by its name, followed as its kind allows. `from` is for the kinds that can be fetched. */
-  readonly raw: (name: string, from?: From) => Events<MarketEvent.MarketEvent>
+  /** Any streams by their names, followed as their kinds allow. `from` is for the kinds that can be fetched. */
+  readonly raw: (names: Several, from?: FromEach) => Events<MarketEvent.MarketEvent>
   /**
    * A book that is kept right for as long as the scope lives. `levels` (default 1000, at most 5000) is how deep its
    * snapshots are, which decides their weight.

@@ -38,7 +38,7 @@ export const record = (
   run(args, (venue) => `Recording ${streams.join(", ")} at ${venue} to ${out}.`, ({ feed, market }) =>
     Effect.gen(function*() {
       const recording = yield* Recording.open(out, streams, { size: rotateSize * 1024 * 1024, every: rotateEvery })
-      yield* Stream.mergeAll(streams.map((name) => feed.raw(name, { after: recording.last(name) })), { concurrency: "unbounded" }).pipe(
+      yield* feed.raw(streams, (name) => ({ after: recording.last(name) })).pipe(
         Stream.chunks,
         Stream.runForEach((events) =>
           Effect.map(recording.write(Chunk.join(Chunk.map(events, View.marketLine), "")), () => {

@@ -4,21 +4,16 @@ import type * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { BinanceFeed } from "../binance/BinanceFeed.ts"
 import { common, json } from "./options.ts"
 import type { Arguments } from "./program.ts"
 import { run } from "./program.ts"
 
 const defaultStreams = ["btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@trade"]
 
-/** All the streams, as one. */
-export const merged = (feed: BinanceFeed, streams: ReadonlyArray<string>) =>
-  Stream.mergeAll(streams.map((name) => feed.raw(name)), { concurrency: "unbounded" })
-
 const show = (args: Arguments, streams: ReadonlyArray<string>) => {
   const names = streams.length === 0 ? defaultStreams : streams
   return run(args, (venue) => `Watching ${names.join(", ")} at ${venue}.`, ({ feed, market }) =>
-    Stream.runForEach(merged(feed, names), (event) =>
+    Stream.runForEach(feed.raw(names), (event) =>
       Effect.sync(() => {
         market(event)
       })))

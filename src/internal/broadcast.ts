@@ -3,11 +3,11 @@
 // It holds what some reader has not read yet; with no reader at all, everything, so that the first one misses nothing.
 // A new reader starts at the oldest item still held. What does not fit is handled by the overflow policy, and what is
 // lost by it is folded into a marker item that takes the place of the lost ones.
+import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
@@ -37,6 +37,8 @@ export interface Broadcast<A, E = never> {
   readonly end: (exit: Exit.Exit<void, E>) => void
   /** How many items have been lost so far, to all readers together. */
   readonly lost: () => number
+  /** Takes a place at the oldest item held. */
+  readonly open: Open<A, E>
   readonly stream: Stream.Stream<A, E>
   /**
    * Hands every batch to `take` at once, when it is put in, beginning with what is held. It never falls behind, so that
@@ -59,8 +61,21 @@ interface Reader<A> {
   next: number
   /** What is read before it: the marker of what slid away, or the item to begin with. */
   before: A | undefined
-  wake: (() => void) | undefined
+  /** Called when there may be something new for it. */
+  readonly wake: () => void
 }
+
+/** A reader's place. */
+export interface Cursor<A, E> {
+  /** What came since the last time. */
+  readonly drain: () => ReadonlyArray<A>
+  /** How the broadcast has ended, if it has: what came before that is still drained. */
+  readonly ended: () => Exit.Exit<void, E> | undefined
+  readonly close: () => void
+}
+
+/** Takes a place. `wake` is called when there may be something new. */
+export type Open<A, E> = (wake: () => void) => Cursor<A, E>
 
 export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   const { capacity, fold, overflow } = options
@@ -89,7 +104,7 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
   }
 
   const wakeReaders = () => {
-    for (const reader of readers) reader.wake?.()
+    for (const reader of readers) reader.wake()
   }
 
   const forget = (until: number) => {
@@ -183,70 +198,55 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
       )
     })
 
-  const drain = (reader: Reader<A>): Array<A> => {
-    if (pending !== undefined && (ended !== undefined || items.length < capacity)) flushMarker()
+  const takeHeld = (reader: Reader<A>): Array<A> => {
     const from = reader.next - base
     const alone = from === 0 && readers.size === 1
-    const rest = alone ? items : items.slice(from)
+    const held = alone ? items : items.slice(from)
     reader.next = base + items.length
     if (alone) {
       // The only reader takes the array itself.
       items = []
       base = reader.next
-      if (rest.length > 0) wakeWriter?.()
+      if (held.length > 0) wakeWriter?.()
     } else {
       forget(oldestNeeded())
     }
-    if (reader.before === undefined) return rest
+    if (reader.before === undefined) return held
     const before = reader.before
     reader.before = undefined
     options.onMarker?.(before)
-    return [before, ...rest]
+    return [before, ...held]
   }
 
-  const awaitItem = (reader: Reader<A>): Effect.Effect<void> =>
-    Effect.async<void>((resume) => {
-      const wake = () => {
-        reader.wake = undefined
-        resume(Effect.void)
+  const drain = (reader: Reader<A>): Array<A> => {
+    const held = takeHeld(reader)
+    // It stands where everything has been read, and there is room for it now, unless another reader is far behind.
+    if (pending === undefined || (ended === undefined && items.length >= capacity)) return held
+    flushMarker()
+    return [...held, ...takeHeld(reader)]
+  }
+
+  const openAt = (at: () => Pick<Reader<A>, "before" | "next">): Open<A, E> => (wake) => {
+    const reader: Reader<A> = { ...at(), wake }
+    readers.add(reader)
+    return {
+      drain: () => drain(reader),
+      ended: () => ended,
+      close: () => {
+        readers.delete(reader)
+        // When nobody reads any more, what this reader left unread is held for the next.
+        if (readers.size > 0) forget(oldestNeeded())
+        else if (taker === undefined) unread = reader.before
+        else forget(base + items.length)
       }
-      reader.wake = wake
-      return Effect.sync(() => {
-        reader.wake = undefined
-      })
-    })
-
-  const take = <B>(reader: Reader<A>, select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>) => {
-    const next: Effect.Effect<Chunk.Chunk<B>, Option.Option<E>> = Effect.suspend(() => {
-      const batch = drain(reader)
-      if (batch.length > 0) return Effect.succeed(Chunk.unsafeFromArray(select(batch)))
-      if (ended === undefined) return Effect.zipRight(awaitItem(reader), next)
-      return Exit.isSuccess(ended)
-        ? Effect.fail(Option.none())
-        : Effect.mapError(Effect.failCause(ended.cause), Option.some)
-    })
-    return next
+    }
   }
 
-  const read = <B>(
-    open: () => Reader<A>,
-    select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
-  ): Stream.Stream<B, E> =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const reader = open()
-        readers.add(reader)
-        return reader
-      }),
-      (reader) =>
-        Effect.sync(() => {
-          readers.delete(reader)
-          // When nobody reads any more, what this reader left unread is held for the next.
-          if (readers.size > 0) forget(oldestNeeded())
-          else if (taker === undefined) unread = reader.before
-          else forget(base + items.length)
-        })
-    ).pipe(Effect.map((reader) => Stream.repeatEffectChunkOption(take(reader, select))), Stream.unwrapScoped)
+  const open = openAt(() => {
+    const before = unread
+    unread = undefined
+    return { next: base, before }
+  })
 
   const handOver: Broadcast<A, E>["handOver"] = (take) =>
     Effect.async<void, E>((resume) => {
@@ -265,17 +265,12 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
       })
     })
 
-  const openOldest = (): Reader<A> => {
-    const before = unread
-    unread = undefined
-    return { next: base, before, wake: undefined }
-  }
-
   return {
     offerAll,
     unsafeOfferAll,
     fits: (count) => room() >= count,
     mark: (marker) => {
+      if (ended !== undefined) return
       pending = pending === undefined ? marker : fold(pending, [marker])
       if (isRead()) flushMarker()
       wakeReaders()
@@ -291,8 +286,120 @@ export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
     },
     lost: () => lostSoFar,
     handOver,
-    stream: read(openOldest, identity),
-    streamOf: (select) => read(openOldest, select),
-    streamFrom: (current) => read(() => ({ next: base + items.length, before: current(), wake: undefined }), identity)
+    open,
+    stream: merge([open], identity),
+    streamOf: (select) => merge([open], select),
+    streamFrom: (current) => merge([openAt(() => ({ next: base + items.length, before: current() }))], identity)
   }
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Reading
+
+interface Place<A, E> {
+  readonly cursor: Cursor<A, E>
+  isReady: boolean
+}
+
+interface Places<A, E> {
+  /** What came since the last time, from all of them. */
+  readonly take: () => ReadonlyArray<A>
+  /** How it ended, when everything before has been taken. */
+  readonly ended: () => Exit.Exit<void, E> | undefined
+  readonly arrived: Effect.Effect<void>
+  readonly close: () => void
+}
+
+const openAll = <A, E>(opens: ReadonlyArray<Open<A, E>>): Places<A, E> => {
+  let ready: Array<Place<A, E>> = []
+  let running = opens.length
+  let ended: Exit.Exit<void, E> | undefined = running === 0 ? Exit.void : undefined
+  let resume: ((arrived: Effect.Effect<void>) => void) | undefined
+
+  const show = (place: Place<A, E>) => {
+    if (place.isReady) return
+    place.isReady = true
+    ready.push(place)
+  }
+  const places = opens.map((open) => {
+    const place: Place<A, E> = {
+      isReady: false,
+      cursor: open(() => {
+        show(place)
+        const waiting = resume
+        resume = undefined
+        waiting?.(Effect.void)
+      })
+    }
+    return place
+  })
+  places.forEach(show)
+
+  return {
+    take: () => {
+      const visited = ready
+      ready = []
+      let all: ReadonlyArray<A> | undefined
+      let joined: Array<A> | undefined
+      for (const place of visited) {
+        place.isReady = false
+        const batch = place.cursor.drain()
+        if (batch.length > 0) {
+          // Mostly there is but one: it is taken as it is.
+          if (all === undefined) {
+            all = batch
+          } else {
+            joined ??= [...all]
+            all = joined
+            for (const item of batch) joined.push(item)
+          }
+        }
+        const end = place.cursor.ended()
+        if (end === undefined) continue
+        if (batch.length > 0) show(place)
+        else if (Exit.isFailure(end) || --running === 0) ended ??= end
+      }
+      return all ?? []
+    },
+    ended: () => ended,
+    // There is nothing to clean up: what wakes nobody does no harm. Something may have come since it was looked.
+    arrived: Effect.async<void>((waiting) => {
+      if (ready.length > 0) waiting(Effect.void)
+      else resume = waiting
+    }),
+    close: () => {
+      for (const { cursor } of places) cursor.close()
+    }
+  }
+}
+
+const read = <A, E, B>(
+  { arrived, ended, take }: Places<A, E>,
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
+): Stream.Stream<B, E> => {
+  // Nothing when it has ended.
+  const next: Effect.Effect<ReadonlyArray<A> | undefined, E> = Effect.suspend(() => {
+    const batch = take()
+    if (batch.length > 0) return Effect.succeed(batch)
+    const end = ended()
+    return end === undefined ? Effect.zipRight(arrived, next) : Effect.as(end, undefined)
+  })
+  const rest: Channel.Channel<Chunk.Chunk<B>, unknown, E> = Channel.flatMap(Channel.fromEffect(next), (batch) =>
+    batch === undefined
+      ? Channel.void
+      : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(select(batch))), () => rest))
+  return Stream.fromChannel(rest)
+}
+
+/**
+ * All that several broadcasts hold, each in its own order: whoever reads it is woken once for what came at once, and
+ * not once for each. It fails with the first of them to fail, and ends with the last.
+ */
+export const merge = <A, E, B>(
+  opens: ReadonlyArray<Open<A, E>>,
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
+): Stream.Stream<B, E> =>
+  Effect.acquireRelease(
+    Effect.sync(() => openAll(opens)),
+    ({ close }) => Effect.sync(close)
+  ).pipe(Effect.map((places) => read(places, select)), Stream.unwrapScoped)

@@ -58,13 +58,18 @@ export const make = <A>(options: Options<A>): Follower<A> => {
   const passStraightOn = (events: ReadonlyArray<A>): boolean => {
     if (next === undefined || held.size > 0 || !intake.isIdle()) return false
     let due = next
-    const fresh: Array<A> = []
-    for (const event of events) {
-      const id = idOf(event)
-      if (id > due) return false
-      if (id < due) continue
-      fresh.push(event)
-      due++
+    let fresh: ReadonlyArray<A> = events
+    if (!events.every((event) => idOf(event) === due++)) {
+      due = next
+      const later: Array<A> = []
+      for (const event of events) {
+        const id = idOf(event)
+        if (id > due) return false
+        if (id < due) continue
+        later.push(event)
+        due++
+      }
+      fresh = later
     }
     if (fresh.length > 0 && !passOn(fresh)) return false
     next = due

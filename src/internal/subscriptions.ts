@@ -29,7 +29,7 @@ interface Entry<A> {
   since: number
   readonly pulse: Freshness.Pulse
   /** What came in this turn, and listeners have not heard yet. */
-  unheard: Array<A>
+  unheard: ReadonlyArray<A>
   /** Completed when it is acknowledged, or will never be. */
   readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
 }
@@ -193,17 +193,26 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   }
 
+  const keep = (topic: string, data: ReadonlyArray<A>) => {
+    const entry = wanted.get(topic)
+    if (entry === undefined) return
+    if (entry.unheard.length === 0) {
+      fresh.push(entry)
+      entry.unheard = data
+    } else {
+      entry.unheard = entry.unheard.concat(data)
+    }
+  }
+
   const settle = (answer: Answer) => {
     if (outstanding !== undefined) Deferred.unsafeDone(outstanding.answer, Exit.succeed(answer))
   }
 
   const take = (incoming: Session.Incoming<A, N>) => {
     switch (incoming._tag) {
-      case "Data": {
-        const entry = wanted.get(incoming.topic)
-        if (entry !== undefined && entry.unheard.push(incoming.data) === 1) fresh.push(entry)
+      case "Data":
+        keep(incoming.topic, [incoming.data])
         return
-      }
       case "Acknowledged":
         if (incoming.id === outstanding?.id) settle({ _tag: "Acknowledged" })
         return
@@ -221,7 +230,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   }
 
   const understand = (messages: ReadonlyArray<Message>, at: number) => {
-    if (protocol.parseAll !== undefined) protocol.parseAll(messages, take)
+    if (protocol.parseAll !== undefined) protocol.parseAll(messages, take, keep)
     else for (const message of messages) take(protocol.parse(message))
     hear(at)
   }

@@ -114,12 +114,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
             Effect.suspend(() => {
               const at = now()
               epoch++
-              const outageLasted = lost === undefined ? Option.none() : Option.some(Duration.millis(at - lost.at))
-              if (lost !== undefined) {
-                const downtime = Duration.millis(at - lost.at)
-                run.inbox.mark(Frame.Gap({ epoch, cause: lost.cause, downtime, dropped: 0 }))
-                lost = undefined
-              }
+              const before = lost
+              lost = undefined
+              const outageLasted = Option.map(Option.fromNullable(before), (lost) => Duration.millis(at - lost.at))
               run.socket = socket
               run.interrupt = stop
               reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
@@ -133,7 +130,12 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
                   protocol: socket.protocol,
                   took: Duration.millis(at - dialled.since),
                   outage: outageLasted
-                }))
+                })),
+                Effect.sync(() => {
+                  if (before === undefined) return
+                  const downtime = Duration.millis(at - before.at)
+                  run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))
+                })
               ], { discard: true })
             }),
           onClosed: Effect.suspend(() => counters.open(-1)),

@@ -137,6 +137,10 @@ const together = (messages: ReadonlyArray<string | Uint8Array>) => {
   for (const round of [0, 1]) {
     parseAll(messages, (incoming) => {
       if (round === 1) all.push(incoming)
+    }, (topic, batch) => {
+      for (const data of batch) {
+        if (round === 1) all.push({ _tag: "Data", topic, data })
+      }
     })
   }
   return all

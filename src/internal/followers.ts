@@ -1,0 +1,259 @@
+// How each kind of stream is followed, from the sockets to its readers: decoded, put in order, and made whole as far as
+// its kind allows.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { FeedEvent } from "../binance/BinanceFeed.ts"
+import * as MarketEvent from "../binance/MarketEvent.ts"
+import * as Rest from "../binance/Rest.ts"
+import * as StreamKind from "../binance/StreamKind.ts"
+import type { Venue } from "../binance/Venue.ts"
+import type { SessionError } from "../Session.ts"
+import type * as Broadcast from "./broadcast.ts"
+import * as Candles from "./candles.ts"
+import * as Intake from "./intake.ts"
+import type { Pool } from "./pool.ts"
+import * as Sequence from "./sequence.ts"
+
+export type Hub<A> = Broadcast.Broadcast<A | MarketEvent.Gap, SessionError>
+
+/** A stream on its way to its readers. */
+export interface Pipeline<A extends MarketEvent.MarketEvent> {
+  readonly stream: string
+  readonly symbol: string
+  /** The id, or the last moment, of the last event that is known from before. */
+  readonly after: number | undefined
+  readonly decode: MarketEvent.Decode<A>
+  readonly hub: Hub<A>
+}
+
+export type Follow<A extends MarketEvent.MarketEvent> = (pipeline: Pipeline<A>) => Effect.Effect<never, never, Scope.Scope>
+
+/** What an event covers of something that only grows, such as update ids or time. */
+export interface Position {
+  readonly from: number
+  readonly to: number
+}
+
+export interface Options {
+  readonly venue: Venue
+  readonly pool: Pool<unknown>
+  readonly rest: Rest.Rest
+  readonly now: () => number
+  readonly record: (event: FeedEvent) => void
+  /** A message that is not what its stream promises is left out. */
+  readonly onInvalid: (stream: string, error: MarketEvent.InvalidFrame) => void
+  /** Events held for one stream while it repairs, or while its reader is slow. */
+  readonly capacity: number
+  /** Events fetched for one gap, at most. */
+  readonly limit: number
+  /** How long another line may take to bring what one has missed, before it is fetched. */
+  readonly grace: Duration.Duration
+}
+
+type Passing<A> = ReadonlyArray<A | MarketEvent.Gap>
+
+/** Events that were fetched and not heard. */
+export const fetched = <const Type extends string>(symbol: string, type: Type) => <A extends { readonly E: number }>(all: ReadonlyArray<A>) =>
+  all.map((data): MarketEvent.MarketEvent<A, Type> => ({
+    source: "binance",
+    symbol,
+    type,
+    data,
+    timestamp: data.E,
+    via: "rest"
+  }))
+
+export const gapOf = (
+  { now, stream, symbol }: Pick<Pipeline<never>, "stream" | "symbol"> & Pick<Options, "now">,
+  cause: MarketEvent.HoleCause,
+  from?: number,
+  to?: number
+): MarketEvent.Gap => ({
+  source: "binance",
+  symbol,
+  type: "gap",
+  data: { stream, from, to, cause },
+  timestamp: now(),
+  via: "ws"
+})
+
+export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, rest, venue }: Options) => {
+  const decodeAll = <A extends MarketEvent.MarketEvent>(
+    { decode, stream }: Pick<Pipeline<A>, "decode" | "stream">,
+    messages: ReadonlyArray<unknown>
+  ) =>
+    decode.all(messages, now(), (error) => {
+      onInvalid(stream, error)
+    })
+
+  const listen = <A extends MarketEvent.MarketEvent>(
+    { hub, stream }: Pipeline<A>,
+    take: (batch: ReadonlyArray<unknown>) => void,
+    onGap: (reason: string) => void = () => undefined
+  ) =>
+    pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
+      data: take,
+      gap: ({ cause }) => {
+        onGap(cause.message)
+      },
+      lost: () => undefined,
+      end: hub.end
+    })
+
+  const gapIn = <A extends MarketEvent.MarketEvent>(
+    { stream, symbol }: Pipeline<A>,
+    cause: MarketEvent.HoleCause,
+    from?: number,
+    to?: number
+  ) => {
+    const gap = gapOf({ stream, symbol, now }, cause, from, to)
+    record({ _tag: "Gap", at: now(), gap })
+    return gap
+  }
+
+  const emit = <A extends MarketEvent.MarketEvent>({ hub, stream }: Pipeline<A>, events: Passing<A>) => {
+    const repaired = events.filter(({ via }) => via === "rest").length
+    if (repaired > 0) record({ _tag: "Repaired", at: now(), stream, events: repaired })
+    return Effect.asVoid(hub.offerAll(events))
+  }
+
+  const emitHole = <A extends MarketEvent.MarketEvent>(pipeline: Pipeline<A>) => ({ cause, from, to }: Sequence.Hole) => {
+    const gap = gapIn(pipeline, cause, from, to)
+    return Effect.zipRight(
+      Effect.logWarning(new MarketEvent.MarketGap({ gap }).message),
+      emit(pipeline, [gap])
+    )
+  }
+
+  // Where each message stands for itself: `pass` says what its reader gets of those that came. Nearly always nobody is
+  // slow, and nothing has to wait for a fibre.
+  const passing = <A extends MarketEvent.MarketEvent>(
+    pipeline: Pipeline<A>,
+    pass: (arrived: Intake.Batch<ReadonlyArray<A> | MarketEvent.NotRepairable>) => Passing<A>,
+    onGap?: (reason: string) => MarketEvent.NotRepairable
+  ) =>
+    Effect.gen(function*() {
+      const { hub } = pipeline
+      const intake = Intake.make<ReadonlyArray<A> | MarketEvent.NotRepairable>(capacity)
+      const take = (items: ReadonlyArray<ReadonlyArray<A> | MarketEvent.NotRepairable>, most: number) => {
+        if (intake.isIdle() && hub.fits(most)) hub.unsafeOfferAll(pass({ dropped: 0, items }))
+        else items.forEach(intake.offer)
+      }
+      yield* listen(
+        pipeline,
+        (batch) => {
+          const items = batch.map((message) => decodeAll(pipeline, [message]))
+          // Each with a gap before it, at most.
+          take(items, items.reduce((most, events) => most + events.length + 1, 0))
+        },
+        onGap === undefined ? undefined : (reason) => {
+          take([onGap(reason)], 1)
+        }
+      )
+      for (;;) {
+        yield* intake.ready
+        yield* emit(pipeline, pass(intake.drain()))
+      }
+    })
+
+  return {
+    decodeAll,
+
+    /** Ids follow each other: what is missing is fetched. */
+    sequenced: <A extends MarketEvent.MarketEvent>(of: {
+      readonly idOf: (event: A) => number
+      readonly fetch: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<A>, Rest.RestError>
+      /** Whether an event is more than an id that was spent. */
+      readonly isReal: (event: A) => boolean
+    }): Follow<A> =>
+    (pipeline) =>
+      Effect.gen(function*() {
+        const real = (events: ReadonlyArray<A>) => events.every(of.isReal) ? events : events.filter(of.isReal)
+        const follower = Sequence.make<A>({
+          after: pipeline.after,
+          idOf: of.idOf,
+          fetch: (fromId) => of.fetch(pipeline.symbol, fromId),
+          pageSize: Rest.pageSize,
+          limit,
+          grace: () => pool.isRedundant(pipeline.stream) ? grace : Duration.zero,
+          capacity,
+          passOn: (events) => {
+            if (!pipeline.hub.fits(events.length)) return false
+            pipeline.hub.unsafeOfferAll(real(events))
+            return true
+          },
+          onEvents: (events) => emit(pipeline, real(events)),
+          onHole: emitHole(pipeline)
+        })
+        yield* listen(pipeline, (batch) => {
+          follower.offer(decodeAll(pipeline, batch))
+        })
+        return yield* follower.run
+      }),
+
+    /** Each closes exactly once: what closed unseen is fetched. */
+    candles: ((pipeline) =>
+      Effect.gen(function*() {
+        const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(pipeline.stream) ?? []
+        const intake = Intake.make<MarketEvent.Kline>(capacity)
+        yield* listen(pipeline, (batch) => {
+          for (const event of decodeAll(pipeline, batch)) intake.offer(event)
+        })
+        return yield* Candles.follow({
+          intake,
+          after: pipeline.after,
+          fetch: (from, to) =>
+            Effect.map(rest.klines(pipeline.symbol, interval, from, to, timeZone), fetched(pipeline.symbol, "kline")),
+          onEvents: (events) => emit(pipeline, events),
+          onHole: emitHole(pipeline)
+        })
+      })) satisfies Follow<MarketEvent.Kline>,
+
+    /** Only what is newer than what came before passes. Where positions are contiguous, what is missing is a gap. */
+    ordered: <A extends MarketEvent.MarketEvent>(
+      positionOf: (event: A) => Position,
+      contiguous: boolean
+    ): Follow<A> =>
+    (pipeline) =>
+      Effect.suspend(() => {
+        let last: number | undefined
+        return passing(pipeline, ({ items }) => {
+          const passed: Array<A | MarketEvent.Gap> = []
+          for (const events of items) {
+            if (events instanceof MarketEvent.NotRepairable) continue
+            const [event] = events
+            if (event === undefined) continue
+            const { from, to } = positionOf(event)
+            if (last !== undefined && to <= last) continue
+            if (contiguous && last !== undefined && from > last + 1) {
+              const cause = new MarketEvent.NotRepairable({ reason: "The venue does not keep the updates of a book." })
+              passed.push(gapIn(pipeline, cause, last + 1, from - 1))
+            }
+            last = to
+            passed.push(...events)
+          }
+          return passed
+        })
+      }),
+
+    /** Nothing is known about their order: whatever may be missing is a gap. */
+    unordered: <A extends MarketEvent.MarketEvent>(pipeline: Pipeline<A>) =>
+      passing(
+        pipeline,
+        ({ dropped, items }) => {
+          const passed: Array<A | MarketEvent.Gap> = []
+          if (dropped > 0) {
+            const reason = `The consumer fell behind by ${dropped} events.`
+            passed.push(gapIn(pipeline, new MarketEvent.NotRepairable({ reason })))
+          }
+          for (const item of items) {
+            if (item instanceof MarketEvent.NotRepairable) passed.push(gapIn(pipeline, item))
+            else passed.push(...item)
+          }
+          return passed
+        },
+        (reason) => new MarketEvent.NotRepairable({ reason })
+      )
+  }
+}
