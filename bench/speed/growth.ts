@@ -3,8 +3,8 @@ import { measure } from "./harness.ts"
 
 const plural = (count: number, noun: string) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`
 
-const streams = (count: number, contestant: string, prefix: string): Contestant => ({
-  name: `${prefix}${plural(count, "stream")}`,
+const streams = (count: number, contestant: string, prefix: string, suffix = ""): Contestant => ({
+  name: `${prefix}${plural(count, "stream")}${suffix}`,
   against: `${prefix}1 stream`,
   fullOnly: count === 10 || count > 100,
   // Thousands of subscriptions take a moment, and each stream must have had some messages before it is warm.
@@ -27,11 +27,13 @@ const counts = [1, 10, 100, 1_000, 10_000]
 
 export const growth: Benchmark = {
   name: "growth",
-  what: "The cost of a trade when trades of many symbols come in turn over one connection, of a delivery when many read the " +
-    "same stream, and of a hand-written handler that looks the symbol up in a `Map`.",
+  what: "The cost of a trade when trades of many symbols come in turn over one connection, to one reader of all of them or " +
+    "(\"each alone\") to as many readers; of a delivery when many read the same stream; and of a hand-written handler that " +
+    "looks the symbol up in a `Map`.",
   figures: { cpu: "µs of CPU", rate: "deliveries/s" },
   contestants: [
     ...counts.map((count) => streams(count, "streams", "")),
+    ...[100, 1_000].map((count) => ({ ...streams(count, "streams, each alone", "", ", each alone"), fullOnly: true })),
     ...[10, 100].map(readers),
     ...[1, 10_000].map((count) => ({ ...streams(count, "ws", "ws, "), fullOnly: true }))
   ],

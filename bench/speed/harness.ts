@@ -14,7 +14,7 @@ export interface Size {
   readonly duration: number
 }
 
-export const full: Size = { small: false, warmUp: 1_000, duration: 1_000 }
+export const full: Size = { small: false, warmUp: 3_000, duration: 1_000 }
 export const small: Size = { small: true, warmUp: 300, duration: 500 }
 
 export interface Contestant {

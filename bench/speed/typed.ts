@@ -14,7 +14,7 @@ export const typed: Benchmark = {
     "and no validation, and against other clients.",
   figures: { cpu: "µs of CPU", rate: "messages/s" },
   contestants: [
-    ...["ws", "holdfast", "holdfast, one by one"].map(contestant),
+    ...["ws", "holdfast", "holdfast, an effect a batch", "holdfast, one by one"].map(contestant),
     ...others.map((name) => ({ ...contestant(name), fullOnly: true }))
   ],
   goals: [

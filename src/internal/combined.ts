@@ -10,6 +10,8 @@ const neck = `","data":`
 // Far more than one connection has; beyond it they are learned anew.
 const topicsKept = 16_384
 
+const brace = 0x7D
+
 // Longer frames gain little, and may be nested too deeply: they are read whole.
 const longest = 1_000
 
@@ -70,7 +72,7 @@ export const make = <N>(parse: (message: Message) => Incoming<unknown, N>) => {
     }
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] ?? ""
-      if (typeof message === "string" && message.length <= longest && message.endsWith("}")) {
+      if (typeof message === "string" && message.length <= longest && message.charCodeAt(message.length - 1) === brace) {
         const before = topic
         if (topic === undefined || !message.startsWith(start)) {
           const end = message.startsWith(head) ? message.indexOf(neck, head.length) : -1

@@ -180,19 +180,19 @@ main({
       const book = yield* (yield* feed(task.port)).orderBook("BTCUSDT", { levels: depth })
       yield* book.awaitSynced
       let owed = 0
-      yield* Stream.runForEachChunk(book.changes, (chunk) =>
-        Effect.gen(function*() {
-          let count = 0
-          for (const change of chunk) {
-            if (change._tag === "Stale") throw new Error(`The load has no gaps: ${change.reason}.`)
-            count += change._tag === "Skipped" ? change.count : 1
-          }
-          for (owed += count; owed >= readEvery; owed -= readEvery) {
-            const { asks, bids } = yield* book.top(levels)
-            read(bids.length + asks.length)
-          }
-          tick(count)
-        }))
+      yield* Stream.runForEachChunk(book.changes, (chunk) => {
+        let count = 0
+        for (const change of chunk) {
+          if (change._tag === "Stale") throw new Error(`The load has no gaps: ${change.reason}.`)
+          count += change._tag === "Skipped" ? change.count : 1
+        }
+        tick(count)
+        const reads = Math.floor((owed + count) / readEvery)
+        owed = (owed + count) % readEvery
+        return reads === 0 ? Effect.void : Effect.repeatN(Effect.map(book.top(levels), ({ asks, bids }) => {
+          read(bids.length + asks.length)
+        }), reads - 1)
+      })
     }))
     return done
   },

@@ -34,7 +34,7 @@ export interface Meter {
 }
 
 // How many messages pass between two looks at the clock.
-const stride = 512
+const stride = 4_096
 // Less than this many messages warm nothing up, however long they take.
 const leastWarm = 20_000
 

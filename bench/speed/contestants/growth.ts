@@ -9,19 +9,20 @@ interface Message {
 }
 const parse: (text: string) => Message = JSON.parse
 
-const holdfast = async (task: Task, symbols: ReadonlyArray<string>) => {
+// Each of these is read by a fibre of its own.
+const holdfast = async (task: Task, readings: ReadonlyArray<string | ReadonlyArray<string>>) => {
   const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
   const { done, tick } = meter(task)
   fork(Effect.flatMap(feed(task.port), (feed) =>
-    Effect.forEach(symbols, (symbol) =>
-      Stream.runForEachChunk(feed.trades(symbol), (chunk) =>
-        Effect.sync(() => {
-          for (const event of chunk) {
-            if (event.type === "gap") throw new Error("The load has no gaps.")
-            consumed.ids += event.data.t
-          }
-          tick(chunk.length)
-        })), { concurrency: "unbounded", discard: true })))
+    Effect.forEach(readings, (symbols) =>
+      Stream.runForEachChunk(feed.trades(symbols), (chunk) => {
+        for (const event of chunk) {
+          if (event.type === "gap") throw new Error("The load has no gaps.")
+          consumed.ids += event.data.t
+        }
+        tick(chunk.length)
+        return Effect.void
+      }), { concurrency: "unbounded", discard: true })))
   return done
 }
 
@@ -44,6 +45,7 @@ main({
     })
     return done
   },
-  "streams": (task) => holdfast(task, Array.from({ length: task.n }, (_, i) => symbolOf(i))),
+  "streams": (task) => holdfast(task, [Array.from({ length: task.n }, (_, i) => symbolOf(i))]),
+  "streams, each alone": (task) => holdfast(task, Array.from({ length: task.n }, (_, i) => symbolOf(i))),
   "readers": (task) => holdfast(task, Array.from({ length: task.n }, () => symbolOf(0)))
 })

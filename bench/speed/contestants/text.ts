@@ -21,6 +21,21 @@ main({
     const { done, tick } = meter(task)
     fork(Effect.gen(function*() {
       const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/ws/btcusdt@trade` })
+      yield* Stream.runForEachChunk(connection.messages, (chunk) => {
+        for (const message of chunk) {
+          if (typeof message === "string") read(message)
+        }
+        tick(chunk.length)
+        return Effect.void
+      })
+    }))
+    return done
+  },
+  "holdfast, an effect a batch": async (task) => {
+    const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
+    const { done, tick } = meter(task)
+    fork(Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/ws/btcusdt@trade` })
       yield* Stream.runForEachChunk(connection.messages, (chunk) =>
         Effect.sync(() => {
           for (const message of chunk) {
@@ -28,21 +43,6 @@ main({
           }
           tick(chunk.length)
         }))
-    }))
-    return done
-  },
-  "holdfast, sync": async (task) => {
-    const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
-    const { done, tick } = meter(task)
-    fork(Effect.gen(function*() {
-      const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/ws/btcusdt@trade` })
-      yield* Stream.runForEachChunk(connection.messages, (chunk) => {
-          for (const message of chunk) {
-            if (typeof message === "string") read(message)
-          }
-          tick(chunk.length)
-          return Effect.void
-        })
     }))
     return done
   },

@@ -33,6 +33,20 @@ main({
     const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
     fork(Effect.flatMap(feed(task.port), (feed) =>
+      Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) => {
+        for (const event of chunk) {
+          if (event.type === "gap") throw new Error("The load has no gaps.")
+          read(event.data.t, event.data.p)
+        }
+        tick(chunk.length)
+        return Effect.void
+      })))
+    return done
+  },
+  "holdfast, an effect a batch": async (task) => {
+    const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
+    const { done, tick } = meter(task)
+    fork(Effect.flatMap(feed(task.port), (feed) =>
       Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) =>
         Effect.sync(() => {
           for (const event of chunk) {
@@ -41,20 +55,6 @@ main({
           }
           tick(chunk.length)
         }))))
-    return done
-  },
-  "holdfast, sync": async (task) => {
-    const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
-    const { done, tick } = meter(task)
-    fork(Effect.flatMap(feed(task.port), (feed) =>
-      Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) => {
-          for (const event of chunk) {
-            if (event.type === "gap") throw new Error("The load has no gaps.")
-            read(event.data.t, event.data.p)
-          }
-          tick(chunk.length)
-          return Effect.void
-        })))
     return done
   },
   "holdfast, one by one": async (task) => {
