@@ -24,33 +24,6 @@ export interface Options<A> {
   readonly onLost?: ((count: number) => void) | undefined
 }
 
-export interface Broadcast<A, E = never> {
-  /** Puts items in, in order. Gives back how many found no room: only with `fail`, or when it has ended. */
-  readonly offerAll: (items: ReadonlyArray<A>) => Effect.Effect<number>
-  /** The same for policies that never wait: `sliding` and `dropping`. */
-  readonly unsafeOfferAll: (items: ReadonlyArray<A>) => number
-  /** Whether so many items have room now. */
-  readonly fits: (count: number) => boolean
-  /** Puts a marker before the next item, or where the reader stands when it has read everything. */
-  readonly mark: (marker: A) => void
-  /** Lets readers finish what is held, and then ends or fails them. */
-  readonly end: (exit: Exit.Exit<void, E>) => void
-  /** How many items have been lost so far, to all readers together. */
-  readonly lost: () => number
-  /** Takes a place at the oldest item held. */
-  readonly open: Open<A, E>
-  readonly stream: Stream.Stream<A, E>
-  /**
-   * Hands every batch to `take` at once, when it is put in, beginning with what is held. It never falls behind, so that
-   * nothing is held for it. One at a time; `take` must not throw. Completes as a stream ends.
-   */
-  readonly handOver: (take: (batch: ReadonlyArray<A>) => void) => Effect.Effect<void, E>
-  /** The same as `stream`, each batch as `select` gives it. */
-  readonly streamOf: <B>(select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>) => Stream.Stream<B, E>
-  /** Only what comes from now on, after the item that `current` gives. */
-  readonly streamFrom: (current: () => A) => Stream.Stream<A, E>
-}
-
 interface Taker<A, E> {
   readonly take: (batch: ReadonlyArray<A>) => void
   readonly end: (exit: Exit.Exit<void, E>) => void
@@ -74,227 +47,286 @@ export interface Cursor<A, E> {
   readonly close: () => void
 }
 
-/** Takes a place. `wake` is called when there may be something new. */
-export type Open<A, E> = (wake: () => void) => Cursor<A, E>
+/** Where places can be taken. `wake` is called when there may be something new. */
+export interface Source<A, E> {
+  open(wake: () => void): Cursor<A, E>
+}
 
-export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => {
-  const { capacity, fold, overflow } = options
-  const readers = new Set<Reader<A>>()
-  let taker: Taker<A, E> | undefined
-  let items: Array<A> = []
+// A class, and not closures, since there are several for each connection and each stream: what a closure costs in memory,
+// and in lines of the cache, a method does not (measured: half the cost of a trade among a thousand streams).
+export class Broadcast<A, E = never> implements Source<A, E> {
+  readonly #options: Options<A>
+  readonly #readers: Array<Reader<A>> = []
+  #taker: Taker<A, E> | undefined = undefined
+  #items: Array<A> = []
   // The sequence number of items[0].
-  let base = 0
+  #base = 0
   // What waits to be marked before the next item.
-  let pending: A | undefined
+  #pending: A | undefined = undefined
   // What slid away while there was no reader to miss it: the next one begins with it.
-  let unread: A | undefined
-  let ended: Exit.Exit<void, E> | undefined
-  let wakeWriter: (() => void) | undefined
-  let lostSoFar = 0
+  #unread: A | undefined = undefined
+  #ended: Exit.Exit<void, E> | undefined = undefined
+  #wakeWriter: (() => void) | undefined = undefined
+  #lost = 0
 
-  const countLost = (lost: number) => {
-    lostSoFar += lost
-    options.onLost?.(lost)
+  constructor(options: Options<A>) {
+    this.#options = options
   }
 
-  const oldestNeeded = (): number => {
-    let oldest = Number.POSITIVE_INFINITY
-    for (const reader of readers) oldest = Math.min(oldest, reader.next)
-    return oldest
+  // -------------------------------------------------------------------------------------------------------------------
+  // Writing
+
+  /** Puts items in, in order. Gives back how many found no room: only with `fail`, or when it has ended. */
+  offerAll(batch: ReadonlyArray<A>): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      const left = this.unsafeOfferAll(batch)
+      if (left === 0 || this.#options.overflow !== "suspend" || this.#ended !== undefined) return Effect.succeed(left)
+      const rest = batch.slice(batch.length - left)
+      return this.#awaitRoom().pipe(
+        Effect.onInterrupt(() =>
+          Effect.sync(() => {
+            this.#lose(rest)
+          })
+        ),
+        Effect.zipRight(this.offerAll(rest))
+      )
+    })
   }
 
-  const wakeReaders = () => {
-    for (const reader of readers) reader.wake()
-  }
-
-  const forget = (until: number) => {
-    const count = until - base
-    if (count <= 0) return
-    if (count >= items.length) items = []
-    else items.splice(0, count)
-    base = until
-    wakeWriter?.()
-  }
-
-  const slide = (excess: number) => {
-    countLost(excess)
-    if (readers.size === 0) unread = fold(unread, items.slice(0, excess))
-    for (const reader of readers) {
-      const read = reader.next - base
-      if (read >= excess) continue
-      reader.before = fold(reader.before, items.slice(read, excess))
-      reader.next = base + excess
-    }
-    forget(base + excess)
-  }
-
-  // A taker has seen everything that is held.
-  const isRead = () => taker !== undefined && readers.size === 0
-
-  const push = (batch: ReadonlyArray<A>) => {
-    taker?.take(batch)
-    if (isRead()) {
-      base += batch.length
-      return
-    }
-    if (items.length === 0) items = [...batch]
-    else for (const item of batch) items.push(item)
-    if (overflow === "sliding" && items.length > capacity) slide(items.length - capacity)
-  }
-
-  const flushMarker = () => {
-    if (pending === undefined) return
-    const marker = pending
-    pending = undefined
-    options.onMarker?.(marker)
-    push([marker])
-  }
-
-  const room = (): number =>
-    overflow === "sliding" || isRead() ? Number.POSITIVE_INFINITY : capacity - items.length - (pending === undefined ? 0 : 1)
-
-  const lose = (lost: ReadonlyArray<A>) => {
-    pending = fold(pending, lost)
-    countLost(lost.length)
-  }
-
-  const unsafeOfferAll = (batch: ReadonlyArray<A>): number => {
+  /** The same for policies that never wait: `sliding` and `dropping`. */
+  unsafeOfferAll(batch: ReadonlyArray<A>): number {
     if (batch.length === 0) return 0
-    if (ended !== undefined) return batch.length
-    const fits = room()
-    const count = Math.min(Math.max(fits, 0), batch.length)
+    if (this.#ended !== undefined) return batch.length
+    const count = Math.min(Math.max(this.#room(), 0), batch.length)
     if (count > 0) {
-      flushMarker()
-      push(count === batch.length ? batch : batch.slice(0, count))
-      wakeReaders()
+      this.#flushMarker()
+      this.#push(count === batch.length ? batch : batch.slice(0, count))
+      this.#wakeReaders()
     }
-    if (count === batch.length || overflow !== "dropping") return batch.length - count
-    lose(batch.slice(count))
+    if (count === batch.length || this.#options.overflow !== "dropping") return batch.length - count
+    this.#lose(batch.slice(count))
     return 0
   }
 
-  const awaitRoom = Effect.async<void>((resume) => {
-    wakeWriter = () => {
-      wakeWriter = undefined
-      resume(Effect.void)
+  /** Whether so many items have room now. */
+  fits(count: number): boolean {
+    return this.#room() >= count
+  }
+
+  /** Puts a marker before the next item, or where the reader stands when it has read everything. */
+  mark(marker: A): void {
+    if (this.#ended !== undefined) return
+    this.#pending = this.#pending === undefined ? marker : this.#options.fold(this.#pending, [marker])
+    if (this.#isRead()) this.#flushMarker()
+    this.#wakeReaders()
+  }
+
+  /** Lets readers finish what is held, and then ends or fails them. */
+  end(exit: Exit.Exit<void, E>): void {
+    if (this.#ended !== undefined) return
+    if (this.#taker !== undefined) this.#flushMarker()
+    this.#ended = exit
+    this.#taker?.end(exit)
+    this.#taker = undefined
+    this.#wakeReaders()
+    this.#wakeWriter?.()
+  }
+
+  /** How many items have been lost so far, to all readers together. */
+  lost(): number {
+    return this.#lost
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Reading
+
+  get stream(): Stream.Stream<A, E> {
+    return merge([this], identity)
+  }
+
+  /** The same as `stream`, each batch as `select` gives it. */
+  streamOf<B>(select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>): Stream.Stream<B, E> {
+    return merge([this], select)
+  }
+
+  /** Only what comes from now on, after the item that `current` gives. */
+  streamFrom(current: () => A): Stream.Stream<A, E> {
+    return merge([{ open: (wake) => this.#openAt(this.#base + this.#items.length, current(), wake) }], identity)
+  }
+
+  /** Takes a place at the oldest item held. */
+  open(wake: () => void): Cursor<A, E> {
+    const before = this.#unread
+    this.#unread = undefined
+    return this.#openAt(this.#base, before, wake)
+  }
+
+  /**
+   * Hands every batch to `take` at once, when it is put in, beginning with what is held. It never falls behind, so that
+   * nothing is held for it. One at a time; `take` must not throw. Completes as a stream ends.
+   */
+  handOver(take: (batch: ReadonlyArray<A>) => void): Effect.Effect<void, E> {
+    return Effect.async<void, E>((resume) => {
+      if (this.#unread !== undefined) {
+        this.#options.onMarker?.(this.#unread)
+        take([this.#unread])
+        this.#unread = undefined
+      }
+      if (this.#items.length > 0) take(this.#items)
+      this.#taker = { take, end: resume }
+      if (this.#readers.length === 0) this.#forget(this.#base + this.#items.length)
+      this.#flushMarker()
+      if (this.#ended !== undefined) resume(this.#ended)
+      return Effect.sync(() => {
+        this.#taker = undefined
+      })
+    })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What is held
+
+  // A taker has seen everything that is held.
+  #isRead(): boolean {
+    return this.#taker !== undefined && this.#readers.length === 0
+  }
+
+  #room(): number {
+    return this.#options.overflow === "sliding" || this.#isRead()
+      ? Number.POSITIVE_INFINITY
+      : this.#options.capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
+  }
+
+  #push(batch: ReadonlyArray<A>): void {
+    this.#taker?.take(batch)
+    if (this.#isRead()) {
+      this.#base += batch.length
+      return
     }
-    return Effect.sync(() => {
-      wakeWriter = undefined
-    })
-  })
+    if (this.#items.length === 0) this.#items = [...batch]
+    else for (const item of batch) this.#items.push(item)
+    const { capacity, overflow } = this.#options
+    if (overflow === "sliding" && this.#items.length > capacity) this.#slide(this.#items.length - capacity)
+  }
 
-  const offerAll = (batch: ReadonlyArray<A>): Effect.Effect<number> =>
-    Effect.suspend(() => {
-      const left = unsafeOfferAll(batch)
-      if (left === 0 || overflow !== "suspend" || ended !== undefined) return Effect.succeed(left)
-      const rest = batch.slice(batch.length - left)
-      return awaitRoom.pipe(
-        Effect.onInterrupt(() =>
-          Effect.sync(() => {
-            lose(rest)
-          })
-        ),
-        Effect.zipRight(offerAll(rest))
-      )
-    })
+  #flushMarker(): void {
+    if (this.#pending === undefined) return
+    const marker = this.#pending
+    this.#pending = undefined
+    this.#options.onMarker?.(marker)
+    this.#push([marker])
+  }
 
-  const takeHeld = (reader: Reader<A>): Array<A> => {
-    const from = reader.next - base
-    const alone = from === 0 && readers.size === 1
-    const held = alone ? items : items.slice(from)
-    reader.next = base + items.length
+  #lose(lost: ReadonlyArray<A>): void {
+    this.#pending = this.#options.fold(this.#pending, lost)
+    this.#countLost(lost.length)
+  }
+
+  #countLost(count: number): void {
+    this.#lost += count
+    this.#options.onLost?.(count)
+  }
+
+  #slide(excess: number): void {
+    this.#countLost(excess)
+    const { fold } = this.#options
+    if (this.#readers.length === 0) this.#unread = fold(this.#unread, this.#items.slice(0, excess))
+    for (const reader of this.#readers) {
+      const read = reader.next - this.#base
+      if (read >= excess) continue
+      reader.before = fold(reader.before, this.#items.slice(read, excess))
+      reader.next = this.#base + excess
+    }
+    this.#forget(this.#base + excess)
+  }
+
+  #forget(until: number): void {
+    const count = until - this.#base
+    if (count <= 0) return
+    if (count >= this.#items.length) this.#items = []
+    else this.#items.splice(0, count)
+    this.#base = until
+    this.#wakeWriter?.()
+  }
+
+  #oldestNeeded(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const reader of this.#readers) oldest = Math.min(oldest, reader.next)
+    return oldest
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Who waits
+
+  #wakeReaders(): void {
+    for (const reader of this.#readers) reader.wake()
+  }
+
+  #awaitRoom(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const wake = () => {
+        this.#wakeWriter = undefined
+        resume(Effect.void)
+      }
+      this.#wakeWriter = wake
+      return Effect.sync(() => {
+        this.#wakeWriter = undefined
+      })
+    })
+  }
+
+  #openAt(next: number, before: A | undefined, wake: () => void): Cursor<A, E> {
+    const reader: Reader<A> = { next, before, wake }
+    this.#readers.push(reader)
+    return {
+      drain: () => this.#drain(reader),
+      ended: () => this.#ended,
+      close: () => {
+        const place = this.#readers.indexOf(reader)
+        if (place >= 0) this.#readers.splice(place, 1)
+        // When nobody reads any more, what this reader left unread is held for the next.
+        if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
+        else if (this.#taker === undefined) this.#unread = reader.before
+        else this.#forget(this.#base + this.#items.length)
+      }
+    }
+  }
+
+  #drain(reader: Reader<A>): ReadonlyArray<A> {
+    const held = this.#takeHeld(reader)
+    // It stands where everything has been read, and there is room for it now, unless another reader is far behind.
+    if (this.#pending === undefined || (this.#ended === undefined && this.#items.length >= this.#options.capacity)) {
+      return held
+    }
+    this.#flushMarker()
+    return [...held, ...this.#takeHeld(reader)]
+  }
+
+  #takeHeld(reader: Reader<A>): ReadonlyArray<A> {
+    const from = reader.next - this.#base
+    const alone = from === 0 && this.#readers.length === 1
+    const held = alone ? this.#items : this.#items.slice(from)
+    reader.next = this.#base + this.#items.length
     if (alone) {
       // The only reader takes the array itself.
-      items = []
-      base = reader.next
-      if (held.length > 0) wakeWriter?.()
+      this.#items = []
+      this.#base = reader.next
+      if (held.length > 0) this.#wakeWriter?.()
     } else {
-      forget(oldestNeeded())
+      this.#forget(this.#oldestNeeded())
     }
     if (reader.before === undefined) return held
     const before = reader.before
     reader.before = undefined
-    options.onMarker?.(before)
+    this.#options.onMarker?.(before)
     return [before, ...held]
-  }
-
-  const drain = (reader: Reader<A>): Array<A> => {
-    const held = takeHeld(reader)
-    // It stands where everything has been read, and there is room for it now, unless another reader is far behind.
-    if (pending === undefined || (ended === undefined && items.length >= capacity)) return held
-    flushMarker()
-    return [...held, ...takeHeld(reader)]
-  }
-
-  const openAt = (at: () => Pick<Reader<A>, "before" | "next">): Open<A, E> => (wake) => {
-    const reader: Reader<A> = { ...at(), wake }
-    readers.add(reader)
-    return {
-      drain: () => drain(reader),
-      ended: () => ended,
-      close: () => {
-        readers.delete(reader)
-        // When nobody reads any more, what this reader left unread is held for the next.
-        if (readers.size > 0) forget(oldestNeeded())
-        else if (taker === undefined) unread = reader.before
-        else forget(base + items.length)
-      }
-    }
-  }
-
-  const open = openAt(() => {
-    const before = unread
-    unread = undefined
-    return { next: base, before }
-  })
-
-  const handOver: Broadcast<A, E>["handOver"] = (take) =>
-    Effect.async<void, E>((resume) => {
-      if (unread !== undefined) {
-        options.onMarker?.(unread)
-        take([unread])
-        unread = undefined
-      }
-      if (items.length > 0) take(items)
-      taker = { take, end: resume }
-      if (readers.size === 0) forget(base + items.length)
-      flushMarker()
-      if (ended !== undefined) resume(ended)
-      return Effect.sync(() => {
-        taker = undefined
-      })
-    })
-
-  return {
-    offerAll,
-    unsafeOfferAll,
-    fits: (count) => room() >= count,
-    mark: (marker) => {
-      if (ended !== undefined) return
-      pending = pending === undefined ? marker : fold(pending, [marker])
-      if (isRead()) flushMarker()
-      wakeReaders()
-    },
-    end: (exit) => {
-      if (ended !== undefined) return
-      if (taker !== undefined) flushMarker()
-      ended = exit
-      taker?.end(exit)
-      taker = undefined
-      wakeReaders()
-      wakeWriter?.()
-    },
-    lost: () => lostSoFar,
-    handOver,
-    open,
-    stream: merge([open], identity),
-    streamOf: (select) => merge([open], select),
-    streamFrom: (current) => merge([openAt(() => ({ next: base + items.length, before: current() }))], identity)
   }
 }
 
+export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => new Broadcast<A, E>(options)
+
 // ---------------------------------------------------------------------------------------------------------------------
-// Reading
+// Reading several
 
 interface Place<A, E> {
   readonly cursor: Cursor<A, E>
@@ -310,9 +342,9 @@ interface Places<A, E> {
   readonly close: () => void
 }
 
-const openAll = <A, E>(opens: ReadonlyArray<Open<A, E>>): Places<A, E> => {
+const openAll = <A, E>(sources: ReadonlyArray<Source<A, E>>): Places<A, E> => {
   let ready: Array<Place<A, E>> = []
-  let running = opens.length
+  let running = sources.length
   let ended: Exit.Exit<void, E> | undefined = running === 0 ? Exit.void : undefined
   let resume: ((arrived: Effect.Effect<void>) => void) | undefined
 
@@ -321,10 +353,10 @@ const openAll = <A, E>(opens: ReadonlyArray<Open<A, E>>): Places<A, E> => {
     place.isReady = true
     ready.push(place)
   }
-  const places = opens.map((open) => {
+  const places = sources.map((source) => {
     const place: Place<A, E> = {
       isReady: false,
-      cursor: open(() => {
+      cursor: source.open(() => {
         show(place)
         const waiting = resume
         resume = undefined
@@ -396,10 +428,10 @@ const read = <A, E, B>(
  * not once for each. It fails with the first of them to fail, and ends with the last.
  */
 export const merge = <A, E, B>(
-  opens: ReadonlyArray<Open<A, E>>,
+  sources: ReadonlyArray<Source<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Stream.Stream<B, E> =>
   Effect.acquireRelease(
-    Effect.sync(() => openAll(opens)),
+    Effect.sync(() => openAll(sources)),
     ({ close }) => Effect.sync(close)
   ).pipe(Effect.map((places) => read(places, select)), Stream.unwrapScoped)

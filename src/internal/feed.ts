@@ -32,7 +32,7 @@ interface Key {
 /** What is read of one pipeline, which runs for as long as the scope lives. */
 type Source<A extends MarketEvent.MarketEvent> = (
   key: Key
-) => Effect.Effect<Pick<Hub<A>, "open">, never, Scope.Scope>
+) => Effect.Effect<Broadcast.Source<A | MarketEvent.Gap, SessionError>, never, Scope.Scope>
 
 const each = (names: Several) => typeof names === "string" ? [names] : names
 
@@ -162,7 +162,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     }))
     return Stream.unwrapScoped(Effect.map(
       Effect.forEach(keys.values(), (key) => sourceOf(key.stream)(key)),
-      (hubs) => Broadcast.merge(hubs.map(({ open }) => open), identity)
+      (hubs) => Broadcast.merge(hubs, identity)
     ))
   }
 

@@ -98,7 +98,9 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
         onGap(cause.message)
       },
       lost: () => undefined,
-      end: hub.end
+      end: (exit) => {
+        hub.end(exit)
+      }
     })
 
   const gapIn = <A extends MarketEvent.MarketEvent>(

@@ -6,6 +6,7 @@ import * as Match from "effect/Match"
 import * as Metric from "effect/Metric"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Option from "effect/Option"
+import type * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { isLocal } from "../FailureClass.ts"
@@ -21,7 +22,7 @@ export interface Journal {
   readonly record: (event: Told) => Effect.Effect<void>
   readonly unsafeGap: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" }>) => void
   readonly events: Stream.Stream<ConnectionEvent.ConnectionEvent>
-  readonly end: Broadcast.Broadcast<ConnectionEvent.ConnectionEvent>["end"]
+  readonly end: (exit: Exit.Exit<void>) => void
 }
 
 // A reader of `events` that lags this far behind is told how many it missed.
@@ -130,6 +131,8 @@ export const make = (server: () => Server.Server): Journal => {
       events.unsafeOfferAll([event])
     },
     events: events.stream,
-    end: events.end
+    end: (exit) => {
+      events.end(exit)
+    }
   }
 }

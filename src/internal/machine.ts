@@ -1,4 +1,5 @@
 // The one place where the state of a connection lives, and the only way to change it.
+import type * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
 import * as ConnectionState from "../ConnectionState.ts"
 import * as Broadcast from "./broadcast.ts"
@@ -11,7 +12,7 @@ export interface Machine {
     to: To
   ) => To
   readonly changes: Stream.Stream<ConnectionState.ConnectionState>
-  readonly end: Broadcast.Broadcast<ConnectionState.ConnectionState>["end"]
+  readonly end: (exit: Exit.Exit<void>) => void
 }
 
 // A reader of `changes` that lags this far behind skips states; it always sees the latest one.
@@ -36,6 +37,8 @@ export const make = (initial: ConnectionState.ConnectionState): Machine => {
       return to
     },
     changes: states.streamFrom(() => state),
-    end: states.end
+    end: (exit) => {
+      states.end(exit)
+    }
   }
 }

@@ -504,7 +504,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
           gap: (gap) => {
             buffer.unsafeOfferAll([gap])
           },
-          end: buffer.end
+          end: (exit) => {
+            buffer.end(exit)
+          }
         })
         return buffer.stream
       })),
