@@ -173,14 +173,16 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
           return
         }
         const until = at + Duration.toMillis(decision.delay)
-        run.interrupt = yield* Deferred.make<never, ReconnectRequested>()
         waiting = machine.go(
           reached.state,
           ConnectionState.Reconnecting({ since: at, attempt: decision.attempt, nextDialAt: until, cause: error })
         )
         yield* record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
-        yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
-        run.interrupt = undefined
+        if (until > at) {
+          run.interrupt = yield* Deferred.make<never, ReconnectRequested>()
+          yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
+          run.interrupt = undefined
+        }
       }
       connecting = machine.go(waiting, ConnectionState.Connecting({ since: now(), attempt: waiting.attempt }))
     }
