@@ -25,7 +25,7 @@ export interface ReconnectPolicy {
   readonly enabled: boolean
   /** How many re-dials an outage gets: 0 means "never retry". */
   readonly maxRetries: number | "unlimited"
-  /** The first wait. */
+  /** The first wait. At zero the first retry is at once, and the waits after it begin at a second. */
   readonly initialDelay: Duration.Duration
   /** The longest wait, jitter included. Only a server that asks for more time gets more. */
   readonly maxDelay: Duration.Duration
@@ -50,7 +50,7 @@ export interface Options {
   readonly enabled?: boolean | undefined
   /** A whole number from 0, or "unlimited". Default: 10. */
   readonly maxRetries?: number | "unlimited" | undefined
-  /** Longer than zero. Default: 1 second. */
+  /** From zero, which retries at once and then waits 1, 2, 4 … seconds. Default: 1 second. */
   readonly initialDelay?: Duration.DurationInput | undefined
   /** At least `initialDelay`. Default: 60 seconds. */
   readonly maxDelay?: Duration.DurationInput | undefined
@@ -170,8 +170,14 @@ export const isProven = (policy: ReconnectPolicy) => (loss: Loss): boolean =>
   Duration.greaterThanOrEqualTo(loss.openFor, policy.stableAfter) &&
   (policy.provenBy === "open" || loss.messages > 0)
 
+const isZero = (delay: Duration.DurationInput) => Duration.equals(delay, Duration.zero)
+
+// What the waits begin at when the first of them is none.
+const afterZero = defaults.initialDelay
+
 /**
- * Waits `initialDelay`, then that times `multiplier`, and so on, without end or bound.
+ * Waits `initialDelay`, then that times `multiplier`, and so on, without end or bound. When `initialDelay` is zero, the
+ * waits begin at a second after the first.
  *
  * @since 0.1.0
  * @category combinators
@@ -179,7 +185,10 @@ export const isProven = (policy: ReconnectPolicy) => (loss: Loss): boolean =>
 export const exponential = (
   initialDelay: Duration.DurationInput,
   multiplier: number
-): Schedule.Schedule<Duration.Duration> => Schedule.exponential(initialDelay, multiplier)
+): Schedule.Schedule<Duration.Duration> =>
+  isZero(initialDelay)
+    ? Schedule.andThen(Schedule.as(Schedule.once, Duration.zero), Schedule.exponential(afterZero, multiplier))
+    : Schedule.exponential(initialDelay, multiplier)
 
 /**
  * Shortens every wait to `maxDelay` at most.
@@ -253,6 +262,23 @@ export const noSoonerThanAsked =
       }))
 
 /**
+ * Where the first retry is at once: not before the connection that was lost would be a second old (or `maxDelay`, if
+ * that is shorter). Otherwise a server that accepts, sends something and closes would be dialled without a pause by
+ * a policy for which such a life is proven.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const noStorm =
+  ({ initialDelay, maxDelay }: ReconnectPolicy) =>
+  <R>(self: Schedule.Schedule<Loss, Loss, R>): Schedule.Schedule<Loss, Loss, R> => {
+    if (!isZero(initialDelay)) return self
+    const apart = Duration.min(afterZero, maxDelay)
+    return Schedule.modifyDelay(self, ({ openFor, opened }, delay) =>
+      opened ? Duration.max(delay, Duration.subtract(apart, openFor)) : delay)
+  }
+
+/**
  * The waits between one dial and the next, as the policy has them. Its input is how each life ended.
  *
  * @since 0.1.0
@@ -279,6 +305,7 @@ export const schedule = (policy: ReconnectPolicy): Schedule.Schedule<Loss, Loss>
     jittered(policy.jitterFactor, policy.maxDelay),
     recurs(policy.maxRetries),
     resetWhenProven(policy),
+    noStorm(policy),
     noSoonerThanAsked(policy.jitterFactor)
   )
 

@@ -95,6 +95,24 @@ describe("the ladder", () => {
       )
     }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: 8 } }))))
 
+  it.effect("with an initial delay of zero the first retry is at once, and is told like any other", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const states = yield* collect(Stream.map(connection.changes, ({ _tag }) => _tag))
+      const events = yield* collect(Stream.map(connection.events, ({ _tag }) => _tag))
+      assert.deepStrictEqual(yield* states.seen, ["Connecting", "Reconnecting", "Connecting", "Reconnecting"])
+      assert.deepStrictEqual(yield* events.seen, [
+        "Dialling",
+        "AttemptFailed",
+        "Waiting",
+        "Dialling",
+        "AttemptFailed",
+        "Waiting"
+      ])
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [0, 1, 2, 4])
+    }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { initialDelay: 0, maxRetries: 4 } }))))
+
   it.effect("with jitter no wait is above the cap, nor are two clients' waits the same", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 hour")

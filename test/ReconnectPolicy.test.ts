@@ -34,6 +34,25 @@ describe("the schedule", () => {
       assert.deepStrictEqual(yield* waits({ jitterFactor: 0 }, times(8)), [1, 2, 4, 8, 16, 32, 60, 60])
     }))
 
+  it.effect("retries at once with an initial delay of zero, and climbs from a second on then", () =>
+    Effect.gen(function*() {
+      const atOnce = { initialDelay: 0, jitterFactor: 0, maxRetries: 5 }
+      assert.deepStrictEqual(yield* waits(atOnce, times(5)), [0, 1, 2, 4, 8])
+      assert.deepStrictEqual(yield* waits({ ...atOnce, maxDelay: "500 millis" }, times(3)), [0, 0.5, 0.5])
+      assert.deepStrictEqual(yield* waits({ ...atOnce, jitterFactor: 1 }, [refused, healthy]), [0, 0])
+      assert.deepStrictEqual(yield* waits(atOnce, [refused, refused, healthy, refused]), [0, 1, 0, 1])
+    }))
+
+  it.effect("does not let a zero delay become a storm, whatever counts as proven", () =>
+    Effect.gen(function*() {
+      const atOnce = { initialDelay: 0, jitterFactor: 0, stableAfter: 0 }
+      const brief = { ...healthy, openFor: Duration.millis(300) }
+      for (const provenBy of ["message", "open"] as const) {
+        assert.deepStrictEqual(yield* waits({ ...atOnce, provenBy }, times(3, brief)), [0.7, 0.7, 0.7])
+      }
+      assert.deepStrictEqual(yield* waits(atOnce, [{ ...brief, openFor: Duration.seconds(1) }]), [0])
+    }))
+
   it.effect("spreads ten thousand waits at the cap over [45, 60] seconds, none of them often", () =>
     Effect.gen(function*() {
       const all = yield* waits({ maxRetries: "unlimited" }, times(10_006))
@@ -131,17 +150,18 @@ describe("make", () => {
   it("names everything that is not allowed", () => {
     const refusals = Either.flip(ReconnectPolicy.make({
       maxRetries: -1,
-      initialDelay: 0,
+      initialDelay: Duration.infinity,
       backoffMultiplier: 0.5,
       jitterFactor: 2,
       stableAfter: Duration.infinity
     }))
     assert.deepStrictEqual(sentences(Either.getOrThrow(refusals)), [
       `maxRetries is "-1", and must be a whole number from 0, or "unlimited"`,
-      `initialDelay is "0", and must be longer than zero, in seconds or like "500 millis"`,
+      `initialDelay is "Infinity", and must be zero or longer, in seconds or like "500 millis"`,
       `backoffMultiplier is "0.5", and must be a number from 1`,
       `jitterFactor is "2", and must be a number from 0 to 1`,
-      `stableAfter is "Infinity", and must be zero or longer, in seconds or like "5 seconds"`
+      `stableAfter is "Infinity", and must be zero or longer, in seconds or like "5 seconds"`,
+      `maxDelay is "1m", and must be at least the initial delay of Infinity`
     ])
     const order = Either.flip(ReconnectPolicy.make({ initialDelay: "10 seconds", maxDelay: "5 seconds" }))
     assert.deepStrictEqual(sentences(Either.getOrThrow(order)), [
@@ -189,7 +209,7 @@ describe("config", () => {
   const bad = {
     WEBSOCKET_RECONNECTION_ENABLED: ["maybe", "true or false"],
     WEBSOCKET_MAX_RETRIES: ["2.5", `a whole number from 0, or "unlimited"`],
-    WEBSOCKET_INITIAL_DELAY: ["-1", `longer than zero, in seconds or like "500 millis"`],
+    WEBSOCKET_INITIAL_DELAY: ["-1", `zero or longer, in seconds or like "500 millis"`],
     WEBSOCKET_MAX_DELAY: ["soon", `longer than zero, in seconds or like "2 minutes"`],
     WEBSOCKET_BACKOFF_MULTIPLIER: ["0.5", "a number from 1"],
     WEBSOCKET_JITTER_FACTOR: ["2", "a number from 0 to 1"],

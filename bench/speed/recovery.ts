@@ -8,8 +8,8 @@ const contestant = (name: string) => ({
 
 export const recovery: Benchmark = {
   name: "recovery",
-  what: "From the peer's reset of a connection to the first message of the next, with the shortest first delay that is " +
-    "allowed, against a bare dial in the handler of `close`.",
+  what: "From the peer's reset of a connection to the first message of the next, with a first delay of zero, " +
+    "against a bare dial in the handler of `close`.",
   figures: { time: "ms", p90: "ms p90", recoveries: "recoveries" },
   contestants: ["ws", "holdfast"].map(contestant),
   goals: [{ contestant: "holdfast", figure: "time", of: "ratio", atMost: 1.3 }]

@@ -4,6 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import type { AttemptError, ReconnectRequested } from "../ConnectionError.ts"
 import { ConnectionTimeout, InboxOverflow, OnOpenFailed, UrlUnavailable } from "../ConnectionError.ts"
@@ -65,17 +66,24 @@ export const run = Effect.fnUntraced(function*(options: {
   readonly settings: Settings
   readonly inbox: Inbox
   readonly attempt: number
-  readonly stop: Deferred.Deferred<never, ReconnectRequested>
+  /** The first failure it is given ends this life, whoever gives it. */
+  readonly end: Deferred.Deferred<never, AttemptError | ReconnectRequested>
   readonly hooks: Hooks
 }) {
-  const { gate, hooks, inbox, settings, stop, transport } = options
+  const { end, gate, hooks, inbox, settings, transport } = options
   const clock = yield* Effect.clock
+  let socket: Socket | undefined
   let openedAt: number | undefined
   let messages = 0
 
+  const orEnd = <A, R>(effect: Effect.Effect<A, AttemptError, R>) =>
+    Effect.catchAllCause(effect, (cause) => Deferred.failCause(end, cause))
+
+  // None of these succeeds for good, nor outlives the scope.
+  const beside = <R>(effect: Effect.Effect<unknown, AttemptError, R>) => Effect.forkScoped(orEnd(effect))
+
   const live = Effect.gen(function*() {
-    const socket = yield* dial(transport, gate, settings, options.attempt, hooks)
-    const early = Early.make(settings.inbox.capacity)
+    const dialled = socket = yield* dial(transport, gate, settings, options.attempt, hooks)
     const activity: Liveness.Activity = {
       lastRead: clock.unsafeCurrentTimeMillis(),
       suspendedAt: undefined,
@@ -103,57 +111,65 @@ export const run = Effect.fnUntraced(function*(options: {
       })
     }
 
-    // The handshake gets its turn to look at each batch. Later ones need not give way to anybody, as `Effect.forever`
-    // would: the next pull waits for the socket.
-    const shown = Effect.zipRight(early.room, Effect.yieldNow())
-    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(socket.pull, (batch) => {
-      activity.lastRead = clock.unsafeCurrentTimeMillis()
-      return Effect.zipRight(early.unsafeHold(batch) ? shown : deliver(batch), readOn)
-    })
-    // What was held back during the handshake comes before the end.
-    const read = Effect.tapError(readOn, () => early.finish)
-
     const open = Effect.suspend(() => {
       openedAt = clock.unsafeCurrentTimeMillis()
       return Effect.addFinalizer(() => hooks.onClosed)
     }).pipe(
-      Effect.zipRight(hooks.onOpened(socket)),
-      Effect.uninterruptible,
-      Effect.zipRight(early.release(deliver))
+      Effect.zipRight(hooks.onOpened(dialled)),
+      Effect.uninterruptible
     )
 
-    // Without a handshake, the very first message is delivered, even if the socket ends right behind it.
+    // What is held back for a handshake, as long as there is one.
+    let early: Early.Early | undefined
     const { onOpen } = settings
     if (onOpen === undefined) yield* open
-    const handshake = onOpen === undefined
-      ? Effect.void
-      : Effect.suspend(() => onOpen({ protocol: socket.protocol, send: socket.send, receive: early.receive })).pipe(
+    else {
+      const held = early = Early.make(settings.inbox.capacity)
+      yield* Effect.suspend(() => onOpen({ protocol: dialled.protocol, send: dialled.send, receive: held.receive })).pipe(
         Effect.catchAllCause((cause) => Effect.fail(new OnOpenFailed({ cause: Cause.squash(cause) }))),
         withinOpenTimeout(settings),
-        Effect.zipRight(open)
+        Effect.zipRight(open),
+        Effect.zipRight(held.release(deliver)),
+        Effect.tap(() => {
+          early = undefined
+        }),
+        beside
       )
+    }
 
-    // None of these succeeds for good: the first to fail ends the others, and this life.
-    return yield* Effect.all([
-      read,
-      handshake,
-      Liveness.messageDeadline(activity, settings.messageTimeout),
-      Liveness.pings({
+    if (Duration.isFinite(settings.messageTimeout)) {
+      yield* beside(Liveness.messageDeadline(activity, settings.messageTimeout))
+    }
+    if (transport.capabilities.ping && Duration.isFinite(settings.pingInterval) && Duration.isFinite(settings.pongTimeout)) {
+      yield* beside(Liveness.pings({
         activity,
-        ping: socket.ping,
-        interval: transport.capabilities.ping ? settings.pingInterval : Duration.infinity,
+        ping: dialled.ping,
+        interval: settings.pingInterval,
         timeout: settings.pongTimeout,
         onPong: hooks.onPong
-      }),
-      Deferred.await(stop)
-    ], { concurrency: "unbounded", discard: true }).pipe(
-      Effect.zipRight(Effect.never),
-      // A peer that is not there cannot answer a close frame.
-      Effect.tapErrorTag("ConnectionTimeout", ({ phase }) => phase === "open" ? Effect.void : socket.terminate)
-    )
+      }))
+    }
+
+    // The handshake gets its turn to look at each batch. Later ones need not give way to anybody, as `Effect.forever`
+    // would: the next pull waits for the socket.
+    const shown = ({ room }: Early.Early) => Effect.zipRight(room, Effect.yieldNow())
+    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(dialled.pull, (batch) => {
+      activity.lastRead = clock.unsafeCurrentTimeMillis()
+      return Effect.zipRight(early?.unsafeHold(batch) === true ? shown(early) : deliver(batch), readOn)
+    })
+    // What was held back during the handshake comes before the end.
+    return yield* Effect.tapError(readOn, () => early?.finish ?? Effect.void)
   })
 
-  const error: AttemptError | ReconnectRequested = yield* Effect.flip(Effect.scoped(live))
+  // In a fibre of its own, whose end this one only waits for. A scope that is closed by a long-lived fibre hands it the
+  // fibre references of whoever added the finalizers: effect 3.22 keeps a history of those, so a loop of scopes in one
+  // fibre grows with every turn (4 KiB and some time each).
+  const life = yield* Effect.fork(orEnd(Effect.scoped(live)))
+  const error = yield* Effect.flip(Deferred.await(end))
+  // A peer that is not there cannot answer a close frame.
+  if (error._tag === "ConnectionTimeout" && error.phase !== "open" && socket !== undefined) yield* socket.terminate
+  yield* Fiber.interrupt(life)
+
   const now = yield* Clock.currentTimeMillis
   const ended: Ended = {
     error,

@@ -64,10 +64,10 @@ export const fields = {
   },
   initialDelay: {
     key: "WEBSOCKET_INITIAL_DELAY",
-    allowed: `longer than zero, in seconds or like "500 millis"`,
+    allowed: `zero or longer, in seconds or like "500 millis"`,
     fallback: defaults.initialDelay,
     parse: parseDuration,
-    isAllowed: (delay) => isFinite(delay) && Duration.greaterThan(delay, Duration.zero)
+    isAllowed: isFinite
   },
   maxDelay: {
     key: "WEBSOCKET_MAX_DELAY",

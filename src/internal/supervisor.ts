@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Connection } from "../Connection.ts"
-import type { ConnectionError, NotConnected as NotConnectedError } from "../ConnectionError.ts"
+import type { AttemptError, ConnectionError, NotConnected as NotConnectedError } from "../ConnectionError.ts"
 import { NotConnected, ReconnectRequested, SendTimeout } from "../ConnectionError.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as ConnectionState from "../ConnectionState.ts"
@@ -17,7 +17,6 @@ import * as Metrics from "../Metrics.ts"
 import type { Socket, Transport } from "../Transport.ts"
 import type { Entry, Inbox as InboxType } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
-import { isolated } from "./isolated.ts"
 import * as Journal from "./journal.ts"
 import * as Life from "./life.ts"
 import * as Machine from "./machine.ts"
@@ -41,7 +40,7 @@ interface Run {
   /** The open socket, while there is one. */
   socket: Socket | undefined
   /** Ends what is going on now: the open connection, or the wait for the next dial. */
-  interrupt: Deferred.Deferred<never, ReconnectRequested> | undefined
+  interrupt: Deferred.Deferred<never, AttemptError | ReconnectRequested> | undefined
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
 
@@ -94,17 +93,17 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     let lost: { readonly at: number; readonly cause: Frame.GapCause } | undefined
     for (;;) {
       yield* record(ConnectionEvent.Dialling({ at: connecting.since, attempt: connecting.attempt }))
-      const stop = yield* Deferred.make<never, ReconnectRequested>()
+      const end = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
       const reached: { state: State<"Connecting"> | State<"Connected"> } = { state: connecting }
       const dialled = connecting
 
-      const ended = yield* isolated(Life.run({
+      const ended = yield* Life.run({
         transport,
         gate,
         settings,
         inbox: run.inbox,
         attempt: dialled.attempt,
-        stop,
+        end,
         hooks: {
           onServer: (dialledServer) => {
             server = dialledServer
@@ -118,7 +117,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
               lost = undefined
               const outageLasted = Option.map(Option.fromNullable(before), (lost) => Duration.millis(at - lost.at))
               run.socket = socket
-              run.interrupt = stop
+              run.interrupt = end
               reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
               return Effect.all([
                 counters.open(1),
@@ -144,7 +143,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
           },
           onPong: (roundTrip) => counters.pong(roundTrip)
         }
-      }))
+      })
       run.socket = undefined
       run.interrupt = undefined
 
@@ -175,14 +174,16 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
           return
         }
         const until = at + Duration.toMillis(decision.delay)
-        run.interrupt = yield* Deferred.make<never, ReconnectRequested>()
         waiting = machine.go(
           reached.state,
           ConnectionState.Reconnecting({ since: at, attempt: decision.attempt, nextDialAt: until, cause: error })
         )
         yield* record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
-        yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
-        run.interrupt = undefined
+        if (until > at) {
+          run.interrupt = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
+          yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
+          run.interrupt = undefined
+        }
       }
       connecting = machine.go(waiting, ConnectionState.Connecting({ since: now(), attempt: waiting.attempt }))
     }

@@ -51,14 +51,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/life.ts",
-    "Effect.tapError(readOn, () => early.finish)",
+    "Effect.tapError(readOn, () => early?.finish ?? Effect.void)",
     "readOn"
   ),
   mutation(
     "a dead peer is said goodbye to",
     "internal/life.ts",
-    `phase === "open" ? Effect.void : socket.terminate`,
-    `phase === "open" ? Effect.void : Effect.void`
+    "yield* socket.terminate",
+    "yield* Effect.void"
   ),
   mutation(
     "a missed pong is forgiven",

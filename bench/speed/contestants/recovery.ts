@@ -51,8 +51,8 @@ main({
     fork(Effect.gen(function*() {
       const connection = yield* Connection.make({
         url: `ws://127.0.0.1:${task.port}/stream`,
-        // As near to no wait at all as is allowed.
-        reconnect: { initialDelay: "1 nanos", jitterFactor: 0, stableAfter: 0, maxRetries: "unlimited" },
+        // Lives are short here, and each of them is to be followed by the next at once.
+        reconnect: { initialDelay: 0, maxDelay: "1 millis", stableAfter: 0, maxRetries: "unlimited" },
         onOpen: ({ send }) => send(subscribe("btcusdt@trade"))
       })
       yield* Stream.runForEach(connection.messages, (message) =>
