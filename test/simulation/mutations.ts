@@ -44,7 +44,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "an outage is not marked as a gap",
     "internal/supervisor.ts",
-    "run.inbox.mark(Frame.Gap({ epoch, cause: lost.cause, downtime, dropped: 0 }))",
+    "run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))",
     "void downtime"
   ),
   mutation("connections are not counted", "internal/supervisor.ts", "              epoch++\n", ""),
@@ -125,5 +125,5 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
   mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
   mutation("silence is never noticed", "internal/freshness.ts", "silentFor(at) > allowed()", "silentFor(at) > Infinity"),
-  mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, items.slice(read, excess))", "void fold")
+  mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold")
 ]
