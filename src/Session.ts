@@ -239,7 +239,10 @@ export interface Session<A> {
 export interface Options<A, N = never> {
   readonly connection: Connection.Options
   readonly protocol: Protocol<A, N>
-  /** How long an answer to a request may take. Default: 5 seconds. After three in a row, the connection is dropped. */
+  /**
+   * How long an answer to a request may take. Default: 5 seconds. After three requests in a row without one, or three
+   * refusals to unsubscribe, the connection is dropped.
+   */
   readonly answerTimeout?: Duration.DurationInput | undefined
   /** Hears what the protocol says to the client as a whole. It must not wait or throw. Default: nobody does. */
   readonly onNotice?: ((notice: N) => void) | undefined

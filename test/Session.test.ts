@@ -231,6 +231,31 @@ describe("a session", () => {
     }))
   })
 
+  it.scoped("takes back again what was refused to be taken back, and on a fresh connection after three times", () => {
+    const refusing = (times: number) => {
+      let refusals = times
+      return answer((message) => {
+        const [method, id = ""] = parts(message)
+        return [method === "unsub" && refusals-- > 0 ? `no ${id} not now` : `ok ${id}`]
+      })
+    }
+    return run([open(refusing(2)), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.subscribe("a")
+      yield* session.subscribe("b")
+      yield* session.unsubscribe("a")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b", "unsub 3 a", "unsub 4 a", "unsub 5 a"])
+    })).pipe(Effect.zipRight(run([open(refusing(9)), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.subscribe("a")
+      yield* session.subscribe("b")
+      yield* session.unsubscribe("a")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual((yield* sent).slice(2), ["unsub 3 a", "unsub 4 a", "unsub 5 a", "sub 6 b"])
+    }))))
+  })
+
   it.scoped("shows the gap of an outage to every topic, at its place", () =>
     run([
       open(acknowledge, wait("1 second"), send("a: 1", "b: 1"), wait("6 seconds"), reset),

@@ -61,7 +61,7 @@ type Answer =
   | { readonly _tag: "Lost" }
 
 const eventsHeld = 4_096
-const unansweredAtMost = 3
+const fruitlessAtMost = 3
 
 export const manage = Effect.fnUntraced(function*<A, N>(
   { connection, handOver }: Supervised,
@@ -79,7 +79,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   let spent = 0
   let outstanding: { readonly id: number; readonly answer: Deferred.Deferred<Answer> } | undefined
   let nextId = 1
-  let unanswered = 0
+  // Requests in a row that left what is on the wire in doubt.
+  let fruitless = 0
   let lastHeard = now()
   let ended: Exit.Exit<void, Session.SessionError> | undefined
   const dirty = Effect.unsafeMakeLatch(false)
@@ -341,7 +342,13 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       ])
     outstanding = undefined
     const at = now()
-    if (answered._tag !== "Unanswered") unanswered = 0
+    const isFruitless = answered._tag === "Unanswered" || (answered._tag === "Refused" && method === "unsubscribe")
+    fruitless = isFruitless ? fruitless + 1 : 0
+    if (fruitless === fruitlessAtMost) {
+      fruitless = 0
+      endWire(on)
+      yield* Effect.ignore(connection.reconnect("requests are refused or not answered"))
+    }
 
     switch (answered._tag) {
       case "Acknowledged":
@@ -359,8 +366,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         }
         return
       case "Refused": {
-        for (const topic of topics) on.topics.delete(topic)
+        // What is not released is still there, and is taken back again.
         if (method !== "subscribe") return
+        for (const topic of topics) on.topics.delete(topic)
         const [topic = ""] = topics
         if (topics.length > 1) {
           // One of them is to blame: it is found by halves.
@@ -379,12 +387,6 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         // What was not taken back for certain is still there, and is taken back again.
         if (method === "subscribe") for (const topic of topics) on.topics.delete(topic)
         if (method !== "probe") record(SessionEvent.Unanswered({ at, topics }))
-        unanswered++
-        if (unanswered >= unansweredAtMost) {
-          unanswered = 0
-          endWire(on)
-          yield* Effect.ignore(connection.reconnect("requests are not answered"))
-        }
         return
       case "Lost":
         // What was asked of a connection that is gone is asked anew of the next one.

@@ -192,5 +192,35 @@ export const found: ReadonlyArray<Found> = [
         steps: [{ after: 60, action: { do: "mute", on: "all", stream: 0, until: "gone" } }]
       }
     }
+  },
+  {
+    what: "an unsubscription that was refused was taken for one that was made, and a stream too many was asked for",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 2,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "book", symbol: "BTCUSDT", dawdles: 1 },
+          { kind: "trade", symbol: "ETHUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 60, action: { do: "acks", how: "refused", times: 2 } },
+          { after: 0, action: { do: "stop", reader: 0 } },
+          { after: 0, action: { do: "reset", on: "newest" } },
+          { after: 0, action: { do: "stall", lasts: 500 } }
+        ]
+      }
+    }
   }
 ]
