@@ -316,6 +316,36 @@ describe("two lines", () => {
     }), 30_000)
 })
 
+describe("several symbols", () => {
+  const bySymbol = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.Gap>, symbol: string) =>
+    ids(events.filter((event) => event.symbol === symbol))
+
+  it.scopedLive("come as one stream, each whole through breaks and once however often it is named", () =>
+    Effect.gen(function*() {
+      const { exchange, feed } = yield* open()
+      yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))
+      const first = yield* read(feed.trades(["BTCUSDT", "ethusdt", "BTCUSDT"]), 300)
+      for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole(bySymbol(first, symbol))
+
+      // Each goes on from where it was.
+      const last = (symbol: string) => Math.max(...bySymbol(first, symbol).map(Number))
+      const then = yield* read(feed.trades(["BTCUSDT", "ETHUSDT"], (symbol) => ({ after: last(symbol) })), 300)
+      for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole([last(symbol), ...bySymbol(then, symbol)])
+    }), 30_000)
+
+  it.scopedLive("of different kinds come as one stream by their names", () =>
+    Effect.gen(function*() {
+      const { feed } = yield* open()
+      const types = new Set<string>()
+      yield* Stream.runForEachWhile(feed.raw(["btcusdt@trade", "btcusdt@depth@100ms", "ethusdt@bookTicker"]), ({ symbol, type }) =>
+        Effect.sync(() => {
+          types.add(`${symbol} ${type}`)
+          return types.size < 3
+        }))
+      assert.deepStrictEqual([...types].sort(), ["BTCUSDT depth", "BTCUSDT trade", "ETHUSDT bookTicker"])
+    }))
+})
+
 describe("many streams", () => {
   it.scopedLive("are spread over connections within every limit", () =>
     Effect.gen(function*() {
