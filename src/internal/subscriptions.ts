@@ -10,29 +10,16 @@ import * as Stream from "effect/Stream"
 import { InboxOverflow } from "../ConnectionError.ts"
 import * as Frame from "../Frame.ts"
 import type * as Session from "../Session.ts"
-import { SessionEvent, SubscriptionRefused, SubscriptionStale } from "../Session.ts"
+import { SessionEvent, SubscriptionRefused } from "../Session.ts"
 import type { Message } from "../Transport.ts"
 import * as Broadcast from "./broadcast.ts"
-import * as Freshness from "./freshness.ts"
-import * as Inbox from "./inbox.ts"
+import * as Hearing from "./hearing.ts"
 import * as RollingWindow from "./rollingWindow.ts"
 import { defaultMessageTimeout } from "./settings.ts"
+import * as Silence from "./silence.ts"
 import type { Supervised } from "./supervisor.ts"
-
-// A topic that somebody wants.
-interface Entry<A> {
-  readonly topic: string
-  readonly listeners: Set<Session.Listener<A>>
-  /** How many wanted it with `subscribe`. */
-  held: number
-  status: Session.Subscription["status"]
-  since: number
-  readonly pulse: Freshness.Pulse
-  /** What came in this turn, and listeners have not heard yet. */
-  unheard: ReadonlyArray<A>
-  /** Completed when it is acknowledged, or will never be. */
-  readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
-}
+import type { Entry } from "./wanted.ts"
+import * as Wanted from "./wanted.ts"
 
 // What ends with a connection: what was asked for on it, and how fast it may be asked.
 interface Wire {
@@ -73,7 +60,6 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const answerTimeout = Duration.decode(options.answerTimeout ?? "5 seconds")
   const fiberId = yield* Effect.fiberId
 
-  const wanted = new Map<string, Entry<A>>()
   let wire: Wire | undefined
   // The latest connection whose wire is over.
   let spent = 0
@@ -81,7 +67,6 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   let nextId = 1
   // Requests in a row that left what is on the wire in doubt.
   let fruitless = 0
-  let lastHeard = now()
   let ended: Exit.Exit<void, Session.SessionError> | undefined
   const dirty = Effect.unsafeMakeLatch(false)
 
@@ -101,37 +86,15 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // What is wanted
 
-  const want = (topic: string): Entry<A> => {
-    const known = wanted.get(topic)
-    if (known !== undefined) return known
-    const entry: Entry<A> = {
-      topic,
-      listeners: new Set(),
-      held: 0,
-      status: "requested",
-      since: now(),
-      pulse: Freshness.make(protocol.cadence(topic)),
-      unheard: [],
-      acknowledged: Deferred.unsafeMake(fiberId)
+  const registry = Wanted.make<A>({
+    cadence: protocol.cadence,
+    now,
+    fiberId,
+    onChange: () => {
+      dirty.unsafeOpen()
     }
-    wanted.set(topic, entry)
-    dirty.unsafeOpen()
-    return entry
-  }
-
-  const release = (entry: Entry<A>) => {
-    if (entry.listeners.size > 0 || entry.held > 0 || wanted.get(entry.topic) !== entry) return
-    wanted.delete(entry.topic)
-    Deferred.unsafeDone(entry.acknowledged, Exit.void)
-    dirty.unsafeOpen()
-  }
-
-  const finish = (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>) => {
-    wanted.delete(entry.topic)
-    Deferred.unsafeDone(entry.acknowledged, exit)
-    for (const listener of entry.listeners) listener.end(exit)
-    dirty.unsafeOpen()
-  }
+  })
+  const { finish, release, topics: wanted, want } = registry
 
   const listen: Session.Session<A>["listen"] = (topic, listener) =>
     Effect.acquireRelease(
@@ -176,90 +139,25 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // What arrives
 
-  // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
-  let fresh: Array<Entry<A>> = []
-  const hear = (at: number) => {
-    const entries = fresh
-    fresh = []
-    for (const entry of entries) {
-      const batch = entry.unheard
-      entry.unheard = []
-      if (entry.status !== "live") {
-        entry.status = "live"
-        entry.since = at
-        record(SessionEvent.Live({ at, topic: entry.topic }))
-      }
-      entry.pulse.beat(at)
-      for (const listener of entry.listeners) listener.data(batch)
-    }
-  }
-
-  const keep = (topic: string, data: ReadonlyArray<A>) => {
-    const entry = wanted.get(topic)
-    if (entry === undefined) return
-    if (entry.unheard.length === 0) {
-      fresh.push(entry)
-      entry.unheard = data
-    } else {
-      entry.unheard = entry.unheard.concat(data)
-    }
-  }
-
-  const settle = (answer: Answer) => {
-    if (outstanding !== undefined) Deferred.unsafeDone(outstanding.answer, Exit.succeed(answer))
-  }
-
-  const take = (incoming: Session.Incoming<A, N>) => {
-    switch (incoming._tag) {
-      case "Data":
-        keep(incoming.topic, [incoming.data])
-        return
-      case "Acknowledged":
-        if (incoming.id === outstanding?.id) settle({ _tag: "Acknowledged" })
-        return
-      case "Refused":
-        if (incoming.id === undefined || incoming.id === outstanding?.id) {
-          settle({ _tag: "Refused", reason: incoming.reason })
-        }
-        return
-      case "Notice":
-        options.onNotice?.(incoming.notice)
-        return
-      case "Invalid":
-        record(SessionEvent.Invalid({ at: now(), reason: incoming.reason, excerpt: incoming.excerpt }))
-    }
-  }
-
-  const understand = (messages: ReadonlyArray<Message>, at: number) => {
-    if (protocol.parseAll !== undefined) protocol.parseAll(messages, take, keep)
-    else for (const message of messages) take(protocol.parse(message))
-    hear(at)
-  }
-
-  const receive = (entries: ReadonlyArray<Inbox.Entry>) => {
-    const at = now()
-    lastHeard = at
-    // Gaps are rare: nearly always there is one batch.
-    if (entries.every(Inbox.isMessage)) {
-      understand(entries, at)
-      return
-    }
-    let messages: Array<Message> = []
-    for (const item of entries) {
-      if (Inbox.isMessage(item)) {
-        messages.push(item)
-        continue
-      }
-      understand(messages, at)
-      messages = []
+  const hearing = Hearing.make<A, N>({
+    protocol,
+    topics: wanted,
+    now,
+    record,
+    onAnswer: (incoming) => {
+      if (outstanding === undefined || (incoming.id ?? outstanding.id) !== outstanding.id) return
+      const answer: Answer = incoming._tag === "Acknowledged" ? { _tag: "Acknowledged" } : { _tag: "Refused", reason: incoming.reason }
+      Deferred.unsafeDone(outstanding.answer, Exit.succeed(answer))
+    },
+    onNotice: options.onNotice,
+    onGap: (gap) => {
       // Another connection's, and not only what was dropped of this one.
-      if (wire !== undefined && item.epoch > wire.epoch) endWire(wire)
+      if (wire !== undefined && gap.epoch > wire.epoch) endWire(wire)
       for (const entry of wanted.values()) {
-        for (const listener of entry.listeners) listener.gap(item)
+        for (const listener of entry.listeners) listener.gap(gap)
       }
     }
-    understand(messages, at)
-  }
+  })
 
   const stop = (exit: Exit.Exit<void, Session.SessionError>) => {
     ended = exit
@@ -270,7 +168,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
   const read = Effect.gen(function*() {
     for (;;) {
-      stop(yield* Effect.exit(handOver(receive)))
+      stop(yield* Effect.exit(handOver(hearing.receive)))
       const resumed = yield* connection.changes.pipe(
         Stream.filter(({ _tag }) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"),
         Stream.runHead
@@ -285,7 +183,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   // The connection is dropped for silence that lasts twice as long.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
-  const isQuiet = () => now() - Math.max(lastHeard, wire?.since ?? 0) >= quietAfter
+  const isQuiet = () => now() - Math.max(hearing.last(), wire?.since ?? 0) >= quietAfter
   // A peer that answers and yet leaves out what is due is no good: then its silence is to end the connection.
   const isOverdue = () => {
     const at = now()
@@ -426,60 +324,31 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // What has fallen silent
 
-  const remedies = { 1: "resubscribe", 2: "relocate" } as const
-
-  const complain = (entry: Entry<A>, silentFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
-    const at = now()
-    entry.status = "stale"
-    entry.since = at
-    record(SessionEvent.Stale({ at, topic: entry.topic, silentFor, remedy }))
-    if (remedy === "fail") finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
-    // Subscribing to what may be subscribed loses nothing; unsubscribing first could.
-    else if (remedy === "resubscribe") wire?.topics.delete(entry.topic)
-    dirty.unsafeOpen()
-    return Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
-      Effect.annotateLogs({ silentFor: Duration.format(silentFor), remedy })
-    )
-  }
-
-  // A topic that never spoke may not exist: an acknowledgement proves nothing. Or its market is a quiet one.
-  const failUnlessKnown = (entry: Entry<A>, silentFor: Duration.Duration, isKnown: Effect.Effect<boolean>) =>
-    Effect.flatMap(isKnown, (known) =>
-      known || wanted.get(entry.topic) !== entry || Option.isSome(entry.pulse.last())
-        ? Effect.void
-        : complain(entry, silentFor, "fail"))
-
-  const othersFlow = (entry: Entry<A>, since: number) =>
-    [...wanted.values()].some((other) => other !== entry && other.pulse.beatSince(since))
-      ? Effect.succeed(true)
-      : options.othersFlow?.(since) ?? Effect.succeed(false)
-
-  const scope = yield* Effect.scope
-
-  const checkFreshness = Effect.gen(function*() {
-    const at = now()
+  const checkSilence = Silence.check<A>({
+    ...options,
+    cadence: protocol.cadence,
+    wanted: registry,
+    now,
+    record,
+    isAsked: (topic) => wire?.topics.has(topic) === true,
+    askAgain: (topic) => {
+      wire?.topics.delete(topic)
+    },
+    onChange: () => {
+      dirty.unsafeOpen()
+    },
+    scope: yield* Effect.scope
+  })
+  const look = Effect.suspend(() => {
     if (isQuiet()) dirty.unsafeOpen()
-    for (const entry of [...wanted.values()]) {
-      if (wire?.topics.has(entry.topic) !== true || entry.status === "requested" || !entry.pulse.isStale(at)) continue
-      // When all are silent, it is the connection's own deadlines that judge it.
-      if (!(yield* othersFlow(entry, at - flowing))) continue
-      const silentFor = Duration.millis(entry.pulse.silentFor(at))
-      const neverSpoke = Option.isNone(entry.pulse.last())
-      const isKnown = neverSpoke ? options.isKnown?.(entry.topic) : undefined
-      if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, silentFor, isKnown), scope)
-      let step = entry.pulse.complain(at)
-      if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
-      if (step === 1 || step === 2) yield* complain(entry, silentFor, remedies[step])
-      else if (neverSpoke && protocol.cadence(entry.topic) === "adaptive") entry.pulse.excuse()
-      else yield* complain(entry, silentFor, "fail")
-    }
+    return checkSilence
   })
 
   yield* Effect.forkScoped(Effect.interruptible(Effect.all([
     read,
     watch,
     follow,
-    Effect.repeat(checkFreshness, Schedule.spaced("1 second"))
+    Effect.repeat(look, Schedule.spaced("1 second"))
   ], { concurrency: "unbounded", discard: true })))
   yield* Effect.addFinalizer(() => Effect.sync(() => {
     stop(Exit.void)
@@ -539,6 +408,3 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   }
   return session
 })
-
-// How recent the data of others must be for a silent topic to be an exception.
-const flowing = 5_000

@@ -114,7 +114,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     "Effect.either(proof(successor, slot.topics))",
     "Effect.either(successor.session.connection.awaitOpen)"
   ),
-  mutation("what was refused is left behind", "internal/pool.ts", "[...topics].every((topic) => member.carries.has(topic)) && ", ""),
   mutation("a rolling window is half as long", "internal/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
   mutation(
     "the gate forgets Retry-After",

@@ -1,0 +1,104 @@
+// What arrives, and who hears it.
+import type * as Frame from "../Frame.ts"
+import type * as Session from "../Session.ts"
+import { SessionEvent } from "../Session.ts"
+import type { Message } from "../Transport.ts"
+import * as Inbox from "./inbox.ts"
+import type { Entry, Wanted } from "./wanted.ts"
+
+export interface Options<A, N> {
+  readonly protocol: Session.Protocol<A, N>
+  readonly topics: Wanted<A>["topics"]
+  readonly now: () => number
+  readonly record: (event: Session.SessionEvent) => void
+  readonly onAnswer: (answer: Extract<Session.Incoming<A, N>, { readonly _tag: "Acknowledged" | "Refused" }>) => void
+  readonly onNotice: ((notice: N) => void) | undefined
+  /** Something may be missing from here on. */
+  readonly onGap: (gap: Frame.Gap) => void
+}
+
+export interface Hearing {
+  readonly receive: (entries: ReadonlyArray<Inbox.Entry>) => void
+  /** When something came last. */
+  readonly last: () => number
+}
+
+export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Hearing => {
+  let last = now()
+
+  // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
+  let fresh: Array<Entry<A>> = []
+  const hear = (at: number) => {
+    const entries = fresh
+    fresh = []
+    for (const entry of entries) {
+      const batch = entry.unheard
+      entry.unheard = []
+      if (entry.status !== "live") {
+        entry.status = "live"
+        entry.since = at
+        record(SessionEvent.Live({ at, topic: entry.topic }))
+      }
+      entry.pulse.beat(at)
+      for (const listener of entry.listeners) listener.data(batch)
+    }
+  }
+
+  const keep = (topic: string, data: ReadonlyArray<A>) => {
+    const entry = topics.get(topic)
+    if (entry === undefined) return
+    if (entry.unheard.length === 0) {
+      fresh.push(entry)
+      entry.unheard = data
+    } else {
+      entry.unheard = entry.unheard.concat(data)
+    }
+  }
+
+  const take = (incoming: Session.Incoming<A, N>) => {
+    switch (incoming._tag) {
+      case "Data":
+        keep(incoming.topic, [incoming.data])
+        return
+      case "Acknowledged":
+      case "Refused":
+        onAnswer(incoming)
+        return
+      case "Notice":
+        onNotice?.(incoming.notice)
+        return
+      case "Invalid":
+        record(SessionEvent.Invalid({ at: now(), reason: incoming.reason, excerpt: incoming.excerpt }))
+    }
+  }
+
+  const understand = (messages: ReadonlyArray<Message>, at: number) => {
+    if (protocol.parseAll !== undefined) protocol.parseAll(messages, take, keep)
+    else for (const message of messages) take(protocol.parse(message))
+    hear(at)
+  }
+
+  return {
+    receive: (entries) => {
+      const at = now()
+      last = at
+      // Gaps are rare: nearly always there is one batch.
+      if (entries.every(Inbox.isMessage)) {
+        understand(entries, at)
+        return
+      }
+      let messages: Array<Message> = []
+      for (const item of entries) {
+        if (Inbox.isMessage(item)) {
+          messages.push(item)
+          continue
+        }
+        understand(messages, at)
+        messages = []
+        onGap(item)
+      }
+      understand(messages, at)
+    },
+    last: () => last
+  }
+}

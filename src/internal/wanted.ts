@@ -1,0 +1,70 @@
+// The topics that somebody wants.
+import * as Deferred from "effect/Deferred"
+import * as Exit from "effect/Exit"
+import type * as FiberId from "effect/FiberId"
+import type * as Session from "../Session.ts"
+import * as Freshness from "./freshness.ts"
+
+export interface Entry<A> {
+  readonly topic: string
+  readonly listeners: Set<Session.Listener<A>>
+  /** How many wanted it with `subscribe`. */
+  held: number
+  status: Session.Subscription["status"]
+  since: number
+  readonly pulse: Freshness.Pulse
+  /** What came in this turn, and listeners have not heard yet. */
+  unheard: ReadonlyArray<A>
+  /** Completed when it is acknowledged, or will never be. */
+  readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
+}
+
+export interface Wanted<A> {
+  readonly topics: ReadonlyMap<string, Entry<A>>
+  readonly want: (topic: string) => Entry<A>
+  /** Drops it when nobody wants it any more. */
+  readonly release: (entry: Entry<A>) => void
+  /** Ends it for all who want it. */
+  readonly finish: (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>) => void
+}
+
+export const make = <A>({ cadence, fiberId, now, onChange }: {
+  readonly cadence: (topic: string) => Session.Cadence
+  readonly now: () => number
+  readonly fiberId: FiberId.FiberId
+  readonly onChange: () => void
+}): Wanted<A> => {
+  const topics = new Map<string, Entry<A>>()
+  return {
+    topics,
+    want: (topic) => {
+      const known = topics.get(topic)
+      if (known !== undefined) return known
+      const entry: Entry<A> = {
+        topic,
+        listeners: new Set(),
+        held: 0,
+        status: "requested",
+        since: now(),
+        pulse: Freshness.make(cadence(topic)),
+        unheard: [],
+        acknowledged: Deferred.unsafeMake(fiberId)
+      }
+      topics.set(topic, entry)
+      onChange()
+      return entry
+    },
+    release: (entry) => {
+      if (entry.listeners.size > 0 || entry.held > 0 || topics.get(entry.topic) !== entry) return
+      topics.delete(entry.topic)
+      Deferred.unsafeDone(entry.acknowledged, Exit.void)
+      onChange()
+    },
+    finish: (entry, exit) => {
+      topics.delete(entry.topic)
+      Deferred.unsafeDone(entry.acknowledged, exit)
+      for (const listener of entry.listeners) listener.end(exit)
+      onChange()
+    }
+  }
+}
