@@ -7,13 +7,14 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
+import * as Option from "effect/Option"
 
 const seconds = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
-  Metric.histogram(name, MetricBoundaries.fromIterable(boundaries), description).pipe(Metric.tagged("unit", "s"))
+  Metric.fromMetricKey(MetricKey.tagged(MetricKey.histogram(name, MetricBoundaries.fromIterable(boundaries), description), "unit", "s"))
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
@@ -35,9 +36,13 @@ export const attempts: Metric.Metric.Counter<number> = counter("websocket.client
  * @since 0.1.0
  * @category metrics
  */
-export const connections: Metric.Metric.Gauge<number> = Metric.gauge("websocket.client.connections", {
-  description: "Connections that are open now"
-}).pipe(Metric.tagged("state", "open"))
+export const connections: Metric.Metric.Gauge<number> = Metric.fromMetricKey(
+  MetricKey.tagged(
+    MetricKey.gauge("websocket.client.connections", { description: "Connections that are open now" }),
+    "state",
+    "open"
+  )
+)
 
 /**
  * How long connections lived, from open to lost.
@@ -104,7 +109,8 @@ export const dropped: Metric.Metric.Counter<number> = counter("websocket.client.
 export const pingRoundTrip: Metric.Metric.Histogram<number> = seconds("websocket.client.ping.rtt", "Round trips of pings", quick)
 
 /**
- * The counters of the hot path, bound to a server once, so that a batch costs one addition.
+ * What is measured of the connections to one server. An update is one addition, and has no other tags than these: not
+ * those of the fibre it runs in.
  *
  * @since 0.1.0
  * @category models
@@ -113,27 +119,50 @@ export interface Counters {
   readonly received: (count: number) => void
   readonly sent: (count: number) => void
   readonly dropped: (count: number) => void
-  readonly pong: (roundTrip: Duration.Duration) => Effect.Effect<void>
-  /** One connection more (1) or less (-1) is open. */
-  readonly open: (change: 1 | -1) => Effect.Effect<void>
+  readonly pong: (roundTrip: Duration.Duration) => void
+  /** A dial that opened a connection, which is now open; and how long the outage was that it ended, if it did. */
+  readonly opened: (took: Duration.Duration, outage: Option.Option<Duration.Duration>) => void
+  /** A dial that failed, by the error's tag. */
+  readonly failed: (errorType: string) => void
+  /** A connection that was open and is not any more. */
+  readonly gone: () => void
+  /** How long it had been open, by the error's tag and the close code, if there was one. */
+  readonly lost: (openFor: Duration.Duration, errorType: string, closeCode: number | undefined) => void
+  readonly waits: (delay: Duration.Duration) => void
 }
 
+const bound = new Map<string, Counters>()
+
 /**
- * Binds the {@link Counters} to a server.
+ * The {@link Counters} of a server, the same for all its connections.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const forServer = (server: { readonly address: string; readonly port: number }): Counters => {
-  const tags = [
-    MetricLabel.make("server.address", server.address),
-    MetricLabel.make("server.port", String(server.port))
-  ]
+  const key = `${server.address}:${server.port}`
+  const known = bound.get(key)
+  if (known !== undefined) return known
+  const counters = bind(server)
+  bound.set(key, counters)
+  return counters
+}
+
+const bind = ({ address, port }: { readonly address: string; readonly port: number }): Counters => {
   // A metric finds what belongs to labels by the array they are in: the same one each time, or it is a long search.
-  const received = [MetricLabel.make("direction", "received"), ...tags]
-  const sent = [MetricLabel.make("direction", "sent"), ...tags]
-  const openNow = Metric.taggedWithLabels(connections, tags)
-  const roundTrips = Metric.taggedWithLabels(pingRoundTrip, tags)
+  const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
+  const labels = (own: Readonly<Record<string, string>>) => {
+    const key = Object.values(own).join()
+    const labels = known.get(key) ??
+      Object.entries({ ...own, "server.address": address, "server.port": String(port) })
+        .map(([name, value]) => MetricLabel.make(name, value))
+    known.set(key, labels)
+    return labels
+  }
+  const tags = labels({})
+  const received = labels({ direction: "received" })
+  const sent = labels({ direction: "sent" })
+  const opened = labels({ outcome: "opened" })
   return {
     received: (count) => {
       messages.unsafeUpdate(count, received)
@@ -144,7 +173,27 @@ export const forServer = (server: { readonly address: string; readonly port: num
     dropped: (count) => {
       dropped.unsafeUpdate(count, tags)
     },
-    pong: (roundTrip) => Metric.update(roundTrips, Duration.toSeconds(roundTrip)),
-    open: (change) => Metric.modify(openNow, change)
+    pong: (roundTrip) => {
+      pingRoundTrip.unsafeUpdate(Duration.toSeconds(roundTrip), tags)
+    },
+    opened: (took, outage) => {
+      attempts.unsafeUpdate(1, opened)
+      connections.unsafeModify(1, tags)
+      openDuration.unsafeUpdate(Duration.toSeconds(took), tags)
+      if (Option.isSome(outage)) outageDuration.unsafeUpdate(Duration.toSeconds(outage.value), tags)
+    },
+    failed: (errorType) => {
+      attempts.unsafeUpdate(1, labels({ "outcome": "failed", "error.type": errorType }))
+    },
+    gone: () => {
+      connections.unsafeModify(-1, tags)
+    },
+    lost: (openFor, errorType, closeCode) => {
+      duration.unsafeUpdate(Duration.toSeconds(openFor), tags)
+      closes.unsafeUpdate(1, labels({ "error.type": errorType, "websocket.close.code": String(closeCode ?? "none") }))
+    },
+    waits: (delay) => {
+      reconnectDelay.unsafeUpdate(Duration.toSeconds(delay), tags)
+    }
   }
 }

@@ -155,12 +155,8 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
       new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })
 
-  const closePolitely = (ws: WebSocket, code: number, reason: string) =>
+  const sayGoodbye = (ws: WebSocket, code: number, reason: string) =>
     Effect.async<void>((resume) => {
-      if (ws.readyState === WebSocket.CLOSED) {
-        resume(Effect.void)
-        return
-      }
       const done = () => {
         resume(Effect.void)
       }
@@ -178,6 +174,9 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
       // Late, or the code is one that may not be sent: either way this socket is done with.
       Effect.catchAllCause(() => terminate(ws))
     )
+
+  const closePolitely = (ws: WebSocket, code: number, reason: string) =>
+    Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : sayGoodbye(ws, code, reason))
 
   const ws = yield* Effect.acquireRelease(create, (ws) =>
     // While it is connecting there is nobody to be polite to.

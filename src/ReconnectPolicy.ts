@@ -240,8 +240,15 @@ export const recurs =
  */
 export const resetWhenProven =
   (policy: ReconnectPolicy) =>
-  <Out, R>(self: Schedule.Schedule<Out, Loss, R>): Schedule.Schedule<Loss, Loss, R> =>
-    self.pipe(Schedule.zipRight(Schedule.identity<Loss>()), Schedule.resetWhen(isProven(policy)))
+  <Out, R>(self: Schedule.Schedule<Out, Loss, R>): Schedule.Schedule<Loss, Loss, R> => {
+    const startsOver = isProven(policy)
+    // `Schedule.resetWhen` would take every step that starts over twice, since it looks at the outcome.
+    return Schedule.makeWithState(self.initial, (now, loss, state) =>
+      Effect.map(
+        self.step(now, loss, startsOver(loss) ? self.initial : state),
+        ([next, , decision]) => [next, loss, decision] as const
+      ))
+  }
 
 /**
  * Waits at least as long as the failure asks for, and then up to `factor` longer: clients that were told the same

@@ -1,10 +1,7 @@
 // Where every event goes: to whoever reads `events`, to the log, and into the metrics.
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as Match from "effect/Match"
-import * as Metric from "effect/Metric"
-import * as MetricLabel from "effect/MetricLabel"
 import * as Option from "effect/Option"
 import type * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
@@ -19,7 +16,10 @@ import { inWords } from "./words.ts"
 type Told = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "EventsDropped" }>
 
 export interface Journal {
-  readonly record: (event: Told) => Effect.Effect<void>
+  /** Tells the readers and the metrics at once, and the log when it is written. */
+  readonly record: (event: Told) => void
+  /** Writes to the log what was recorded and is not in it yet. It takes its time: best when nothing waits for it. */
+  readonly writeLog: Effect.Effect<void>
   readonly unsafeGap: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" }>) => void
   readonly events: Stream.Stream<ConnectionEvent.ConnectionEvent>
   readonly end: (exit: Exit.Exit<void>) => void
@@ -69,38 +69,19 @@ const toLine = Match.typeTags<Told>()({
   Closed: () => line(LogLevel.Debug, "Closed")
 })
 
-const inSeconds = Duration.toSeconds
-
-const count = (metric: Metric.Metric.Counter<number>, tags: Readonly<Record<string, string>>) =>
-  Metric.increment(
-    Metric.taggedWithLabels(metric, Object.entries(tags).map(([key, value]) => MetricLabel.make(key, value)))
-  )
-
-const measure = (event: Told): Effect.Effect<void> => {
+const measure = (event: Told, counters: Metrics.Counters) => {
   switch (event._tag) {
     case "Opened":
-      return Effect.all([
-        count(Metrics.attempts, { outcome: "opened" }),
-        Metric.update(Metrics.openDuration, inSeconds(event.took)),
-        Option.match(event.outage, {
-          onNone: () => Effect.void,
-          onSome: (outage) => Metric.update(Metrics.outageDuration, inSeconds(outage))
-        })
-      ], { discard: true })
+      counters.opened(event.took, event.outage)
+      return
     case "AttemptFailed":
-      return count(Metrics.attempts, { "outcome": "failed", "error.type": event.cause._tag })
+      counters.failed(event.cause._tag)
+      return
     case "Lost":
-      return Effect.all([
-        Metric.update(Metrics.duration, inSeconds(event.openFor)),
-        count(Metrics.closes, {
-          "error.type": event.cause._tag,
-          "websocket.close.code": event.cause._tag === "ConnectionClosed" ? String(event.cause.code) : "none"
-        })
-      ], { discard: true })
+      counters.lost(event.openFor, event.cause._tag, event.cause._tag === "ConnectionClosed" ? event.cause.code : undefined)
+      return
     case "Waiting":
-      return Metric.update(Metrics.reconnectDelay, inSeconds(event.delay))
-    default:
-      return Effect.void
+      counters.waits(event.delay)
   }
 }
 
@@ -114,19 +95,20 @@ export const make = (server: () => Server.Server): Journal => {
         count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
       })
   })
+  let unwritten: Array<Line> = []
+  const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
   return {
-    record: (event) =>
-      Effect.suspend(() => {
-        events.unsafeOfferAll([event])
-        const { facts, level, text } = toLine(event)
-        const { address, port } = server()
-        return Effect.zipRight(
-          Effect.logWithLevel(level, text).pipe(
-            Effect.annotateLogs({ ...facts, server: Server.show({ address, port }) })
-          ),
-          Effect.tagMetrics(measure(event), { "server.address": address, "server.port": String(port) })
-        )
-      }),
+    record: (event) => {
+      events.unsafeOfferAll([event])
+      measure(event, Metrics.forServer(server()))
+      const { facts, level, text } = toLine(event)
+      unwritten.push({ level, text, facts: { ...facts, server: Server.show(server()) } })
+    },
+    writeLog: Effect.suspend(() => {
+      const lines = unwritten
+      unwritten = []
+      return Effect.forEach(lines, write, { discard: true })
+    }).pipe(Effect.uninterruptible),
     unsafeGap: (event) => {
       events.unsafeOfferAll([event])
     },

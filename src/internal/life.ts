@@ -20,9 +20,11 @@ import { within } from "./within.ts"
 export interface Hooks {
   readonly onServer: (server: Server.Server) => void
   /** The handshake is done; from here on messages are delivered. */
-  readonly onOpened: (socket: Socket) => Effect.Effect<void>
-  /** Runs when a socket that was opened goes away, however it does. */
-  readonly onClosed: Effect.Effect<void>
+  readonly onOpened: (socket: Socket) => void
+  /** A socket that was opened has gone away, however it did. */
+  readonly onClosed: () => void
+  /** Runs whenever something is on its way and there is time: the dial, the first messages. */
+  readonly meanwhile: Effect.Effect<void>
   readonly onMessages: (count: number) => void
   readonly onPong: (roundTrip: Duration.Duration) => Effect.Effect<void>
 }
@@ -34,31 +36,46 @@ export interface Ended {
   readonly messages: number
 }
 
-const withinOpenTimeout = ({ openTimeout }: Settings) =>
+// How far a life has come.
+interface Course {
+  socket: Socket | undefined
+  openedAt: number | undefined
+  messages: number
+  /** Its scope is closed. */
+  over: boolean
+}
+
+const withinOpenTimeout = ({ openTimeout }: Pick<Settings, "openTimeout">) =>
   within(openTimeout, () => new ConnectionTimeout({ phase: "open", after: openTimeout }))
 
+const urlOf = ({ openTimeout, url }: Settings) =>
+  Effect.isEffect(url)
+    ? url.pipe(
+      Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: Cause.squash(cause) }))),
+      withinOpenTimeout({ openTimeout })
+    )
+    : Effect.succeed(url)
+
 const dial = (transport: Transport, gate: DialGate, settings: Settings, attempt: number, hooks: Hooks) =>
-  settings.url.pipe(
-    Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: Cause.squash(cause) }))),
-    withinOpenTimeout(settings),
-    Effect.map((url) => Redacted.isRedacted(url) ? url : Redacted.make(url)),
-    Effect.flatMap((url) => {
-      const server = Server.fromUrl(url)
-      hooks.onServer(server)
-      return transport.dial({ ...settings.dial, url }).pipe(
-        withinOpenTimeout(settings),
-        gate.through(Server.show(server)),
-        Effect.withSpan("websocket.connect", {
-          kind: "client",
-          attributes: {
-            "websocket.attempt": attempt,
-            "server.address": server.address,
-            "server.port": server.port
-          }
-        })
-      )
-    })
-  )
+  Effect.flatMap(urlOf(settings), (given) => {
+    const url = Redacted.isRedacted(given) ? given : Redacted.make(given)
+    const server = Server.fromUrl(url)
+    hooks.onServer(server)
+    return transport.dial({ ...settings.dial, url }).pipe(
+      withinOpenTimeout(settings),
+      gate.through(Server.show(server)),
+      Effect.withSpan("websocket.connect", {
+        kind: "client",
+        // It would show this line, and costs more than all the rest of the span.
+        captureStackTrace: false,
+        attributes: {
+          "websocket.attempt": attempt,
+          "server.address": server.address,
+          "server.port": server.port
+        }
+      })
+    )
+  })
 
 export const run = Effect.fnUntraced(function*(options: {
   readonly transport: Transport
@@ -72,18 +89,16 @@ export const run = Effect.fnUntraced(function*(options: {
 }) {
   const { end, gate, hooks, inbox, settings, transport } = options
   const clock = yield* Effect.clock
-  let socket: Socket | undefined
-  let openedAt: number | undefined
-  let messages = 0
+  const course: Course = { socket: undefined, openedAt: undefined, messages: 0, over: false }
 
+  // None of what lives in a life succeeds for good.
   const orEnd = <A, R>(effect: Effect.Effect<A, AttemptError, R>) =>
     Effect.catchAllCause(effect, (cause) => Deferred.failCause(end, cause))
 
-  // None of these succeeds for good, nor outlives the scope.
-  const beside = <R>(effect: Effect.Effect<unknown, AttemptError, R>) => Effect.forkScoped(orEnd(effect))
+  const beside = (effect: Effect.Effect<never, AttemptError>) => Effect.fork(orEnd(effect))
 
   const live = Effect.gen(function*() {
-    const dialled = socket = yield* dial(transport, gate, settings, options.attempt, hooks)
+    const socket = course.socket = yield* dial(transport, gate, settings, options.attempt, hooks)
     const activity: Liveness.Activity = {
       lastRead: clock.unsafeCurrentTimeMillis(),
       suspendedAt: undefined,
@@ -99,7 +114,7 @@ export const run = Effect.fnUntraced(function*(options: {
     })
 
     const deliver = (batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> => {
-      messages += batch.length
+      course.messages += batch.length
       hooks.onMessages(batch.length)
       const left = inbox.unsafeOfferAll(batch)
       if (left === 0) return complained || inbox.lost() === lostBefore ? Effect.void : complain
@@ -111,21 +126,20 @@ export const run = Effect.fnUntraced(function*(options: {
       })
     }
 
-    const open = Effect.suspend(() => {
-      openedAt = clock.unsafeCurrentTimeMillis()
-      return Effect.addFinalizer(() => hooks.onClosed)
-    }).pipe(
-      Effect.zipRight(hooks.onOpened(dialled)),
-      Effect.uninterruptible
-    )
+    const open = Effect.sync(() => {
+      course.openedAt = clock.unsafeCurrentTimeMillis()
+      hooks.onOpened(socket)
+    })
 
     // What is held back for a handshake, as long as there is one.
     let early: Early.Early | undefined
     const { onOpen } = settings
-    if (onOpen === undefined) yield* open
-    else {
+    if (onOpen === undefined) {
+      yield* open
+      yield* hooks.meanwhile
+    } else {
       const held = early = Early.make(settings.inbox.capacity)
-      yield* Effect.suspend(() => onOpen({ protocol: dialled.protocol, send: dialled.send, receive: held.receive })).pipe(
+      const handshake = Effect.suspend(() => onOpen({ protocol: socket.protocol, send: socket.send, receive: held.receive })).pipe(
         Effect.catchAllCause((cause) => Effect.fail(new OnOpenFailed({ cause: Cause.squash(cause) }))),
         withinOpenTimeout(settings),
         Effect.zipRight(open),
@@ -133,8 +147,10 @@ export const run = Effect.fnUntraced(function*(options: {
         Effect.tap(() => {
           early = undefined
         }),
-        beside
+        Effect.zipRight(hooks.meanwhile)
       )
+      // It must not open what is being closed.
+      yield* Effect.forkScoped(orEnd(handshake))
     }
 
     if (Duration.isFinite(settings.messageTimeout)) {
@@ -143,7 +159,7 @@ export const run = Effect.fnUntraced(function*(options: {
     if (transport.capabilities.ping && Duration.isFinite(settings.pingInterval) && Duration.isFinite(settings.pongTimeout)) {
       yield* beside(Liveness.pings({
         activity,
-        ping: dialled.ping,
+        ping: socket.ping,
         interval: settings.pingInterval,
         timeout: settings.pongTimeout,
         onPong: hooks.onPong
@@ -153,7 +169,7 @@ export const run = Effect.fnUntraced(function*(options: {
     // The handshake gets its turn to look at each batch. Later ones need not give way to anybody, as `Effect.forever`
     // would: the next pull waits for the socket.
     const shown = ({ room }: Early.Early) => Effect.zipRight(room, Effect.yieldNow())
-    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(dialled.pull, (batch) => {
+    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(socket.pull, (batch) => {
       activity.lastRead = clock.unsafeCurrentTimeMillis()
       return Effect.zipRight(early?.unsafeHold(batch) === true ? shown(early) : deliver(batch), readOn)
     })
@@ -161,21 +177,28 @@ export const run = Effect.fnUntraced(function*(options: {
     return yield* Effect.tapError(readOn, () => early?.finish ?? Effect.void)
   })
 
+  const closed = Effect.sync(() => {
+    course.over = true
+    if (course.openedAt !== undefined) hooks.onClosed()
+  })
   // In a fibre of its own, whose end this one only waits for. A scope that is closed by a long-lived fibre hands it the
   // fibre references of whoever added the finalizers: effect 3.22 keeps a history of those, so a loop of scopes in one
   // fibre grows with every turn (4 KiB and some time each).
-  const life = yield* Effect.fork(orEnd(Effect.scoped(live)))
+  const life = yield* Effect.fork(orEnd(Effect.ensuring(Effect.scoped(live), closed)))
+  // It takes a turn to start, and another to dial.
+  yield* Effect.zipRight(Effect.yieldNow(), Effect.yieldNow())
+  yield* hooks.meanwhile
   const error = yield* Effect.flip(Deferred.await(end))
   // A peer that is not there cannot answer a close frame.
-  if (error._tag === "ConnectionTimeout" && error.phase !== "open" && socket !== undefined) yield* socket.terminate
-  yield* Fiber.interrupt(life)
+  if (error._tag === "ConnectionTimeout" && error.phase !== "open" && course.socket !== undefined) yield* course.socket.terminate
+  if (!course.over) yield* Fiber.interrupt(life)
 
   const now = yield* Clock.currentTimeMillis
   const ended: Ended = {
     error,
-    opened: openedAt !== undefined,
-    openFor: Duration.millis(openedAt === undefined ? 0 : now - openedAt),
-    messages
+    opened: course.openedAt !== undefined,
+    openFor: Duration.millis(course.openedAt === undefined ? 0 : now - course.openedAt),
+    messages: course.messages
   }
   return ended
 })

@@ -1,7 +1,7 @@
 // The options of a connection, checked and with their defaults.
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import type { Handshake, Options } from "../Connection.ts"
@@ -12,7 +12,7 @@ import type { Overflow } from "./broadcast.ts"
 import { invalid, shown } from "./reconnectSettings.ts"
 
 export interface Settings {
-  readonly url: Effect.Effect<string | Redacted.Redacted, unknown>
+  readonly url: Options["url"]
   readonly dial: Omit<DialRequest, "url">
   readonly reconnect: ReconnectPolicy.ReconnectPolicy
   readonly openTimeout: Duration.Duration
@@ -50,9 +50,8 @@ export const defaultMessageTimeout = Duration.seconds(30)
 // The defaults stand in Connection.Options, where users read them.
 export const resolve = (options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
-    const url = options.url
     return {
-      url: Effect.isEffect(url) ? url : Effect.succeed(url),
+      url: options.url,
       dial: {
         protocols: options.protocols ?? [],
         headers: Object.fromEntries(

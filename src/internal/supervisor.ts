@@ -66,7 +66,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   const disconnected = ConnectionState.Disconnected({ since: now() })
   const machine = Machine.make(disconnected)
   const journal = Journal.make(() => server)
-  const { record } = journal
+  const { record, writeLog } = journal
   const lock = Effect.unsafeMakeSemaphore(1)
 
   let counters = Metrics.forServer(server)
@@ -92,7 +92,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     let connecting = first
     let lost: { readonly at: number; readonly cause: Frame.GapCause } | undefined
     for (;;) {
-      yield* record(ConnectionEvent.Dialling({ at: connecting.since, attempt: connecting.attempt }))
+      record(ConnectionEvent.Dialling({ at: connecting.since, attempt: connecting.attempt }))
       const end = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
       const reached: { state: State<"Connecting"> | State<"Connected"> } = { state: connecting }
       const dialled = connecting
@@ -109,39 +109,38 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
             server = dialledServer
             counters = Metrics.forServer(server)
           },
-          onOpened: (socket) =>
-            Effect.suspend(() => {
-              const at = now()
-              epoch++
-              const before = lost
-              lost = undefined
-              const outageLasted = Option.map(Option.fromNullable(before), (lost) => Duration.millis(at - lost.at))
-              run.socket = socket
-              run.interrupt = end
-              reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
-              return Effect.all([
-                counters.open(1),
-                epoch === 1 ? unableToPing(transport, settings) : Effect.void,
-                record(ConnectionEvent.Opened({
-                  at,
-                  epoch,
-                  attempt: dialled.attempt,
-                  protocol: socket.protocol,
-                  took: Duration.millis(at - dialled.since),
-                  outage: outageLasted
-                })),
-                Effect.sync(() => {
-                  if (before === undefined) return
-                  const downtime = Duration.millis(at - before.at)
-                  run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))
-                })
-              ], { discard: true })
-            }),
-          onClosed: Effect.suspend(() => counters.open(-1)),
+          onOpened: (socket) => {
+            const at = now()
+            epoch++
+            const before = lost
+            lost = undefined
+            const outageLasted = Option.map(Option.fromNullable(before), (lost) => Duration.millis(at - lost.at))
+            run.socket = socket
+            run.interrupt = end
+            reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
+            record(ConnectionEvent.Opened({
+              at,
+              epoch,
+              attempt: dialled.attempt,
+              protocol: socket.protocol,
+              took: Duration.millis(at - dialled.since),
+              outage: outageLasted
+            }))
+            if (before === undefined) return
+            const downtime = Duration.millis(at - before.at)
+            run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))
+          },
+          onClosed: () => {
+            counters.gone()
+          },
+          meanwhile: writeLog,
           onMessages: (count) => {
             counters.received(count)
           },
-          onPong: (roundTrip) => counters.pong(roundTrip)
+          onPong: (roundTrip) =>
+            Effect.sync(() => {
+              counters.pong(roundTrip)
+            })
         }
       })
       run.socket = undefined
@@ -152,7 +151,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       const proven = outage.settle(ended)
       if (ended.opened) {
         lost = { at, cause: error }
-        yield* record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, ...ended }))
+        record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, ...ended }))
       }
 
       let waiting: State<"Reconnecting">
@@ -164,12 +163,13 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         )
       } else {
         if (!ended.opened) {
-          yield* record(ConnectionEvent.AttemptFailed({ at, attempt: dialled.attempt, cause: error }))
+          record(ConnectionEvent.AttemptFailed({ at, attempt: dialled.attempt, cause: error }))
         }
         const decision = yield* outage.decide(error)
         if (decision._tag === "GivenUp") {
           machine.go(reached.state, ConnectionState.Failed({ since: at, error: decision.error }))
-          yield* record(ConnectionEvent.Failed({ at, ...decision }))
+          record(ConnectionEvent.Failed({ at, ...decision }))
+          yield* writeLog
           run.inbox.end(Exit.fail(decision.error))
           return
         }
@@ -178,8 +178,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
           reached.state,
           ConnectionState.Reconnecting({ since: at, attempt: decision.attempt, nextDialAt: until, cause: error })
         )
-        yield* record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
+        record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
         if (until > at) {
+          yield* writeLog
           run.interrupt = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
           yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
           run.interrupt = undefined
@@ -218,6 +219,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       return run
     })
 
+  yield* unableToPing(transport, settings)
   let run = yield* start(disconnected)
 
   // Ends the run, wherever it is, and returns when its socket is gone.
@@ -233,7 +235,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       Effect.zipRight(Effect.suspend(() => {
         const state = machine.current()
         if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now() }))
-        return record(ConnectionEvent.Closed({ at: now() }))
+        record(ConnectionEvent.Closed({ at: now() }))
+        return writeLog
       })),
       Effect.zipRight(Effect.sync(() => {
         run.inbox.end(Exit.void)
@@ -299,7 +302,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         // It may have been given up in the meantime: then that is how it ended.
         if (last._tag === "Disconnected" || last._tag === "Failed" || last._tag === "Closed") return
         machine.go(last, ConnectionState.Disconnected({ since: now() }))
-        yield* record(ConnectionEvent.Disconnected({ at: now() }))
+        record(ConnectionEvent.Disconnected({ at: now() }))
+        yield* writeLog
         run.inbox.end(Exit.void)
       })
     })),

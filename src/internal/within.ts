@@ -1,8 +1,14 @@
 // A deadline. `Effect.timeoutFail` will not do: when it runs in one branch of a concurrent `Effect.all` and another
-// branch fails, effect 3.22 does not end it before its own time is up.
+// branch fails, effect 3.22 does not end it before its own time is up. Nor does it wait for a timer that is not needed
+// any more, as `Effect.raceFirst` would.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 
 export const within = <E2>(duration: Duration.Duration, onTimeout: () => E2) =>
 <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
-  Effect.raceFirst(effect, Effect.interruptible(Effect.zipRight(Effect.sleep(duration), Effect.failSync(onTimeout))))
+  Effect.raceWith(effect, Effect.interruptible(Effect.sleep(duration)), {
+    onSelfDone: (exit, timer) => Effect.zipRight(Fiber.interruptAsFork(timer, FiberId.none), exit),
+    onOtherDone: (_, late) => Effect.zipRight(Fiber.interrupt(late), Effect.failSync(onTimeout))
+  })

@@ -47,7 +47,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))",
     "void downtime"
   ),
-  mutation("connections are not counted", "internal/supervisor.ts", "              epoch++\n", ""),
+  mutation("connections are not counted", "internal/supervisor.ts", "            epoch++\n", ""),
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/life.ts",
@@ -57,7 +57,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a dead peer is said goodbye to",
     "internal/life.ts",
-    "yield* socket.terminate",
+    "yield* course.socket.terminate",
     "yield* Effect.void"
   ),
   mutation(
