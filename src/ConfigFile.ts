@@ -3,20 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
-const Settings = Schema.parseJson(Schema.Record({
-  key: Schema.String,
-  value: Schema.Union(Schema.String, Schema.Number, Schema.Boolean)
-}))
+// Only when there is a file: they bring along much that nobody else needs.
+const modules = Effect.promise(() => Promise.all([import("@effect/platform/FileSystem"), import("effect/Schema")]))
 
 const unusable = (path: string, problem: string, cause: unknown) =>
   ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}: ${String(cause)}`)
@@ -25,7 +22,12 @@ const prefix = "websocket_"
 
 const load = (path: string) =>
   Effect.gen(function*() {
-    const fs = yield* FileSystem.FileSystem
+    const [{ FileSystem }, Schema] = yield* modules
+    const Settings = Schema.parseJson(Schema.Record({
+      key: Schema.String,
+      value: Schema.Union(Schema.String, Schema.Number, Schema.Boolean)
+    }))
+    const fs = yield* FileSystem
     const text = yield* Effect.mapError(
       fs.readFileString(path),
       (error) => unusable(path, "which cannot be read", error.message)

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as PlatformSocket from "@effect/platform/Socket"
+import type * as PlatformSocket from "@effect/platform/Socket"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -165,8 +165,12 @@ export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<T
  */
 export const layerWebSocketConstructor: Layer.Layer<Transport, never, PlatformSocket.WebSocketConstructor> = Layer.effect(
   Transport,
-  Effect.map(PlatformSocket.WebSocketConstructor, (construct): Transport => ({
-    capabilities: { ping: false, pause: false, terminate: false, handshake: false, headers: false },
-    dial: dialWith(construct)
-  }))
+  // Only here: it brings along much that nobody else needs.
+  Effect.promise(() => import("@effect/platform/Socket")).pipe(
+    Effect.flatMap(({ WebSocketConstructor }) => WebSocketConstructor),
+    Effect.map((construct): Transport => ({
+      capabilities: { ping: false, pause: false, terminate: false, handshake: false, headers: false },
+      dial: dialWith(construct)
+    }))
+  )
 )

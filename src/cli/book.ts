@@ -1,24 +1,12 @@
 // `holdfast book`: shows the top of an order book, whenever it is known to be right.
-import * as Args from "@effect/cli/Args"
 import type * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import type { Level } from "../binance/OrderBook.ts"
-import { common, json } from "./options.ts"
+import type { bookConfig } from "./options.ts"
 import { run, write } from "./program.ts"
-
-export const bookConfig = {
-  symbol: Args.text({ name: "symbol" }).pipe(Args.withDescription("Such as btcusdt.")),
-  levels: Options.integer("levels").pipe(
-    Options.withDescription("How many levels of each side to show. Default: 10."),
-    Options.withDefault(10)
-  ),
-  json,
-  ...common
-}
 
 const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padStart(18)}`
 

@@ -1,4 +1,5 @@
-// What the commands can be told.
+// What the program and its commands can be told.
+import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
@@ -12,11 +13,11 @@ const parseDuration = (text: string): Option.Option<Duration.Duration> => {
   return unit === undefined ? Duration.decodeUnknown(text) : Duration.decodeUnknown(`${short?.[1] ?? ""} ${unit}`)
 }
 
-export const duration = (name: string) =>
+const duration = (name: string) =>
   Options.text(name).pipe(Options.filterMap(parseDuration, `--${name} must be a duration, such as 20s, 5m or 1h`))
 
-/** What every command can be told. */
-export const common = {
+// What every command can be told.
+const common = {
   duration: duration("for").pipe(
     Options.withDescription("How long to run, such as 20s, 5m or 1h. Without it: until Ctrl-C."),
     Options.optional
@@ -31,4 +32,55 @@ export const common = {
   )
 }
 
-export const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON object a line."))
+const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON object a line."))
+
+/** What the program can be told when it is given no command. */
+export const defaultConfig = {
+  streams: Options.text("stream").pipe(
+    Options.withAlias("s"),
+    Options.withDescription("A stream to watch, such as btcusdt@trade; may be given more than once."),
+    Options.repeated
+  ),
+  json,
+  ...common
+}
+
+export const watchConfig = {
+  streams: Args.text({ name: "stream" }).pipe(
+    Args.withDescription("A stream to watch, such as btcusdt@trade."),
+    Args.repeated
+  ),
+  json,
+  ...common
+}
+
+export const bookConfig = {
+  symbol: Args.text({ name: "symbol" }).pipe(Args.withDescription("Such as btcusdt.")),
+  levels: Options.integer("levels").pipe(
+    Options.withDescription("How many levels of each side to show. Default: 10."),
+    Options.withDefault(10)
+  ),
+  json,
+  ...common
+}
+
+export const recordConfig = {
+  streams: Args.text({ name: "stream" }).pipe(
+    Args.withDescription("A stream to record, such as btcusdt@trade."),
+    Args.atLeast(1)
+  ),
+  out: Options.file("out").pipe(
+    Options.withAlias("o"),
+    Options.withDescription("The file to write to, one JSON object a line. What is there is gone on from.")
+  ),
+  rotateSize: Options.integer("rotate-size").pipe(
+    Options.withDescription("Begin a new file beyond so many MiB. Default: 256."),
+    Options.withDefault(256)
+  ),
+  rotateEvery: duration("rotate-every").pipe(
+    Options.withDescription("Begin a new file after so long. Default: 1h."),
+    Options.withDefault(Duration.hours(1))
+  ),
+  json,
+  ...common
+}

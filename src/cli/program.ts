@@ -1,4 +1,5 @@
 // What every command does: find the venue, make the feed, show what happens, stop when it is time, sum up.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as BinanceFeed from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
+import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import * as Place from "./Place.ts"
 import * as Summary from "./Summary.ts"
@@ -74,4 +76,4 @@ export const run = <E, R>(
       onNone: () => running,
       onSome: (time) => Effect.raceFirst(running, Effect.sleep(time))
     })
-  }).pipe(Effect.scoped)
+  }).pipe(Effect.scoped, Effect.provide([NodeTransport.layer, FetchHttpClient.layer]))

@@ -1,0 +1,81 @@
+// The commands, and how the program starts and ends. What a command needs is loaded when it runs: loading it all would
+// take `--help` twice as long.
+import * as Command from "@effect/cli/Command"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as ConfigError from "effect/ConfigError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as ConfigFile from "../ConfigFile.ts"
+import { bookConfig, defaultConfig, recordConfig, watchConfig } from "./options.ts"
+import { oneOf } from "./settings.ts"
+
+// Logs go to standard error, so that what is printed stays what was asked for. The view itself tells people what the
+// log would; LOG_LEVEL brings the log back.
+const levels = new Map(LogLevel.allLevels.map((level) => [level.label.toLowerCase(), level]))
+
+const logging = Layer.unwrapEffect(
+  Effect.map(
+    oneOf("LOG_LEVEL", levels, LogLevel.None),
+    (level) =>
+      Layer.merge(
+        Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)),
+        Logger.minimumLogLevel(level)
+      )
+  )
+)
+
+const load = Effect.promise
+const watching = load(() => import("./watch.ts"))
+
+const command = Command.make("holdfast", defaultConfig, (args) => Effect.flatMap(watching, ({ watch }) => watch(args))).pipe(
+  Command.withDescription(
+    "Market data through connections that heal themselves, with what they missed put back in its place. TRADING_MODE " +
+      "says from where: demo (an exchange in this process, which breaks the connection every few seconds), paper " +
+      "(Binance's testnet) or live. Without a command, it watches."
+  ),
+  Command.withSubcommands([
+    Command.make("watch", watchConfig, (args) => Effect.flatMap(watching, ({ watchCommand }) => watchCommand(args))).pipe(
+      Command.withDescription("Shows market events as they come.")
+    ),
+    Command.make("book", bookConfig, (args) => Effect.flatMap(load(() => import("./book.ts")), ({ book }) => book(args))).pipe(
+      Command.withDescription("Shows the top of an order book once a second.")
+    ),
+    Command.make("record", recordConfig, (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))).pipe(
+      Command.withDescription("Writes market events to a file, and goes on where it had stopped.")
+    )
+  ]),
+  Command.provide(() => Layer.provideMerge(logging, ConfigFile.layer))
+)
+
+// A ConfigError may hold several: each is a sentence of its own.
+const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or"
+    ? [...sentences(error.left), ...sentences(error.right)]
+    : [`${error.message}.`]
+
+const explain = (cause: Cause.Cause<unknown>) => {
+  if (Cause.isInterruptedOnly(cause)) return Effect.void
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  // @effect/cli has already said what was wrong with the command line.
+  if (ValidationError.isValidationError(failure)) return Effect.void
+  if (ConfigError.isConfigError(failure)) return Effect.forEach(sentences(failure), (text) => Console.error(text))
+  return Console.error(failure instanceof Error ? failure.message : Cause.pretty(cause))
+}
+
+// Whoever reads us may stop at any time, as `head` does: that is the end, and no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1)
+})
+
+Command.run(command, { name: "Holdfast", version: "0.1.0" })(process.argv).pipe(
+  Effect.tapErrorCause(explain),
+  Effect.provide(NodeContext.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)

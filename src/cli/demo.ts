@@ -1,0 +1,35 @@
+// The exchange in this process, which breaks the connection every few seconds.
+import * as Effect from "effect/Effect"
+import * as Venue from "../binance/Venue.ts"
+import * as Exchange from "../exchange/Exchange.ts"
+import * as Fault from "../exchange/Fault.ts"
+import type { Place } from "./Place.ts"
+
+// Each life is long enough to be proven before it ends, and each ends in another way.
+const demoFaults: ReadonlyArray<Fault.Scripted> = [
+  [Fault.Reset()],
+  [Fault.Malformed(), Fault.RefuseUpgrades({ times: 1, status: 503, retryAfter: "2" }), Fault.Drop()],
+  [Fault.Close({ code: 1001, reason: "going away" })],
+  [Fault.Silence()],
+  [Fault.Restart({ downtime: "2 seconds" })],
+  [Fault.Vanish()],
+  [Fault.Shutdown({ notice: "500 millis" })],
+  [Fault.Violation()],
+  [Fault.Oversize({ bytes: 100_000 })]
+].flatMap((faults) => faults.map((fault, i) => ({ after: i === 0 ? "7 seconds" : 0, fault })))
+
+export const demo = Effect.gen(function*() {
+  const exchange = yield* Exchange.make({ tradesPerSecond: 8 })
+  yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
+  const place: Place = {
+    venue: Venue.make({ name: "demo", ws: exchange.wsUrl, rest: exchange.restUrl }),
+    // A demonstration does not want to wait half a minute for a silence to be noticed.
+    connection: {
+      messageTimeout: "3 seconds",
+      pingInterval: "1 second",
+      pongTimeout: "2 seconds",
+      maxMessageBytes: 64 * 1024
+    }
+  }
+  return place
+})
