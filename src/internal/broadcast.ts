@@ -3,12 +3,12 @@
 // It holds what some reader has not read yet; with no reader at all, everything, so that the first one misses nothing.
 // A new reader starts at the oldest item still held. What does not fit is handled by the overflow policy, and what is
 // lost by it is folded into a marker item that takes the place of the lost ones.
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
+import type { Cursor, Source } from "./reading.ts"
+import { merge } from "./reading.ts"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
 
@@ -36,20 +36,6 @@ interface Reader<A> {
   before: A | undefined
   /** Called when there may be something new for it. */
   readonly wake: () => void
-}
-
-/** A reader's place. */
-export interface Cursor<A, E> {
-  /** What came since the last time. */
-  readonly drain: () => ReadonlyArray<A>
-  /** How the broadcast has ended, if it has: what came before that is still drained. */
-  readonly ended: () => Exit.Exit<void, E> | undefined
-  readonly close: () => void
-}
-
-/** Where places can be taken. `wake` is called when there may be something new. */
-export interface Source<A, E> {
-  open(wake: () => void): Cursor<A, E>
 }
 
 // A class, and not closures, since there are several for each connection and each stream: what a closure costs in memory,
@@ -324,114 +310,3 @@ export class Broadcast<A, E = never> implements Source<A, E> {
 }
 
 export const make = <A, E = never>(options: Options<A>): Broadcast<A, E> => new Broadcast<A, E>(options)
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Reading several
-
-interface Place<A, E> {
-  readonly cursor: Cursor<A, E>
-  isReady: boolean
-}
-
-interface Places<A, E> {
-  /** What came since the last time, from all of them. */
-  readonly take: () => ReadonlyArray<A>
-  /** How it ended, when everything before has been taken. */
-  readonly ended: () => Exit.Exit<void, E> | undefined
-  readonly arrived: Effect.Effect<void>
-  readonly close: () => void
-}
-
-const openAll = <A, E>(sources: ReadonlyArray<Source<A, E>>): Places<A, E> => {
-  let ready: Array<Place<A, E>> = []
-  let running = sources.length
-  let ended: Exit.Exit<void, E> | undefined = running === 0 ? Exit.void : undefined
-  let resume: ((arrived: Effect.Effect<void>) => void) | undefined
-
-  const show = (place: Place<A, E>) => {
-    if (place.isReady) return
-    place.isReady = true
-    ready.push(place)
-  }
-  const places = sources.map((source) => {
-    const place: Place<A, E> = {
-      isReady: false,
-      cursor: source.open(() => {
-        show(place)
-        const waiting = resume
-        resume = undefined
-        waiting?.(Effect.void)
-      })
-    }
-    return place
-  })
-  places.forEach(show)
-
-  return {
-    take: () => {
-      const visited = ready
-      ready = []
-      let all: ReadonlyArray<A> | undefined
-      let joined: Array<A> | undefined
-      for (const place of visited) {
-        place.isReady = false
-        const batch = place.cursor.drain()
-        if (batch.length > 0) {
-          // Mostly there is but one: it is taken as it is.
-          if (all === undefined) {
-            all = batch
-          } else {
-            joined ??= [...all]
-            all = joined
-            for (const item of batch) joined.push(item)
-          }
-        }
-        const end = place.cursor.ended()
-        if (end === undefined) continue
-        if (batch.length > 0) show(place)
-        else if (Exit.isFailure(end) || --running === 0) ended ??= end
-      }
-      return all ?? []
-    },
-    ended: () => ended,
-    // There is nothing to clean up: what wakes nobody does no harm. Something may have come since it was looked.
-    arrived: Effect.async<void>((waiting) => {
-      if (ready.length > 0) waiting(Effect.void)
-      else resume = waiting
-    }),
-    close: () => {
-      for (const { cursor } of places) cursor.close()
-    }
-  }
-}
-
-const read = <A, E, B>(
-  { arrived, ended, take }: Places<A, E>,
-  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
-): Stream.Stream<B, E> => {
-  // Nothing when it has ended.
-  const next: Effect.Effect<ReadonlyArray<A> | undefined, E> = Effect.suspend(() => {
-    const batch = take()
-    if (batch.length > 0) return Effect.succeed(batch)
-    const end = ended()
-    return end === undefined ? Effect.zipRight(arrived, next) : Effect.as(end, undefined)
-  })
-  const rest: Channel.Channel<Chunk.Chunk<B>, unknown, E> = Channel.flatMap(Channel.fromEffect(next), (batch) =>
-    batch === undefined
-      ? Channel.void
-      : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(select(batch))), () => rest))
-  return Stream.fromChannel(rest)
-}
-
-/**
- * All that several broadcasts hold, each in its own order: whoever reads it is woken once for what came at once, and
- * not once for each. It fails with the first of them to fail, and ends with the last.
- */
-export const merge = <A, E, B>(
-  sources: ReadonlyArray<Source<A, E>>,
-  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
-): Stream.Stream<B, E> =>
-  Effect.acquireRelease(
-    Effect.sync(() => openAll(sources)),
-    ({ close }) => Effect.sync(close)
-  ).pipe(Effect.map((places) => read(places, select)), Stream.unwrapScoped)

@@ -19,6 +19,7 @@ import * as Broadcast from "./broadcast.ts"
 import type { Follow, Hub } from "./followers.ts"
 import * as Followers from "./followers.ts"
 import * as Pool from "./pool.ts"
+import * as Reading from "./reading.ts"
 import { resolve } from "./settings.ts"
 
 type EventOf<Decoder> = Decoder extends (stream: string) => MarketEvent.Decode<infer A> ? A : never
@@ -32,7 +33,7 @@ interface Key {
 /** What is read of one pipeline, which runs for as long as the scope lives. */
 type Source<A extends MarketEvent.MarketEvent> = (
   key: Key
-) => Effect.Effect<Broadcast.Source<A | MarketEvent.Gap, SessionError>, never, Scope.Scope>
+) => Effect.Effect<Reading.Source<A | MarketEvent.Gap, SessionError>, never, Scope.Scope>
 
 const each = (names: Several) => typeof names === "string" ? [names] : names
 
@@ -162,7 +163,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     }))
     return Stream.unwrapScoped(Effect.map(
       Effect.forEach(keys.values(), (key) => sourceOf(key.stream)(key)),
-      (hubs) => Broadcast.merge(hubs, identity)
+      (hubs) => Reading.merge(hubs, identity)
     ))
   }
 
