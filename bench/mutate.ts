@@ -1,6 +1,6 @@
 // Do the invariants bite? `npm run mutate`: puts one deliberate bug at a time into a copy of the sources, runs the
 // simulation against it, and, where that finds nothing, the tests of its package.
-import { execFile } from "node:child_process"
+import { spawn } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -19,7 +19,7 @@ const { values } = parseArgs({
 })
 
 const tests = ["Connection", "DialGate", "Liveness", "ReconnectPolicy", "Session", "binance/OrderBook", "binance/venues"].map((name) => `test/${name}.test.ts`)
-const longest = 10 * 60_000
+const longest = 5 * 60_000
 
 const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))
 for (const name of ["src", "test", "bench", "package.json", "tsconfig.json", "vitest.config.ts"]) {
@@ -27,38 +27,68 @@ for (const name of ["src", "test", "bench", "package.json", "tsconfig.json", "vi
 }
 symlinkSync(join(process.cwd(), "node_modules"), join(root, "node_modules"))
 
+// A bug may make a process spin, deaf to a polite signal, or leave workers behind: each command leads a group of its own,
+// of which nothing outlives it, nor us.
+const groups = new Set<number>()
+const killGroup = (pid: number) => {
+  try {
+    process.kill(-pid, "SIGKILL")
+  } catch {
+    // All of it has ended.
+  }
+}
+process.on("exit", () => {
+  groups.forEach(killGroup)
+  rmSync(root, { recursive: true, force: true })
+})
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1))
+
 const succeeds = (script: string, args: ReadonlyArray<string>) =>
-  new Promise<{ readonly ok: boolean; readonly output: string }>((resolve) => {
-    execFile(process.execPath, [script, ...args], { cwd: root, timeout: longest, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-      resolve({ ok: error === null, output: `${stderr}\n${stdout}` })
+  new Promise<{ readonly ok: boolean; readonly output: string }>((resolve, reject) => {
+    const child = spawn(process.execPath, [script, ...args], { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] })
+    const { pid } = child
+    if (pid !== undefined) groups.add(pid)
+    let output = ""
+    for (const stream of [child.stderr, child.stdout]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text
+      })
+    }
+    const end = () => {
+      if (pid !== undefined) killGroup(pid)
+    }
+    const timer = setTimeout(end, longest)
+    child.once("error", reject)
+    child.once("exit", end)
+    child.once("close", (code) => {
+      clearTimeout(timer)
+      if (pid !== undefined) groups.delete(pid)
+      resolve({ ok: code === 0, output })
     })
   })
 
 const simulate = () =>
   succeeds("node_modules/tsx/dist/cli.mjs", ["bench/simulate.ts", "--runs", values.runs, "--seed", values.seed, "--found", "--no-shrink"])
-const test = () => succeeds("node_modules/vitest/vitest.mjs", ["run", ...tests])
+const test = () => succeeds("node_modules/vitest/vitest.mjs", ["run", "--bail", "1", ...tests])
 
 const results: Array<{ readonly what: string; readonly file: string; readonly by: string; readonly because: string }> = []
 
-const because = (output: string) => output.split("\n").find((line) => /^[a-z]+, at \d+ ms: /.test(line)) ?? ""
+const because = (output: string) =>
+  output.split("\n").find((line) => /^[a-z]+, at \d+ ms: /.test(line)) ?? "it did not come to its end"
 
-try {
-  const sound = await simulate()
-  if (!sound.ok) throw new Error(`The simulation finds something without any bug of ours:\n${sound.output}`)
-  for (const { file, from, to, what } of mutations) {
-    if (!values.only.some((part) => `${what} ${file}`.includes(part))) continue
-    const path = join(root, "src", file)
-    const source = readFileSync(path, "utf8")
-    if (source.split(from).length !== 2) throw new Error(`"${from}" does not stand in ${file} exactly once`)
-    writeFileSync(path, source.replace(from, () => to))
-    const simulated = await simulate()
-    const by = !simulated.ok ? "simulation" : (await test()).ok ? "nobody" : "tests"
-    writeFileSync(path, source)
-    results.push({ what, file, by, because: because(simulated.output) })
-    process.stderr.write(`${by.padEnd(12)} ${what} (${file})${by === "simulation" ? `: ${because(simulated.output)}` : ""}\n`)
-  }
-} finally {
-  rmSync(root, { recursive: true, force: true })
+const sound = await simulate()
+if (!sound.ok) throw new Error(`The simulation finds something without any bug of ours:\n${sound.output}`)
+for (const { file, from, to, what } of mutations) {
+  if (!values.only.some((part) => `${what} ${file}`.includes(part))) continue
+  const path = join(root, "src", file)
+  const source = readFileSync(path, "utf8")
+  if (source.split(from).length !== 2) throw new Error(`"${from}" does not stand in ${file} exactly once`)
+  writeFileSync(path, source.replace(from, () => to))
+  const simulated = await simulate()
+  const by = !simulated.ok ? "simulation" : (await test()).ok ? "nobody" : "tests"
+  writeFileSync(path, source)
+  results.push({ what, file, by, because: by === "simulation" ? because(simulated.output) : "" })
+  process.stderr.write(`${by.padEnd(12)} ${what} (${file})${by === "simulation" ? `: ${because(simulated.output)}` : ""}\n`)
 }
 
 const count = (by: string) => results.filter((result) => result.by === by).length

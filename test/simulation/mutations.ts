@@ -74,6 +74,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     `if (method === "unsubscribe") {\n          for (const topic of topics) on.topics.delete(topic)`,
     `if (method === "unsubscribe") {`
   ),
+  mutation(
+    "a refused unsubscription is taken for made",
+    "internal/subscriptions.ts",
+    `if (method !== "subscribe") return\n        for (const topic of topics) on.topics.delete(topic)`,
+    `for (const topic of topics) on.topics.delete(topic)\n        if (method !== "subscribe") return`
+  ),
   mutation("requests are not paced", "internal/subscriptions.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
     "what was not answered is not asked again",
