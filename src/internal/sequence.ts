@@ -86,7 +86,7 @@ export const make = <A>(options: Options<A>): Follower<A> => {
       if (Either.isLeft(fetched)) return yield* onHole({ from: last + 1, to, cause: fetched.left })
       const page = fetched.right
       const first = page[0]
-      if (first !== undefined && idOf(first) > last) {
+      if (first !== undefined && idOf(first) > last + 1) {
         const end = Math.min(idOf(first) - 1, to)
         yield* onHole({ from: last + 1, to: end, cause: new HistoryPruned() })
         last = end

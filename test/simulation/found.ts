@@ -222,5 +222,36 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "history that is kept from the very event that is missing was a hole with nothing in it",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "aggTrade", symbol: "BTCUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 0, action: { do: "restart", downtime: 7350 } },
+          { after: 13933, action: { do: "reset", on: "all" } },
+          { after: 2352, action: { do: "prune", keep: 80 } },
+          { after: 2355, action: { do: "reset", on: "all" } },
+          { after: 0, action: { do: "restDown", lasts: 26524, fault: { how: "slow", by: 4971 } } },
+          { after: 9824, action: { do: "malformed", on: "all" } },
+          { after: 36, action: { do: "shutdown", notice: 0 } }
+        ]
+      }
+    }
   }
 ]

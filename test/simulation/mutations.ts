@@ -95,6 +95,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "onHole({ from: last + 1, to, cause: fetched.left })",
     "onHole({ from: last, to, cause: fetched.left })"
   ),
+  mutation("a hole may have nothing in it", "internal/sequence.ts", "idOf(first) > last + 1", "idOf(first) > last"),
   mutation("a lagging REST interface is not waited for", "internal/sequence.ts", "if (asked === patience)", "if (asked === 0)"),
   mutation("an old candle passes", "internal/candles.ts", "if (t < next) continue", "if (t < next - 1_000) continue"),
   mutation("the last candle is taken for closed", "internal/candles.ts", "i === page.length - 1", "i === page.length"),
