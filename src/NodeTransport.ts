@@ -183,15 +183,21 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
     ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, 1000, ""))
 
   const opened = Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
-    ws.once("open", () => {
-      resume(Effect.void)
-    })
-    ws.once("unexpected-response", (_, response) => {
-      resume(rejection(response))
-    })
-    ws.once("error", (error) => {
-      resume(new DialFailed({ code: codeOf(error, "ERR_HANDSHAKE"), reason: error.message }))
-    })
+    const settle = (outcome: Effect.Effect<void, DialFailed | HandshakeRejected>) => {
+      // What is left listening would keep all of the dial in memory.
+      ws.off("open", open).off("unexpected-response", refused).off("error", failed)
+      resume(outcome)
+    }
+    const open = () => {
+      settle(Effect.void)
+    }
+    const refused = (_: unknown, response: IncomingMessage) => {
+      settle(rejection(response))
+    }
+    const failed = (error: Error) => {
+      settle(new DialFailed({ code: codeOf(error, "ERR_HANDSHAKE"), reason: error.message }))
+    }
+    ws.on("open", open).on("unexpected-response", refused).on("error", failed)
   })
   yield* opened
 

@@ -11,7 +11,8 @@ export interface Machine {
     from: From,
     to: To
   ) => To
-  readonly changes: Stream.Stream<ConnectionState.ConnectionState>
+  /** Made for whoever reads it: a stream is 2 KiB, and few connections are looked at. */
+  readonly changes: () => Stream.Stream<ConnectionState.ConnectionState>
   readonly end: (exit: Exit.Exit<void>) => void
 }
 
@@ -36,7 +37,7 @@ export const make = (initial: ConnectionState.ConnectionState): Machine => {
       states.unsafeOfferAll([to])
       return to
     },
-    changes: states.streamFrom(() => state),
+    changes: () => states.streamFrom(() => state),
     end: (exit) => {
       states.end(exit)
     }

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import type { Attempt, AttemptError, ConnectionError } from "../ConnectionError.ts"
@@ -62,9 +63,10 @@ const signature = (error: AttemptError): string => {
 }
 
 export const make = (policy: ReconnectPolicy.ReconnectPolicy, classify: Classify): Outage => {
-  const schedule = ReconnectPolicy.schedule(policy)
   const isProven = ReconnectPolicy.isProven(policy)
-  let step: unknown = schedule.initial
+  // Made for the first failure: a connection that has none needs no schedule.
+  let schedule: Schedule.Schedule<ReconnectPolicy.Loss, ReconnectPolicy.Loss> | undefined
+  let step: unknown
   let last: Life = { opened: false, openFor: Duration.zero, messages: 0 }
   let attempt = 0
   let since: number | undefined
@@ -74,7 +76,7 @@ export const make = (policy: ReconnectPolicy.ReconnectPolicy, classify: Classify
   const settle = (life: Life) => {
     last = life
     if (!isProven({ ...life, floor: Option.none() })) return false
-    step = schedule.initial
+    step = schedule?.initial
     attempt = 0
     since = undefined
     history = []
@@ -97,6 +99,10 @@ export const make = (policy: ReconnectPolicy.ReconnectPolicy, classify: Classify
     if (failureClass._tag === "Fatal") return giveUp("fatal")
     if (failureClass._tag === "Limited" && count > failureClass.tries) return giveUp("limited")
 
+    if (schedule === undefined) {
+      schedule = ReconnectPolicy.schedule(policy)
+      step = schedule.initial
+    }
     const stepped = yield* schedule.step(now, {
       opened: last.opened,
       openFor: last.openFor,

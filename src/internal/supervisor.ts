@@ -249,14 +249,16 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
 
   const notConnected = Effect.suspend(() => new NotConnected({ state: machine.current()._tag }))
 
-  const awaitOpen: Effect.Effect<void, ConnectionError | NotConnectedError> = machine.changes.pipe(
-    Stream.filter(({ _tag }) => _tag !== "Connecting" && _tag !== "Reconnecting"),
-    Stream.runHead,
-    Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
-      if (Option.isNone(settled)) return notConnected
-      if (settled.value._tag === "Connected") return Effect.void
-      return settled.value._tag === "Failed" ? settled.value.error : notConnected
-    })
+  const awaitOpen = Effect.suspend(() =>
+    machine.changes().pipe(
+      Stream.filter(({ _tag }) => _tag !== "Connecting" && _tag !== "Reconnecting"),
+      Stream.runHead,
+      Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
+        if (Option.isNone(settled)) return notConnected
+        if (settled.value._tag === "Connected") return Effect.void
+        return settled.value._tag === "Failed" ? settled.value.error : notConnected
+      })
+    )
   )
 
   const openSocket: Effect.Effect<Socket, NotConnectedError> = Effect.suspend(() =>
@@ -274,7 +276,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     frames: Stream.suspend(() => run.inbox.streamOf((entries) => entries.map(Inbox.toFrame))),
     events: journal.events,
     state: Effect.sync(machine.current),
-    changes: machine.changes,
+    changes: Stream.suspend(machine.changes),
     awaitOpen,
     send: (message, options) =>
       Effect.suspend(() => {
