@@ -22,9 +22,13 @@ export const make = (options: {
   readonly onGap: (gap: Frame.Gap) => void
   readonly onDropped: (count: number) => void
 }): Inbox => {
-  const cause = new InboxOverflow({ capacity: options.capacity })
+  // Not made before it is needed: the stack of an error keeps what made it in memory.
+  let overflow: InboxOverflow | undefined
   const dropped = (count: number): Frame.Gap =>
-    Frame.Gap({ epoch: options.epoch(), cause, downtime: Duration.zero, dropped: count })
+    {
+    overflow ??= new InboxOverflow({ capacity: options.capacity })
+    return Frame.Gap({ epoch: options.epoch(), cause: overflow, downtime: Duration.zero, dropped: count })
+  }
 
   const asGap = (entries: ReadonlyArray<Entry>): Frame.Gap => {
     const gaps: Array<Frame.Gap> = []
