@@ -231,6 +231,29 @@ describe("a session", () => {
     }))
   })
 
+  it.scoped("takes back what was not answered, and is not wanted any more: it may be on the wire", () => {
+    let silent = 1
+    const deaf = answer((message) => silent-- > 0 ? [] : [`ok ${parts(message)[1] ?? ""}`])
+    return run([open(deaf)], Effect.gen(function*() {
+      const session = yield* make()
+      const { fiber } = yield* collect(session, "a")
+      yield* Fiber.interrupt(fiber)
+      yield* session.subscribe("b").pipe(Effect.fork)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "unsub 2 a", "sub 3 b"])
+    }))
+  })
+
+  it.scoped("asks again for what is wanted again before it was taken back", () =>
+    run([open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.subscribe("a")
+      yield* session.unsubscribe("a")
+      yield* session.subscribe("a")
+      assert.deepStrictEqual((yield* session.subscriptions).map(({ status }) => status), ["acknowledged"])
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a"])
+    })))
+
   it.scoped("takes back again what was refused to be taken back, and on a fresh connection after three times", () => {
     const refusing = (times: number) => {
       let refusals = times

@@ -22,11 +22,14 @@ import type { Entry } from "./wanted.ts"
 import * as Wanted from "./wanted.ts"
 
 // What ends with a connection: what was asked for on it, and how fast it may be asked.
-interface Wire {
+interface Wire<A> {
   readonly epoch: number
   readonly since: number
-  /** Asked for, and not taken back. */
-  readonly topics: Set<string>
+  /**
+   * Asked for, and not taken back for certain, each with the entry it was asked for. Without one it is to be asked for
+   * again, if it is wanted: whether it is on the wire is not known, or it is silent.
+   */
+  readonly topics: Map<string, Entry<A> | undefined>
   /** Requests to be made as they are, before any other: the halves of one that was refused. */
   readonly halves: Array<ReadonlyArray<string>>
   /** Venues count the requests of a connection: a new one begins at none. */
@@ -60,7 +63,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const answerTimeout = Duration.decode(options.answerTimeout ?? "5 seconds")
   const fiberId = yield* Effect.fiberId
 
-  let wire: Wire | undefined
+  let wire: Wire<A> | undefined
   // The latest connection whose wire is over.
   let spent = 0
   let outstanding: { readonly id: number; readonly answer: Deferred.Deferred<Answer> } | undefined
@@ -119,7 +122,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     wire = {
       epoch,
       since: now(),
-      topics: new Set(),
+      topics: new Map(),
       halves: [],
       pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
       over: Deferred.unsafeMake(fiberId)
@@ -130,7 +133,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   }
 
-  const endWire = (ending: Wire) => {
+  const endWire = (ending: Wire<A>) => {
     spent = Math.max(spent, ending.epoch)
     Deferred.unsafeDone(ending.over, Exit.void)
     if (wire === ending) wire = undefined
@@ -196,12 +199,13 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     write: (id) => protocol[method](topics, id)
   })
 
-  const nextRequest = ({ halves, topics }: Wire): Request | undefined => {
-    const half = halves.shift()?.filter((topic) => wanted.has(topic) && !topics.has(topic))
+  const nextRequest = ({ halves, topics }: Wire<A>): Request | undefined => {
+    const isMissing = (topic: string) => wanted.has(topic) && topics.get(topic) !== wanted.get(topic)
+    const half = halves.shift()?.filter(isMissing)
     if (half !== undefined && half.length > 0) return request("subscribe", half)
-    const superfluous = [...topics].filter((topic) => !wanted.has(topic))
+    const superfluous = [...topics.keys()].filter((topic) => !wanted.has(topic))
     if (superfluous.length > 0) return request("unsubscribe", superfluous.slice(0, protocol.maxBatch))
-    const missing = [...wanted.keys()].filter((topic) => !topics.has(topic))
+    const missing = [...wanted.keys()].filter(isMissing)
     if (missing.length > 0) return request("subscribe", missing.slice(0, protocol.maxBatch))
     return protocol.probe !== undefined && isQuiet() && !isOverdue() ? { method: "probe", topics: [], write: protocol.probe } : undefined
   }
@@ -217,14 +221,14 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   }
 
-  const perform = Effect.fnUntraced(function*(on: Wire, { method, topics, write }: Request) {
+  const perform = Effect.fnUntraced(function*(on: Wire<A>, { method, topics, write }: Request) {
     yield* Effect.raceFirst(on.pace.take(1), Deferred.await(on.over))
     if (wire !== on) return
     const id = nextId++
     const answer = yield* Deferred.make<Answer>()
     outstanding = { id, answer }
     if (method === "subscribe") {
-      for (const topic of topics) on.topics.add(topic)
+      for (const topic of topics) on.topics.set(topic, wanted.get(topic))
       became(topics, "requested", now())
       record(SessionEvent.Requested({ at: now(), topics }))
     }
@@ -260,7 +264,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         record(SessionEvent.Acknowledged({ at, topics }))
         for (const topic of topics) {
           const entry = wanted.get(topic)
-          if (entry !== undefined) Deferred.unsafeDone(entry.acknowledged, Exit.void)
+          if (entry === undefined) continue
+          on.topics.set(topic, entry)
+          Deferred.unsafeDone(entry.acknowledged, Exit.void)
         }
         return
       case "Refused": {
@@ -282,8 +288,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         return
       }
       case "Unanswered":
-        // What was not taken back for certain is still there, and is taken back again.
-        if (method === "subscribe") for (const topic of topics) on.topics.delete(topic)
+        // Whether it was done is not known: what is wanted is asked for again, and all else taken back.
+        for (const topic of topics) on.topics.set(topic, undefined)
         if (method !== "probe") record(SessionEvent.Unanswered({ at, topics }))
         return
       case "Lost":
@@ -330,9 +336,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     wanted: registry,
     now,
     record,
-    isAsked: (topic) => wire?.topics.has(topic) === true,
+    isAsked: (topic) => wire?.topics.get(topic) !== undefined,
     askAgain: (topic) => {
-      wire?.topics.delete(topic)
+      wire?.topics.set(topic, undefined)
     },
     onChange: () => {
       dirty.unsafeOpen()

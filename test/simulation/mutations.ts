@@ -67,7 +67,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return"
   ),
   mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
-  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "topics: new Set(),", "topics: new Set(epoch > 1 ? wanted.keys() : []),"),
+  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? wanted : []),"),
   mutation(
     "what was unsubscribed stays on the wire",
     "internal/subscriptions.ts",
@@ -84,7 +84,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what was not answered is not asked again",
     "internal/subscriptions.ts",
-    `if (method === "subscribe") for (const topic of topics) on.topics.delete(topic)`,
+    "for (const topic of topics) on.topics.set(topic, undefined)",
     ""
   ),
   mutation("duplicates pass", "internal/sequence.ts", "if (id < next) continue", "if (id < next - 1) continue"),
