@@ -251,7 +251,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor, slot.topics))
         return yield* Effect.gen(function*() {
-          const renewed = proven._tag === "Right" && slots.has(slot)
+          // Proven or not, it is better than one that was given up meanwhile.
+          const renewed = slots.has(slot) && (proven._tag === "Right" || !(yield* isAlive(slot)))
           const spare = renewed ? slot.member : successor
           if (renewed) slot.member = successor
           else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
@@ -302,6 +303,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       for (const slot of [...slots]) {
         if (slot.path !== path || slot.line !== line) continue
         if (!(yield* isAlive(slot))) {
+          // What is to take its place carries its topics on.
+          if (slot.renewing) continue
           slots.delete(slot)
           yield* close(slot.member)
         } else if (slot.topics.size < options.topicsPerConnection) {
@@ -335,8 +338,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         yield* lock.withPermits(1)(attachAll(into.member, from.topics))
         const proven = yield* Effect.either(proof(into.member, from.topics))
         yield* Effect.gen(function*() {
+          const stays = (proven._tag === "Left" || !slots.has(into)) && (yield* isAlive(from))
           for (const topic of [...from.topics]) {
-            if (proven._tag === "Left" || !slots.has(into)) {
+            if (stays) {
               yield* detach(into.member, topic)
               continue
             }

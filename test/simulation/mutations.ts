@@ -121,6 +121,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "Effect.either(proof(successor, slot.topics))",
     "Effect.either(successor.session.connection.awaitOpen)"
   ),
+  mutation("a connection that is given up takes its successor along", "internal/pool.ts", "          if (slot.renewing) continue\n", ""),
   mutation("a rolling window is half as long", "internal/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
   mutation(
     "the gate forgets Retry-After",
