@@ -283,5 +283,34 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a connection was given up, and its successor was closed, since it had not proven itself in time",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "trade", symbol: "ETHUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 0, action: { do: "dials", times: 6, fault: { how: "hang" } } },
+          { after: 20, action: { do: "shutdown", notice: 61 } },
+          { after: 60, action: { do: "close", on: "all", code: 1003 } },
+          { after: 26000, action: { do: "reset", on: "all" } }
+        ]
+      }
+    }
   }
 ]

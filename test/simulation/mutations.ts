@@ -122,6 +122,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     "Effect.either(successor.session.connection.awaitOpen)"
   ),
   mutation("a connection that is given up takes its successor along", "internal/pool.ts", "          if (slot.renewing) continue\n", ""),
+  mutation(
+    "a connection that was given up is kept for one that has proven nothing",
+    "internal/pool.ts",
+    `proven._tag === "Right" || !(yield* isAlive(slot))`,
+    `proven._tag === "Right"`
+  ),
   mutation("a rolling window is half as long", "internal/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
   mutation(
     "the gate forgets Retry-After",
