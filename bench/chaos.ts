@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schedule from "effect/Schedule"
 import { parseArgs } from "node:util"
+import { getHeapCodeStatistics } from "node:v8"
 import * as Chaos from "../test/utils/chaos.ts"
 import { collectGarbage } from "../test/utils/garbage.ts"
 import { leastSquares } from "../test/utils/leastSquares.ts"
@@ -39,11 +40,12 @@ const faults = Number(values.faults ?? (Option.isSome(soak) ? Infinity : 1_000))
 // ---------------------------------------------------------------------------------------------------------------------
 // What it costs
 
-
 interface Sample {
   readonly hours: number
   readonly rss: number
   readonly heap: number
+  /** Of the heap, what V8 has compiled. It compiles what is called often, for hours. */
+  readonly code: number
   readonly fibres: number
   readonly handles: number
 }
@@ -69,10 +71,12 @@ const watchPeak = Effect.sync(() => {
 const sample = Effect.sync(() => {
   collectGarbage()
   const { heapUsed, rss } = process.memoryUsage()
+  const { bytecode_and_metadata_size: bytecode, code_and_metadata_size: machineCode } = getHeapCodeStatistics()
   samples.push({
     hours: (performance.now() - began) / 3_600_000,
     rss: megabytes(rss),
     heap: megabytes(heapUsed),
+    code: megabytes(machineCode + bytecode),
     fibres: fibres(),
     handles: process.getActiveResourcesInfo().length
   })
@@ -140,6 +144,8 @@ const summarize = (report: Chaos.Report) => {
           samples: samples.length,
           rssMiB: growth(({ rss }) => rss),
           heapMiB: growth(({ heap }) => heap),
+          compiledMiB: growth(({ code }) => code),
+          heapLessCompiledMiB: growth(({ code, heap }) => heap - code),
           fibres: growth(({ fibres }) => fibres),
           handles: growth(({ handles }) => handles)
         }

@@ -114,8 +114,10 @@ export interface Options {
   readonly instruments?: ReadonlyArray<Instrument> | undefined
   /** Trades a second in each market, on average. Default: 4. */
   readonly tradesPerSecond?: number | undefined
-  /** How many trades and candles are kept in each market. Default: 100,000. */
+  /** How many trades are kept in each market. Default: 100,000. */
   readonly history?: number | undefined
+  /** How many closed candles of each interval are kept in each market. Default: as many as trades. */
+  readonly candles?: number | undefined
   /** How often clients are pinged. Default: 20 seconds (Binance docs). */
   readonly pingInterval?: Duration.DurationInput | undefined
   /** How long a client may leave pings unanswered before it is dropped. Default: 1 minute (Binance docs). */

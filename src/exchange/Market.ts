@@ -144,8 +144,10 @@ export interface Options {
   readonly start: number
   /** Trades a second, on average. Default: 4. */
   readonly tradesPerSecond?: number | undefined
-  /** How many trades and candles are kept. Default: 100,000. */
+  /** How many trades are kept. Default: 100,000. */
   readonly history?: number | undefined
+  /** How many closed candles of each interval are kept. Default: as many as trades. */
+  readonly candles?: number | undefined
 }
 
 /**
@@ -177,6 +179,7 @@ export const make = (options: Options): Market => {
   const { instrument, seed } = options
   const random = new PCGRandom(seed, instrument.price)
   const history = options.history ?? 100_000
+  const candlesKept = options.candles ?? history
   const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (slotMillis / 1_000)
   let now = Math.floor(options.start / slotMillis) * slotMillis
 
@@ -197,7 +200,7 @@ export const make = (options: Options): Market => {
     Candles.intervals.map((interval) => [interval, Candles.begin(interval, now, instrument.price)])
   )
   const closedCandles = new Map(
-    Candles.intervals.map((interval) => [interval, History.make<Candles.Candle>(history, ({ start }) => start)])
+    Candles.intervals.map((interval) => [interval, History.make<Candles.Candle>(candlesKept, ({ start }) => start)])
   )
   let statistics = Candles.begin("1d", now, instrument.price)
   let lastQuantity = 0

@@ -67,6 +67,8 @@ interface Slot<A> {
   /** What is to take the member's place, while it proves itself. */
   successor: Member<A> | undefined
   renewing: boolean
+  /** Room that newcomers may not have: that of the topics which are about to move here, or all, where they move away. */
+  spokenFor: number
 }
 
 interface Topic<A> {
@@ -287,7 +289,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       const holder: { slot: Slot<A> | undefined } = { slot: undefined }
       const member = yield* openFor({ path, line }, () => holder.slot)
-      const slot: Slot<A> = { path, line, topics: new Set(), member, successor: undefined, renewing: false }
+      const slot: Slot<A> = { path, line, topics: new Set(), member, successor: undefined, renewing: false, spokenFor: 0 }
       holder.slot = slot
       slots.add(slot)
       return slot
@@ -307,7 +309,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           if (slot.renewing) continue
           slots.delete(slot)
           yield* close(slot.member)
-        } else if (slot.topics.size < options.topicsPerConnection) {
+        } else if (slot.topics.size + slot.spokenFor < options.topicsPerConnection) {
           found ??= slot
         }
       }
@@ -324,18 +326,29 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.member)
     }).pipe(lock.withPermits(1))
 
-  // Two half-empty connections are one too many: the smaller one's topics move to the other, and prove themselves there
-  // before they are left.
-  const consolidate = (path: string, line: number) =>
+  // Under the lock: what is placed meanwhile would be more than there is room for.
+  const pairUp = (path: string, line: number) =>
     Effect.gen(function*() {
       const [from, into] = [...slots]
         .filter((slot) => slot.path === path && slot.line === line && !slot.renewing && slot.topics.size > 0)
         .sort((a, b) => a.topics.size - b.topics.size)
-      if (from === undefined || into === undefined) return
-      if (from.topics.size + into.topics.size > options.topicsPerConnection * roomy) return
+      if (from === undefined || into === undefined) return undefined
+      if (from.topics.size + into.topics.size > options.topicsPerConnection * roomy) return undefined
       from.renewing = into.renewing = true
+      from.spokenFor = options.topicsPerConnection
+      into.spokenFor = from.topics.size
+      yield* attachAll(into.member, from.topics)
+      return { from, into }
+    }).pipe(lock.withPermits(1))
+
+  // Two half-empty connections are one too many: the smaller one's topics move to the other, and prove themselves there
+  // before they are left.
+  const consolidate = (path: string, line: number) =>
+    Effect.gen(function*() {
+      const pair = yield* pairUp(path, line)
+      if (pair === undefined) return
+      const { from, into } = pair
       yield* Effect.gen(function*() {
-        yield* lock.withPermits(1)(attachAll(into.member, from.topics))
         const proven = yield* Effect.either(proof(into.member, from.topics))
         yield* Effect.gen(function*() {
           const stays = (proven._tag === "Left" || !slots.has(into)) && (yield* isAlive(from))
@@ -344,7 +357,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
               yield* detach(into.member, topic)
               continue
             }
-            // What was wanted in the meantime comes along.
+            // What was refused since then has another chance.
             yield* attach(into.member, topic)
             from.topics.delete(topic)
             into.topics.add(topic)
@@ -358,6 +371,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         yield* closeWhenEmpty(from)
       }).pipe(Effect.ensuring(Effect.sync(() => {
         from.renewing = into.renewing = false
+        from.spokenFor = into.spokenFor = 0
       })))
     })
 

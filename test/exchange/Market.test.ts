@@ -157,6 +157,15 @@ describe("a market", () => {
     market.advance(600_000)
     assert.isAtMost(market.trades.all().length, 150)
     assert.isAtLeast(market.trades.all().length, 100)
+    assert.isAtLeast(market.candles("1s").all().length, 100)
+  })
+
+  it("forgets candles sooner than trades, when it is told to", () => {
+    const market = Market.make({ instrument: btc, seed: 1, start: 0, tradesPerSecond: 20, history: 1_000, candles: 60 })
+    market.advance(600_000)
+    assert.isAtLeast(market.trades.all().length, 1_000)
+    assert.isAtMost(market.candles("1s").all().length, 90)
+    assert.deepStrictEqual(market.candles("1s").last(60).map(({ start }) => start / 1_000), Array.from({ length: 60 }, (_, i) => 540 + i))
   })
 })
 

@@ -312,5 +312,43 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "newcomers got the room of those that were moving there from another connection, and a venue's limit was passed",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 4,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "kline_1s", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "aggTrade", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "miniTicker", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "kline_1s", symbol: "ETHUSDT", dawdles: 0 },
+          { kind: "trade", symbol: "ETHUSDT", dawdles: 0 },
+          { kind: "aggTrade", symbol: "ETHUSDT", dawdles: 0 },
+          { kind: "miniTicker", symbol: "ETHUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 3000, action: { do: "stop", reader: 2 } },
+          { after: 0, action: { do: "stop", reader: 3 } },
+          { after: 0, action: { do: "stop", reader: 5 } },
+          { after: 0, action: { do: "stop", reader: 6 } },
+          { after: 0, action: { do: "stop", reader: 7 } },
+          { after: 5100, action: { do: "start", reader: 2, resume: false } },
+          { after: 0, action: { do: "start", reader: 3, resume: false } }
+        ]
+      }
+    }
   }
 ]

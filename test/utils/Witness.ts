@@ -33,7 +33,7 @@ export const make = (): Witness => {
   let next = 0
   // What was skipped, so that what comes late is told from what comes twice. More than so many are not kept apart.
   let skipped: Array<readonly [from: number, to: number]> = []
-  const skippedAtMost = 1_000
+  const skippedAtMost = 200
   const counts = { received: 0, lost: 0, repeated: 0, outOfOrder: 0, wrong: 0, gaps: 0, falseGaps: 0, declared: 0 }
 
   const skip = (from: number, to: number) => {

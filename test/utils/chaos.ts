@@ -341,8 +341,10 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       seed: options.seed,
       instruments,
       tradesPerSecond: options.tradesPerSecond ?? 50,
-      // Enough to judge by, and so little that it weighs nothing.
+      // Enough to judge by, and so little that it weighs nothing and is there in full after three minutes: what grows
+      // after that is not this.
       history: 2_000,
+      candles: 120,
       limits
     })
     const proxy = yield* FaultProxy.make(exchange.port, options.seed)
