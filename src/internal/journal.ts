@@ -21,7 +21,7 @@ export interface Journal {
   /** Writes to the log what was recorded and is not in it yet. It takes its time: best when nothing waits for it. */
   readonly writeLog: Effect.Effect<void>
   readonly unsafeGap: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" }>) => void
-  readonly events: Stream.Stream<ConnectionEvent.ConnectionEvent>
+  readonly events: () => Stream.Stream<ConnectionEvent.ConnectionEvent>
   readonly end: (exit: Exit.Exit<void>) => void
 }
 
@@ -112,7 +112,7 @@ export const make = (server: () => Server.Server): Journal => {
     unsafeGap: (event) => {
       events.unsafeOfferAll([event])
     },
-    events: events.stream,
+    events: () => events.stream,
     end: (exit) => {
       events.end(exit)
     }

@@ -274,7 +274,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   const connection: Connection = {
     messages: Stream.suspend(() => run.inbox.streamOf(messagesOf)),
     frames: Stream.suspend(() => run.inbox.streamOf((entries) => entries.map(Inbox.toFrame))),
-    events: journal.events,
+    events: Stream.suspend(journal.events),
     state: Effect.sync(machine.current),
     changes: Stream.suspend(machine.changes),
     awaitOpen,
