@@ -3,6 +3,7 @@ import { subscribe as onChannel } from "node:diagnostics_channel"
 import { EventEmitter } from "node:events"
 import type { Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { WebSocket } from "ws"
 import type { Figures } from "../stats.ts"
 import type { Task } from "./child.ts"
 import { main } from "./child.ts"
@@ -75,29 +76,67 @@ const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Prom
 
 const atOnce = 200
 
-main({
-  "ws": async (task) => {
-    const { WebSocket } = await import("ws")
-    const dial = () =>
-      new Promise<InstanceType<typeof WebSocket>>((resolve, reject) => {
-        const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
-        ws.on("open", () => {
-          resolve(ws)
-        })
-        ws.on("message", () => undefined)
-        ws.on("close", () => undefined)
-        ws.on("error", reject)
+// A connection on `ws`, and whatever else one has to have.
+const byHand = (setUp: (ws: WebSocket) => void) => async (task: Task) => {
+  const dial = () =>
+    new Promise<WebSocket>((resolve, reject) => {
+      const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
+      ws.on("open", () => {
+        setUp(ws)
+        resolve(ws)
       })
-    const kept: Array<InstanceType<typeof WebSocket>> = []
-    return cost(task, async (count) => {
-      for (let opened = 0; opened < count; opened += atOnce) {
-        kept.push(...await Promise.all(Array.from({ length: Math.min(atOnce, count - opened) }, dial)))
-      }
-      return async () => {
-        for (const ws of kept.splice(0)) ws.terminate()
-        await sleep(100)
-      }
-    }, () => Promise.resolve(0))
+      ws.on("message", () => undefined)
+      ws.on("close", () => undefined)
+      ws.on("error", reject)
+    })
+  const kept: Array<WebSocket> = []
+  return cost(task, async (count) => {
+    for (let opened = 0; opened < count; opened += atOnce) {
+      kept.push(...await Promise.all(Array.from({ length: Math.min(atOnce, count - opened) }, dial)))
+    }
+    return async () => {
+      for (const ws of kept.splice(0)) ws.terminate()
+      await sleep(100)
+    }
+  }, () => Promise.resolve(0))
+}
+
+main({
+  "ws": byHand(() => undefined),
+  "ws, pings and deadlines by hand": byHand((ws) => {
+    let pong: NodeJS.Timeout | undefined
+    const silence = setTimeout(() => {
+      ws.terminate()
+    }, 600_000)
+    ws.on("message", () => silence.refresh())
+    const pings = setInterval(() => {
+      ws.ping()
+      pong = setTimeout(() => {
+        ws.terminate()
+      }, 10_000)
+    }, 20_000)
+    ws.on("pong", () => {
+      clearTimeout(pong)
+    })
+    ws.on("close", () => {
+      clearTimeout(silence)
+      clearInterval(pings)
+      clearTimeout(pong)
+    })
+  }),
+  // What reading as a stream costs by itself.
+  "ws, read as an Effect stream": async (task) => {
+    const [Effect, Stream] = await Promise.all([import("effect/Effect"), import("effect/Stream")])
+    return byHand((ws) => {
+      Effect.runFork(Stream.runDrain(Stream.asyncPush<Buffer>((emit) =>
+        Effect.sync(() => {
+          ws.on("message", (data: Buffer) => emit.single(data))
+          ws.on("close", () => {
+            emit.end()
+          })
+        })
+      )))
+    })(task)
   },
   "holdfast": async (task) => {
     const { Connection, Effect, Stream, platform } = await import("./holdfast.ts")
