@@ -244,6 +244,27 @@ describe("a session", () => {
     }))
   })
 
+  it.scoped("takes back what was refused when it was asked for again: it is still on the wire", () => {
+    const asked = new Set<string>()
+    const once = answer((message) => {
+      const [method, id = "", topic = ""] = parts(message)
+      const refused = method === "sub" && asked.has(topic)
+      asked.add(topic)
+      return [refused ? `no ${id} twice` : `ok ${id}`]
+    })
+    const flow = Array.from({ length: 30 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
+    return run([open(once, send("a: 1"), ...flow)], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ cadence: () => "2 seconds" }) })
+      const { fiber } = yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* TestClock.adjust("30 seconds")
+      const exit = yield* Fiber.join(fiber)
+      assert(Exit.isFailure(exit))
+      assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "SubscriptionRefused")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b", "sub 3 a", "unsub 4 a"])
+    }))
+  })
+
   it.scoped("asks again for what is wanted again before it was taken back", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()

@@ -227,6 +227,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     const id = nextId++
     const answer = yield* Deferred.make<Answer>()
     outstanding = { id, answer }
+    // Asked for before: refused or not, it may be on the wire.
+    const askedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
       for (const topic of topics) on.topics.set(topic, wanted.get(topic))
       became(topics, "requested", now())
@@ -272,7 +274,10 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       case "Refused": {
         // What is not released is still there, and is taken back again.
         if (method !== "subscribe") return
-        for (const topic of topics) on.topics.delete(topic)
+        for (const topic of topics) {
+          if (askedBefore.has(topic)) on.topics.set(topic, undefined)
+          else on.topics.delete(topic)
+        }
         const [topic = ""] = topics
         if (topics.length > 1) {
           // One of them is to blame: it is found by halves.

@@ -77,8 +77,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a refused unsubscription is taken for made",
     "internal/subscriptions.ts",
-    `if (method !== "subscribe") return\n        for (const topic of topics) on.topics.delete(topic)`,
-    `for (const topic of topics) on.topics.delete(topic)\n        if (method !== "subscribe") return`
+    `if (method !== "subscribe") return`,
+    `if (method !== "subscribe") {\n          for (const topic of topics) on.topics.delete(topic)\n          return\n        }`
+  ),
+  mutation(
+    "what was refused when it was asked for again is left on the wire",
+    "internal/subscriptions.ts",
+    "if (askedBefore.has(topic)) on.topics.set(topic, undefined)\n          else on.topics.delete(topic)",
+    "on.topics.delete(topic)"
   ),
   mutation("requests are not paced", "internal/subscriptions.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
@@ -120,6 +126,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     "internal/pool.ts",
     "Effect.either(proof(successor, slot.topics))",
     "Effect.either(successor.session.connection.awaitOpen)"
+  ),
+  mutation(
+    "newcomers get the room of those that are moving there",
+    "internal/pool.ts",
+    "slot.topics.size + slot.spokenFor <",
+    "slot.topics.size <"
   ),
   mutation("a connection that is given up takes its successor along", "internal/pool.ts", "          if (slot.renewing) continue\n", ""),
   mutation(
