@@ -53,6 +53,9 @@ export const make = <A>(options: Options<A>): Follower<A> => {
   let next = options.after === undefined ? undefined : options.after + 1
   // What came after a hole that is still open.
   const held = new Map<number, A>()
+  // What was fetched and came after the hole: while that was waited for, it may have slid out of the intake. To fetch it
+  // once more would take as long again, and so would every hole that leaves.
+  const beyond = new Map<number, A>()
 
   // Nearly always nothing is missing and nobody is slow: then nothing has to wait for a fibre.
   const passStraightOn = (events: ReadonlyArray<A>): boolean => {
@@ -85,6 +88,9 @@ export const make = <A>(options: Options<A>): Follower<A> => {
       const fetched = yield* Effect.either(options.fetch(last))
       if (Either.isLeft(fetched)) return yield* onHole({ from: last + 1, to, cause: fetched.left })
       const page = fetched.right
+      for (const event of page) {
+        if (idOf(event) > to) beyond.set(idOf(event), event)
+      }
       const first = page[0]
       if (first !== undefined && idOf(first) > last + 1) {
         const end = Math.min(idOf(first) - 1, to)
@@ -121,11 +127,23 @@ export const make = <A>(options: Options<A>): Follower<A> => {
       }
     }
 
+    const takeBeyond = (events: Array<A>) => {
+      for (;;) {
+        const event = next === undefined || held.size === 0 ? undefined : beyond.get(next)
+        if (next === undefined || event === undefined) return
+        events.push(event)
+        next++
+        takeHeld(events)
+      }
+    }
+
     for (;;) {
       const now = yield* Clock.currentTimeMillis
       const left = heldSince + Duration.toMillis(options.grace()) - now
-      if (held.size === 0) yield* intake.ready
-      else if (left > 0) yield* Effect.raceFirst(intake.ready, Effect.sleep(left))
+      if (beyond.size === 0) {
+        if (held.size === 0) yield* intake.ready
+        else if (left > 0) yield* Effect.raceFirst(intake.ready, Effect.sleep(left))
+      }
 
       const events: Array<A> = []
       for (const event of intake.drain().items) {
@@ -141,6 +159,8 @@ export const make = <A>(options: Options<A>): Follower<A> => {
           held.set(id, event)
         }
       }
+      takeBeyond(events)
+      beyond.clear()
       if (events.length > 0) yield* onEvents(events)
       if (held.size === 0 || next === undefined) continue
 

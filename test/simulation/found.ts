@@ -350,5 +350,38 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "while a hole was fetched more slid out of a small buffer, and so on: a stream was fetched for ever, and lagged behind",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 16,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 200,
+        bookLevels: 100,
+        readers: [
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "kline_1s", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "trade", symbol: "ETHUSDT", dawdles: 1 },
+          { kind: "aggTrade", symbol: "BTCUSDT", dawdles: 0 },
+          { kind: "book", symbol: "BTCUSDT", dawdles: 0 }
+        ],
+        steps: [
+          { after: 3950, action: { do: "restDown", lasts: 1000, fault: { how: "status", status: 500 } } },
+          { after: 22, action: { do: "restDown", lasts: 14199, fault: { how: "status", status: 418, retryAfter: 12 } } },
+          { after: 28, action: { do: "skip", on: "all", count: 34 } },
+          { after: 2056, action: { do: "restLags", by: 100, lasts: 1000 } },
+          { after: 114, action: { do: "stall", lasts: 500 } }
+        ]
+      }
+    }
   }
 ]
