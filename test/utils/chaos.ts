@@ -341,9 +341,9 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       seed: options.seed,
       instruments,
       tradesPerSecond: options.tradesPerSecond ?? 50,
-      // Enough to judge by, and so little that it weighs nothing and is there in full after three minutes: what grows
-      // after that is not this.
-      history: 2_000,
+      // Longer than a fault may take to heal, and so little that it is there in full after three minutes: what grows after
+      // that is not this.
+      history: 8_000,
       candles: 120,
       limits
     })
