@@ -375,7 +375,7 @@ export const found: ReadonlyArray<Found> = [
           { kind: "book", symbol: "BTCUSDT", dawdles: 0 }
         ],
         steps: [
-          { after: 3950, action: { do: "restDown", lasts: 1000, fault: { how: "status", status: 500 } } },
+          { after: 3950, action: { do: "restDown", lasts: 1000, fault: { how: "status", status: 500, retryAfter: undefined } } },
           { after: 22, action: { do: "restDown", lasts: 14199, fault: { how: "status", status: 418, retryAfter: 12 } } },
           { after: 28, action: { do: "skip", on: "all", count: 34 } },
           { after: 2056, action: { do: "restLags", by: 100, lasts: 1000 } },
