@@ -93,6 +93,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "for (const topic of topics) on.topics.set(topic, undefined)",
     ""
   ),
+  mutation("what was fetched beyond a hole is forgotten", "internal/sequence.ts", "beyond.set(idOf(event), event)", "void beyond"),
   mutation("duplicates pass", "internal/sequence.ts", "if (id < next) continue", "if (id < next - 1) continue"),
   mutation("repair begins one too late", "internal/sequence.ts", "options.fetch(last)", "options.fetch(last + 2)"),
   mutation(
