@@ -37,8 +37,14 @@ export type RestFault =
   | { readonly how: "slow"; readonly by: number }
   | { readonly how: "hang" | "garbage" | "reset" }
 
+/**
+ * How the next requests on sockets go: not heard, made without an answer, made and answered when nobody waits any more,
+ * refused without saying which, refused.
+ */
+export type AckFault = "lost" | "unanswered" | "late" | "refused" | "refusedWithId"
+
 export type ServerFault =
-  | { readonly do: "acks"; readonly how: "lost" | "refused" | "refusedWithId"; readonly times: number }
+  | { readonly do: "acks"; readonly how: AckFault; readonly times: number }
   | { readonly do: "shutdown"; readonly notice: number }
   | { readonly do: "restart"; readonly downtime: number }
   | { readonly do: "dials"; readonly times: number; readonly fault: DialFault }
@@ -224,7 +230,7 @@ const stall: fc.Arbitrary<LocalFault> = fc.record({ do: fc.constant("stall" as c
 const serverFault: fc.Arbitrary<ServerFault> = fc.oneof(
   fc.record({
     do: fc.constant("acks" as const),
-    how: fc.constantFrom("lost" as const, "refused" as const, "refusedWithId" as const),
+    how: fc.constantFrom<AckFault>("lost", "unanswered", "late", "refused", "refusedWithId"),
     times: fc.integer({ min: 1, max: 4 })
   }),
   fc.record({ do: fc.constant("shutdown" as const), notice: millis(0, 10_000) }),

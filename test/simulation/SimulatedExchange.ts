@@ -13,7 +13,7 @@ import { ControlMessage } from "holdfast/exchange"
 import * as Limits from "../../src/exchange/Limits.ts"
 import * as RestApi from "../../src/exchange/RestApi.ts"
 import * as Network from "./SimulatedNetwork.ts"
-import type { RestFault, ServerFault, SocketFault } from "./Plan.ts"
+import type { AckFault, RestFault, ServerFault, SocketFault } from "./Plan.ts"
 import * as Tape from "./Tape.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 import type { Report } from "./Violation.ts"
@@ -29,6 +29,8 @@ export interface SimulatedExchange extends Network.Network {
 
 const tick = 100
 const answerTakes = 30
+// Longer than a session waits for an answer.
+const lateAnswerTakes = 7_000
 const pingEvery = 20_000
 const minute = 60_000
 const hasCadence = /@(kline|miniTicker)/
@@ -57,7 +59,7 @@ export const make = (options: {
     streamsPerConnection: options.streamsPerConnection,
     weightPerMinute: options.weightPerMinute
   })
-  const acks: Array<"lost" | "refused" | "refusedWithId"> = []
+  const acks: Array<AckFault> = []
   const rest: Array<RestFault> = []
   let restDown: { readonly until: number; readonly fault: RestFault } | undefined
   let restLag = { by: 0, until: Number.NEGATIVE_INFINITY }
@@ -73,10 +75,8 @@ export const make = (options: {
   // -------------------------------------------------------------------------------------------------------------------
   // The sockets
 
-  const answer = (peer: Network.Peer, text: string): string | undefined => {
-    const how = acks.shift()
-    if (how === "lost") return undefined
-    return JSON.stringify(Either.match(ControlMessage.parse(text), {
+  const answer = (peer: Network.Peer, text: string, how: AckFault | undefined): string =>
+    JSON.stringify(Either.match(ControlMessage.parse(text), {
       onLeft: (refusal): object => refusal,
       onRight: (request) => {
         const { id } = request
@@ -96,7 +96,6 @@ export const make = (options: {
         return { result: null, id }
       }
     }))
-  }
 
   const network = Network.make({
     time,
@@ -121,8 +120,11 @@ export const make = (options: {
         time.after(pingEvery, ping)
       },
       onMessage: (peer, text) => {
-        const answered = answer(peer, text)
-        if (answered !== undefined) peer.say(answered)
+        const how = acks.shift()
+        if (how === "lost") return
+        const answered = answer(peer, text, how)
+        if (how === "late") time.after(lateAnswerTakes, () => peer.say(answered))
+        else if (how !== "unanswered") peer.say(answered)
       }
     }
   })
