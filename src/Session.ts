@@ -108,8 +108,8 @@ export interface Protocol<A, N = never> {
   readonly parse: (message: Message) => Incoming<A, N>
   /**
    * Reads messages that came at once, for protocols that can do so for less: gives what `parse` gives for each, in their
-   * order. The data of a topic goes to `hear`, as much of it as follows each other; all else to `take`. Default: `parse`
-   * for each.
+   * order. The data of a topic goes to `hear`, as much of it as follows each other; all else to `take`. What turns out to
+   * be invalid only when the data is read may go to `hear` as well. Default: `parse` for each.
    */
   readonly parseAll?:
     | ((

@@ -9,7 +9,9 @@ import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Combined from "../internal/combined.ts"
 import { excerpt } from "../internal/excerpt.ts"
+import * as Shape from "../internal/shape.ts"
 import * as Validator from "../internal/validator.ts"
 import type { Message } from "../Transport.ts"
 import * as Payloads from "./Payloads.ts"
@@ -251,9 +253,12 @@ const last = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^
  */
 export interface Decode<A extends MarketEvent> {
   (data: unknown, receivedAt: number): Either.Either<ReadonlyArray<A>, InvalidFrame>
-  /** The events of many messages that came at once. What is wrong with one of them is told, and it is left out. */
+  /**
+   * The events of many frames of the stream, as they come over a combined connection. What is wrong with one of them is
+   * told, and it is left out.
+   */
   readonly all: (
-    messages: ReadonlyArray<unknown>,
+    frames: ReadonlyArray<Message>,
     receivedAt: number,
     onInvalid: (error: InvalidFrame) => void
   ) => ReadonlyArray<A>
@@ -279,26 +284,22 @@ class Arrived<Data extends object, Type extends string> implements MarketEvent<D
   }
 }
 
-// What comes passes as it is: nothing is copied, so that fields which nobody knows of cannot do harm by their names.
+// What is parsed passes as it is: nothing is copied, so that fields which nobody knows of cannot do harm by their names.
 const decoder = <const Type extends string, A extends object, I>(
   type: Type,
   schema: Schema.Schema<A, I>,
   isKnown = true
 ) => {
   const isData = Validator.is(schema)
+  const shapes = Shape.make(schema)
   const explain = Schema.decodeUnknownEither(schema)
   return (stream: string): Decode<MarketEvent<A, Type>> => {
     const { symbol } = StreamKind.parse(stream)
     const isOfOne = isKnown && symbol !== ""
+    const start = Combined.startOf(stream)
 
-    const one = (
-      events: Array<MarketEvent<A, Type>>,
-      item: unknown,
-      receivedAt: number
-    ): (() => string) | undefined => {
-      if (!isData(item)) {
-        return () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
-      }
+    // Puts an event behind those that are there, or says what is wrong.
+    const put = (events: Array<MarketEvent<A, Type>>, item: A, receivedAt: number): (() => string) | undefined => {
       const s = "s" in item ? item.s : undefined
       const E = "E" in item ? item.E : undefined
       // Of what is not known here, these may be anything.
@@ -313,16 +314,22 @@ const decoder = <const Type extends string, A extends object, I>(
       return undefined
     }
 
+    const putOne = (events: Array<MarketEvent<A, Type>>, item: unknown, receivedAt: number) => {
+      if (!isData(item)) return () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
+      shapes.learn(item)
+      return put(events, item, receivedAt)
+    }
+
     // Puts the events behind those that are there, or says what is wrong and puts none.
-    const put = (events: Array<MarketEvent<A, Type>>, data: unknown, receivedAt: number): InvalidFrame | undefined => {
+    const putAll = (events: Array<MarketEvent<A, Type>>, data: unknown, receivedAt: number): InvalidFrame | undefined => {
       if (!Array.isArray(data)) {
-        const reason = one(events, data, receivedAt)
+        const reason = putOne(events, data, receivedAt)
         return reason === undefined ? undefined : invalid(data, reason)
       }
       if (isOfOne) return invalid(data, () => "one event is due, and not a list")
       const before = events.length
       for (const item of data) {
-        const reason = one(events, item, receivedAt)
+        const reason = putOne(events, item, receivedAt)
         if (reason === undefined) continue
         events.length = before
         return invalid(data, reason)
@@ -330,15 +337,27 @@ const decoder = <const Type extends string, A extends object, I>(
       return undefined
     }
 
+    const putFrame = (events: Array<MarketEvent<A, Type>>, frame: Message, receivedAt: number): InvalidFrame | undefined => {
+      const incoming = parse(frame)
+      if (incoming._tag === "Invalid") return new InvalidFrame(incoming)
+      return incoming._tag === "Data" && incoming.topic === stream
+        ? putAll(events, incoming.data, receivedAt)
+        : invalid(incoming, () => "it is not about its stream")
+    }
+
     const decode = (data: unknown, receivedAt: number) => {
       const events: Array<MarketEvent<A, Type>> = []
-      const wrong = put(events, data, receivedAt)
+      const wrong = putAll(events, data, receivedAt)
       return wrong === undefined ? Either.right(events) : Either.left(wrong)
     }
-    const all: Decode<MarketEvent<A, Type>>["all"] = (messages, receivedAt, onInvalid) => {
+    const all: Decode<MarketEvent<A, Type>>["all"] = (frames, receivedAt, onInvalid) => {
       const events: Array<MarketEvent<A, Type>> = []
-      for (const data of messages) {
-        const wrong = put(events, data, receivedAt)
+      for (const frame of frames) {
+        const item = shapes.read(frame, start)
+        const reason = item === undefined ? undefined : put(events, item, receivedAt)
+        const wrong = item === undefined
+          ? putFrame(events, frame, receivedAt)
+          : reason === undefined ? undefined : invalid(item, reason)
         if (wrong !== undefined) onInvalid(wrong)
       }
       return events

@@ -7,8 +7,8 @@ import * as Predicate from "effect/Predicate"
 import * as Combined from "../internal/combined.ts"
 import { isTooDeep } from "../internal/depth.ts"
 import { excerpt } from "../internal/excerpt.ts"
-import { parseJson } from "../internal/parseBatch.ts"
 import type * as Session from "../Session.ts"
+import type { Message } from "../Transport.ts"
 import * as StreamKind from "./StreamKind.ts"
 
 /**
@@ -25,6 +25,14 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 const readUtf8 = (bytes: Uint8Array): string | undefined => {
   try {
     return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
   } catch {
     return undefined
   }
@@ -74,19 +82,27 @@ export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
 
 const request = (method: string) => (params: ReadonlyArray<string>, id: number) => JSON.stringify({ method, params, id })
 
+// What a frame of a topic says is read by whoever hears the topic.
+const parseTopic: Session.Protocol<Message, Notice>["parse"] = (message) => {
+  const incoming = parse(message)
+  return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
+}
+
 /**
- * The protocol. Of the venue's messages a second, two are kept for pings and pongs, and so that a network that bunches
- * messages up does no harm.
+ * The protocol. The data of a topic are its frames, as they came: {@link MarketEvent.Decode} reads them.
+ *
+ * Of the venue's messages a second, two are kept for pings and pongs, and so that a network that bunches messages up
+ * does no harm.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (messagesPerSecond: number): Session.Protocol<unknown, Notice> => ({
+export const make = (messagesPerSecond: number): Session.Protocol<Message, Notice> => ({
   subscribe: request("SUBSCRIBE"),
   unsubscribe: request("UNSUBSCRIBE"),
   probe: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id }),
-  parse,
-  parseAll: Combined.make(parse),
+  parse: parseTopic,
+  parseAll: Combined.make(parseTopic),
   maxBatch: 200,
   pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },
   cadence: (stream) => StreamKind.parse(stream).kind.cadence

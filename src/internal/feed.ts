@@ -14,6 +14,7 @@ import * as Protocol from "../binance/Protocol.ts"
 import * as Rest from "../binance/Rest.ts"
 import * as StreamKind from "../binance/StreamKind.ts"
 import type { SessionError } from "../Session.ts"
+import type { Message } from "../Transport.ts"
 import * as BookKeeper from "./bookKeeper.ts"
 import * as Broadcast from "./broadcast.ts"
 import type { Follow, Hub } from "./followers.ts"
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     runFork(Effect.logWarning(error.message))
   }
 
-  const pool = yield* Pool.make<unknown, Protocol.Notice>({
+  const pool = yield* Pool.make<Message, Protocol.Notice>({
     connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}` }),
     protocol: Protocol.make(venue.messagesPerSecond),
     topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,
@@ -247,8 +248,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           const stream = `${lower(symbol)}@depth@100ms`
           const decode = decoders.depth(stream)
           return pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
-            data: (batch) => {
-              for (const event of decodeAll({ decode, stream }, batch)) listener.diff(event.data)
+            data: (frames) => {
+              for (const event of decodeAll({ decode, stream }, frames)) listener.diff(event.data)
             },
             gap: () => undefined,
             lost: listener.lost,

@@ -9,6 +9,7 @@ import * as Rest from "../binance/Rest.ts"
 import * as StreamKind from "../binance/StreamKind.ts"
 import type { Venue } from "../binance/Venue.ts"
 import type { SessionError } from "../Session.ts"
+import type { Message } from "../Transport.ts"
 import type * as Broadcast from "./broadcast.ts"
 import * as Candles from "./candles.ts"
 import * as Intake from "./intake.ts"
@@ -37,7 +38,7 @@ export interface Position {
 
 export interface Options {
   readonly venue: Venue
-  readonly pool: Pool<unknown>
+  readonly pool: Pool<Message>
   readonly rest: Rest.Rest
   readonly now: () => number
   readonly record: (event: FeedEvent) => void
@@ -81,15 +82,15 @@ export const gapOf = (
 export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, rest, venue }: Options) => {
   const decodeAll = <A extends MarketEvent.MarketEvent>(
     { decode, stream }: Pick<Pipeline<A>, "decode" | "stream">,
-    messages: ReadonlyArray<unknown>
+    frames: ReadonlyArray<Message>
   ) =>
-    decode.all(messages, now(), (error) => {
+    decode.all(frames, now(), (error) => {
       onInvalid(stream, error)
     })
 
   const listen = <A extends MarketEvent.MarketEvent>(
     { hub, stream }: Pipeline<A>,
-    take: (batch: ReadonlyArray<unknown>) => void,
+    take: (frames: ReadonlyArray<Message>) => void,
     onGap: (reason: string) => void = () => undefined
   ) =>
     pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
@@ -144,8 +145,8 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
       }
       yield* listen(
         pipeline,
-        (batch) => {
-          const items = batch.map((message) => decodeAll(pipeline, [message]))
+        (frames) => {
+          const items = frames.map((frame) => decodeAll(pipeline, [frame]))
           // Each with a gap before it, at most.
           take(items, items.reduce((most, events) => most + events.length + 1, 0))
         },
@@ -188,8 +189,8 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
           onEvents: (events) => emit(pipeline, real(events)),
           onHole: emitHole(pipeline)
         })
-        yield* listen(pipeline, (batch) => {
-          follower.offer(decodeAll(pipeline, batch))
+        yield* listen(pipeline, (frames) => {
+          follower.offer(decodeAll(pipeline, frames))
         })
         return yield* follower.run
       }),
@@ -199,8 +200,8 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
       Effect.gen(function*() {
         const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(pipeline.stream) ?? []
         const intake = Intake.make<MarketEvent.Kline>(capacity)
-        yield* listen(pipeline, (batch) => {
-          for (const event of decodeAll(pipeline, batch)) intake.offer(event)
+        yield* listen(pipeline, (frames) => {
+          for (const event of decodeAll(pipeline, frames)) intake.offer(event)
         })
         return yield* Candles.follow({
           intake,

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
+import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { Payloads, Protocol } from "holdfast/binance"
-import type { Session } from "holdfast"
-import { parseBatch } from "../../src/internal/parseBatch.ts"
+import { MarketEvent, Payloads, Protocol } from "holdfast/binance"
+import * as Shape from "../../src/internal/shape.ts"
 import * as Validator from "../../src/internal/validator.ts"
 
 const parsed: (text: string) => unknown = JSON.parse
@@ -93,66 +94,177 @@ describe("a schema without a plan", () => {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Parsing
+// Reading by shape
 
 const alone = (text: string): unknown => {
   try {
-    return json(parsed(text))
+    return parsed(text)
   } catch {
     return undefined
   }
 }
 
-// Pieces that are whole, broken, or meant to be completed by a neighbour.
-const piece = fc.oneof(
-  fc.constantFrom(
-    `{"a":[{}`, `{}]},{}`, `{}`, `{"a":1}`, `{"a":"}`, `{","b":1}`, `{","b":1},{}`, `{"a":1},{"b":2}`, `{"a":1},2`, `1},{`, `{"a":[1`,
-    `2]}`, `]`, `[`, `{"a":1}]`, `[{"a":1}`, `{"\\u007b":"{"}`, `{"a":"\\"}`, `{"é":"日本"}`, ` {"a":1}`, `{"a":1} `, ``, `1`,
-    `null`, `{"a":`, `1}`, `{1}`, `{"__proto__":{"a":1}}`, `{"__proto__":1}`, `{"a":1,"a":2}`, `{"a":[]}`, `{"a":[1,[2]]}`, `"}`, `{"`
-  ),
-  fc.jsonValue().map((value) => JSON.stringify(value)),
-  fc.array(fc.constantFrom("{", "}", "[", "]", ",", `"`, ":", "1", "a", "\\", " "), { maxLength: 8 }).map((all) => all.join(""))
-)
+const start = `{"stream":"a@b","data":`
+const whole = (data: string) => `${start}${data}}`
 
-describe("texts that are parsed together", () => {
-  it("come out as each by itself, however broken they are", () => {
-    fc.assert(fc.property(fc.array(piece, { maxLength: 6 }), (texts) => {
-      assert.deepStrictEqual(parseBatch(texts).map((value) => value === undefined ? undefined : json(value)), texts.map(alone))
-    }), { numRuns: 20_000 })
+// What is done to a text: a piece of it goes, or is written over, or comes again elsewhere.
+const damage = fc.record({
+  at: fc.nat(),
+  length: fc.nat({ max: 4 }),
+  instead: fc.oneof(
+    fc.constantFrom(
+      "", " ", `"`, "\\", "\\u0041", "{", "}", "[", "]", ",", ":", "-", "0", "00", "1", "9007199254740993", ".", "1.5", "e5", "\n",
+      "\u2028", "é", "\ud800", "null", "true", "false", `"__proto__":1,`, `"s":"X",`, `["1","2"],`, `,["1","2"]`
+    ),
+    fc.string({ maxLength: 3 })
+  )
+})
+const record = (value: unknown): Readonly<Record<string, unknown>> => Predicate.isReadonlyRecord(value) ? value : {}
+// Nothing is escaped, and no number has more than fifteen digits.
+const simple = (_: string, value: unknown) =>
+  typeof value === "number" ? value % 1e15 : typeof value === "string" ? value.replaceAll(/[^ !#-[\]-~é日]/g, "") : value
+const damaged = (text: string, { at, instead, length }: { readonly at: number; readonly instead: string; readonly length: number }) => {
+  const from = at % (text.length + 1)
+  return text.slice(0, from) + instead + text.slice(from + length)
+}
+
+describe.each(payloads.filter(([name]) => name !== "Decimal"))("a text of %s", (_, schema) => {
+  const valid: fc.Arbitrary<unknown> = Arbitrary.make(schema).map(json)
+  const decide = Schema.is(schema)
+
+  // Whatever is read is what JSON.parse gives, and what the schema lets pass.
+  const check = (shapes: Shape.Shapes<unknown>, text: string) => {
+    const read = shapes.read(whole(text), start)
+    if (read === undefined) return false
+    assert.deepStrictEqual(read, alone(text))
+    assert.strictEqual(JSON.stringify(read), JSON.stringify(alone(text)))
+    assert.isTrue(decide(read))
+    return true
+  }
+
+  it("is read as it is parsed, or not at all, whatever was done to it", () => {
+    fc.assert(fc.property(valid, valid, fc.array(damage, { maxLength: 3 }), fc.dictionary(fc.string(), fc.jsonValue()), (value, other, damages, more) => {
+      const shapes: Shape.Shapes<unknown> = Shape.make(schema)
+      for (const known of [value, { ...record(value), ...more }, { ...more, ...record(value) }]) {
+        if (decide(json(known))) shapes.learn(json(known))
+      }
+      for (const text of [value, other, { ...record(value), ...more }].map((each) => JSON.stringify(each))) {
+        check(shapes, text)
+        check(shapes, damages.reduce(damaged, text))
+      }
+    }), { numRuns: 300 })
   })
 
-  it("do not complete each other", () => {
-    for (const texts of [[`{"a":[{}`, `{}]},{}`], [`{"a":"}`, `{","b":1},{}`], [`{"a":[1`, `2]},{"b":1}`], [`{"a":1},{"b":1}`, `{"a":1`]]) {
-      assert.deepStrictEqual(parseBatch(texts), texts.map(alone))
-    }
+  it("is read when one like it was parsed before, in whatever order its fields come, and with fields nobody knows", () => {
+    fc.assert(fc.property(valid, fc.boolean(), fc.constantFrom<unknown>(true, "x", null, 7), (value, backwards, unknown) => {
+      const entries = Object.entries({ ...record(value), Z9: unknown })
+      const text = JSON.stringify(Object.fromEntries(backwards ? entries.reverse() : entries), simple)
+      const shapes: Shape.Shapes<unknown> = Shape.make(schema)
+      assert.isFalse(check(shapes, text))
+      shapes.learn(parsed(text))
+      assert.isTrue(check(shapes, text), text)
+    }), { numRuns: 100 })
   })
 })
 
-const each = (messages: ReadonlyArray<string | Uint8Array>) => messages.map(Protocol.parse)
+describe("what is learned", () => {
+  const trade = { e: "trade", E: 1, s: "BTCUSDT", t: 7, p: "1.0", q: "2.0", T: 1, m: true }
+  const texts = (names: ReadonlyArray<string>) => names.map((name) => JSON.stringify({ ...trade, [name]: "x" }))
+
+  it("is never code that came with a name", () => {
+    const names = [`a: globalThis.broken = 1, b`, "a-b", "", "1", "__proto__", `"`, "a b", "é", "a".repeat(100), "${1}", "\\u0041"]
+    for (const text of texts(names)) {
+      const shapes = Shape.make(Payloads.Trade)
+      const value = parsed(text)
+      assert(Schema.is(Payloads.Trade)(value))
+      shapes.learn(value)
+      assert.isUndefined(shapes.read(whole(text), start))
+    }
+    assert.notProperty(globalThis, "broken")
+  })
+
+  it("are names of the language as well, and what objects have by themselves", () => {
+    for (const text of texts(["constructor", "toString", "class", "return", "hasOwnProperty", "captures", "levels"])) {
+      const shapes = Shape.make(Payloads.Trade)
+      const value = parsed(text)
+      assert(Schema.is(Payloads.Trade)(value))
+      shapes.learn(value)
+      const read = shapes.read(whole(text), start)
+      assert(read !== undefined)
+      assert.deepStrictEqual(Object.entries(read), Object.entries(value))
+      assert.strictEqual(Object.getPrototypeOf(read), Object.prototype)
+    }
+  })
+
+  it("is the latest way a venue writes, after many others", () => {
+    const shapes = Shape.make(Payloads.Trade)
+    const ways = texts(Array.from({ length: 100 }, (_, i) => `Z${i}`))
+    // Learned now and then only: so each comes often.
+    for (const way of ways) {
+      const value = parsed(way)
+      assert(Schema.is(Payloads.Trade)(value))
+      for (let i = 0; i < 1_024; i++) shapes.learn(value)
+    }
+    assert.isDefined(shapes.read(whole(ways.at(-1) ?? ""), start))
+    assert.isUndefined(shapes.read(whole(ways[0] ?? ""), start))
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Frames
+
+const piece = fc.oneof(
+  fc.constantFrom(
+    `{}`, `{"a":1}`, `{"a":"}`, `1},{`, `]`, `{"a":1}]`, `{"\\u007b":"{"}`, `{"é":"日本"}`, ` {"a":1}`, ``, `1`, `null`, `{"a":`, `"}`, `{"`,
+    `{"__proto__":{"a":1}}`, `{"a":1,"a":2}`, `{"e":"trade","E":1,"s":"A","t":7,"p":"1.0","q":"2.0","T":1,"m":true}`,
+    `{"e":"trade","E":1,"s":"B","t":7,"p":"1.0","q":"2.0","T":1,"m":true}`, `{"e":"trade","E":1,"s":"A","t":7,"p":"1","q":"2","T":1,"m":true,"M":true}`,
+    `{"e":"trade","E":1,"s":"A","t":7,"p":"1","q":"2","T":1,"m":true,"s":"B"}`, `{"e":"trade","E":1.5,"s":"A","t":7,"p":"1","q":"2","T":1,"m":true}`
+  ),
+  fc.jsonValue().map((value) => JSON.stringify(value))
+)
+
+// The topic and the events of each message, and all else that it says, as `Protocol.parse` reads each.
+const told = (messages: ReadonlyArray<string | Uint8Array>) =>
+  messages.flatMap((message): ReadonlyArray<unknown> => {
+    const incoming = Protocol.parse(message)
+    if (incoming._tag !== "Data") return [incoming._tag === "Invalid" ? "Invalid" : incoming]
+    return Either.match(MarketEvent.fromStream(incoming.topic)(incoming.data, 0), {
+      onLeft: () => ["Invalid"],
+      onRight: (events) => events.map((event) => ({ topic: incoming.topic, event }))
+    })
+  })
+
 const together = (messages: ReadonlyArray<string | Uint8Array>) => {
-  const all: Array<Session.Incoming<unknown, Protocol.Notice>> = []
   const { parseAll } = Protocol.make(5)
   assert(parseAll !== undefined)
+  const decoders = new Map<string, MarketEvent.Decode<MarketEvent.MarketEvent>>()
   // What it has learned from them does not change what they are.
-  for (const round of [0, 1]) {
-    parseAll(messages, (incoming) => {
-      if (round === 1) all.push(incoming)
-    }, (topic, batch) => {
-      for (const data of batch) {
-        if (round === 1) all.push({ _tag: "Data", topic, data })
+  return [0, 1, 2].map(() => {
+    const all: Array<unknown> = []
+    const hear = (topic: string, frames: ReadonlyArray<string | Uint8Array>) => {
+      const decode = decoders.get(topic) ?? MarketEvent.fromStream(topic)
+      decoders.set(topic, decode)
+      // One by one, for the order of what is invalid among the others.
+      for (const frame of frames) {
+        const events = decode.all([frame], 0, () => all.push("Invalid"))
+        for (const event of events) all.push({ topic, event })
       }
-    })
-  }
-  return all
+    }
+    parseAll(messages, (incoming) => {
+      if (incoming._tag === "Data") hear(incoming.topic, [incoming.data])
+      else all.push(incoming._tag === "Invalid" ? "Invalid" : incoming)
+    }, hear)
+    return all
+  })
 }
 
 const frame = fc.oneof(
-  fc.tuple(fc.constantFrom("a@trade", "b@depth", "é@trade", `x\\"y`, "!serverShutdown", "a\\", `a","data":`, "日本@trade"), piece)
+  fc.tuple(fc.constantFrom("a@trade", "a@trade", "b@depth", "é@trade", `x\\"y`, "!serverShutdown", "a\\", `a","data":`, "日本@trade"), piece)
     .map(([stream, data]) => `{"stream":"${stream}","data":${data}}`),
   fc.tuple(fc.constantFrom("a@trade", `q"q`), fc.jsonValue()).map(([stream, data]) => JSON.stringify({ stream, data })),
   fc.jsonValue().map((data) => JSON.stringify({ data, stream: "a@trade" })),
   fc.constantFrom(
-    `{"stream":"a","z":"b","data":1}`, `{"stream":"a","f":{"x":"q","data":1},"data":{}}`, `{"stream":"a","data":{},"stream":"b","data":{}}`,
+    `{"stream":"a","z":"b","data":1}`, `{"stream":"a","f":{"x":"q","data":1},"data":{}}`,
     `{"stream":"a","data":1,"id":1}`, `{"result":null,"id":1}`, `{"e":"serverShutdown","E":1}`, `{"code":2,"msg":"no","id":3}`, `{"stream":"a","data":}`,
     `{"stream":"a","data":{}}}`, `{"stream":"a","data":{}} `, `{"stream":"a","data":"${"x".repeat(2_000)}"}`, `{"stream":"a","data":${"[".repeat(600)}${"]".repeat(600)}}`
   ),
@@ -162,13 +274,18 @@ const frame = fc.oneof(
 describe("messages of a combined connection that came at once", () => {
   it("are read as each by itself, in their order", () => {
     fc.assert(fc.property(fc.array(frame, { maxLength: 12 }), (messages) => {
-      assert.deepStrictEqual(together(messages), each(messages))
+      for (const all of together(messages)) assert.deepStrictEqual(all, told(messages))
     }), { numRuns: 5_000 })
   })
 
-  it("may be many more than are parsed at once, with bytes between them", () => {
-    const trade = (t: number) => `{"stream":"${t % 3}@trade","data":{"t":${t}}}`
+  it("are invalid when they are of two topics at once", () => {
+    const both = `{"stream":"a@trade","data":{},"stream":"b@trade","data":{}}`
+    for (const all of together([both])) assert.deepStrictEqual(all, ["Invalid"])
+  })
+
+  it("may be many, with bytes between them", () => {
+    const trade = (t: number) => `{"stream":"${t % 3}@trade","data":{"e":"trade","E":1,"s":"${t % 3}","t":${t},"p":"1","q":"2","T":1,"m":true}}`
     const messages = Array.from({ length: 200 }, (_, t) => t % 50 === 49 ? new TextEncoder().encode(trade(t)) : trade(t))
-    assert.deepStrictEqual(together(messages), each(messages))
+    for (const all of together(messages)) assert.deepStrictEqual(all, told(messages))
   })
 })
