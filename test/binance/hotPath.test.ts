@@ -168,7 +168,20 @@ describe.each(payloads.filter(([name]) => name !== "Decimal"))("a text of %s", (
 })
 
 describe("what is learned", () => {
-  const trade = { e: "trade", E: 1, s: "BTCUSDT", t: 7, p: "1.0", q: "2.0", T: 1, m: true }
+  const trade = { e: "trade", E: 1, s: "BTCUSDT", t: 7, p: "1.0", q: "2.0", T: 1, m: true } as const
+
+  it("holds for numbers that are safe, and for decimals that are decimals", () => {
+    const shapes = Shape.make(Payloads.Trade)
+    shapes.learn(trade)
+    const read = (from: string, to: string) => shapes.read(whole(JSON.stringify(trade).replace(from, to)), start)
+    for (const id of ["0", "1", "-1", "999999999999999"]) assert.strictEqual(read(`"t":7`, `"t":${id}`)?.t, Number(id))
+    for (const id of ["00", "07", "9007199254740992", "9007199254740993", "99999999999999999", "1.0", "1e3", "", "-", `"7"`, "null"]) {
+      assert.isUndefined(read(`"t":7`, `"t":${id}`), id)
+    }
+    for (const price of ["0", "00.10", "-1.5", "123456789012345678901234567890.123456789"]) assert.strictEqual(read("1.0", price)?.p, price)
+    for (const price of ["", ".5", "1.", "1e5", "+1", "1,5", "１", " 1", "NaN", "--1"]) assert.isUndefined(read("1.0", price), price)
+  })
+
   const texts = (names: ReadonlyArray<string>) => names.map((name) => JSON.stringify({ ...trade, [name]: "x" }))
 
   it("is never code that came with a name", () => {

@@ -377,6 +377,7 @@ export const decodeAll = ({ frames, onProgress, seed }: Options): Result => {
   }
   let id = 0
   const nextFrame = wire(seed, () => id)
+  const decoders = new Map(wanted.map((stream) => [stream, MarketEvent.fromStream(stream)]))
   for (let i = 0; i < frames; i++) {
     id++
     const message = nextFrame()
@@ -384,6 +385,10 @@ export const decodeAll = ({ frames, onProgress, seed }: Options): Result => {
     if (i % progressEvery === 0) onProgress?.(i)
     try {
       const decoded = MarketEvent.decode(message, id)
+      // As a feed does, that knows what came before.
+      const decoder = truth._tag === "Events" || truth._tag === "Broken" ? decoders.get(truth.stream) : undefined
+      const again = decoder?.all([message], id, () => undefined)
+      if (again !== undefined && !same(again, Either.getOrElse(decoded, () => []))) complain("read otherwise by a feed", message)
       if (Either.isLeft(decoded)) {
         counts.invalid++
         if (truth._tag === "Events" || truth._tag === "Answer") complain("refused though valid", message)
