@@ -50,7 +50,9 @@ const firstWait = Duration.millis(250)
 export const make = <A>(options: Options<A>): Follower<A> => {
   const { capacity, idOf, limit, onEvents, onHole, pageSize, passOn } = options
   const intake = Intake.make<A>(capacity)
-  let next = options.after === undefined ? undefined : options.after + 1
+  // What is due: below zero before the first. In an object, since a number as large as an id is written into its field
+  // without making a new one.
+  const due = { id: options.after === undefined ? -1 : options.after + 1 }
   // What came after a hole that is still open.
   const held = new Map<number, A>()
   // What was fetched and came after the hole: while that was waited for, it may have slid out of the intake. To fetch it
@@ -59,23 +61,23 @@ export const make = <A>(options: Options<A>): Follower<A> => {
 
   // Nearly always nothing is missing and nobody is slow: then nothing has to wait for a fibre.
   const passStraightOn = (events: ReadonlyArray<A>): boolean => {
-    if (next === undefined || held.size > 0 || !intake.isIdle()) return false
-    let due = next
+    if (due.id < 0 || held.size > 0 || !intake.isIdle()) return false
+    let next = due.id
     let fresh: ReadonlyArray<A> = events
-    if (!events.every((event) => idOf(event) === due++)) {
-      due = next
+    if (!events.every((event) => idOf(event) === next++)) {
+      next = due.id
       const later: Array<A> = []
       for (const event of events) {
         const id = idOf(event)
-        if (id > due) return false
-        if (id < due) continue
+        if (id > next) return false
+        if (id < next) continue
         later.push(event)
-        due++
+        next++
       }
       fresh = later
     }
     if (fresh.length > 0 && !passOn(fresh)) return false
-    next = due
+    due.id = next
     return true
   }
 
@@ -119,20 +121,20 @@ export const make = <A>(options: Options<A>): Follower<A> => {
 
     const takeHeld = (events: Array<A>) => {
       for (;;) {
-        const event = next === undefined ? undefined : held.get(next)
-        if (next === undefined || event === undefined) return
+        const event = held.get(due.id)
+        if (event === undefined) return
         events.push(event)
-        held.delete(next)
-        next++
+        held.delete(due.id)
+        due.id++
       }
     }
 
     const takeBeyond = (events: Array<A>) => {
       for (;;) {
-        const event = next === undefined || held.size === 0 ? undefined : beyond.get(next)
-        if (next === undefined || event === undefined) return
+        const event = held.size === 0 ? undefined : beyond.get(due.id)
+        if (event === undefined) return
         events.push(event)
-        next++
+        due.id++
         takeHeld(events)
       }
     }
@@ -148,11 +150,11 @@ export const make = <A>(options: Options<A>): Follower<A> => {
       const events: Array<A> = []
       for (const event of intake.drain().items) {
         const id = idOf(event)
-        next ??= id
-        if (id < next) continue
-        if (id === next) {
+        if (due.id < 0) due.id = id
+        if (id < due.id) continue
+        if (id === due.id) {
           events.push(event)
-          next++
+          due.id++
           if (held.size > 0) takeHeld(events)
         } else {
           if (held.size === 0) heldSince = yield* Clock.currentTimeMillis
@@ -162,13 +164,13 @@ export const make = <A>(options: Options<A>): Follower<A> => {
       takeBeyond(events)
       beyond.clear()
       if (events.length > 0) yield* onEvents(events)
-      if (held.size === 0 || next === undefined) continue
+      if (held.size === 0) continue
 
       const waited = (yield* Clock.currentTimeMillis) - heldSince
       if (waited < Duration.toMillis(options.grace()) && held.size < capacity) continue
       const resumeAt = Math.min(...held.keys())
-      yield* repair(next, resumeAt - 1)
-      next = resumeAt
+      yield* repair(due.id, resumeAt - 1)
+      due.id = resumeAt
       const released: Array<A> = []
       takeHeld(released)
       heldSince = yield* Clock.currentTimeMillis

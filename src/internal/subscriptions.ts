@@ -107,13 +107,14 @@ export const manage = Effect.fnUntraced(function*<A, N>(
           return undefined
         }
         const entry = want(topic)
-        entry.listeners.add(listener)
+        entry.listeners = [...entry.listeners, listener]
         return entry
       }),
       (entry) =>
         Effect.sync(() => {
-          entry?.listeners.delete(listener)
-          if (entry !== undefined) release(entry)
+          if (entry === undefined) return
+          entry.listeners = entry.listeners.filter((other) => other !== listener)
+          release(entry)
         })
     ).pipe(Effect.asVoid)
 
@@ -411,7 +412,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         topic,
         status,
         since,
-        listeners: listeners.size + held,
+        listeners: listeners.length + held,
         lastData: pulse.last()
       }))
     ),

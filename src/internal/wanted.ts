@@ -7,7 +7,7 @@ import * as Freshness from "./freshness.ts"
 
 export interface Entry<A> {
   readonly topic: string
-  readonly listeners: Set<Session.Listener<A>>
+  listeners: ReadonlyArray<Session.Listener<A>>
   /** How many wanted it with `subscribe`. */
   held: number
   status: Session.Subscription["status"]
@@ -42,7 +42,7 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       if (known !== undefined) return known
       const entry: Entry<A> = {
         topic,
-        listeners: new Set(),
+        listeners: [],
         held: 0,
         status: "requested",
         since: now(),
@@ -55,7 +55,7 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       return entry
     },
     release: (entry) => {
-      if (entry.listeners.size > 0 || entry.held > 0 || topics.get(entry.topic) !== entry) return
+      if (entry.listeners.length > 0 || entry.held > 0 || topics.get(entry.topic) !== entry) return
       topics.delete(entry.topic)
       Deferred.unsafeDone(entry.acknowledged, Exit.void)
       onChange()

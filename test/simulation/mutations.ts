@@ -94,7 +94,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation("what was fetched beyond a hole is forgotten", "internal/sequence.ts", "beyond.set(idOf(event), event)", "void beyond"),
-  mutation("duplicates pass", "internal/sequence.ts", "if (id < next) continue", "if (id < next - 1) continue"),
+  mutation("duplicates pass", "internal/sequence.ts", "if (id < due.id) continue", "if (id < due.id - 1) continue"),
   mutation("repair begins one too late", "internal/sequence.ts", "options.fetch(last)", "options.fetch(last + 2)"),
   mutation(
     "a hole begins one too early",
@@ -150,6 +150,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
   mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
-  mutation("silence is never noticed", "internal/freshness.ts", "silentFor(at) > allowed()", "silentFor(at) > Infinity"),
+  mutation("silence is never noticed", "internal/freshness.ts", "this.silentFor(at) > this.#allowed()", "this.silentFor(at) > Infinity"),
   mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold")
 ]
