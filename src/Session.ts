@@ -108,14 +108,15 @@ export interface Protocol<A, N = never> {
   readonly parse: (message: Message) => Incoming<A, N>
   /**
    * Reads messages that came at once, for protocols that can do so for less: gives what `parse` gives for each, in their
-   * order. The data of a topic goes to `hear`, as much of it as follows each other; all else to `take`. What turns out to
-   * be invalid only when the data is read may go to `hear` as well. Default: `parse` for each.
+   * order. The data of a topic goes to `hear`, as much of it as follows each other; all else to `take`, and data that
+   * nobody hears, which `hear` says. What turns out to be invalid only when its data is read may go to `hear` as well.
+   * Default: `parse` for each.
    */
   readonly parseAll?:
     | ((
       messages: ReadonlyArray<Message>,
       take: (incoming: Incoming<A, N>) => void,
-      hear: (topic: string, data: ReadonlyArray<A>) => void
+      hear: (topic: string, data: ReadonlyArray<A>) => boolean
     ) => void)
     | undefined
   /** Topics in one request, at most. */

@@ -30,7 +30,7 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
   return (
     messages: ReadonlyArray<Message>,
     take: (incoming: Incoming<A, N>) => void,
-    hear: (topic: string, frames: ReadonlyArray<Message>) => void
+    hear: (topic: string, frames: ReadonlyArray<Message>) => boolean
   ): void => {
     // Of the frame before: the next one often begins alike.
     let start = ""
@@ -38,7 +38,10 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     // Where the frames of this topic began.
     let from = 0
     const flush = (end: number) => {
-      if (topic !== undefined && end > from) hear(topic, end - from === messages.length ? messages : messages.slice(from, end))
+      if (topic === undefined || end === from) return
+      const frames = end - from === messages.length ? messages : messages.slice(from, end)
+      // What is wrong with one of them is told in any case.
+      if (!hear(topic, frames)) for (const frame of frames) take(parse(frame))
     }
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] ?? ""

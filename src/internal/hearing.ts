@@ -44,15 +44,16 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     }
   }
 
-  const keep = (topic: string, data: ReadonlyArray<A>) => {
+  const keep = (topic: string, data: ReadonlyArray<A>): boolean => {
     const entry = topics.get(topic)
-    if (entry === undefined) return
+    if (entry === undefined) return false
     if (entry.unheard.length === 0) {
       fresh.push(entry)
       entry.unheard = data
     } else {
       entry.unheard = entry.unheard.concat(data)
     }
+    return true
   }
 
   const take = (incoming: Session.Incoming<A, N>) => {

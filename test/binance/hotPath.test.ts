@@ -262,6 +262,7 @@ const together = (messages: ReadonlyArray<string | Uint8Array>) => {
         const events = decode.all([frame], 0, () => all.push("Invalid"))
         for (const event of events) all.push({ topic, event })
       }
+      return true
     }
     parseAll(messages, (incoming) => {
       if (incoming._tag === "Data") hear(incoming.topic, [incoming.data])

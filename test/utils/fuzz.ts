@@ -440,12 +440,6 @@ const cutAfter = 5_000
 const batch = 64
 const unreadAtMost = 500
 
-// What begins like the frame of a stream that nobody listens to is not read any further.
-const isOfOther = (message: Message) => {
-  const [, stream] = typeof message === "string" ? /^\{"stream":"([^"\\\x00-\x1f]*)","data":/.exec(message) ?? [] : []
-  return stream !== undefined && stream !== "!serverShutdown" && !wanted.includes(stream)
-}
-
 // What is due on a stream, and what is made of a frame that is valid there: it is an event, or old, or a jump.
 interface Follower {
   readonly due: () => number
@@ -520,7 +514,7 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
         }
         if (outcome === "event") queue.push(data)
         counts.valid++
-      } else if ((truth._tag === "Invalid" && !isOfOther(message)) || (truth._tag === "Broken" && queue !== undefined)) {
+      } else if (truth._tag === "Invalid" || (truth._tag === "Broken" && queue !== undefined)) {
         counts.invalid++
         counts.reportable++
       }
