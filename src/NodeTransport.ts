@@ -204,6 +204,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
   const socket: Socket = {
     protocol: ws.protocol,
     pull: incoming.pull,
+    handOver: incoming.handOver,
     send: (message) =>
       Effect.async((resume) => {
         if (ws.readyState !== WebSocket.OPEN) {

@@ -101,6 +101,15 @@ export interface Socket {
    * ended is yielded before the failure.
    */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
+  /**
+   * Optional: the same as `pull`, but shows each batch to `take` first, and yields only one for which that gives false.
+   * Whoever can mostly take a batch without waiting is so saved the fibre that wakes for it. `take` must not throw.
+   */
+  readonly handOver?:
+    | ((
+      take: (batch: NonEmptyReadonlyArray<Message>) => boolean
+    ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>)
+    | undefined
   /** Completes when the message has been handed to the operating system. */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /** Sends a ping frame; completes when the pong with its payload came. Never completes where `ping` is unsupported. */

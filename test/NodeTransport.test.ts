@@ -1,7 +1,9 @@
 import * as PlatformSocket from "@effect/platform/Socket"
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -147,6 +149,63 @@ for (const [name, layer] of Object.entries(transports)) {
         }
         const unsent = yield* Effect.flip(socket.send("too late"))
         assert.strictEqual(unsent.message, "The message could not be sent: the socket has ended.")
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("hands over what is taken, yields what is not, and says nothing to whoever was interrupted", () =>
+      Effect.gen(function*() {
+        const words = ["one", "two", "three", "four"]
+        const url = yield* peer((client) => {
+          // Each in its turn: the next is sent when the one before it was seen.
+          client.on("message", () => {
+            const word = words.shift()
+            if (word === undefined) client.close(4321, "that is all")
+            else client.send(word)
+          })
+        })
+        const socket = yield* dial(url)
+        const handOver = socket.handOver
+        assert(handOver !== undefined)
+        const seen: Array<Transport.Message> = []
+        const takeUntil = (last: string) => {
+          const all = Effect.runSync(Deferred.make<void>())
+          const take = (batch: ReadonlyArray<Transport.Message>) => {
+            seen.push(...batch)
+            if (batch.includes(last)) Deferred.unsafeDone(all, Effect.void)
+            else Effect.runFork(socket.send("next"))
+            return true
+          }
+          return { all: Deferred.await(all), run: handOver(take) }
+        }
+
+        const first = takeUntil("two")
+        const taking = yield* Effect.fork(first.run)
+        yield* socket.send("next")
+        yield* first.all
+        yield* Fiber.interrupt(taking)
+        yield* socket.send("next")
+        // It came after the interruption, whether or not before this.
+        assert.deepStrictEqual(yield* handOver(() => false), ["three"])
+        assert.deepStrictEqual(seen, ["one", "two"])
+
+        const second = yield* Effect.fork(takeUntil("").run)
+        yield* socket.send("next")
+        const error = yield* Effect.flip(Fiber.join(second))
+        assert(error._tag === "ConnectionClosed")
+        assert.strictEqual(error.code, 4321)
+        assert.deepStrictEqual(seen, ["one", "two", "four"])
+        assert.deepStrictEqual(yield* Effect.flip(handOver(() => true)), error)
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("what throws where it is handed over is a defect of whoever waits", () =>
+      Effect.gen(function*() {
+        const socket = yield* dial(yield* peer((client) => {
+          client.send("hello")
+        }))
+        assert(socket.handOver !== undefined)
+        const exit = yield* Effect.exit(socket.handOver(() => {
+          throw new Error("broken")
+        }))
+        assert.deepStrictEqual(exit, Exit.die(new Error("broken")))
       }).pipe(Effect.provide(layer)))
 
     it.scopedLive("sends text and bytes, and says which subprotocol was chosen", () =>

@@ -99,6 +99,11 @@ export class Broadcast<A, E = never> implements Source<A, E> {
     return this.#room() >= count
   }
 
+  /** Whether so many items have room now, and none slides away for them. */
+  keeps(count: number): boolean {
+    return this.#isRead() || this.#freeRoom() >= count
+  }
+
   /** Puts a marker before the next item, or where the reader stands when it has read everything. */
   mark(marker: A): void {
     if (this.#ended !== undefined) return
@@ -180,7 +185,11 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   #room(): number {
     return this.#options.overflow === "sliding" || this.#isRead()
       ? Number.POSITIVE_INFINITY
-      : this.#options.capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
+      : this.#freeRoom()
+  }
+
+  #freeRoom(): number {
+    return this.#options.capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
   }
 
   #push(batch: ReadonlyArray<A>): void {

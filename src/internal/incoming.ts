@@ -1,11 +1,13 @@
 // What a socket has received and nobody has pulled yet: the reading half of every transport.
 //
 // What arrives in one turn of the event loop is one batch: whoever waits is woken once, when the turn's callbacks have
-// run, and takes the array itself.
+// run, and takes the array itself. At low rates that fibre costs more than all it does, so a batch can also be handed
+// over without one.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import type { Message, SocketError } from "../Transport.ts"
 
 // Past either of these, reading stops until somebody pulls: enough to keep a fast consumer busy for a turn of the
@@ -18,6 +20,10 @@ export interface Incoming {
   /** The first end counts. What was received before it is pulled before it. */
   readonly unsafeEnd: (error: SocketError) => void
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
+  /** `Socket.handOver`. */
+  readonly handOver: (
+    take: (batch: NonEmptyReadonlyArray<Message>) => boolean
+  ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
   /** Completes with the end, whether or not everything before it was pulled. */
   readonly ended: Effect.Effect<never, SocketError>
   readonly isEnded: () => boolean
@@ -31,9 +37,12 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
   let bytes = 0
   let paused = false
 
-  const pull: Incoming["pull"] = Effect.suspend(() => {
+  // Called when there is something to take where there was nothing, and when it ends.
+  let onArrival: (() => void) | undefined
+
+  const takeBatch = (): ReadonlyArray<Message> => {
     const taken = batch
-    if (!isNonEmptyReadonlyArray(taken)) return end ?? Effect.zipRight(arrived.await, pull)
+    if (taken.length === 0) return taken
     batch = []
     bytes = 0
     if (end === undefined) arrived.unsafeClose()
@@ -41,13 +50,49 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
       paused = false
       flow.resume()
     }
-    return Effect.succeed(taken)
+    return taken
+  }
+
+  const pull: Incoming["pull"] = Effect.suspend(() => {
+    const taken = takeBatch()
+    return isNonEmptyReadonlyArray(taken) ? Effect.succeed(taken) : end ?? Effect.zipRight(arrived.await, pull)
   })
+
+  const handOver: Incoming["handOver"] = (take) =>
+    Effect.withFiberRuntime((fiber) =>
+      Effect.async<NonEmptyReadonlyArray<Message>, SocketError>((resume) => {
+        const settle = (result: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>) => {
+          onArrival = undefined
+          resume(result)
+        }
+        const pass = () => {
+          if (onArrival !== schedulePass) return
+          const taken = takeBatch()
+          try {
+            if (isNonEmptyReadonlyArray(taken) && !take(taken)) settle(Effect.succeed(taken))
+            else if (end !== undefined) settle(end)
+          } catch (defect) {
+            settle(Effect.die(defect))
+          }
+        }
+        const schedulePass = () => {
+          fiber.currentScheduler.scheduleTask(pass, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
+        }
+        onArrival = schedulePass
+        pass()
+        return Effect.sync(() => {
+          if (onArrival === schedulePass) onArrival = undefined
+        })
+      })
+    )
 
   return {
     unsafeOffer: (message, size) => {
       if (end !== undefined) return
-      if (batch.push(message) === 1) arrived.unsafeOpen()
+      if (batch.push(message) === 1) {
+        arrived.unsafeOpen()
+        onArrival?.()
+      }
       bytes += size
       if (!paused && (batch.length >= highWaterMessages || bytes >= highWaterBytes)) {
         paused = true
@@ -58,10 +103,12 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
       if (end !== undefined) return
       end = Exit.fail(error)
       arrived.unsafeOpen()
+      onArrival?.()
       for (const resume of waiting) resume(end)
       waiting.clear()
     },
     pull,
+    handOver,
     ended: Effect.async((resume) => {
       if (end !== undefined) {
         resume(end)

@@ -113,10 +113,14 @@ export const run = Effect.fnUntraced(function*(options: {
       return Effect.logWarning("The consumer is slower than the peer: messages are dropped, and counted in the gaps.")
     })
 
-    const deliver = (batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> => {
+    const put = (batch: ReadonlyArray<Message>) => {
       course.messages += batch.length
       hooks.onMessages(batch.length)
-      const left = inbox.unsafeOfferAll(batch)
+      return inbox.unsafeOfferAll(batch)
+    }
+
+    const deliver = (batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> => {
+      const left = put(batch)
       if (left === 0) return complained || inbox.lost() === lostBefore ? Effect.void : complain
       if (settings.inbox.overflow === "fail") return new InboxOverflow({ capacity: settings.inbox.capacity })
       activity.suspendedAt = clock.unsafeCurrentTimeMillis()
@@ -169,7 +173,15 @@ export const run = Effect.fnUntraced(function*(options: {
     // The handshake gets its turn to look at each batch. Later ones need not give way to anybody, as `Effect.forever`
     // would: the next pull waits for the socket.
     const shown = ({ room }: Early.Early) => Effect.zipRight(room, Effect.yieldNow())
-    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(socket.pull, (batch) => {
+    // A batch for which nobody has to wait, and of which nothing is lost, needs no fibre.
+    const passOn = (batch: ReadonlyArray<Message>) => {
+      if (early !== undefined || !inbox.keeps(batch.length)) return false
+      activity.lastRead = clock.unsafeCurrentTimeMillis()
+      put(batch)
+      return true
+    }
+    const next = socket.handOver?.(passOn) ?? socket.pull
+    const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(next, (batch) => {
       activity.lastRead = clock.unsafeCurrentTimeMillis()
       return Effect.zipRight(early?.unsafeHold(batch) === true ? shown(early) : deliver(batch), readOn)
     })

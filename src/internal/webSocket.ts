@@ -116,6 +116,7 @@ export const dialWith = (construct: Construct) =>
     const socket: Socket = {
       protocol: ws.protocol,
       pull: incoming.pull,
+      handOver: incoming.handOver,
       send: (message) =>
         Effect.suspend(() => {
           if (ws.readyState !== open) return new SendFailed({ reason: "the socket has ended" })

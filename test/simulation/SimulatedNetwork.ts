@@ -272,11 +272,21 @@ export const make = (options: {
       else time.after(link.lag, later)
     }
 
+    const note = (batch: ReadonlyArray<Transport.Message>) => {
+      for (const text of batch) pulled.push({ peer: id, text: String(text) })
+    }
     const socket: Transport.Socket = {
       protocol: "",
-      pull: Effect.tap(incoming.pull, (batch) => {
-        for (const text of batch) pulled.push({ peer: id, text: String(text) })
-      }),
+      pull: Effect.tap(incoming.pull, note),
+      handOver: (take) =>
+        Effect.tap(
+          incoming.handOver((batch) => {
+            const taken = take(batch)
+            if (taken) note(batch)
+            return taken
+          }),
+          note
+        ),
       send: (message) =>
         Effect.suspend(() => {
           if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
