@@ -862,7 +862,7 @@ describe("what is told", () => {
       assert.match(lines.join("\n"), /peer\.test:8080/)
     }))
 
-  it.effect("a log tells what is done about a failure, and warns once of a consumer that is too slow", () =>
+  it.effect.each(["dropping", "sliding"] as const)("a log tells what is done about a failure, and warns once of a consumer too slow for %s", (overflow) =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
@@ -874,7 +874,7 @@ describe("what is told", () => {
         yield* connection.disconnect
       }).pipe(Effect.provide(
         scripted([fail(), open(send(...Array.from({ length: 100 }, String)), reset), open(), refuse(404)], {
-          inbox: { capacity: 8, overflow: "dropping" },
+          inbox: { capacity: 8, overflow },
           reconnect: { maxRetries: 5 }
         }).pipe(
           Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)),

@@ -317,9 +317,13 @@ export const layer = (
         return isNonEmptyReadonlyArray(batch) ? Effect.succeed(batch) : pull
       })
 
+      const handOver: NonNullable<Socket["handOver"]> = (take) =>
+        Effect.flatMap(pull, (batch) => take(batch) ? handOver(take) : Effect.succeed(batch))
+
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
         pull,
+        handOver,
         send: (message) =>
           Effect.flatMap(unread.size, (size) => {
             if (Option.isNone(size)) return new SendFailed({ reason: "the socket has ended" })

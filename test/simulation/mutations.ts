@@ -55,6 +55,30 @@ export const mutations: ReadonlyArray<Mutation> = [
     "readOn"
   ),
   mutation(
+    "what comes during the handshake overtakes it",
+    "internal/life.ts",
+    "early !== undefined || !inbox.keeps(batch.length)",
+    "!inbox.keeps(batch.length)"
+  ),
+  mutation(
+    "what finds no room is handed over all the same",
+    "internal/life.ts",
+    "early !== undefined || !inbox.keeps(batch.length)",
+    "early !== undefined"
+  ),
+  mutation(
+    "what is handed over is no sign of life",
+    "internal/life.ts",
+    "      activity.lastRead = clock.unsafeCurrentTimeMillis()\n      put(batch)",
+    "      put(batch)"
+  ),
+  mutation(
+    "what slides away is not complained of",
+    "internal/life.ts",
+    "inbox.keeps(batch.length)",
+    "inbox.fits(batch.length)"
+  ),
+  mutation(
     "a dead peer is said goodbye to",
     "internal/life.ts",
     "yield* course.socket.terminate",
