@@ -1,5 +1,6 @@
 // Where every event goes: to whoever reads `events`, to the log, and into the metrics.
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"
 import * as Match from "effect/Match"
 import * as Option from "effect/Option"
@@ -95,19 +96,23 @@ export const make = (server: () => Server.Server): Journal => {
         count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
       })
   })
-  let unwritten: Array<Line> = []
+  let unwritten: Array<{ readonly event: Told; readonly server: string }> = []
   const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
   return {
     record: (event) => {
       events.unsafeOfferAll([event])
       measure(event, Metrics.forServer(server()))
-      const { facts, level, text } = toLine(event)
-      unwritten.push({ level, text, facts: { ...facts, server: Server.show(server()) } })
+      unwritten.push({ event, server: Server.show(server()) })
     },
-    writeLog: Effect.suspend(() => {
-      const lines = unwritten
+    writeLog: Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => {
+      const told = unwritten
       unwritten = []
-      return Effect.forEach(lines, write, { discard: true })
+      // What the log would leave out is not worth its annotations.
+      const lines = told.flatMap(({ event, server }) => {
+        const { facts, level, text } = toLine(event)
+        return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, server } }]
+      })
+      return lines.length === 0 ? Effect.void : Effect.forEach(lines, write, { discard: true })
     }).pipe(Effect.uninterruptible),
     unsafeGap: (event) => {
       events.unsafeOfferAll([event])
