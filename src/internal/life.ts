@@ -155,6 +155,8 @@ export const run = Effect.fnUntraced(function*(options: {
       )
       // It must not open what is being closed.
       yield* Effect.forkScoped(orEnd(handshake))
+      // What it says first leaves before the deadlines are set.
+      yield* Effect.yieldNow()
     }
 
     if (Duration.isFinite(settings.messageTimeout)) {
