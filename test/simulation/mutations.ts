@@ -175,5 +175,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
   mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
   mutation("silence is never noticed", "internal/freshness.ts", "this.silentFor(at) > this.#allowed()", "this.silentFor(at) > Infinity"),
-  mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold")
+  mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold"),
+  mutation("what is escaped passes for itself", "internal/shape.ts", String.raw`"([^"\\\x00-\x1f]*)"`, String.raw`"([^"\x00-\x1f]*)"`),
+  mutation("a number with more digits than are safe is read", "internal/shape.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
+  mutation("what follows an object is not looked at", "internal/shape.ts", String.raw`\\}$`, String.raw`\\}`)
 ]
