@@ -26,6 +26,9 @@ interface Piece {
 /** What is captured is a slice of the text, and keeps all of it in memory: so it must be short. */
 const longest = 2_048
 
+// Twice as many fields as any payload has. A regular expression for thousands is made, and throws when it is used.
+const widest = 64
+
 // A venue has a few ways of writing, if more than one.
 const most = 8
 
@@ -95,7 +98,9 @@ const pieceOfFields = (plan: Fields, value: unknown, capture: () => string): Pie
   if (!Predicate.isReadonlyRecord(value)) return undefined
   const patterns: Array<string> = []
   const values: Array<string> = []
-  for (const name of Object.keys(value)) {
+  const names = Object.keys(value)
+  if (names.length > widest) return undefined
+  for (const name of names) {
     const field = plan.plans[plan.indexOf.get(name) ?? -1] ?? planOfUnknown(value[name])
     const piece = field === undefined || !isName(name) ? undefined : pieceOf(field, value[name], capture)
     if (piece === undefined) return undefined

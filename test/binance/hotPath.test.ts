@@ -209,6 +209,15 @@ describe("what is learned", () => {
     }
   })
 
+  it("is nothing of an object with thousands of fields, and does no harm to what comes after it", () => {
+    const shapes = Shape.make(Payloads.Trade)
+    const value = { ...trade, ...Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`Z${i}`, true])) }
+    shapes.learn(value)
+    shapes.learn(trade)
+    assert.deepStrictEqual(shapes.read(whole(JSON.stringify(trade)), start), trade)
+    assert.isUndefined(shapes.read(whole(JSON.stringify({ ...trade, X: 1 })), start))
+  })
+
   it("is the latest way a venue writes, after many others", () => {
     const shapes = Shape.make(Payloads.Trade)
     const ways = texts(Array.from({ length: 100 }, (_, i) => `Z${i}`))
