@@ -4,9 +4,10 @@ import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { MarketEvent, Payloads, Protocol } from "holdfast/binance"
+import { MarketEvent, OrderBook, Payloads, Protocol } from "holdfast/binance"
 import * as Shape from "../../src/internal/shape.ts"
 import * as Validator from "../../src/internal/validator.ts"
+import { collectGarbage } from "../utils/garbage.ts"
 
 const parsed: (text: string) => unknown = JSON.parse
 const json = (value: unknown): unknown => parsed(JSON.stringify(value))
@@ -229,6 +230,33 @@ describe("what is learned", () => {
     }
     assert.isDefined(shapes.read(whole(ways.at(-1) ?? ""), start))
     assert.isUndefined(shapes.read(whole(ways[0] ?? ""), start))
+  })
+})
+
+describe("the levels of a book", () => {
+  it("do not keep the frames alive that they came in", () => {
+    const decode = MarketEvent.decoders.depth("a@depth")
+    const bytes = new TextDecoder()
+    const gone = Array.from({ length: 40 }, () => ["1.00", "0.00"])
+    const frame = (i: number) => {
+      const b = [[(117_000 + i / 100).toFixed(8), (10_000 + i).toFixed(8)], ...gone]
+      const text = JSON.stringify({ stream: "a@depth", data: { e: "depthUpdate", E: 1, s: "A", U: 1, u: 2, b, a: [] } })
+      // In one piece, as it comes from a socket.
+      return bytes.decode(new TextEncoder().encode(text))
+    }
+    const heap = () => {
+      collectGarbage()
+      return process.memoryUsage().heapUsed
+    }
+    const count = 2_000
+    const ladder = OrderBook.makeLadder("bids", [])
+    const before = heap()
+    for (let i = 0; i < count; i++) {
+      for (const { data } of decode.all([frame(i)], 0, (error) => assert.fail(error.message))) data.b.forEach(ladder.set)
+    }
+    const grown = heap() - before
+    assert.strictEqual(ladder.size(), count)
+    assert.isBelow(grown, frame(0).length * count / 2)
   })
 })
 
