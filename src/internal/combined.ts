@@ -7,16 +7,19 @@ const head = `{"stream":"`
 const neck = `","data":`
 
 /** How a frame of a topic begins, up to its data, as venues write it. */
-export const startOf = (topic: string): string => `${head}${topic}${neck}`
+export const startOf = (topic: string): string => `{"stream":${JSON.stringify(topic)},"data":`
 
 // Far more than one connection has; beyond it they are learned anew.
 const topicsKept = 16_384
+// Far longer than any beginning is.
+const longest = 512
 
 /** Reads many messages: those that begin as frames of a topic do are the topic's, and `parse` reads the others. */
 export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
   // Topics by the beginnings of their frames.
   let topics = new Map<string, string>()
   const learn = (start: string): string | undefined => {
+    if (start.length > longest) return undefined
     // Such a beginning, a value and a brace are a whole object, whatever the value is.
     const incoming = parse(`${start}0}`)
     // A beginning that was cut out of a frame would keep the frame in memory.

@@ -334,6 +334,53 @@ describe("messages of a combined connection that came at once", () => {
     for (const all of together([both])) assert.deepStrictEqual(all, ["Invalid"])
   })
 
+  it("are of their topic as JSON writes it, whatever characters it has", () => {
+    const data = `{"e":"trade","E":1,"s":"A","t":7,"p":"1","q":"2","T":1,"m":true,"Z":"z"}`
+    const all = `[${data}]`
+    const names = [
+      `kline_","data":1,"stream":"q`, `!ticker_","data":0,"stream":"q@arr`, "a@kline_\t", "a@kline_\\", `a@kline_"`, "a@kline_\ud800", "a@kline_\n",
+      `a","data":1,"stream":"b`, "é@trade", "日本@trade", "a@trade\\", "a@trade\n", "\u2028@trade"
+    ]
+    for (const name of names) {
+      const messages = [data, all, data].map((each) => `{"stream":${JSON.stringify(name)},"data":${each}}`)
+      for (const read of together(messages)) assert.deepStrictEqual(read, told(messages), name)
+    }
+  })
+
+  it("are not what their stream's decoder reads, when JSON has another name in them, or none", () => {
+    const ticker = (e: string) => JSON.stringify({
+      e, E: 1, s: "A", p: "1", P: "1", w: "1", o: "1", h: "1", l: "1", c: "1", v: "1", q: "1", O: 1, C: 1, F: 1, L: 1, n: 1
+    })
+    for (const name of [`!ticker_","data":0,"stream":"q@arr`, "!ticker_\t@arr"]) {
+      const decode = MarketEvent.fromStream(name)
+      for (const frame of [JSON.stringify({ stream: name, data: 1 }).replace(":1}", `:${ticker("1hTicker")}}`), `{"stream":"${name}","data":${ticker("1hTicker")}}`]) {
+        const wrong: Array<unknown> = []
+        const events = decode.all([frame, frame], 0, (error) => wrong.push(error))
+        const incoming = Protocol.parse(frame)
+        assert.lengthOf(events, incoming._tag === "Data" && incoming.topic === name ? 2 : 0)
+        assert.lengthOf(wrong, 2 - events.length)
+      }
+    }
+  })
+
+  it("do not stay in memory for their topics, though these are very long and nobody wants them", () => {
+    const { parseAll } = Protocol.make(5)
+    assert(parseAll !== undefined)
+    const size = 100_000
+    const count = 100
+    const heap = () => {
+      collectGarbage()
+      return process.memoryUsage().heapUsed
+    }
+    const before = heap()
+    for (let i = 0; i < count; i++) {
+      parseAll([`{"stream":"${i}${"x".repeat(size)}","data":1}`], () => undefined, () => false)
+    }
+    const grown = heap() - before
+    parseAll([`{"stream":"a","data":1}`], () => undefined, () => false)
+    assert.isBelow(grown, size * count / 10)
+  })
+
   it("may be many, with bytes between them", () => {
     const trade = (t: number) => `{"stream":"${t % 3}@trade","data":{"e":"trade","E":1,"s":"${t % 3}","t":${t},"p":"1","q":"2","T":1,"m":true}}`
     const messages = Array.from({ length: 200 }, (_, t) => t % 50 === 49 ? new TextEncoder().encode(trade(t)) : trade(t))
