@@ -99,7 +99,9 @@ const pieceOfFields = (plan: Fields, value: unknown, capture: () => string): Pie
   const patterns: Array<string> = []
   const values: Array<string> = []
   const names = Object.keys(value)
-  if (names.length > widest) return undefined
+  // What is learned from need not come from JSON: it may have some of its fields from its prototype.
+  const isWhole = plan.names.slice(0, plan.required).every((name) => Object.hasOwn(value, name))
+  if (!isWhole || names.length > widest) return undefined
   for (const name of names) {
     const field = plan.plans[plan.indexOf.get(name) ?? -1] ?? planOfUnknown(value[name])
     const piece = field === undefined || !isName(name) ? undefined : pieceOf(field, value[name], capture)

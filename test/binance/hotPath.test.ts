@@ -210,6 +210,15 @@ describe("what is learned", () => {
     }
   })
 
+  it("has every field that must be there, though what it is learned from had it from its prototype", () => {
+    const decode = MarketEvent.fromStream("a@trade")
+    decode(Object.create({ ...trade, s: "A" }), 0)
+    const wrong: Array<string> = []
+    const events = decode.all([`{"stream":"a@trade","data":{}}`], 0, (error) => wrong.push(error.reason))
+    assert.deepStrictEqual(events, [])
+    assert.lengthOf(wrong, 1)
+  })
+
   it("is nothing of an object with thousands of fields, and does no harm to what comes after it", () => {
     const shapes = Shape.make(Payloads.Trade)
     const value = { ...trade, ...Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`Z${i}`, true])) }
