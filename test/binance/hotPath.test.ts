@@ -185,6 +185,15 @@ describe("what is learned", () => {
 
   const texts = (names: ReadonlyArray<string>) => names.map((name) => JSON.stringify({ ...trade, [name]: "x" }))
 
+  it("ends where the frame ends", () => {
+    const shapes = Shape.make(Payloads.Trade)
+    shapes.learn(trade)
+    const text = whole(JSON.stringify(trade))
+    assert.isDefined(shapes.read(text, start))
+    for (const more of ["}", " ", "\n", ",", `,"x":1}`, "x"]) assert.isUndefined(shapes.read(text + more, start), more)
+    assert.isUndefined(shapes.read(text.slice(0, -1), start))
+  })
+
   it("is never code that came with a name", () => {
     const names = [`a: globalThis.broken = 1, b`, "a-b", "", "1", "__proto__", `"`, "a b", "é", "a".repeat(100), "${1}", "\\u0041"]
     for (const text of texts(names)) {
