@@ -31,6 +31,7 @@ export interface MarketEvent<Data extends object = object, Type extends string =
   readonly symbol: string
   /** The kind of stream: `trade`, `kline`, `ticker`, `depth` … */
   readonly type: Type
+  /** A text in it may keep the frame in memory that it came in, 2,048 characters at most. */
   readonly data: Data
   readonly timestamp: number
   /** Whether it came over a socket, or was fetched since the sockets had missed it. */
@@ -315,9 +316,9 @@ const decoder = <const Type extends string, A extends object, I>(
     }
 
     const putOne = (events: Array<MarketEvent<A, Type>>, item: unknown, receivedAt: number) => {
-      if (!isData(item)) return () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
-      shapes.learn(item)
-      return put(events, item, receivedAt)
+      return isData(item)
+        ? put(events, item, receivedAt)
+        : () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
     }
 
     // Puts the events behind those that are there, or says what is wrong and puts none.
@@ -340,9 +341,11 @@ const decoder = <const Type extends string, A extends object, I>(
     const putFrame = (events: Array<MarketEvent<A, Type>>, frame: Message, receivedAt: number): InvalidFrame | undefined => {
       const incoming = parse(frame)
       if (incoming._tag === "Invalid") return new InvalidFrame(incoming)
-      return incoming._tag === "Data" && incoming.topic === stream
-        ? putAll(events, incoming.data, receivedAt)
-        : invalid(incoming, () => "it is not about its stream")
+      if (incoming._tag !== "Data" || incoming.topic !== stream) return invalid(incoming, () => "it is not about its stream")
+      const wrong = putAll(events, incoming.data, receivedAt)
+      const event = events.at(-1)
+      if (event !== undefined && event.data === incoming.data) shapes.learn(frame, event.data)
+      return wrong
     }
 
     const decode = (data: unknown, receivedAt: number) => {

@@ -23,11 +23,9 @@ interface Piece {
   readonly value: string
 }
 
-/** What is captured is a slice of the text, and keeps all of it in memory: so it must be short. */
+// What is captured is a slice of the text, and keeps all of it in memory: so it must be short. And a regular expression
+// for thousands of fields is made, and throws when it is used.
 const longest = 2_048
-
-// Twice as many fields as any payload has. A regular expression for thousands is made, and throws when it is used.
-const widest = 64
 
 // A venue has a few ways of writing, if more than one.
 const most = 8
@@ -98,11 +96,7 @@ const pieceOfFields = (plan: Fields, value: unknown, capture: () => string): Pie
   if (!Predicate.isReadonlyRecord(value)) return undefined
   const patterns: Array<string> = []
   const values: Array<string> = []
-  const names = Object.keys(value)
-  // What is learned from need not come from JSON: it may have some of its fields from its prototype.
-  const isWhole = plan.names.slice(0, plan.required).every((name) => Object.hasOwn(value, name))
-  if (!isWhole || names.length > widest) return undefined
-  for (const name of names) {
+  for (const name of Object.keys(value)) {
     const field = plan.plans[plan.indexOf.get(name) ?? -1] ?? planOfUnknown(value[name])
     const piece = field === undefined || !isName(name) ? undefined : pieceOf(field, value[name], capture)
     if (piece === undefined) return undefined
@@ -119,7 +113,7 @@ const shapeOf = (plan: Plan, value: unknown): Shape | undefined => {
   const piece = pieceOf(plan, value, () => `captures[${++captures}]`)
   if (piece === undefined) return undefined
   try {
-    // An object that is written down with its names is made in a sixth of the time (measured) that it takes to set one
+    // An object that is written down with its names is made in a fifth of the time (measured) that it takes to set one
     // field after another.
     const build: unknown = new Function("captures", "levels", `"use strict"; return ${piece.value}`)
     return isBuild(build) ? { regex: new RegExp(`${piece.pattern}\\}$`, "y"), build } : undefined
@@ -149,10 +143,14 @@ const levels = (text: string): ReadonlyArray<ReadonlyArray<string>> => {
 export interface Shapes<A> {
   /** The value between the beginning of a text and its last character, if it is written in a way that is known. */
   readonly read: (text: unknown, start: string) => A | undefined
-  /** Learns how a value that conforms was written, now and then: what cannot be learned shall not cost much. */
-  readonly learn: (value: A) => void
+  /**
+   * Learns how the value of a text was written, which was parsed and conforms. Now and then only: what cannot be learned
+   * shall not cost much.
+   */
+  readonly learn: (text: unknown, value: A) => void
 }
 
+const isShort = (text: unknown): text is string => typeof text === "string" && text.length <= longest
 const isTimeToLearn = (missed: number) => missed < 1_024 ? Number.isInteger(Math.log2(missed)) : missed % 1_024 === 0
 
 export const make = <A, I>(schema: Schema.Schema<A, I>): Shapes<A> => {
@@ -164,7 +162,7 @@ export const make = <A, I>(schema: Schema.Schema<A, I>): Shapes<A> => {
   const isBuilt = (_built: unknown): _built is A => true
   return {
     read: (text, start) => {
-      if (typeof text !== "string" || text.length > longest || !text.startsWith(start)) return undefined
+      if (!isShort(text) || !text.startsWith(start)) return undefined
       for (const { build, regex } of shapes) {
         regex.lastIndex = start.length
         const captures = regex.exec(text)
@@ -174,8 +172,8 @@ export const make = <A, I>(schema: Schema.Schema<A, I>): Shapes<A> => {
       }
       return undefined
     },
-    learn: (value) => {
-      if (planned === undefined || !isTimeToLearn(++missed)) return
+    learn: (text, value) => {
+      if (planned === undefined || !isShort(text) || !isTimeToLearn(++missed)) return
       const shape = shapeOf(planned, value)
       if (shape === undefined || shapes.some(({ regex }) => regex.source === shape.regex.source)) return
       shapes = [shape, ...shapes].slice(0, most)
