@@ -107,10 +107,10 @@ export interface Protocol<A, N = never> {
   readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>
   /**
-   * Reads messages that came at once, for protocols that can do so for less: gives what `parse` gives for each, in their
-   * order. The data of a topic goes to `hear`, as much of it as follows each other; all else to `take`, and data that
-   * nobody hears, which `hear` says. What turns out to be invalid only when its data is read may go to `hear` as well.
-   * Default: `parse` for each.
+   * Reads messages that came at once, for protocols that can do so for less: gives what `parse` gives for each. The data
+   * of a topic goes to `hear`, in its order, as much of it at once as there is; all else to `take`, in its order, and data
+   * that nobody hears, which `hear` says. What turns out to be invalid only when its data is read may go to `hear` as
+   * well. Default: `parse` for each.
    */
   readonly parseAll?:
     | ((

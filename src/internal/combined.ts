@@ -14,11 +14,17 @@ const topicsKept = 16_384
 // Far longer than any beginning is.
 const longest = 512
 
+// What came of a topic, until it is heard.
+interface Arrivals {
+  readonly topic: string
+  frames: Array<Message>
+}
+
 /** Reads many messages: those that begin as frames of a topic do are the topic's, and `parse` reads the others. */
 export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
-  // Topics by the beginnings of their frames.
-  let topics = new Map<string, string>()
-  const learn = (start: string): string | undefined => {
+  // By the beginnings of their frames.
+  let topics = new Map<string, Arrivals>()
+  const learn = (start: string): Arrivals | undefined => {
     if (start.length > longest) return undefined
     // Such a beginning, a value and a brace are a whole object, whatever the value is.
     const incoming = parse(`${start}0}`)
@@ -26,8 +32,9 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     const own = incoming._tag === "Data" ? startOf(incoming.topic) : undefined
     if (incoming._tag !== "Data" || own === undefined || own !== start) return undefined
     if (topics.size === topicsKept) topics = new Map()
-    topics.set(own, incoming.topic)
-    return incoming.topic
+    const arrivals: Arrivals = { topic: incoming.topic, frames: [] }
+    topics.set(own, arrivals)
+    return arrivals
   }
 
   return (
@@ -35,28 +42,34 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     take: (incoming: Incoming<A, N>) => void,
     hear: (topic: string, frames: ReadonlyArray<Message>) => boolean
   ): void => {
+    let arrived: Array<Arrivals> = []
+    const flush = () => {
+      for (const each of arrived) {
+        const { frames, topic } = each
+        each.frames = []
+        // What is wrong with one of them is told in any case.
+        if (!hear(topic, frames)) for (const frame of frames) take(parse(frame))
+      }
+      arrived = []
+    }
     // Of the frame before: the next one often begins alike.
     let start = ""
-    let topic: string | undefined
-    // Where the frames of this topic began.
-    let from = 0
-    const flush = (end: number) => {
-      if (topic === undefined || end === from) return
-      const frames = end - from === messages.length ? messages : messages.slice(from, end)
-      // What is wrong with one of them is told in any case.
-      if (!hear(topic, frames)) for (const frame of frames) take(parse(frame))
-    }
-    for (let i = 0; i < messages.length; i++) {
-      const message = messages[i] ?? ""
+    let arrivals: Arrivals | undefined
+    for (const message of messages) {
       const text = typeof message === "string" ? message : ""
-      if (topic !== undefined && text.startsWith(start)) continue
-      flush(i)
-      from = i
-      const end = text.startsWith(head) ? text.indexOf(neck, head.length) : -1
-      start = end === -1 ? "" : text.slice(0, end + neck.length)
-      topic = end === -1 ? undefined : topics.get(start) ?? learn(start)
-      if (topic === undefined) take(parse(message))
+      if (arrivals === undefined || !text.startsWith(start)) {
+        const end = text.startsWith(head) ? text.indexOf(neck, head.length) : -1
+        start = end === -1 ? "" : text.slice(0, end + neck.length)
+        arrivals = end === -1 ? undefined : topics.get(start) ?? learn(start)
+      }
+      if (arrivals === undefined) {
+        // It may be of a topic as well.
+        flush()
+        take(parse(message))
+      } else if (arrivals.frames.push(message) === 1) {
+        arrived.push(arrivals)
+      }
     }
-    flush(messages.length)
+    flush()
   }
 }
