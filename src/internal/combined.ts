@@ -17,7 +17,7 @@ const longest = 512
 // What came of a topic, until it is heard.
 interface Arrivals {
   readonly topic: string
-  frames: Array<Message>
+  frames: Array<Message> | undefined
 }
 
 /** Reads many messages: those that begin as frames of a topic do are the topic's, and `parse` reads the others. */
@@ -32,7 +32,7 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     const own = incoming._tag === "Data" ? startOf(incoming.topic) : undefined
     if (incoming._tag !== "Data" || own === undefined || own !== start) return undefined
     if (topics.size === topicsKept) topics = new Map()
-    const arrivals: Arrivals = { topic: incoming.topic, frames: [] }
+    const arrivals: Arrivals = { topic: incoming.topic, frames: undefined }
     topics.set(own, arrivals)
     return arrivals
   }
@@ -45,8 +45,8 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     let arrived: Array<Arrivals> = []
     const flush = () => {
       for (const each of arrived) {
-        const { frames, topic } = each
-        each.frames = []
+        const { frames = [], topic } = each
+        each.frames = undefined
         // What is wrong with one of them is told in any case.
         if (!hear(topic, frames)) for (const frame of frames) take(parse(frame))
       }
@@ -66,8 +66,12 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
         // It may be of a topic as well.
         flush()
         take(parse(message))
-      } else if (arrivals.frames.push(message) === 1) {
+      } else if (arrivals.frames === undefined) {
+        // With room for one: of a thousand topics, hardly any has more at once.
+        arrivals.frames = [message]
         arrived.push(arrivals)
+      } else {
+        arrivals.frames.push(message)
       }
     }
     flush()

@@ -23,6 +23,8 @@ export interface Hearing {
   readonly last: () => number
 }
 
+const nothing: ReadonlyArray<never> = []
+
 export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Hearing => {
   let last = now()
 
@@ -33,7 +35,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     fresh = []
     for (const entry of entries) {
       const batch = entry.unheard
-      entry.unheard = []
+      entry.unheard = nothing
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
