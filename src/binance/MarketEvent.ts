@@ -244,6 +244,9 @@ const inWords = (text: () => string, length?: number): string => {
 const invalid = (data: unknown, reason: () => string) =>
   new InvalidFrame({ reason: inWords(reason, reasonLength), excerpt: inWords(() => JSON.stringify(data ?? null)) })
 
+const orInvalid = (data: unknown, reason: (() => string) | undefined) =>
+  reason === undefined ? undefined : invalid(data, reason)
+
 const last = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
 
 /**
@@ -315,18 +318,14 @@ const decoder = <const Type extends string, A extends object, I>(
       return undefined
     }
 
-    const putOne = (events: Array<MarketEvent<A, Type>>, item: unknown, receivedAt: number) => {
-      return isData(item)
+    const putOne = (events: Array<MarketEvent<A, Type>>, item: unknown, receivedAt: number) =>
+      isData(item)
         ? put(events, item, receivedAt)
         : () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
-    }
 
     // Puts the events behind those that are there, or says what is wrong and puts none.
     const putAll = (events: Array<MarketEvent<A, Type>>, data: unknown, receivedAt: number): InvalidFrame | undefined => {
-      if (!Array.isArray(data)) {
-        const reason = putOne(events, data, receivedAt)
-        return reason === undefined ? undefined : invalid(data, reason)
-      }
+      if (!Array.isArray(data)) return orInvalid(data, putOne(events, data, receivedAt))
       if (isOfOne) return invalid(data, () => "one event is due, and not a list")
       const before = events.length
       for (const item of data) {
@@ -357,10 +356,9 @@ const decoder = <const Type extends string, A extends object, I>(
       const events: Array<MarketEvent<A, Type>> = []
       for (const frame of frames) {
         const item = shapes.read(frame, start)
-        const reason = item === undefined ? undefined : put(events, item, receivedAt)
         const wrong = item === undefined
           ? putFrame(events, frame, receivedAt)
-          : reason === undefined ? undefined : invalid(item, reason)
+          : orInvalid(item, put(events, item, receivedAt))
         if (wrong !== undefined) onInvalid(wrong)
       }
       return events
