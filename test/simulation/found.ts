@@ -1,5 +1,6 @@
 /**
- * Plans that once broke an invariant, as the simulation had shrunk them, and what they broke. They stay as they are.
+ * Plans that once broke an invariant, as the simulation had shrunk them, and what they broke; and such as show a deliberate
+ * bug that chance shows seldom. They stay as they are.
  */
 import type { Simulated } from "./Simulation.ts"
 
@@ -380,6 +381,54 @@ export const found: ReadonlyArray<Found> = [
           { after: 28, action: { do: "skip", on: "all", count: 34 } },
           { after: 2056, action: { do: "restLags", by: 100, lasts: 1000 } },
           { after: 114, action: { do: "stall", lasts: 500 } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a hole that cannot be fetched begins with the first event that is missing",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "trade", symbol: "BTCUSDT", dawdles: 0 }],
+        steps: [
+          { after: 5000, action: { do: "restDown", lasts: 120000, fault: { how: "status", status: 403, retryAfter: undefined } } },
+          { after: 20, action: { do: "skip", on: "all", count: 5 } }
+        ]
+      }
+    }
+  },
+  {
+    what: "candles that the venue does not keep any more are a hole",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        lines: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "kline_1s", symbol: "BTCUSDT", dawdles: 0 }],
+        steps: [
+          { after: 5000, action: { do: "restart", downtime: 20000 } },
+          { after: 20000, action: { do: "prune", keep: 8 } }
         ]
       }
     }
