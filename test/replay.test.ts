@@ -1,18 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { existsSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { Connection, ConnectionEvent, NodeTransport } from "holdfast"
 import { MarketEvent } from "holdfast/binance"
 import { Exchange, Fault, Replay } from "holdfast/exchange"
 
-// Frames that Binance sent on 2021-10-12, beside this repository where they are to be had.
-const capture = fileURLToPath(new URL("../../shared/data/binance-spot-2021-10-12/ws.ndjson", import.meta.url))
-const missing = existsSync(capture) ? "" : " (skipped: the capture is not beside this repository)"
+// Frames that Binance sent on 2021-10-12.
+const capture = fileURLToPath(new URL("fixtures/binance-spot-2021-10-12/ws.ndjson", import.meta.url))
 
-describe(`captured frames${missing}`, () => {
-  it.scopedLive.skipIf(missing !== "")("all arrive once, in order and decoded, though the socket is cut three times", () =>
+describe("captured frames", () => {
+  it.scopedLive("all arrive once, in order and decoded, though the socket is cut three times", () =>
     Effect.gen(function*() {
       const frames = yield* Replay.parse(readFileSync(capture, "utf8"))
       assert.strictEqual(frames.length, 265)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
-import { existsSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { MarketEvent, OrderBook, Payloads } from "holdfast/binance"
 
@@ -83,16 +83,15 @@ describe("a book", () => {
   })
 })
 
-// What Binance sent on 2021-10-12, beside this repository where it is to be had.
-const folder = fileURLToPath(new URL("../../../shared/data/binance-spot-2021-10-12/", import.meta.url))
-const missing = existsSync(folder) ? "" : " (skipped: the capture is not beside this repository)"
+// What Binance sent on 2021-10-12.
+const folder = fileURLToPath(new URL("../fixtures/binance-spot-2021-10-12/", import.meta.url))
 
 const Frame = Schema.parseJson(Schema.Struct({ frame: Schema.String }))
 const Answer = Schema.parseJson(Schema.Struct({ request: Schema.String, body: Payloads.PartialDepth }))
 
 const lines = (file: string) => readFileSync(`${folder}${file}`, "utf8").split("\n").filter((line) => line !== "")
 
-describe.skipIf(missing !== "")(`captured books${missing}`, () => {
+describe("captured books", () => {
   const captured = () => {
     const diffs = lines("ws.ndjson").flatMap((line) =>
       Either.getOrThrow(MarketEvent.decode(Schema.decodeUnknownSync(Frame)(line).frame, 0))
