@@ -132,17 +132,20 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   // Reading
 
   get stream(): Stream.Stream<A, E> {
-    return merge([this], identity)
+    return merge(Effect.succeed([this]), identity)
   }
 
   /** The same as `stream`, each batch as `select` gives it. */
   streamOf<B>(select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>): Stream.Stream<B, E> {
-    return merge([this], select)
+    return merge(Effect.succeed([this]), select)
   }
 
   /** Only what comes from now on, after the item that `current` gives. */
   streamFrom(current: () => A): Stream.Stream<A, E> {
-    return merge([{ open: (wake) => this.#openAt(this.#base + this.#items.length, current(), wake) }], identity)
+    return merge(
+      Effect.succeed([{ open: (wake: () => void) => this.#openAt(this.#base + this.#items.length, current(), wake) }]),
+      identity
+    )
   }
 
   /** Takes a place at the oldest item held. */

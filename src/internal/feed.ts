@@ -7,7 +7,7 @@ import { identity } from "effect/Function"
 import * as FiberSet from "effect/FiberSet"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { BinanceFeed, FeedEvent, FromEach, Options, Several } from "../binance/BinanceFeed.ts"
 import * as MarketEvent from "../binance/MarketEvent.ts"
 import * as Protocol from "../binance/Protocol.ts"
@@ -162,10 +162,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const stream = streamOf(name)
       return [stream, { stream, after: (typeof from === "function" ? from(name) : from).after }]
     }))
-    return Stream.unwrapScoped(Effect.map(
-      Effect.forEach(keys.values(), (key) => sourceOf(key.stream)(key)),
-      (hubs) => Reading.merge(hubs, identity)
-    ))
+    return Reading.merge(Effect.forEach(keys.values(), (key) => sourceOf(key.stream)(key)), identity)
   }
 
   const at = ({ timestamp }: MarketEvent.MarketEvent): Followers.Position => ({ from: timestamp, to: timestamp })

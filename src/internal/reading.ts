@@ -4,6 +4,7 @@ import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /** A reader's place. */
@@ -100,7 +101,7 @@ const openAll = <A, E>(sources: ReadonlyArray<Source<A, E>>): Places<A, E> => {
 const read = <A, E, B>(
   { arrived, ended, take }: Places<A, E>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
-): Stream.Stream<B, E> => {
+): Channel.Channel<Chunk.Chunk<B>, unknown, E> => {
   // Nothing when it has ended.
   const next: Effect.Effect<ReadonlyArray<A> | undefined, E> = Effect.suspend(() => {
     const batch = take()
@@ -112,18 +113,22 @@ const read = <A, E, B>(
     batch === undefined
       ? Channel.void
       : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(select(batch))), () => rest))
-  return Stream.fromChannel(rest)
+  return rest
 }
 
-/**
- * All that several broadcasts hold, each in its own order: whoever reads it is woken once for what came at once, and
- * not once for each. It fails with the first of them to fail, and ends with the last.
- */
+// In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
 export const merge = <A, E, B>(
-  sources: ReadonlyArray<Source<A, E>>,
+  sources: Effect.Effect<ReadonlyArray<Source<A, E>>, never, Scope.Scope>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Stream.Stream<B, E> =>
-  Effect.acquireRelease(
-    Effect.sync(() => openAll(sources)),
-    ({ close }) => Effect.sync(close)
-  ).pipe(Effect.map((places) => read(places, select)), Stream.unwrapScoped)
+  Stream.fromChannel(Channel.acquireUseRelease(
+    Effect.flatMap(Scope.make(), (scope) =>
+      sources.pipe(
+        Effect.interruptible,
+        Effect.map((opened) => ({ scope, places: openAll(opened) })),
+        Scope.extend(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )),
+    ({ places }) => read(places, select),
+    ({ places, scope }, exit) => Effect.zipRight(Effect.sync(places.close), Scope.close(scope, exit))
+  ))
