@@ -206,8 +206,19 @@ describe("what is learned", () => {
     assert.notProperty(globalThis, "broken")
   })
 
-  it("are names of the language as well, and what objects have by themselves", () => {
-    for (const text of texts(["constructor", "toString", "class", "return", "hasOwnProperty", "captures", "levels"])) {
+  // To set such a field is to set what it has been made to be for all objects.
+  it("are no names that every object has", () => {
+    for (const text of texts(["constructor", "toString", "hasOwnProperty"])) {
+      const shapes = Shape.make(Payloads.Trade)
+      const value = parsed(text)
+      assert(Schema.is(Payloads.Trade)(value))
+      shapes.learn(whole(JSON.stringify(value)), value)
+      assert.isUndefined(shapes.read(whole(text), start))
+    }
+  })
+
+  it("are names of the language as well, and those that its code has", () => {
+    for (const text of texts(["class", "return", "this", "captures", "levels", "Shape0", "prototype"])) {
       const shapes = Shape.make(Payloads.Trade)
       const value = parsed(text)
       assert(Schema.is(Payloads.Trade)(value))
