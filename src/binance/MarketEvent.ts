@@ -1,18 +1,14 @@
 /**
- * From a frame of a combined stream to the market events in it.
+ * Market events, the gaps between them, and how to get them out of the frames of a combined stream.
  *
  * @since 0.1.0
  */
 import * as EffectData from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Combined from "../internal/combined.ts"
-import { excerpt } from "../internal/excerpt.ts"
-import * as Shape from "../internal/shape.ts"
-import * as Validator from "../internal/validator.ts"
+import * as Decoder from "../internal/decoder.ts"
 import type { Message } from "../Transport.ts"
 import * as Payloads from "./Payloads.ts"
 import { parse } from "./Protocol.ts"
@@ -229,26 +225,6 @@ export class InvalidFrame extends EffectData.TaggedError("InvalidFrame")<{
   }
 }
 
-const tooDeep = "it is nested too deeply to be written out"
-const reasonLength = 250
-
-const inWords = (text: () => string, length?: number): string => {
-  try {
-    return excerpt(text(), length)
-  } catch {
-    // Both what is wrong and what came are written out by recursion.
-    return tooDeep
-  }
-}
-
-const invalid = (data: unknown, reason: () => string) =>
-  new InvalidFrame({ reason: inWords(reason, reasonLength), excerpt: inWords(() => JSON.stringify(data ?? null)) })
-
-const orInvalid = (data: unknown, reason: (() => string) | undefined) =>
-  reason === undefined ? undefined : invalid(data, reason)
-
-const last = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
-
 /**
  * Decodes what came for one stream: one event, or several (streams of all symbols).
  *
@@ -268,104 +244,12 @@ export interface Decode<A extends MarketEvent> {
   ) => ReadonlyArray<A>
 }
 
-// An event that came over a socket. It is made by `new`, since V8 comes to take a literal whose objects outlive their
-// turn in the beginning for one whose objects live long, and from then on even the shortest-lived of them is collected
-// with the old ones, and whatever it holds with it (measured: a quarter of the cost of a trade).
-class Arrived<Data extends object, Type extends string> implements MarketEvent<Data, Type> {
-  readonly source: "binance"
-  readonly symbol: string
-  readonly type: Type
-  readonly data: Data
-  readonly timestamp: number
-  readonly via: "ws" | "rest"
-  constructor(symbol: string, type: Type, data: Data, timestamp: number) {
-    this.source = "binance"
-    this.symbol = symbol
-    this.type = type
-    this.data = data
-    this.timestamp = timestamp
-    this.via = "ws"
-  }
-}
-
-// What is parsed passes as it is: nothing is copied, so that fields which nobody knows of cannot do harm by their names.
 const decoder = <const Type extends string, A extends object, I>(
   type: Type,
   schema: Schema.Schema<A, I>,
   isKnown = true
-) => {
-  const isData = Validator.is(schema)
-  const shapes = Shape.make(schema)
-  const explain = Schema.decodeUnknownEither(schema)
-  return (stream: string): Decode<MarketEvent<A, Type>> => {
-    const { symbol } = StreamKind.parse(stream)
-    const isOfOne = isKnown && symbol !== ""
-    const start = Combined.startOf(stream)
-
-    // Puts an event behind those that are there, or says what is wrong.
-    const put = (events: Array<MarketEvent<A, Type>>, item: A, receivedAt: number): (() => string) | undefined => {
-      const s = "s" in item ? item.s : undefined
-      const E = "E" in item ? item.E : undefined
-      // Of what is not known here, these may be anything.
-      const isNamed = (s === undefined || typeof s === "string") && (E === undefined || typeof E === "number")
-      if (isOfOne && isNamed && s !== undefined && s !== symbol) return () => `it is about ${s}`
-      events.push(new Arrived(
-        isNamed && s !== undefined ? s : symbol,
-        type,
-        item,
-        isNamed && E !== undefined ? E : receivedAt
-      ))
-      return undefined
-    }
-
-    const putOne = (events: Array<MarketEvent<A, Type>>, item: unknown, receivedAt: number) =>
-      isData(item)
-        ? put(events, item, receivedAt)
-        : () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
-
-    // Puts the events behind those that are there, or says what is wrong and puts none.
-    const putAll = (events: Array<MarketEvent<A, Type>>, data: unknown, receivedAt: number): InvalidFrame | undefined => {
-      if (!Array.isArray(data)) return orInvalid(data, putOne(events, data, receivedAt))
-      if (isOfOne) return invalid(data, () => "one event is due, and not a list")
-      const before = events.length
-      for (const item of data) {
-        const reason = putOne(events, item, receivedAt)
-        if (reason === undefined) continue
-        events.length = before
-        return invalid(data, reason)
-      }
-      return undefined
-    }
-
-    const putFrame = (events: Array<MarketEvent<A, Type>>, frame: Message, receivedAt: number): InvalidFrame | undefined => {
-      const incoming = parse(frame)
-      if (incoming._tag === "Invalid") return new InvalidFrame(incoming)
-      if (incoming._tag !== "Data" || incoming.topic !== stream) return invalid(incoming, () => "it is not about its stream")
-      const wrong = putAll(events, incoming.data, receivedAt)
-      const event = events.at(-1)
-      if (event !== undefined && event.data === incoming.data) shapes.learn(frame, event.data)
-      return wrong
-    }
-
-    const decode = (data: unknown, receivedAt: number) => {
-      const events: Array<MarketEvent<A, Type>> = []
-      const wrong = putAll(events, data, receivedAt)
-      return wrong === undefined ? Either.right(events) : Either.left(wrong)
-    }
-    const all: Decode<MarketEvent<A, Type>>["all"] = (frames, receivedAt, onInvalid) => {
-      const events: Array<MarketEvent<A, Type>> = []
-      for (const frame of frames) {
-        const item = shapes.read(frame, start)
-        const wrong = item === undefined
-          ? putFrame(events, frame, receivedAt)
-          : orInvalid(item, put(events, item, receivedAt))
-        if (wrong !== undefined) onInvalid(wrong)
-      }
-      return events
-    }
-    return Object.assign(decode, { all })
-  }
-}
+): (stream: string) => Decode<MarketEvent<A, Type>> =>
+  Decoder.make({ type, schema, isKnown, asError: (wrong) => new InvalidFrame(wrong) })
 
 /**
  * The decoders, by the type of events. Each takes a stream's name first.
