@@ -2,41 +2,22 @@
 // a successor before a connection's known end.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
-import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import type * as Connection from "../Connection.ts"
-import * as ConnectionEvent from "../ConnectionEvent.ts"
-import * as DialGate from "../DialGate.ts"
-import * as Session from "../Session.ts"
-import { Transport } from "../Transport.ts"
-import { within } from "./within.ts"
+import type * as Scope from "effect/Scope"
+import type * as Session from "../Session.ts"
+import type { Listener, Member, Topic } from "./members.ts"
+import * as Members from "./members.ts"
 
-export interface Options<A, N> {
-  readonly connection: (path: string) => Connection.Options
-  readonly protocol: Session.Protocol<A, N>
+export interface Options<A, N> extends Members.Options<A, N> {
   readonly topicsPerConnection: number
   /** On how many connections each topic runs at once. */
   readonly lines: number
   /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. */
   readonly maxAge: Duration.Duration
-  /** How long a successor may take to prove itself, before it is given up and the old connection kept. */
-  readonly renewalTimeout: Duration.Duration
-  /** Whether the venue knows a topic that never had data. */
-  readonly isKnown: (topic: string) => Effect.Effect<boolean>
   /** Whether a notice says that the connection will end soon. */
   readonly isEnding: (notice: N) => boolean
-  readonly onEvent: (connection: string, event: ConnectionEvent.ConnectionEvent) => void
-  readonly onSessionEvent: (connection: string, event: Session.SessionEvent) => void
-}
-
-export interface Listener<A> extends Session.Listener<A> {
-  /** The last open connection that carried the topic is lost. */
-  readonly lost: () => void
 }
 
 export interface Pool<A> {
@@ -47,15 +28,6 @@ export interface Pool<A> {
   /** Whether a topic may be coming over more than one connection now. */
   readonly isRedundant: (topic: string) => boolean
   readonly sessions: () => ReadonlyArray<Session.Session<A>>
-}
-
-// A connection, and the topics it carries.
-interface Member<A> {
-  readonly name: string
-  readonly session: Session.Session<A>
-  readonly scope: Scope.CloseableScope
-  readonly carries: Map<Topic<A>, Scope.CloseableScope>
-  open: boolean
 }
 
 // A place in the pool, which outlives the connections that fill it.
@@ -71,148 +43,25 @@ interface Slot<A> {
   spokenFor: number
 }
 
-interface Topic<A> {
-  readonly name: string
-  readonly listener: Listener<A>
-  /** The connections that carry it and have not been given up. */
-  readonly carriers: Set<Member<A>>
-  /** Whether it was moved for its silence, and has not spoken since. */
-  moved: boolean
-}
-
 // How long an empty connection is kept, for those who leave one topic to take another.
 const linger = Duration.seconds(5)
-const settled = Duration.seconds(5)
 // Between two tries to renew a connection.
 const renewalSpacing = Duration.minutes(5)
 // How full one connection may be made by merging two: full ones would be split again by the next topic.
 const roomy = 0.75
 
 export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
-  const scope = yield* Effect.scope
-  const transport = yield* Transport
-  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.make())
-  const clock = yield* Effect.clock
   const runFork = yield* FiberSet.makeRuntime()
   const lock = Effect.unsafeMakeSemaphore(1)
   const slots = new Set<Slot<A>>()
-  let names = 0
+  const sessions = () => [...slots].map(({ member }) => member.session)
 
-  const attach = (member: Member<A>, topic: Topic<A>) =>
-    Effect.gen(function*() {
-      if (member.carries.has(topic)) return
-      const attached = yield* Scope.fork(member.scope, { _tag: "Sequential" })
-      member.carries.set(topic, attached)
-      topic.carriers.add(member)
-      yield* Scope.extend(
-        member.session.listen(topic.name, {
-          data: (batch) => {
-            topic.moved = false
-            topic.listener.data(batch)
-          },
-          // Where another connection carries it too, nothing is missing.
-          gap: (gap) => {
-            if (topic.carriers.size === 1) topic.listener.gap(gap)
-          },
-          end: (exit) => {
-            if (!member.carries.delete(topic)) return
-            topic.carriers.delete(member)
-            if (topic.carriers.size > 0) return
-            for (const slot of slots) slot.topics.delete(topic)
-            topic.listener.end(exit)
-          }
-        }),
-        attached
-      )
-    })
-
-  const attachAll = (member: Member<A>, topics: Iterable<Topic<A>>) =>
-    Effect.forEach([...topics], (topic) => attach(member, topic), { discard: true })
-
-  const detach = (member: Member<A>, topic: Topic<A>) =>
-    Effect.suspend(() => {
-      const attached = member.carries.get(topic)
-      if (attached === undefined) return Effect.void
-      member.carries.delete(topic)
-      topic.carriers.delete(member)
-      // What carries it from here on may just be away.
-      if (member.open && topic.carriers.size > 0) tellIfLost(topic)
-      return Scope.close(attached, Exit.void)
-    })
-
-  const tellIfLost = ({ carriers, listener }: Topic<A>) => {
-    if (![...carriers].some((carrier) => carrier.open)) listener.lost()
-  }
-
-  const close = (member: Member<A>) =>
-    Effect.forEach([...member.carries.keys()], (topic) => detach(member, topic), { discard: true }).pipe(
-      Effect.zipRight(Scope.close(member.scope, Exit.void)),
-      Effect.zipRight(Effect.sync(() => {
-        options.onEvent(member.name, ConnectionEvent.Closed({ at: clock.unsafeCurrentTimeMillis() }))
-      }))
-    )
-
-  const lose = (member: Member<A>) => {
-    member.open = false
-    for (const topic of member.carries.keys()) tellIfLost(topic)
-  }
-
-  const othersFlow = (since: number) =>
-    Effect.map(
-      Effect.forEach([...slots], ({ member }) => member.session.subscriptions),
-      (all) => all.flat().some(({ lastData }) => Option.exists(lastData, (at) => at >= since))
-    )
-
-  const open = (path: string, onNotice: (notice: N) => void, relocate: (topic: string) => boolean) =>
-    Effect.gen(function*() {
-      const name = `${path}#${++names}`
-      const memberScope = yield* Scope.fork(scope, { _tag: "Sequential" })
-      const session = yield* Session.make({
-        connection: options.connection(path),
-        protocol: options.protocol,
-        onNotice,
-        relocate,
-        othersFlow,
-        isKnown: options.isKnown
-      }).pipe(
-        Effect.provideService(Transport, transport),
-        Effect.provideService(DialGate.DialGate, gate),
-        Scope.extend(memberScope),
-        // The options were checked when the feed was made.
-        Effect.orDie
-      )
-      const member: Member<A> = { name, session, scope: memberScope, carries: new Map(), open: false }
-      yield* Stream.runForEach(session.connection.events, (event) =>
-        Effect.sync(() => {
-          if (event._tag === "Opened") member.open = true
-          if (event._tag === "Lost") lose(member)
-          options.onEvent(name, event)
-        })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
-      yield* Stream.runForEach(session.events, (event) =>
-        Effect.sync(() => {
-          options.onSessionEvent(name, event)
-        })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
-      return member
-    })
-
-  // A successor is as good as the one before it when it is open and carries each topic (none was refused), and each has
-  // had its first data, or, where little is said, has been acknowledged for a while.
-  const isProven = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
-    Effect.zipWith(member.session.subscriptions, member.session.connection.state, (subscriptions, state) => {
-      const now = clock.unsafeCurrentTimeMillis()
-      return state._tag === "Connected" && [...topics].every((topic) => member.carries.has(topic)) && subscriptions.every(({ since, status }) =>
-        status === "live" || (status === "acknowledged" && now - since >= Duration.toMillis(settled))
-      )
-    })
-
-  const proof = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
-    member.session.connection.awaitOpen.pipe(
-      Effect.zipRight(Effect.repeat(isProven(member, topics), {
-        until: (proven) => proven,
-        schedule: Schedule.spaced("50 millis")
-      })),
-      within(options.renewalTimeout, () => "late" as const)
-    )
+  const { attach, attachAll, close, detach, open, proof } = yield* Members.make(options, {
+    sessions,
+    forget: (topic) => {
+      for (const slot of slots) slot.topics.delete(topic)
+    }
+  })
 
   const openFor = (slot: Pick<Slot<A>, "path" | "line">, slotOf: () => Slot<A> | undefined) =>
     open(
@@ -406,7 +255,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     isRedundant: (name) =>
       options.lines > 1 ||
       [...slots].some(({ renewing, topics }) => renewing && [...topics].some((topic) => topic.name === name)),
-    sessions: () => [...slots].map(({ member }) => member.session)
+    sessions
   }
   return pool
 })

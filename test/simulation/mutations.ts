@@ -137,7 +137,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     `if (outcome === "gap") return "an update is missing"`,
     `if (outcome === "gap") continue`
   ),
-  mutation("a book is not told that its connection is lost", "internal/pool.ts", "carrier.open)) listener.lost()", "carrier.open)) void listener"),
+  mutation("a book is not told that its connection is lost", "internal/members.ts", "carrier.open)) listener.lost()", "carrier.open)) void listener"),
   mutation(
     "an update that follows with a hole is applied",
     "binance/OrderBook.ts",
