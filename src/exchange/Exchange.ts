@@ -13,7 +13,6 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage } from "node:http"
 import { createServer, STATUS_CODES } from "node:http"
@@ -22,12 +21,14 @@ import { WebSocketServer } from "ws"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
 import * as ControlMessage from "./ControlMessage.ts"
-import * as Fault from "./Fault.ts"
+import type * as Fault from "./Fault.ts"
 import * as Limits from "./Limits.ts"
 import type { Instrument } from "./Market.ts"
 import * as Market from "./Market.ts"
-import type { Recorded, Replay } from "./Replay.ts"
+import * as Playback from "./Playback.ts"
+import type { Replay } from "./Replay.ts"
 import * as RestApi from "./RestApi.ts"
+import * as Strikes from "./Strikes.ts"
 import * as Topics from "./Topics.ts"
 
 /**
@@ -143,10 +144,6 @@ const readTarget = Option.liftThrowable((request: IncomingMessage) => {
   return { url, path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent) }
 })
 
-const decodeName = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
-
-const streamOf = ({ frame }: Recorded) => Option.getOrUndefined(decodeName(frame))?.stream ?? ""
-
 /**
  * Starts an exchange that runs until the scope closes. Everything it does is on 127.0.0.1.
  *
@@ -172,7 +169,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
     const runFork = yield* FiberSet.makeRuntime()
-    const stats = { accepted: 0, refused: 0, sent: 0, received: 0, replayed: 0 }
+    const stats = { accepted: 0, refused: 0, sent: 0, received: 0 }
     const limits = Limits.make(options.limits)
     const pingInterval = Duration.decode(options.pingInterval ?? "20 seconds")
     const pongTimeout = Duration.toMillis(options.pongTimeout ?? "1 minute")
@@ -187,25 +184,32 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     )
 
     // -----------------------------------------------------------------------------------------------------------------
-    // Who listens to what
+    // Who listens to what, and what is done to them
 
     const clients = new Set<Client>()
-    const recorded = new Set(options.replay?.frames.map(streamOf))
-    const topics = Topics.make(markets, recorded, () => {
+    const onSent = () => {
       stats.sent++
+    }
+    const playback = Playback.make(options.replay ?? { frames: [] }, { clients, onSent, strike: (fault) => strikes.strike(fault) })
+    const topics = Topics.make(markets, playback.streams, onSent)
+    const strikes = Strikes.make({
+      clients,
+      tell: topics.tell,
+      restart: (downtime) =>
+        shut.pipe(
+          Effect.zipRight(Effect.sleep(downtime)),
+          Effect.zipRight(listen(port)),
+          Effect.orDie,
+          Effect.asVoid
+        ),
+      now,
+      fork: runFork
     })
-    const attached = Effect.unsafeMakeLatch(false)
 
     // -----------------------------------------------------------------------------------------------------------------
     // Connecting
 
     const wss = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload })
-    const refusals = { upgrades: new Array<Fault.Refusal>(), rest: new Array<Fault.Refusal>() }
-    const delays: Array<Duration.DurationInput> = []
-
-    const repeat = <A>(list: Array<A>, item: A, times: number) => {
-      for (let i = 0; i < times; i++) list.push(item)
-    }
 
     const refuse = (tcp: Duplex, status: number, body: string, retryAfter?: string) => {
       stats.refused++
@@ -227,9 +231,9 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         refuse(tcp, limited.status, "Too many connection attempts.", limited.retryAfter)
         return
       }
-      const delay = delays.shift()
+      const delay = strikes.nextDelay()
       if (delay !== undefined) yield* Effect.sleep(delay)
-      const refusal = refusals.upgrades.shift()
+      const refusal = strikes.nextUpgrade()
       if (refusal !== undefined) {
         refuse(tcp, refusal.status, "Refused on purpose.", refusal.retryAfter)
         return
@@ -261,7 +265,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         const wanted = names.filter((name) => name !== "")
         if (wanted.length > limits.streamsPerConnection) limits.tooManyStreams()
         topics.subscribe(client, wanted.slice(0, limits.streamsPerConnection))
-        attached.unsafeOpen()
+        playback.listened()
         const ageing = runFork(Effect.zipRight(
           Effect.sleep(maxAge),
           Effect.sync(() => {
@@ -284,7 +288,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           stats.received++
           if (!Buffer.isBuffer(data) || !count()) return
           topics.tell(client, ControlMessage.answer(topics, client, data.toString(), limits))
-          attached.unsafeOpen()
+          playback.listened()
         })
         ws.on("close", () => {
           ageing.unsafeInterruptAsFork(ageing.id())
@@ -304,7 +308,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // -----------------------------------------------------------------------------------------------------------------
     // Listening
 
-    const rest = yield* NodeHttpServer.makeHandler(RestApi.make(markets, limits, () => refusals.rest.shift()))
+    const rest = yield* NodeHttpServer.makeHandler(RestApi.make(markets, limits, strikes.nextRest))
     const sockets = new Set<Duplex>()
     const server = createServer(rest)
     server.on("connection", (socket) => {
@@ -338,150 +342,22 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const port = yield* Effect.acquireRelease(listen(options.port ?? 0), () => shut)
 
     // -----------------------------------------------------------------------------------------------------------------
-    // Breaking
-
-    const toAll = (strike: (client: Client) => void) =>
-      Effect.sync(() => {
-        for (const client of [...clients]) strike(client)
-      })
-
-    const mute = (client: Client) => {
-      client.muted = true
-    }
-
-    const fault = Fault.$match({
-      Drop: () =>
-        toAll((client) => {
-          mute(client)
-          client.tcp.end()
-        }),
-      Reset: () =>
-        toAll((client) => {
-          mute(client)
-          Clients.reset(client.tcp)
-        }),
-      ResetOne: () =>
-        Effect.sync(() => {
-          const [oldest] = clients
-          if (oldest === undefined) return
-          mute(oldest)
-          Clients.reset(oldest.tcp)
-        }),
-      Close: ({ code, reason }) =>
-        toAll(({ ws }) => {
-          ws.close(code, reason)
-        }),
-      Silence: () => toAll(mute),
-      Vanish: () =>
-        toAll((client) => {
-          mute(client)
-          client.ws.pause()
-        }),
-      Malformed: () =>
-        toAll((client) => {
-          topics.tell(client, `{"stream":"btcusdt@trade","data":{"e":"trade","E":`)
-        }),
-      Oversize: ({ bytes }) =>
-        toAll((client) => {
-          topics.tell(client, "x".repeat(bytes))
-        }),
-      // FIN, opcode 0xB, no payload.
-      Violation: () =>
-        toAll(({ tcp }) => {
-          tcp.write(Buffer.of(0x8b, 0x00))
-        }),
-      Shutdown: ({ notice }) =>
-        toAll((client) => {
-          const event = JSON.stringify({ e: "serverShutdown", E: now() })
-          topics.tell(client, client.combined ? Clients.wrap("!serverShutdown", event) : event)
-          runFork(Effect.zipRight(
-            Effect.sleep(notice),
-            Effect.sync(() => {
-              client.ws.close(1001, "the server is going away")
-            })
-          ))
-        }),
-      Restart: ({ downtime }) =>
-        shut.pipe(
-          Effect.zipRight(Effect.sleep(downtime)),
-          Effect.zipRight(listen(port)),
-          Effect.orDie,
-          Effect.asVoid
-        ),
-      RefuseUpgrades: (refusal) =>
-        Effect.sync(() => {
-          repeat(refusals.upgrades, refusal, refusal.times)
-        }),
-      DelayUpgrades: ({ delay, times }) =>
-        Effect.sync(() => {
-          repeat(delays, delay, times)
-        }),
-      FailRest: (refusal) =>
-        Effect.sync(() => {
-          repeat(refusals.rest, refusal, refusal.times)
-        })
-    })
-
-    const script: Exchange["script"] = (faults, { repeat = false } = {}) => {
-      const once = Effect.forEach(
-        faults,
-        ({ after, fault: scripted }) => Effect.zipRight(Effect.sleep(after), fault(scripted)),
-        { discard: true }
-      )
-      return repeat ? Effect.forever(once) : once
-    }
-
-    // -----------------------------------------------------------------------------------------------------------------
-    // Playing a recording
-
-    const someone: Effect.Effect<void> = Effect.suspend(() => {
-      const hears = (client: Client) => Clients.isListening(client) && [...client.streams].some((name) => recorded.has(name))
-      if ([...clients].some(hears)) return Effect.void
-      attached.unsafeClose()
-      return Effect.zipRight(attached.await, someone)
-    })
-
-    // Completes when the operating system has it, or the socket has failed.
-    const hand = (client: Client, text: string) =>
-      Effect.async<void>((resume) => {
-        const sent = Clients.send(client, text, () => {
-          resume(Effect.void)
-        })
-        if (sent) stats.sent++
-        else resume(Effect.void)
-      })
-
-    const play = ({ cuts = [], frames, speed = Number.POSITIVE_INFINITY }: Replay) =>
-      Effect.forEach(frames, (played, i) => {
-        const { frame, receivedAt } = played
-        const pace = Duration.seconds(Math.max(0, receivedAt - (frames[i - 1]?.receivedAt ?? receivedAt)) / speed)
-        const name = streamOf(played)
-        return Effect.sleep(pace).pipe(
-          Effect.zipRight(someone),
-          Effect.zipRight(Effect.suspend(() =>
-            Effect.forEach([...clients].filter(({ streams }) => streams.has(name)), (client) => hand(client, frame))
-          )),
-          Effect.zipRight(Effect.suspend(() => {
-            stats.replayed++
-            return Effect.forEach(cuts.filter(({ after }) => after === stats.replayed), (cut) => fault(cut.fault))
-          }))
-        )
-      }, { discard: true })
+    // What goes on by itself
 
     yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => {
       topics.advance(now())
     }), Schedule.spaced(Duration.millis(Market.slotMillis))))
     yield* Effect.forkScoped(Effect.schedule(pingAll, Schedule.spaced(pingInterval)))
-    if (options.replay !== undefined) yield* Effect.forkScoped(play(options.replay))
+    yield* Effect.forkScoped(playback.play)
 
     const exchange: Exchange = {
       port,
       wsUrl: `ws://${host}:${port}`,
       restUrl: `http://${host}:${port}`,
       markets,
-      fault,
-      script,
-      stats: Effect.sync(() => ({ ...stats, open: clients.size, violations: limits.violations() }))
+      fault: strikes.strike,
+      script: strikes.script,
+      stats: Effect.sync(() => ({ ...stats, replayed: playback.replayed(), open: clients.size, violations: limits.violations() }))
     }
     return exchange
   })
