@@ -1,9 +1,10 @@
-// The commands, and how the program starts and ends. What a command needs is loaded when it runs: loading it all would
-// take `--help` twice as long.
+// The commands, and how the program starts and ends. What a command alone needs is loaded when it runs.
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"
-import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -76,6 +77,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 Command.run(command, { name: "Holdfast", version: "0.1.0" })(process.argv).pipe(
   Effect.tapErrorCause(explain),
-  Effect.provide(NodeContext.layer),
+  // What @effect/cli asks for. `NodeContext` would load workers and child processes too.
+  Effect.provide([NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer]),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )
