@@ -3,6 +3,7 @@
 // --only text,typed   some benchmarks        --runs 9    rounds (5)       --small   as little as shows a gross loss
 // --json              the results as JSON    --write     to README.md and results.json
 // --guard             small, and fails when a ratio is twice what was recorded, or more
+import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -77,10 +78,18 @@ const write = (results: ReadonlyArray<Result>) => {
 
 // Users run the built package, and the contestants must not be slowed down by a loader.
 const tsc = "node_modules/typescript/bin/tsc"
-const compile = () => {
+const compile = async () => {
   for (const args of [[tsc, "-p", "tsconfig.build.json"], [".ci/bundle.mjs"], [tsc, "-p", "bench/speed/tsconfig.build.json"]]) {
     execFileSync(process.execPath, args, { cwd: fileURLToPath(root), stdio: ["ignore", "ignore", "inherit"] })
   }
+  // Some users bundle their programs.
+  await build({
+    absWorkingDir: fileURLToPath(root),
+    entryPoints: ["bench/speed/dist/contestants/start.js"],
+    outfile: "bench/speed/dist/bundled/start.cjs",
+    bundle: true,
+    platform: "node"
+  })
 }
 
 const run = async (benchmark: Benchmark): Promise<Result> => {
@@ -119,7 +128,7 @@ const guard = async (results: ReadonlyArray<Result>) => {
   else say("\nNothing became grossly slower.")
 }
 
-compile()
+await compile()
 const results: Array<Result> = []
 for (const benchmark of benchmarks) {
   const chosen = only?.includes(benchmark.name) ?? (!values.guard || guarded.has(benchmark.name))

@@ -6,6 +6,7 @@ import type { Figures } from "./stats.ts"
 
 const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 const contestants = fileURLToPath(new URL("dist/contestants/start.js", import.meta.url))
+const bundled = fileURLToPath(new URL("dist/bundled/start.cjs", import.meta.url))
 
 // Until the first line on standard output, or until the end.
 const time = (args: ReadonlyArray<string>, until: "first line" | "end"): Promise<Figures> =>
@@ -34,8 +35,8 @@ const firstMessage = (name: string, against: string, args: (port: string) => Rea
     withLoad({ kind: "trades", rate: 1_000 }, (port) => time(args(String(port)), "first line"))
 })
 
-const script = (name: string, contestant: string, against = "node with ws, first message") =>
-  firstMessage(name, against, (port) => [contestants, contestant, port])
+const script = (name: string, contestant: string, program = contestants) =>
+  firstMessage(name, "node with ws, first message", (port) => [program, contestant, port])
 
 export const start: Benchmark = {
   name: "start",
@@ -46,7 +47,9 @@ export const start: Benchmark = {
     { name: "holdfast --help", run: () => time([program, "--help"], "end") },
     script("node with ws, first message", "ws"),
     script("Connection, first message", "connection"),
+    script("Connection, bundled, first message", "connection", bundled),
     script("BinanceFeed, first message", "feed"),
+    script("BinanceFeed, bundled, first message", "feed", bundled),
     firstMessage("holdfast watch --json, first line", "node with ws, first message", (port) => [
       program,
       "watch",
