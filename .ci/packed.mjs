@@ -1,8 +1,7 @@
-// Packs the package, installs it elsewhere as its users do, and runs the program. What the program needs is in it: the
-// peers, which are for those who import the library, are not there.
+// Packs the package, unpacks it elsewhere, with no other package near, and runs the program: all that it needs is in it.
 import assert from "node:assert"
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -11,11 +10,10 @@ const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, 
 try {
   const [{ filename, files }] = JSON.parse(run("npm", ["pack", "--json", "--silent", "--ignore-scripts", "--pack-destination", folder], "."))
   assert(files.some(({ path }) => path === "dist/cli/LICENSES.txt"), "the program goes without the licences of what is in it")
-  writeFileSync(join(folder, "package.json"), "{}")
-  run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", "--legacy-peer-deps", join(folder, filename)])
-  assert(!existsSync(join(folder, "node_modules/effect")), "the peers are there: this would not show that the program needs none")
+  run("tar", ["-xzf", filename])
+  const { bin } = JSON.parse(readFileSync(join(folder, "package/package.json"), "utf8"))
 
-  const holdfast = (...args) => run(join(folder, "node_modules/.bin/holdfast"), args)
+  const holdfast = (...args) => run(process.execPath, [join(folder, "package", bin.holdfast), ...args])
   assert.match(holdfast("--help"), /USAGE[^]*watch[^]*book[^]*record/)
   for (const command of [["--json"], ["watch", "btcusdt@trade", "--json"], ["record", "btcusdt@trade", "--out", "trades.ndjson", "--json"]]) {
     const lines = holdfast(...command, "--for", "2s").trim().split("\n").map((line) => JSON.parse(line))
