@@ -1,7 +1,9 @@
 // What the program and its commands can be told.
 import * as Args from "@effect/cli/Args"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 
 const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
@@ -34,6 +36,16 @@ const common = {
 
 const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON object a line."))
 
+// An option that is misspelt would be taken for a stream, and so would all that comes after it.
+const isOption = (text: string) => text.startsWith("-")
+const unknownOption = (text: string) => HelpDoc.p(`There is no option ${text}; --help says which there are`)
+
+const argument = (name: string, description: string) =>
+  Args.text({ name }).pipe(
+    Args.mapEffect((text) => isOption(text) ? Effect.fail(unknownOption(text)) : Effect.succeed(text)),
+    Args.withDescription(description)
+  )
+
 /** What the program can be told when it is given no command. */
 export const defaultConfig = {
   streams: Options.text("stream").pipe(
@@ -46,16 +58,13 @@ export const defaultConfig = {
 }
 
 export const watchConfig = {
-  streams: Args.text({ name: "stream" }).pipe(
-    Args.withDescription("A stream to watch, such as btcusdt@trade."),
-    Args.repeated
-  ),
+  streams: argument("stream", "A stream to watch, such as btcusdt@trade.").pipe(Args.repeated),
   json,
   ...common
 }
 
 export const bookConfig = {
-  symbol: Args.text({ name: "symbol" }).pipe(Args.withDescription("Such as btcusdt.")),
+  symbol: argument("symbol", "Such as btcusdt."),
   levels: Options.integer("levels").pipe(
     Options.withDescription("How many levels of each side to show. Default: 10."),
     Options.withDefault(10)
@@ -65,10 +74,7 @@ export const bookConfig = {
 }
 
 export const recordConfig = {
-  streams: Args.text({ name: "stream" }).pipe(
-    Args.withDescription("A stream to record, such as btcusdt@trade."),
-    Args.atLeast(1)
-  ),
+  streams: argument("stream", "A stream to record, such as btcusdt@trade.").pipe(Args.atLeast(1)),
   out: Options.file("out").pipe(
     Options.withAlias("o"),
     Options.withDescription("The file to write to, one JSON object a line. What is there is gone on from.")
