@@ -174,7 +174,7 @@ describe("the program", () => {
     const [args, sentence] of [
       [["--for", "soon"], "--for must be a duration, such as 20s, 5m or 1h"],
       [["watch", "btcusdt@trade", "--jsno"], "There is no option --jsno; --help says which there are"],
-      [["book", "--levles", "5", "btcusdt"], "There is no option --levles; --help says which there are"],
+      [["book", "--levles", "5", "btcusdt"], "The flag '--levles' is not recognized"],
       [
         ["--rest", "http://127.0.0.1:1"],
         "--rest names the REST interface of the venue that --ws names, and --ws is missing"
