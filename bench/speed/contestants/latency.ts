@@ -108,12 +108,12 @@ main({
         url: `ws://127.0.0.1:${task.port}/stream`,
         onOpen: ({ send }) => send(subscribe("btcusdt@trade"))
       })
-      yield* Stream.runForEachChunk(connection.messages, (chunk) =>
-        Effect.sync(() => {
-          for (const message of chunk) {
-            if (typeof message === "string" && message.startsWith(`{"stream"`)) arrived(() => message)
-          }
-        }))
+      yield* Stream.runForEachChunk(connection.messages, (chunk) => {
+        for (const message of chunk) {
+          if (typeof message === "string" && message.startsWith(`{"stream"`)) arrived(() => message)
+        }
+        return Effect.void
+      })
     }))
     return done
   },
@@ -124,13 +124,13 @@ main({
     const { arrived, done } = clock(task, () => length)
     const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
     fork(Effect.flatMap(feed(task.port), (feed) =>
-      Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) =>
-        Effect.sync(() => {
-          for (const event of chunk) {
-            if (event.type === "gap") throw new Error("The load has no gaps.")
-            arrived(() => `${stampAt}${event.data.T}`)
-          }
-        }))))
+      Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) => {
+        for (const event of chunk) {
+          if (event.type === "gap") throw new Error("The load has no gaps.")
+          arrived(() => `${stampAt}${event.data.T}`)
+        }
+        return Effect.void
+      })))
     return done
   }
 })
