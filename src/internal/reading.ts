@@ -116,11 +116,15 @@ const read = <A, E, B>(
   return rest
 }
 
-// In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
+/**
+ * All that several sources hold, each in its own order: whoever reads it is woken once for what came at once, and not once
+ * for each. It fails with the first of them to fail, and ends with the last.
+ */
 export const merge = <A, E, B>(
   sources: Effect.Effect<ReadonlyArray<Source<A, E>>, never, Scope.Scope>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Stream.Stream<B, E> =>
+  // In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
   Stream.fromChannel(Channel.acquireUseRelease(
     Effect.flatMap(Scope.make(), (scope) =>
       sources.pipe(
