@@ -14,13 +14,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
 import type { AttemptError, ConnectionError, NotConnected, SendError, SendFailed } from "./ConnectionError.ts"
 import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { Frame } from "./Frame.ts"
 import { connect } from "./internal/connect.ts"
+import type { Listenable } from "./Listenable.ts"
 import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
 import type { Message, Transport } from "./Transport.ts"
 
@@ -38,15 +38,15 @@ export interface Connection {
    *
    * A reader that stops early drops the rest of the batch it had taken.
    */
-  readonly messages: Stream.Stream<Message, ConnectionError>
+  readonly messages: Listenable<Message, ConnectionError>
   /** The same with the breaks in it: a `Gap` stands wherever messages may be missing. */
-  readonly frames: Stream.Stream<Frame, ConnectionError>
+  readonly frames: Listenable<Frame, ConnectionError>
   /** What happens and why: dials, losses, decisions, gaps. It begins with the latest events nobody has read yet. */
-  readonly events: Stream.Stream<ConnectionEvent>
+  readonly events: Listenable<ConnectionEvent>
   /** The state now. */
   readonly state: Effect.Effect<ConnectionState>
   /** The state now, and every one that follows. A reader far behind skips to the latest. */
-  readonly changes: Stream.Stream<ConnectionState>
+  readonly changes: Listenable<ConnectionState>
   /**
    * Waits until the connection is open. Fails with what the connection was given up for, or with `NotConnected` when
    * it is disconnected, since then nothing would ever open.

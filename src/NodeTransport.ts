@@ -101,13 +101,15 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
 
   const listen = (ws: WebSocket) => {
     pausable = ws
-    ws.once("open", () => {
-      openedAt = clock.unsafeCurrentTimeMillis()
-    })
-    // `ws` keeps the errors of an open socket to itself.
     ws.once("upgrade", ({ socket }) => {
+      // `ws` keeps the errors of an open socket to itself.
       socket.on("error", (error) => {
         errno = codeOf(error, error.message)
+      })
+      ws.once("open", () => {
+        openedAt = clock.unsafeCurrentTimeMillis()
+        // Now `ws` listens: what one read brings, it emits between these two.
+        socket.prependListener("data", incoming.unsafeBeginRead).on("data", incoming.unsafeEndRead)
       })
     })
     ws.on("message", (data, isBinary) => {

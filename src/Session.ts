@@ -14,13 +14,13 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
 import type * as Connection from "./Connection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type * as Frame from "./Frame.ts"
 import { connect } from "./internal/connect.ts"
 import { manage } from "./internal/subscriptions.ts"
 import { inWords } from "./internal/words.ts"
+import type { Listenable } from "./Listenable.ts"
 import type { Message, Transport } from "./Transport.ts"
 
 /**
@@ -216,7 +216,7 @@ export interface Session<A> {
   readonly stream: (
     topic: string,
     options?: { readonly capacity?: number | undefined }
-  ) => Stream.Stream<Item<A>, SessionError>
+  ) => Listenable<Item<A>, SessionError>
   /** The same without a buffer, for as long as the scope lives. */
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
@@ -228,7 +228,7 @@ export interface Session<A> {
   /** What is wanted, and where it stands. */
   readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
   /** What happens to subscriptions. It begins with the latest events nobody has read yet. */
-  readonly events: Stream.Stream<SessionEvent>
+  readonly events: Listenable<SessionEvent>
 }
 
 /**

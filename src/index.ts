@@ -20,6 +20,8 @@ export * as DialGate from "./DialGate.ts"
 export * as FailureClass from "./FailureClass.ts"
 /** Messages, with the gaps between them. */
 export * as Frame from "./Frame.ts"
+/** Streams that can also be listened to. */
+export * as Listenable from "./Listenable.ts"
 /** Whether the peer is still there. */
 export * as Liveness from "./Liveness.ts"
 /** What is measured. */

@@ -2,7 +2,9 @@ import type { Benchmark, Contestant, Goal, Size } from "./harness.ts"
 import { measure } from "./harness.ts"
 
 const rates = [1_000, 10_000, 100_000]
-const contestants = ["ws", "holdfast", "holdfast, trades"]
+const listening = ["holdfast, listening", "holdfast, trades, listening"]
+const reading = ["holdfast", "holdfast, trades"]
+const contestants = ["ws", ...listening, ...reading]
 const at = (name: string, rate: number) => `${name} at ${rate.toLocaleString("en")}/s`
 
 // Rare delays need many messages; and a feed runs for days, while V8 takes thousands of messages to optimize what they pass.
@@ -23,7 +25,7 @@ export const latency: Benchmark = {
     }))
   ),
   goals: rates.flatMap((rate) =>
-    ["holdfast", "holdfast, trades"].map((name): Goal => ({
+    [...listening, ...reading].map((name): Goal => ({
       contestant: at(name, rate),
       figure: "p99",
       of: "ratio",

@@ -14,11 +14,11 @@ export const typed: Benchmark = {
     "and no validation, and against other clients.",
   figures: { cpu: "µs of CPU", rate: "messages/s" },
   contestants: [
-    ...["ws", "holdfast", "holdfast, an effect a batch", "holdfast, one by one"].map(contestant),
+    ...["ws", "holdfast", "holdfast, listening", "holdfast, an effect a batch", "holdfast, one by one"].map(contestant),
     ...others.map((name) => ({ ...contestant(name), fullOnly: true }))
   ],
   goals: [
-    { contestant: "holdfast", figure: "cpu", of: "ratio", atMost: 0.9 },
+    ...["holdfast", "holdfast, listening"].map((contestant) => ({ contestant, figure: "cpu", of: "ratio", atMost: 0.9 } as const)),
     ...others.map((against) => ({ contestant: "holdfast", figure: "cpu", of: "ratio", against, atMost: 1 } as const))
   ]
 }

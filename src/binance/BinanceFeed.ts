@@ -16,10 +16,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
 import type * as Connection from "../Connection.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import * as Feed from "../internal/feed.ts"
+import type { Listenable } from "../Listenable.ts"
 import type { SessionError, SessionEvent, Subscription } from "../Session.ts"
 import type { Transport } from "../Transport.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
@@ -60,7 +60,7 @@ export type FeedEvent =
  * @since 0.1.0
  * @category models
  */
-export type Events<A extends MarketEvent.MarketEvent> = Stream.Stream<A | MarketEvent.Gap, SessionError>
+export type Events<A extends MarketEvent.MarketEvent> = Listenable<A | MarketEvent.Gap, SessionError>
 
 /**
  * One symbol (or the name of a stream), or several.
@@ -149,7 +149,7 @@ export interface BinanceFeed {
    */
   readonly rotate: Effect.Effect<number>
   /** What happens. It begins with the latest events nobody has read yet. */
-  readonly events: Stream.Stream<FeedEvent>
+  readonly events: Listenable<FeedEvent>
   /** Every subscription of every connection, and where it stands. */
   readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
 }

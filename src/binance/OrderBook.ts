@@ -8,7 +8,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
+import type { Listenable } from "../Listenable.ts"
 import type { SessionError } from "../Session.ts"
 import type * as Payloads from "./Payloads.ts"
 import type { RestError, Snapshot } from "./Rest.ts"
@@ -102,7 +102,7 @@ export interface OrderBook {
   /** Completes, or fails, when the book is not kept any more. */
   readonly ended: Effect.Effect<void, SessionError | RestError>
   /** What happens to it, beginning with how it stands. */
-  readonly changes: Stream.Stream<BookChange, SessionError | RestError>
+  readonly changes: Listenable<BookChange, SessionError | RestError>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
-import type * as Stream from "effect/Stream"
-import type { Cursor, Source } from "./reading.ts"
+import type { Listenable } from "../Listenable.ts"
+import type { Cursor, Source, Taker } from "./reading.ts"
 import { merge } from "./reading.ts"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
@@ -24,11 +24,6 @@ export interface Options<A> {
   readonly onLost?: ((count: number) => void) | undefined
 }
 
-interface Taker<A, E> {
-  readonly take: (batch: ReadonlyArray<A>) => void
-  readonly end: (exit: Exit.Exit<void, E>) => void
-}
-
 interface Reader<A> {
   /** The sequence number of the item to read next. */
   next: number
@@ -38,12 +33,18 @@ interface Reader<A> {
   readonly wake: () => void
 }
 
+const nobody: ReadonlyArray<never> = []
+
 // A class, and not closures, since there are several for each connection and each stream: what a closure costs in memory,
 // and in lines of the cache, a method does not (measured: half the cost of a trade among a thousand streams).
 export class Broadcast<A, E = never> implements Source<A, E> {
   readonly #options: Options<A>
-  readonly #readers: Array<Reader<A>> = []
-  #taker: Taker<A, E> | undefined = undefined
+  // These two are replaced, and not changed: whoever is woken or handed something may come or go meanwhile.
+  #readers: ReadonlyArray<Reader<A>> = nobody
+  #takers: ReadonlyArray<Taker<A, E>> = nobody
+  #isHanding = false
+  // What comes after what is being handed over now.
+  #later: Array<() => void> | undefined = undefined
   #items: Array<A> = []
   // The sequence number of items[0].
   #base = 0
@@ -115,10 +116,9 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   /** Lets readers finish what is held, and then ends or fails them. */
   end(exit: Exit.Exit<void, E>): void {
     if (this.#ended !== undefined) return
-    if (this.#taker !== undefined) this.#flushMarker()
+    if (this.#takers.length > 0) this.#flushMarker()
     this.#ended = exit
-    this.#taker?.end(exit)
-    this.#taker = undefined
+    this.#endTakers(exit)
     this.#wakeReaders()
     this.#wakeWriter?.()
   }
@@ -131,50 +131,30 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   // -------------------------------------------------------------------------------------------------------------------
   // Reading
 
-  get stream(): Stream.Stream<A, E> {
+  get stream(): Listenable<A, E> {
     return merge(Effect.succeed([this]), identity)
   }
 
-  /** The same as `stream`, each batch as `select` gives it. */
-  streamOf<B>(select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>): Stream.Stream<B, E> {
-    return merge(Effect.succeed([this]), select)
-  }
-
   /** Only what comes from now on, after the item that `current` gives. */
-  streamFrom(current: () => A): Stream.Stream<A, E> {
-    return merge(
-      Effect.succeed([{ open: (wake: () => void) => this.#openAt(this.#base + this.#items.length, current(), wake) }]),
-      identity
-    )
+  streamFrom(current: () => A): Listenable<A, E> {
+    const source: Source<A, E> = {
+      open: (wake) => this.#openAt(this.#base + this.#items.length, current(), wake),
+      handOver: (taker) => this.#handOver([current()], taker)
+    }
+    return merge(Effect.succeed([source]), identity)
   }
 
   /** Takes a place at the oldest item held. */
   open(wake: () => void): Cursor<A, E> {
-    const before = this.#unread
-    this.#unread = undefined
-    return this.#openAt(this.#base, before, wake)
+    return this.#openAt(this.#base, this.#takeUnread(), wake)
   }
 
-  /**
-   * Hands every batch to `take` at once, when it is put in, beginning with what is held. It never falls behind, so that
-   * nothing is held for it. One at a time; `take` must not throw. Completes as a stream ends.
-   */
-  handOver(take: (batch: ReadonlyArray<A>) => void): Effect.Effect<void, E> {
-    return Effect.async<void, E>((resume) => {
-      if (this.#unread !== undefined) {
-        this.#options.onMarker?.(this.#unread)
-        take([this.#unread])
-        this.#unread = undefined
-      }
-      if (this.#items.length > 0) take(this.#items)
-      this.#taker = { take, end: resume }
-      if (this.#readers.length === 0) this.#forget(this.#base + this.#items.length)
-      this.#flushMarker()
-      if (this.#ended !== undefined) resume(this.#ended)
-      return Effect.sync(() => {
-        this.#taker = undefined
-      })
-    })
+  /** Hands over what is held, and then every batch when it is put in. Gives back what ends that. */
+  handOver(taker: Taker<A, E>): () => void {
+    const unread = this.#takeUnread()
+    if (unread === undefined) return this.#handOver([...this.#items], taker)
+    this.#options.onMarker?.(unread)
+    return this.#handOver([unread, ...this.#items], taker)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -182,7 +162,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
 
   // A taker has seen everything that is held.
   #isRead(): boolean {
-    return this.#taker !== undefined && this.#readers.length === 0
+    return this.#takers.length > 0 && this.#readers.length === 0
   }
 
   #room(): number {
@@ -196,15 +176,22 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   }
 
   #push(batch: ReadonlyArray<A>): void {
-    this.#taker?.take(batch)
-    if (this.#isRead()) {
-      this.#base += batch.length
-      return
-    }
+    if (this.#isRead()) this.#base += batch.length
+    else this.#hold(batch)
+    if (this.#takers.length > 0) this.#hand(this.#takers, batch)
+  }
+
+  #hold(batch: ReadonlyArray<A>): void {
     if (this.#items.length === 0) this.#items = [...batch]
     else for (const item of batch) this.#items.push(item)
     const { capacity, overflow } = this.#options
     if (overflow === "sliding" && this.#items.length > capacity) this.#slide(this.#items.length - capacity)
+  }
+
+  #takeUnread(): A | undefined {
+    const unread = this.#unread
+    this.#unread = undefined
+    return unread
   }
 
   #flushMarker(): void {
@@ -256,6 +243,52 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   // -------------------------------------------------------------------------------------------------------------------
   // Who waits
 
+  #handOver(held: ReadonlyArray<A>, taker: Taker<A, E>): () => void {
+    this.#takers = [...this.#takers, taker]
+    if (this.#readers.length === 0) this.#forget(this.#base + this.#items.length)
+    if (held.length > 0) this.#hand([taker], held)
+    this.#flushMarker()
+    if (this.#ended !== undefined) this.#endTakers(this.#ended)
+    return () => {
+      this.#takers = this.#takers.filter((other) => other !== taker)
+    }
+  }
+
+  // One after the other: what is done with one batch may make another come.
+  #hand(takers: ReadonlyArray<Taker<A, E>>, batch: ReadonlyArray<A>): void {
+    if (this.#isHanding) {
+      this.#laterOn(() => {
+        this.#hand(takers, batch)
+      })
+      return
+    }
+    this.#isHanding = true
+    try {
+      for (const taker of takers) taker.take(batch)
+    } finally {
+      this.#isHanding = false
+    }
+    this.#later?.shift()?.()
+  }
+
+  #endTakers(exit: Exit.Exit<void, E>): void {
+    if (this.#isHanding) {
+      this.#laterOn(() => {
+        this.#endTakers(exit)
+      })
+      return
+    }
+    const takers = this.#takers
+    this.#takers = nobody
+    for (const taker of takers) taker.end(exit)
+    this.#later?.shift()?.()
+  }
+
+  #laterOn(act: () => void): void {
+    this.#later ??= []
+    this.#later.push(act)
+  }
+
   #wakeReaders(): void {
     for (const reader of this.#readers) reader.wake()
   }
@@ -275,16 +308,15 @@ export class Broadcast<A, E = never> implements Source<A, E> {
 
   #openAt(next: number, before: A | undefined, wake: () => void): Cursor<A, E> {
     const reader: Reader<A> = { next, before, wake }
-    this.#readers.push(reader)
+    this.#readers = [...this.#readers, reader]
     return {
       drain: () => this.#drain(reader),
       ended: () => this.#ended,
       close: () => {
-        const place = this.#readers.indexOf(reader)
-        if (place >= 0) this.#readers.splice(place, 1)
+        this.#readers = this.#readers.filter((other) => other !== reader)
         // When nobody reads any more, what this reader left unread is held for the next.
         if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
-        else if (this.#taker === undefined) this.#unread = reader.before
+        else if (this.#takers.length === 0) this.#unread = reader.before
         else this.#forget(this.#base + this.#items.length)
       }
     }

@@ -7,8 +7,7 @@ import { identity } from "effect/Function"
 import * as FiberSet from "effect/FiberSet"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
-import type { BinanceFeed, FeedEvent, FromEach, Options, Several } from "../binance/BinanceFeed.ts"
+import type { BinanceFeed, Events, FeedEvent, FromEach, Options, Several } from "../binance/BinanceFeed.ts"
 import * as MarketEvent from "../binance/MarketEvent.ts"
 import * as Protocol from "../binance/Protocol.ts"
 import * as Rest from "../binance/Rest.ts"
@@ -156,7 +155,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     names: Several,
     from: FromEach = {},
     streamOf: (name: string) => string = identity
-  ): Stream.Stream<A | MarketEvent.Gap, SessionError> => {
+  ): Events<A> => {
     // Once each, however often it is named.
     const keys = new Map(each(names).map((name) => {
       const stream = streamOf(name)

@@ -2,7 +2,8 @@
 //
 // What arrives in one turn of the event loop is one batch: whoever waits is woken once, when the turn's callbacks have
 // run, and takes the array itself. At low rates that fibre costs more than all it does, so a batch can also be handed
-// over without one.
+// over without one: at once when a transport says where a read begins and ends, and else when the turn's callbacks have
+// run.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,9 @@ const highWaterMessages = 1024
 const highWaterBytes = 1024 * 1024
 
 export interface Incoming {
+  /** What is offered between these two has come at once, and is handed over when it has. */
+  readonly unsafeBeginRead: () => void
+  readonly unsafeEndRead: () => void
   readonly unsafeOffer: (message: Message, bytes: number) => void
   /** The first end counts. What was received before it is pulled before it. */
   readonly unsafeEnd: (error: SocketError) => void
@@ -37,8 +41,9 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
   let bytes = 0
   let paused = false
 
-  // Called when there is something to take where there was nothing, and when it ends.
-  let onArrival: (() => void) | undefined
+  // Who is handed what arrives, at once or when this turn's callbacks have run.
+  let taker: { readonly pass: () => void; readonly passLater: () => void } | undefined
+  let isReading = false
 
   const takeBatch = (): ReadonlyArray<Message> => {
     const taken = batch
@@ -62,11 +67,11 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
     Effect.withFiberRuntime((fiber) =>
       Effect.async<NonEmptyReadonlyArray<Message>, SocketError>((resume) => {
         const settle = (result: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>) => {
-          onArrival = undefined
+          taker = undefined
           resume(result)
         }
         const pass = () => {
-          if (onArrival !== schedulePass) return
+          if (taker !== mine) return
           const taken = takeBatch()
           try {
             if (isNonEmptyReadonlyArray(taken) && !take(taken)) settle(Effect.succeed(taken))
@@ -75,23 +80,30 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
             settle(Effect.die(defect))
           }
         }
-        const schedulePass = () => {
+        const passLater = () => {
           fiber.currentScheduler.scheduleTask(pass, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
         }
-        onArrival = schedulePass
+        const mine = taker = { pass, passLater }
         pass()
         return Effect.sync(() => {
-          if (onArrival === schedulePass) onArrival = undefined
+          if (taker === mine) taker = undefined
         })
       })
     )
 
   return {
+    unsafeBeginRead: () => {
+      isReading = true
+    },
+    unsafeEndRead: () => {
+      isReading = false
+      if (batch.length > 0) taker?.pass()
+    },
     unsafeOffer: (message, size) => {
       if (end !== undefined) return
       if (batch.push(message) === 1) {
-        arrived.unsafeOpen()
-        onArrival?.()
+        if (taker === undefined) arrived.unsafeOpen()
+        else if (!isReading) taker.passLater()
       }
       bytes += size
       if (!paused && (batch.length >= highWaterMessages || bytes >= highWaterBytes)) {
@@ -103,7 +115,7 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
       if (end !== undefined) return
       end = Exit.fail(error)
       arrived.unsafeOpen()
-      onArrival?.()
+      taker?.passLater()
       for (const resume of waiting) resume(end)
       waiting.clear()
     },

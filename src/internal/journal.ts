@@ -5,9 +5,9 @@ import * as LogLevel from "effect/LogLevel"
 import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Exit from "effect/Exit"
-import type * as Stream from "effect/Stream"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { isLocal } from "../FailureClass.ts"
+import type { Listenable } from "../Listenable.ts"
 import * as Metrics from "../Metrics.ts"
 import * as Broadcast from "./broadcast.ts"
 import * as Server from "./server.ts"
@@ -22,7 +22,7 @@ export interface Journal {
   /** Writes to the log what was recorded and is not in it yet. It takes its time: best when nothing waits for it. */
   readonly writeLog: Effect.Effect<void>
   readonly unsafeGap: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" }>) => void
-  readonly events: () => Stream.Stream<ConnectionEvent.ConnectionEvent>
+  readonly events: () => Listenable<ConnectionEvent.ConnectionEvent>
   readonly end: (exit: Exit.Exit<void>) => void
 }
 

@@ -1,7 +1,7 @@
 // The one place where the state of a connection lives, and the only way to change it.
 import type * as Exit from "effect/Exit"
-import type * as Stream from "effect/Stream"
 import * as ConnectionState from "../ConnectionState.ts"
+import type { Listenable } from "../Listenable.ts"
 import * as Broadcast from "./broadcast.ts"
 
 export interface Machine {
@@ -11,8 +11,7 @@ export interface Machine {
     from: From,
     to: To
   ) => To
-  /** Made for whoever reads it: a stream is 2 KiB, and few connections are looked at. */
-  readonly changes: () => Stream.Stream<ConnectionState.ConnectionState>
+  readonly changes: () => Listenable<ConnectionState.ConnectionState>
   readonly end: (exit: Exit.Exit<void>) => void
 }
 

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Listenable } from "../Listenable.ts"
 
 /** A reader's place. */
 export interface Cursor<A, E> {
@@ -16,9 +17,17 @@ export interface Cursor<A, E> {
   readonly close: () => void
 }
 
+/** Who takes everything at once, and so needs no place. Neither may throw. */
+export interface Taker<A, E> {
+  readonly take: (batch: ReadonlyArray<A>) => void
+  readonly end: (exit: Exit.Exit<void, E>) => void
+}
+
 /** Where places can be taken. `wake` is called when there may be something new. */
 export interface Source<A, E> {
   open(wake: () => void): Cursor<A, E>
+  /** Begins with what is held. Gives back what ends it. */
+  handOver(taker: Taker<A, E>): () => void
 }
 
 interface Place<A, E> {
@@ -116,6 +125,45 @@ const read = <A, E, B>(
   return rest
 }
 
+const listenTo = <A, E>(
+  sources: ReadonlyArray<Source<A, E>>,
+  hear: (batch: ReadonlyArray<A>) => void
+): Effect.Effect<void, E> =>
+  Effect.async<void, E>((resume) => {
+    let running = sources.length
+    let isOver = false
+    const leaving: Array<() => void> = []
+    const close = () => {
+      isOver = true
+      for (const leave of leaving.splice(0)) leave()
+    }
+    const settle = (how: Effect.Effect<void, E>) => {
+      close()
+      resume(how)
+    }
+    // The same for all: there may be thousands.
+    const taker: Taker<A, E> = {
+      take: (batch) => {
+        if (isOver) return
+        try {
+          hear(batch)
+        } catch (defect) {
+          settle(Effect.die(defect))
+        }
+      },
+      end: (exit) => {
+        if (!isOver && (Exit.isFailure(exit) || --running === 0)) settle(exit)
+      }
+    }
+    if (running === 0) settle(Effect.void)
+    const stillListens = sources.every((source) => {
+      leaving.push(source.handOver(taker))
+      return !isOver
+    })
+    if (!stillListens) close()
+    return Effect.sync(close)
+  })
+
 /**
  * All that several sources hold, each in its own order: whoever reads it is woken once for what came at once, and not once
  * for each. It fails with the first of them to fail, and ends with the last.
@@ -123,9 +171,9 @@ const read = <A, E, B>(
 export const merge = <A, E, B>(
   sources: Effect.Effect<ReadonlyArray<Source<A, E>>, never, Scope.Scope>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
-): Stream.Stream<B, E> =>
+): Listenable<B, E> => {
   // In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
-  Stream.fromChannel(Channel.acquireUseRelease(
+  const stream = Stream.fromChannel(Channel.acquireUseRelease(
     Effect.flatMap(Scope.make(), (scope) =>
       sources.pipe(
         Effect.interruptible,
@@ -136,3 +184,12 @@ export const merge = <A, E, B>(
     ({ places }) => read(places, select),
     ({ places, scope }, exit) => Effect.zipRight(Effect.sync(places.close), Scope.close(scope, exit))
   ))
+  return Object.assign(stream, {
+    listen: (hear: (batch: ReadonlyArray<B>) => void) =>
+      Effect.scoped(Effect.flatMap(sources, (opened) =>
+        listenTo(opened, (batch) => {
+          const selected = select(batch)
+          if (selected.length > 0) hear(selected)
+        })))
+  })
+}

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -14,6 +15,7 @@ import { SessionEvent, SubscriptionRefused } from "../Session.ts"
 import type { Message } from "../Transport.ts"
 import * as Broadcast from "./broadcast.ts"
 import * as Hearing from "./hearing.ts"
+import { merge } from "./reading.ts"
 import * as RollingWindow from "./rollingWindow.ts"
 import { defaultMessageTimeout } from "./settings.ts"
 import * as Silence from "./silence.ts"
@@ -54,7 +56,7 @@ const eventsHeld = 4_096
 const fruitlessAtMost = 3
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, handOver }: Supervised,
+  { connection, entries }: Supervised,
   options: Session.Options<A, N>
 ) {
   const { protocol } = options
@@ -172,7 +174,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
   const read = Effect.gen(function*() {
     for (;;) {
-      stop(yield* Effect.exit(handOver(hearing.receive)))
+      stop(yield* Effect.exit(entries.listen(hearing.receive)))
       const resumed = yield* connection.changes.pipe(
         Stream.filter(({ _tag }) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"),
         Stream.runHead
@@ -371,7 +373,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     connection,
     listen,
     stream: (topic, { capacity = 4_096 } = {}) =>
-      Stream.unwrapScoped(Effect.gen(function*() {
+      merge(Effect.gen(function*() {
         const cause = new InboxOverflow({ capacity })
         const asGap = (item: Session.Item<A>): Frame.Gap =>
           item._tag === "Gap" ? item : Frame.Gap({ epoch: wire?.epoch ?? spent, cause, downtime: Duration.zero, dropped: 1 })
@@ -391,8 +393,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
             buffer.end(exit)
           }
         })
-        return buffer.stream
-      })),
+        return [buffer]
+      }), identity),
     subscribe: (topic) =>
       Effect.suspend(() => {
         if (ended !== undefined) return ended

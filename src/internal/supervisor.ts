@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -13,6 +14,7 @@ import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as ConnectionState from "../ConnectionState.ts"
 import type { DialGate } from "../DialGate.ts"
 import * as Frame from "../Frame.ts"
+import type { Listenable } from "../Listenable.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Socket, Transport } from "../Transport.ts"
 import type { Entry, Inbox as InboxType } from "./inbox.ts"
@@ -21,6 +23,7 @@ import * as Journal from "./journal.ts"
 import * as Life from "./life.ts"
 import * as Machine from "./machine.ts"
 import * as Outage from "./outage.ts"
+import { merge } from "./reading.ts"
 import * as Server from "./server.ts"
 import type { Settings } from "./settings.ts"
 import { within } from "./within.ts"
@@ -28,8 +31,8 @@ import { inWords } from "./words.ts"
 
 export interface Supervised {
   readonly connection: Connection
-  /** Hands over what `frames` gives, batch by batch as it comes, until it ends. `take` must not throw. */
-  readonly handOver: (take: (entries: ReadonlyArray<Entry>) => void) => Effect.Effect<void, ConnectionError>
+  /** The same as `frames`, with the messages bare. */
+  readonly entries: Listenable<Entry, ConnectionError>
 }
 
 type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.ConnectionState, { readonly _tag: Tag }>
@@ -271,12 +274,23 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   const detached = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.flatMap(Effect.forkDaemon(lock.withPermits(1)(effect)), Fiber.join)
 
+  const inboxes = Effect.sync(() => [run.inbox])
+
+  // Streams are made for whoever reads them: each is 2 KiB, and of most connections only one is read.
   const connection: Connection = {
-    messages: Stream.suspend(() => run.inbox.streamOf(messagesOf)),
-    frames: Stream.suspend(() => run.inbox.streamOf((entries) => entries.map(Inbox.toFrame))),
-    events: Stream.suspend(journal.events),
+    get messages() {
+      return merge(inboxes, messagesOf)
+    },
+    get frames() {
+      return merge(inboxes, (entries) => entries.map(Inbox.toFrame))
+    },
+    get events() {
+      return journal.events()
+    },
     state: Effect.sync(machine.current),
-    changes: Stream.suspend(machine.changes),
+    get changes() {
+      return machine.changes()
+    },
     awaitOpen,
     send: (message, options) =>
       Effect.suspend(() => {
@@ -324,6 +338,11 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       }
     }))
   }
-  const supervised: Supervised = { connection, handOver: (take) => Effect.suspend(() => run.inbox.handOver(take)) }
+  const supervised: Supervised = {
+    connection,
+    get entries() {
+      return merge(inboxes, identity)
+    }
+  }
   return supervised
 })

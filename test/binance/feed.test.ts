@@ -1,6 +1,8 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -331,6 +333,24 @@ describe("several symbols", () => {
       const last = (symbol: string) => Math.max(...bySymbol(first, symbol).map(Number))
       const then = yield* read(feed.trades(["BTCUSDT", "ETHUSDT"], (symbol) => ({ after: last(symbol) })), 300)
       for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole([last(symbol), ...bySymbol(then, symbol)])
+    }), 30_000)
+
+  it.scopedLive("are heard as they are read, each whole through breaks, and unsubscribed in the end", () =>
+    Effect.gen(function*() {
+      const { exchange, feed } = yield* open()
+      yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))
+      const heard: Array<MarketEvent.Trade | MarketEvent.Gap> = []
+      const enough = yield* Deferred.make<void>()
+      yield* Effect.raceFirst(
+        feed.trades(["BTCUSDT", "ETHUSDT"]).listen((events) => {
+          heard.push(...events)
+          if (heard.length >= 600) Deferred.unsafeDone(enough, Exit.void)
+        }),
+        Deferred.await(enough)
+      )
+      for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole(bySymbol(heard, symbol))
+      assert.isTrue(heard.some(({ via }) => via === "rest"))
+      assert.deepStrictEqual(yield* feed.subscriptions, [])
     }), 30_000)
 
   it.scopedLive("of different kinds come as one stream by their names", () =>

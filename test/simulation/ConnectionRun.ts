@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConnectionEvent, ConnectionState } from "holdfast"
+import type { ConnectionEvent, ConnectionState, Frame } from "holdfast"
 import { Connection, DialGate, Transport } from "holdfast"
 import * as Invariants from "./Invariants.ts"
 import type { ConnectionAction, ConnectionPlan } from "./Plan.ts"
@@ -130,12 +130,18 @@ export const run = (plan: ConnectionPlan): Outcome => {
     const frames: Array<Invariants.Frame> = []
     const reading: Reading = { frames, running: { exit: () => undefined, interrupt: () => undefined } }
     readings.push(reading)
-    reading.running = world.run(Stream.runForEach(connection.frames, (frame) => {
+    const note = (frame: Frame.Frame) => {
       frames.push(
         frame._tag === "Data"
           ? { _tag: "Data", text: String(frame.data) }
           : { _tag: "Gap", dropped: frame.dropped, cause: frame.cause.message }
       )
+    }
+    const listening = connection.frames.listen((batch) => {
+      batch.forEach(note)
+    })
+    reading.running = world.run(plan.listens === true ? listening : Stream.runForEach(connection.frames, (frame) => {
+      note(frame)
       return pausedUntil > time.now() ? Effect.sleep(pausedUntil - time.now()) : Effect.void
     }))
   }

@@ -247,7 +247,11 @@ export const run = (plan: FeedPlan): Outcome => {
       ended: false
     }
     sessions.push(session)
-    session.running = world.run(Stream.runForEach(streamOf(feed, reader, session.after), (event) => {
+    const events = streamOf(feed, reader, session.after)
+    const listening = events.listen((batch) => {
+      for (const event of batch) reads.push({ at: time.now(), event })
+    })
+    session.running = world.run(reader.listens === true ? listening : Stream.runForEach(events, (event) => {
       reads.push({ at: time.now(), event })
       const until = paused.get(reader) ?? 0
       const wait = Math.max(reader.dawdles, until - time.now())

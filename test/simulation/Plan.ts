@@ -78,6 +78,8 @@ export interface Reader {
   readonly symbol: "BTCUSDT" | "ETHUSDT"
   /** How long it takes for each event. */
   readonly dawdles: number
+  /** With a plain function, which has no time to dawdle. */
+  readonly listens?: boolean
 }
 
 export interface FeedPlan {
@@ -135,6 +137,8 @@ export interface ConnectionPlan {
   /** The peer says something so often. */
   readonly says: number
   readonly gate: boolean
+  /** It is listened to, and not read. */
+  readonly listens?: boolean
   readonly steps: ReadonlyArray<Step<ConnectionAction>>
 }
 
@@ -272,8 +276,9 @@ const step = <A>(action: fc.Arbitrary<A>) => fc.record({ after: pause, action })
 const reader: fc.Arbitrary<Reader> = fc.record({
   kind: fc.constantFrom("trade", "aggTrade", "kline_1s", "depth@100ms", "miniTicker", "book"),
   symbol: fc.constantFrom("BTCUSDT", "ETHUSDT"),
-  dawdles: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: millis(1, 400) })
-})
+  dawdles: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: millis(1, 400) }),
+  listens: fc.boolean()
+}).map((reader) => reader.dawdles === 0 ? reader : { ...reader, listens: false })
 
 const readers = (minLength: number, maxLength: number) =>
   fc.uniqueArray(reader, { minLength, maxLength, selector: ({ kind, symbol }) => `${symbol}@${kind}` })
@@ -359,5 +364,6 @@ export const connectionPlan: fc.Arbitrary<ConnectionPlan> = fc.record({
   ),
   says: fc.constantFrom(1_000, 250, 20_000),
   gate: fc.boolean(),
+  listens: fc.boolean(),
   steps: fc.array(step(connectionAction), { minLength: 1, maxLength: 15 })
 })

@@ -26,6 +26,20 @@ const holdfast = async (task: Task, readings: ReadonlyArray<string | ReadonlyArr
   return done
 }
 
+const listening = async (task: Task) => {
+  const { Effect, feed, fork } = await import("./holdfast.ts")
+  const { done, tick } = meter(task)
+  fork(Effect.flatMap(feed(task.port), (feed) =>
+    feed.trades(Array.from({ length: task.n }, (_, i) => symbolOf(i))).listen((events) => {
+      for (const event of events) {
+        if (event.type === "gap") throw new Error("The load has no gaps.")
+        consumed.ids += event.data.t
+      }
+      tick(events.length)
+    })))
+  return done
+}
+
 main({
   "ws": async (task) => {
     const { WebSocket } = await import("ws")
@@ -46,6 +60,7 @@ main({
     return done
   },
   "streams": (task) => holdfast(task, [Array.from({ length: task.n }, (_, i) => symbolOf(i))]),
+  "streams, listening": listening,
   "streams, each alone": (task) => holdfast(task, Array.from({ length: task.n }, (_, i) => symbolOf(i))),
   "readers": (task) => holdfast(task, Array.from({ length: task.n }, () => symbolOf(0)))
 })

@@ -117,6 +117,36 @@ main({
     }))
     return done
   },
+  "holdfast, listening": async (task) => {
+    const { arrived, done } = clock(task, (text) => text.length + headBytes)
+    const { Connection, Effect, fork } = await import("./holdfast.ts")
+    fork(Effect.gen(function*() {
+      const connection = yield* Connection.make({
+        url: `ws://127.0.0.1:${task.port}/stream`,
+        onOpen: ({ send }) => send(subscribe("btcusdt@trade"))
+      })
+      yield* connection.messages.listen((messages) => {
+        for (const message of messages) {
+          if (typeof message === "string" && message.startsWith(`{"stream"`)) arrived(() => message)
+        }
+      })
+    }))
+    return done
+  },
+  "holdfast, trades, listening": async (task) => {
+    const { frame, trades } = await import("../frames.ts")
+    const { length } = frame(trades(1, true).text(0, "100000000000"))
+    const { arrived, done } = clock(task, () => length)
+    const { Effect, feed, fork } = await import("./holdfast.ts")
+    fork(Effect.flatMap(feed(task.port), (feed) =>
+      feed.trades("BTCUSDT").listen((events) => {
+        for (const event of events) {
+          if (event.type === "gap") throw new Error("The load has no gaps.")
+          arrived(() => `${stampAt}${event.data.T}`)
+        }
+      })))
+    return done
+  },
   "holdfast, trades": async (task) => {
     // The frame itself is not seen here: it is as long as this one.
     const { frame, trades } = await import("../frames.ts")

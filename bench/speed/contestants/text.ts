@@ -31,6 +31,20 @@ main({
     }))
     return done
   },
+  "holdfast, listening": async (task) => {
+    const { Connection, Effect, fork } = await import("./holdfast.ts")
+    const { done, tick } = meter(task)
+    fork(Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: `ws://127.0.0.1:${task.port}/ws/btcusdt@trade` })
+      yield* connection.messages.listen((messages) => {
+        for (const message of messages) {
+          if (typeof message === "string") read(message)
+        }
+        tick(messages.length)
+      })
+    }))
+    return done
+  },
   "holdfast, an effect a batch": async (task) => {
     const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)

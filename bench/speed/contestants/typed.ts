@@ -43,6 +43,19 @@ main({
       })))
     return done
   },
+  "holdfast, listening": async (task) => {
+    const { Effect, feed, fork } = await import("./holdfast.ts")
+    const { done, tick } = meter(task)
+    fork(Effect.flatMap(feed(task.port), (feed) =>
+      feed.trades("BTCUSDT").listen((events) => {
+        for (const event of events) {
+          if (event.type === "gap") throw new Error("The load has no gaps.")
+          read(event.data.t, event.data.p)
+        }
+        tick(events.length)
+      })))
+    return done
+  },
   "holdfast, an effect a batch": async (task) => {
     const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
     const { done, tick } = meter(task)
