@@ -176,6 +176,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
   mutation("silence is never noticed", "internal/freshness.ts", "this.silentFor(at) > this.#allowed()", "this.silentFor(at) > Infinity"),
   mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold"),
+  mutation("who listens does not hear what is held", "internal/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
+  mutation("who listens is not told of the end", "internal/broadcast.ts", "    this.#endTakers(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
+  mutation("what somebody makes come overtakes what others have not heard", "internal/broadcast.ts", "if (this.#isHanding) {\n      this.#laterOn(() => {\n        this.#hand", "if (takers.length < 0) {\n      this.#laterOn(() => {\n        this.#hand"),
   mutation("what is escaped passes for itself", "internal/shape.ts", String.raw`"([^"\\\x00-\x1f]*)"`, String.raw`"([^"\x00-\x1f]*)"`),
   mutation("a number with more digits than are safe is read", "internal/shape.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
   mutation("what follows an object is not looked at", "internal/shape.ts", String.raw`\\}$`, String.raw`\\}`)
