@@ -93,6 +93,34 @@ describe("a session", () => {
       assert.deepStrictEqual(c.seen, ["hello"])
     })))
 
+  it.scoped("ends with its connection by a bug in the protocol, and nothing that is wanted after it waits for ever", () =>
+    run([open(acknowledge, wait("1 second"), send("a: one")), open(echo)], Effect.gen(function*() {
+      const bug = new Error("a bug")
+      let isBroken = true
+      const { parse } = protocol()
+      const session = yield* make({
+        protocol: protocol({
+          parse: (message) => {
+            if (isBroken && String(message) === "a: one") throw bug
+            return parse(message)
+          }
+        })
+      })
+      const before = yield* collect(session, "a")
+      yield* TestClock.adjust("2 seconds")
+      const after = yield* collect(session, "b")
+      assert.deepStrictEqual(yield* Fiber.join(before.fiber), Exit.die(bug))
+      assert.deepStrictEqual(yield* Fiber.join(after.fiber), Exit.die(bug))
+      assert.strictEqual((yield* session.connection.state)._tag, "Disconnected")
+
+      isBroken = false
+      yield* session.connection.connect
+      yield* settle
+      const again = yield* collect(session, "b")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(again.seen, ["hello"])
+    })))
+
   it.scoped("counts references: the last to go unsubscribes, and only once", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()

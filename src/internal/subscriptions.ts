@@ -1,4 +1,5 @@
 // What is wanted and what is on the wire, and the requests that bring the second to the first.
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { InboxOverflow } from "../ConnectionError.ts"
+import type { ConnectionState } from "../ConnectionState.ts"
 import * as Frame from "../Frame.ts"
 import type * as Session from "../Session.ts"
 import { SessionEvent, SubscriptionRefused } from "../Session.ts"
@@ -53,6 +55,10 @@ type Answer =
   | { readonly _tag: "Lost" }
 
 const eventsHeld = 4_096
+
+// Connected, or on the way to it.
+const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
+
 const fruitlessAtMost = 3
 
 export const manage = Effect.fnUntraced(function*<A, N>(
@@ -174,9 +180,16 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
   const read = Effect.gen(function*() {
     for (;;) {
-      stop(yield* Effect.exit(entries.listen(hearing.receive)))
+      const exit = yield* Effect.exit(entries.listen(hearing.receive))
+      stop(exit)
+      // A connection ends its own defects. One of what hears it is a bug in the protocol: nothing hears it any more, and it
+      // must not look like a quiet market.
+      if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
+        yield* Effect.logError("The session ended by a defect.", exit.cause)
+        yield* connection.disconnect
+      }
       const resumed = yield* connection.changes.pipe(
-        Stream.filter(({ _tag }) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"),
+        Stream.filter(isUp),
         Stream.runHead
       )
       if (Option.isNone(resumed)) return
