@@ -3,6 +3,8 @@ import { subscribe as onChannel } from "node:diagnostics_channel"
 import { EventEmitter } from "node:events"
 import type { Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import type * as Effect from "effect/Effect"
+import type { Connection, ConnectionError } from "holdfast"
 import { WebSocket } from "ws"
 import type { Figures } from "../stats.ts"
 import type { Task } from "./child.ts"
@@ -101,6 +103,49 @@ const byHand = (setUp: (ws: WebSocket) => void) => async (task: Task) => {
   }, () => Promise.resolve(0))
 }
 
+/** How the messages of a connection are read. */
+type Read = (connection: Connection.Connection) => Effect.Effect<void, ConnectionError.ConnectionError>
+
+const holdfast = (read: Read) => async (task: Task) => {
+  const { Connection, Effect, platform } = await import("./holdfast.ts")
+  const [Exit, Fiber, Scope, Supervisor] = await Promise.all([
+    import("effect/Exit"),
+    import("effect/Fiber"),
+    import("effect/Scope"),
+    import("effect/Supervisor")
+  ])
+  const dial = Effect.gen(function*() {
+    const connection = yield* Connection.make({
+      url: `ws://127.0.0.1:${task.port}/stream`,
+      // The deadline is on, and longer than the silence here, which would end the connection otherwise.
+      messageTimeout: "10 minutes"
+    })
+    yield* Effect.forkScoped(read(connection))
+    yield* connection.awaitOpen
+  }).pipe(Effect.provide(platform))
+  const open = (count: number) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Effect.forEach(Array.from({ length: count }), () => Scope.extend(dial, scope), {
+        concurrency: atOnce,
+        discard: true
+      })
+      return () => Effect.runPromise(Scope.close(scope, Exit.void))
+    })
+  // Counted on a few connections of their own, since a supervisor costs memory too.
+  const sample = 20
+  const fibres = Effect.gen(function*() {
+    const supervisor = yield* Supervisor.track
+    const close = yield* Effect.supervised(open(sample), supervisor)
+    yield* Effect.sleep("200 millis")
+    const all = yield* supervisor.value
+    const alive = yield* Effect.forEach(all, Fiber.poll)
+    yield* Effect.promise(close)
+    return alive.filter((exit) => exit._tag === "None").length / sample
+  })
+  return cost(task, (count) => Effect.runPromise(open(count)), () => Effect.runPromise(fibres))
+}
+
 main({
   "ws": byHand(() => undefined),
   "ws, pings and deadlines by hand": byHand((ws) => {
@@ -139,42 +184,8 @@ main({
     })(task)
   },
   "holdfast": async (task) => {
-    const { Connection, Effect, Stream, platform } = await import("./holdfast.ts")
-    const [Exit, Fiber, Scope, Supervisor] = await Promise.all([
-      import("effect/Exit"),
-      import("effect/Fiber"),
-      import("effect/Scope"),
-      import("effect/Supervisor")
-    ])
-    const dial = Effect.gen(function*() {
-      const connection = yield* Connection.make({
-        url: `ws://127.0.0.1:${task.port}/stream`,
-        // The deadline is on, and longer than the silence here, which would end the connection otherwise.
-        messageTimeout: "10 minutes"
-      })
-      yield* Effect.forkScoped(Stream.runDrain(connection.messages))
-      yield* connection.awaitOpen
-    }).pipe(Effect.provide(platform))
-    const open = (count: number) =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        yield* Effect.forEach(Array.from({ length: count }), () => Scope.extend(dial, scope), {
-          concurrency: atOnce,
-          discard: true
-        })
-        return () => Effect.runPromise(Scope.close(scope, Exit.void))
-      })
-    // Counted on a few connections of their own, since a supervisor costs memory too.
-    const sample = 20
-    const fibres = Effect.gen(function*() {
-      const supervisor = yield* Supervisor.track
-      const close = yield* Effect.supervised(open(sample), supervisor)
-      yield* Effect.sleep("200 millis")
-      const all = yield* supervisor.value
-      const alive = yield* Effect.forEach(all, Fiber.poll)
-      yield* Effect.promise(close)
-      return alive.filter((exit) => exit._tag === "None").length / sample
-    })
-    return cost(task, (count) => Effect.runPromise(open(count)), () => Effect.runPromise(fibres))
-  }
+    const { Stream } = await import("./holdfast.ts")
+    return holdfast((connection) => Stream.runDrain(connection.messages))(task)
+  },
+  "holdfast, listening": holdfast((connection) => connection.messages.listen(() => undefined))
 })
