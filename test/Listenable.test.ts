@@ -38,6 +38,35 @@ const hearing = <A, E>(listenable: Listenable.Listenable<A, E>, act: (item: A) =
     return { heard, fiber, exit: Fiber.await(fiber) }
   })
 
+// What is sent comes back before `send` returns.
+const echo: Layer.Layer<Transport.Transport> = Layer.effect(
+  Transport.Transport,
+  Effect.gen(function*() {
+    const ended = yield* Deferred.make<never, TransportModule.SocketError>()
+    let take: ((batch: readonly [string]) => boolean) | undefined
+    return Transport.Transport.of({
+      capabilities: { ping: false, pause: false, terminate: true, handshake: false, headers: false },
+      dial: () =>
+        Effect.succeed({
+          protocol: "",
+          pull: Deferred.await(ended),
+          handOver: (taker) =>
+            Effect.suspend(() => {
+              take = taker
+              return Deferred.await(ended)
+            }),
+          send: (message) =>
+            Effect.sync(() => {
+              take?.([String(message)])
+            }),
+          ping: Effect.never,
+          close: () => Effect.void,
+          terminate: Effect.void
+        })
+    })
+  })
+)
+
 describe("listening", () => {
   it.effect("hears what came before it and what comes, across an outage, as what is read", () =>
     Effect.gen(function*() {
@@ -141,53 +170,35 @@ describe("listening", () => {
 
   it.effect("keeps the order for everybody, though what one of them does makes more come at once", () =>
     Effect.gen(function*() {
-      // What is sent comes back before `send` returns.
-      const echo = Layer.effect(
-        Transport.Transport,
-        Effect.gen(function*() {
-          const ended = yield* Deferred.make<never, TransportModule.SocketError>()
-          let take: ((batch: readonly [string]) => boolean) | undefined
-          return Transport.Transport.of({
-            capabilities: { ping: false, pause: false, terminate: true, handshake: false, headers: false },
-            dial: () =>
-              Effect.succeed({
-                protocol: "",
-                pull: Deferred.await(ended),
-                handOver: (taker) =>
-                  Effect.suspend(() => {
-                    take = taker
-                    return Deferred.await(ended)
-                  }),
-                send: (message) =>
-                  Effect.sync(() => {
-                    take?.([String(message)])
-                  }),
-                ping: Effect.never,
-                close: () => Effect.void,
-                terminate: Effect.void
-              })
-          })
-        })
-      )
-      yield* Effect.gen(function*() {
-        const connection = yield* Connection.make(options)
-        yield* connection.awaitOpen
-        yield* TestClock.adjust("1 second")
-        const first = yield* hearing(connection.messages, (message) => {
-          if (message === "one") Effect.runSync(connection.send("two"))
-          if (message === "two") Effect.runFork(connection.disconnect)
-        })
-        const second = yield* hearing(connection.messages)
-        const broken = yield* hearing(connection.messages, () => {
-          throw new Error("a bug")
-        })
-        const read = yield* Effect.fork(Stream.runCollect(connection.messages))
-        yield* TestClock.adjust("1 second")
-        yield* connection.send("one")
-        assert.deepStrictEqual(yield* first.exit, Exit.void)
-        assert.deepStrictEqual([first.heard, second.heard], [["one", "two"], ["one", "two"]])
-        assert.deepStrictEqual(broken.heard, ["one"])
-        assert.deepStrictEqual([...yield* Fiber.join(read)], ["one", "two"])
-      }).pipe(Effect.scoped, Effect.provide(echo))
-    }))
+      const connection = yield* Connection.make(options)
+      yield* connection.awaitOpen
+      yield* TestClock.adjust("1 second")
+      const first = yield* hearing(connection.messages, (message) => {
+        if (message === "one") Effect.runSync(connection.send("two"))
+        if (message === "two") Effect.runFork(connection.disconnect)
+      })
+      const second = yield* hearing(connection.messages)
+      const broken = yield* hearing(connection.messages, () => {
+        throw new Error("a bug")
+      })
+      const read = yield* Effect.fork(Stream.runCollect(connection.messages))
+      yield* TestClock.adjust("1 second")
+      yield* connection.send("one")
+      assert.deepStrictEqual(yield* first.exit, Exit.void)
+      assert.deepStrictEqual([first.heard, second.heard], [["one", "two"], ["one", "two"]])
+      assert.deepStrictEqual(broken.heard, ["one"])
+      assert.deepStrictEqual([...yield* Fiber.join(read)], ["one", "two"])
+    }).pipe(Effect.scoped, Effect.provide(echo)))
+
+  it.effect("takes any number that what it does makes come at once", () =>
+    Effect.gen(function*() {
+      const many = Array.from({ length: 20_000 }, (_, i) => String(i))
+      const connection = yield* Connection.make(options)
+      yield* connection.awaitOpen
+      const { heard } = yield* hearing(connection.messages, (message) => {
+        if (message === "begin") Effect.runSync(Effect.forEach(many, (text) => connection.send(text), { discard: true }))
+      })
+      yield* connection.send("begin")
+      assert.deepStrictEqual(heard, ["begin", ...many])
+    }).pipe(Effect.scoped, Effect.provide(echo)))
 })

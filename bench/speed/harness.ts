@@ -48,8 +48,8 @@ export interface Benchmark {
   /** The first is what the others are compared with. */
   readonly contestants: ReadonlyArray<Contestant>
   readonly goals: ReadonlyArray<Goal>
-  /** How often each contestant runs, where that is not the usual number. */
-  readonly runs?: number
+  /** Figures of which the largest of all runs counts, since a median would hide it. */
+  readonly worst?: ReadonlyArray<string>
 }
 
 export interface Row {
@@ -153,8 +153,7 @@ export const run = async (
     readonly onRun: (contestant: string, round: number, figures: Figures) => void
   }
 ): Promise<Result> => {
-  const { only, onRun, size } = options
-  const runs = benchmark.runs ?? options.runs
+  const { only, onRun, runs, size } = options
   const contestants = benchmark.contestants.filter((contestant) =>
     !(size.small && contestant.fullOnly === true) && (only?.(contestant) ?? true)
   )
@@ -170,7 +169,7 @@ export const run = async (
   }
   const judge = (goal: Goal, against: string): ReadonlyArray<Judged> => {
     const figures = goal.of === "value"
-      ? Stats.medians(rounds, goal.contestant)
+      ? Stats.summary(rounds, goal.contestant, benchmark.worst)
       : Stats.ratios(rounds, goal.contestant, goal.against ?? against)
     const value = figures[goal.figure]
     // Whom it is compared with may not have run.
@@ -184,7 +183,7 @@ export const run = async (
     rows: contestants.map(({ against = benchmark.contestants[0]?.name ?? "", name }) => ({
       contestant: name,
       against: name === against ? undefined : against,
-      figures: Stats.medians(rounds, name),
+      figures: Stats.summary(rounds, name, benchmark.worst),
       ratios: name === against ? {} : Stats.ratios(rounds, name, against),
       goals: benchmark.goals.filter((goal) => goal.contestant === name).flatMap((goal) => judge(goal, against))
     }))

@@ -16,13 +16,13 @@ export const median = (values: ReadonlyArray<number>): number => quantile(values
 /** One round: every contestant ran once, in turn. */
 export type Round = Readonly<Record<string, Figures>>
 
-/** Of each figure, the median over the rounds. */
-export const medians = (rounds: ReadonlyArray<Round>, contestant: string): Figures => {
+/** Of each figure, the median over the rounds; of those whose worst counts, the largest. */
+export const summary = (rounds: ReadonlyArray<Round>, contestant: string, worst: ReadonlyArray<string> = []): Figures => {
   const names = new Set(rounds.flatMap((round) => Object.keys(round[contestant] ?? {})))
-  return Object.fromEntries([...names].map((name) => [
-    name,
-    median(rounds.flatMap((round) => round[contestant]?.[name] ?? []))
-  ]))
+  return Object.fromEntries([...names].map((name) => {
+    const values = rounds.flatMap((round) => round[contestant]?.[name] ?? [])
+    return [name, worst.includes(name) ? Math.max(...values) : median(values)]
+  }))
 }
 
 /**

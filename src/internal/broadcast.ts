@@ -44,7 +44,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   #takers: ReadonlyArray<Taker<A, E>> = nobody
   #isHanding = false
   // What comes after what is being handed over now.
-  #later: Array<() => void> | undefined = undefined
+  #later: Array<() => void> = []
   #items: Array<A> = []
   // The sequence number of items[0].
   #base = 0
@@ -254,39 +254,34 @@ export class Broadcast<A, E = never> implements Source<A, E> {
     }
   }
 
-  // One after the other: what is done with one batch may make another come.
   #hand(takers: ReadonlyArray<Taker<A, E>>, batch: ReadonlyArray<A>): void {
+    this.#inTurn(() => {
+      for (const taker of takers) taker.take(batch)
+    })
+  }
+
+  #endTakers(exit: Exit.Exit<void, E>): void {
+    this.#inTurn(() => {
+      const takers = this.#takers
+      this.#takers = nobody
+      for (const taker of takers) taker.end(exit)
+    })
+  }
+
+  // What is done with one batch may make another come, and that one yet another.
+  #inTurn(turn: () => void): void {
     if (this.#isHanding) {
-      this.#laterOn(() => {
-        this.#hand(takers, batch)
-      })
+      this.#later.push(turn)
       return
     }
     this.#isHanding = true
     try {
-      for (const taker of takers) taker.take(batch)
+      turn()
+      for (const next of this.#later) next()
     } finally {
+      if (this.#later.length > 0) this.#later = []
       this.#isHanding = false
     }
-    this.#later?.shift()?.()
-  }
-
-  #endTakers(exit: Exit.Exit<void, E>): void {
-    if (this.#isHanding) {
-      this.#laterOn(() => {
-        this.#endTakers(exit)
-      })
-      return
-    }
-    const takers = this.#takers
-    this.#takers = nobody
-    for (const taker of takers) taker.end(exit)
-    this.#later?.shift()?.()
-  }
-
-  #laterOn(act: () => void): void {
-    this.#later ??= []
-    this.#later.push(act)
   }
 
   #wakeReaders(): void {

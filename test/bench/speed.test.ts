@@ -37,7 +37,8 @@ describe("statistics", () => {
       { ws: { cpu: 10, none: 0 }, holdfast: { cpu: 11, none: 1 } }
     ]
     assert.deepStrictEqual(Stats.ratios(rounds, "holdfast", "ws"), { cpu: 1.5 })
-    assert.deepStrictEqual(Stats.medians(rounds, "holdfast"), { cpu: 11, none: 1 })
+    assert.deepStrictEqual(Stats.summary(rounds, "holdfast"), { cpu: 11, none: 1 })
+    assert.deepStrictEqual(Stats.summary(rounds, "holdfast", ["cpu"]), { cpu: 150, none: 1 })
   })
 })
 
