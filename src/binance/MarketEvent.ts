@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Decoder from "../internal/decoder.ts"
+import * as Decoding from "../internal/decoder.ts"
 import type { Message } from "../Transport.ts"
 import * as Payloads from "./Payloads.ts"
 import { parse } from "./Protocol.ts"
@@ -226,13 +226,13 @@ export class InvalidFrame extends EffectData.TaggedError("InvalidFrame")<{
 }
 
 /**
- * Decodes what came for one stream: one event, or several (streams of all symbols).
+ * Decodes what comes for one stream: one event at a time, or several (streams of all symbols).
  *
  * @since 0.1.0
  * @category models
  */
-export interface Decode<A extends MarketEvent> {
-  (data: unknown, receivedAt: number): Either.Either<ReadonlyArray<A>, InvalidFrame>
+export interface Decoder<A extends MarketEvent> {
+  readonly decode: (data: unknown, receivedAt: number) => Either.Either<ReadonlyArray<A>, InvalidFrame>
   /**
    * The events of many frames of the stream, as they come over a combined connection. What is wrong with one of them is
    * told, and it is left out.
@@ -248,8 +248,8 @@ const decoder = <const Type extends string, A extends object, I>(
   type: Type,
   schema: Schema.Schema<A, I>,
   isKnown = true
-): (stream: string) => Decode<MarketEvent<A, Type>> =>
-  Decoder.make({ type, schema, isKnown, asError: (wrong) => new InvalidFrame(wrong) })
+): (stream: string) => Decoder<MarketEvent<A, Type>> =>
+  Decoding.make({ type, schema, isKnown, asError: (wrong) => new InvalidFrame(wrong) })
 
 /**
  * The decoders, by the type of events. Each takes a stream's name first.
@@ -280,9 +280,9 @@ export const decoders = {
  * @since 0.1.0
  * @category decoding
  */
-export const fromStream = (stream: string): Decode<MarketEvent> => {
+export const fromStream = (stream: string): Decoder<MarketEvent> => {
   const { kind: { type } } = StreamKind.parse(stream)
-  const known: ReadonlyMap<string, (stream: string) => Decode<MarketEvent>> = new Map(Object.entries(decoders))
+  const known: ReadonlyMap<string, (stream: string) => Decoder<MarketEvent>> = new Map(Object.entries(decoders))
   return (known.get(type) ?? decoder(type, Schema.Object, false))(stream)
 }
 
@@ -309,7 +309,7 @@ export const decode = (
   const incoming = parse(message)
   switch (incoming._tag) {
     case "Data":
-      return fromStream(incoming.topic)(incoming.data, receivedAt)
+      return fromStream(incoming.topic).decode(incoming.data, receivedAt)
     case "Invalid":
       return Either.left(new InvalidFrame({ reason: incoming.reason, excerpt: incoming.excerpt }))
     default:

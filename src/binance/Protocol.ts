@@ -89,7 +89,7 @@ const parseTopic: Session.Protocol<Message, Notice>["parse"] = (message) => {
 }
 
 /**
- * The protocol. The data of a topic are its frames, as they came: {@link MarketEvent.Decode} reads them.
+ * The protocol. The data of a topic are its frames, as they came: {@link MarketEvent.Decoder} reads them.
  *
  * Of the venue's messages a second, two are kept for pings and pongs, and so that a network that bunches messages up
  * does no harm.

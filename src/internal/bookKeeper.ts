@@ -164,7 +164,9 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     })
 
     yield* listen({
-      diff: intake.offer,
+      diff: (diff) => {
+        intake.offer(diff)
+      },
       lost: () => {
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
         stale("the connection was lost")

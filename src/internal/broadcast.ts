@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import type { Listenable } from "../Listenable.ts"
-import type { Cursor, Source, Taker } from "./reading.ts"
+import type { Cursor, Source, Taker, Waker } from "./reading.ts"
 import { merge } from "./reading.ts"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
@@ -24,13 +24,32 @@ export interface Options<A> {
   readonly onLost?: ((count: number) => void) | undefined
 }
 
-interface Reader<A> {
+class Reader<A, E> implements Cursor<A, E> {
+  isReady = false
   /** The sequence number of the item to read next. */
   next: number
   /** What is read before it: the marker of what slid away, or the item to begin with. */
   before: A | undefined
-  /** Called when there may be something new for it. */
-  readonly wake: () => void
+  readonly waker: Waker<A, E>
+  readonly #broadcast: Broadcast<A, E>
+  constructor(broadcast: Broadcast<A, E>, waker: Waker<A, E>, next: number, before: A | undefined) {
+    this.#broadcast = broadcast
+    this.waker = waker
+    this.next = next
+    this.before = before
+  }
+
+  drain(): ReadonlyArray<A> {
+    return this.#broadcast.drain(this)
+  }
+
+  ended(): Exit.Exit<void, E> | undefined {
+    return this.#broadcast.ended()
+  }
+
+  close(): void {
+    this.#broadcast.leave(this)
+  }
 }
 
 const nobody: ReadonlyArray<never> = []
@@ -39,8 +58,10 @@ const nobody: ReadonlyArray<never> = []
 // and in lines of the cache, a method does not (measured: half the cost of a trade among a thousand streams).
 export class Broadcast<A, E = never> implements Source<A, E> {
   readonly #options: Options<A>
+  readonly #capacity: number
+  readonly #overflow: Overflow
   // These two are replaced, and not changed: whoever is woken or handed something may come or go meanwhile.
-  #readers: ReadonlyArray<Reader<A>> = nobody
+  #readers: ReadonlyArray<Reader<A, E>> = nobody
   #takers: ReadonlyArray<Taker<A, E>> = nobody
   #isHanding = false
   // What comes after what is being handed over now.
@@ -58,6 +79,8 @@ export class Broadcast<A, E = never> implements Source<A, E> {
 
   constructor(options: Options<A>) {
     this.#options = options
+    this.#capacity = options.capacity
+    this.#overflow = options.overflow
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -67,7 +90,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   offerAll(batch: ReadonlyArray<A>): Effect.Effect<number> {
     return Effect.suspend(() => {
       const left = this.unsafeOfferAll(batch)
-      if (left === 0 || this.#options.overflow !== "suspend" || this.#ended !== undefined) return Effect.succeed(left)
+      if (left === 0 || this.#overflow !== "suspend" || this.#ended !== undefined) return Effect.succeed(left)
       const rest = batch.slice(batch.length - left)
       return this.#awaitRoom().pipe(
         Effect.onInterrupt(() =>
@@ -90,7 +113,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
       this.#push(count === batch.length ? batch : batch.slice(0, count))
       this.#wakeReaders()
     }
-    if (count === batch.length || this.#options.overflow !== "dropping") return batch.length - count
+    if (count === batch.length || this.#overflow !== "dropping") return batch.length - count
     this.#lose(batch.slice(count))
     return 0
   }
@@ -138,15 +161,15 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   /** Only what comes from now on, after the item that `current` gives. */
   streamFrom(current: () => A): Listenable<A, E> {
     const source: Source<A, E> = {
-      open: (wake) => this.#openAt(this.#base + this.#items.length, current(), wake),
+      open: (waker) => this.#openAt(this.#base + this.#items.length, current(), waker),
       handOver: (taker) => this.#handOver([current()], taker)
     }
     return merge(Effect.succeed([source]), identity)
   }
 
   /** Takes a place at the oldest item held. */
-  open(wake: () => void): Cursor<A, E> {
-    return this.#openAt(this.#base, this.#takeUnread(), wake)
+  open(waker: Waker<A, E>): Cursor<A, E> {
+    return this.#openAt(this.#base, this.#takeUnread(), waker)
   }
 
   /** Hands over what is held, and then every batch when it is put in. Gives back what ends that. */
@@ -166,13 +189,13 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   }
 
   #room(): number {
-    return this.#options.overflow === "sliding" || this.#isRead()
+    return this.#overflow === "sliding" || this.#isRead()
       ? Number.POSITIVE_INFINITY
       : this.#freeRoom()
   }
 
   #freeRoom(): number {
-    return this.#options.capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
+    return this.#capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
   }
 
   #push(batch: ReadonlyArray<A>): void {
@@ -184,8 +207,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   #hold(batch: ReadonlyArray<A>): void {
     if (this.#items.length === 0) this.#items = [...batch]
     else for (const item of batch) this.#items.push(item)
-    const { capacity, overflow } = this.#options
-    if (overflow === "sliding" && this.#items.length > capacity) this.#slide(this.#items.length - capacity)
+    if (this.#overflow === "sliding" && this.#items.length > this.#capacity) this.#slide(this.#items.length - this.#capacity)
   }
 
   #takeUnread(): A | undefined {
@@ -285,7 +307,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   }
 
   #wakeReaders(): void {
-    for (const reader of this.#readers) reader.wake()
+    for (const reader of this.#readers) reader.waker.wake(reader)
   }
 
   #awaitRoom(): Effect.Effect<void> {
@@ -301,33 +323,38 @@ export class Broadcast<A, E = never> implements Source<A, E> {
     })
   }
 
-  #openAt(next: number, before: A | undefined, wake: () => void): Cursor<A, E> {
-    const reader: Reader<A> = { next, before, wake }
+  #openAt(next: number, before: A | undefined, waker: Waker<A, E>): Cursor<A, E> {
+    const reader = new Reader<A, E>(this, waker, next, before)
     this.#readers = [...this.#readers, reader]
-    return {
-      drain: () => this.#drain(reader),
-      ended: () => this.#ended,
-      close: () => {
-        this.#readers = this.#readers.filter((other) => other !== reader)
-        // When nobody reads any more, what this reader left unread is held for the next.
-        if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
-        else if (this.#takers.length === 0) this.#unread = reader.before
-        else this.#forget(this.#base + this.#items.length)
-      }
-    }
+    return reader
   }
 
-  #drain(reader: Reader<A>): ReadonlyArray<A> {
+  // -------------------------------------------------------------------------------------------------------------------
+  // For its readers
+
+  leave(reader: Reader<A, E>): void {
+    this.#readers = this.#readers.filter((other) => other !== reader)
+    // When nobody reads any more, what this reader left unread is held for the next.
+    if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
+    else if (this.#takers.length === 0) this.#unread = reader.before
+    else this.#forget(this.#base + this.#items.length)
+  }
+
+  ended(): Exit.Exit<void, E> | undefined {
+    return this.#ended
+  }
+
+  drain(reader: Reader<A, E>): ReadonlyArray<A> {
     const held = this.#takeHeld(reader)
     // It stands where everything has been read, and there is room for it now, unless another reader is far behind.
-    if (this.#pending === undefined || (this.#ended === undefined && this.#items.length >= this.#options.capacity)) {
+    if (this.#pending === undefined || (this.#ended === undefined && this.#items.length >= this.#capacity)) {
       return held
     }
     this.#flushMarker()
     return [...held, ...this.#takeHeld(reader)]
   }
 
-  #takeHeld(reader: Reader<A>): ReadonlyArray<A> {
+  #takeHeld(reader: Reader<A, E>): ReadonlyArray<A> {
     const from = reader.next - this.#base
     const alone = from === 0 && this.#readers.length === 1
     const held = alone ? this.#items : this.#items.slice(from)

@@ -66,82 +66,120 @@ class Arrived<Data extends object, Type extends string> {
   }
 }
 
-/**
- * Decoders of a type, one for each stream: what one learns, all know. What is parsed passes as it is: nothing is copied, so
- * that fields which nobody knows of cannot do harm by their names.
- */
-export const make = <const Type extends string, A extends object, I, E>(
-  { asError, isKnown, schema, type }: Options<Type, A, I, E>
-) => {
-  const isData = Validator.is(schema)
-  const shapes = Shape.make(schema)
-  const explain = Schema.decodeUnknownEither(schema)
-  return (stream: string) => {
-    const { symbol } = StreamKind.parse(stream)
-    const isOfOne = isKnown && symbol !== ""
-    const start = Combined.startOf(stream)
-
-    // Puts an event behind those that are there, or says what is wrong.
-    const put = (events: Array<Arrived<A, Type>>, item: A, receivedAt: number): (() => string) | undefined => {
-      const s = "s" in item ? item.s : undefined
-      const E = "E" in item ? item.E : undefined
-      // Of what is not known here, these may be anything.
-      const isNamed = (s === undefined || typeof s === "string") && (E === undefined || typeof E === "number")
-      if (isOfOne && isNamed && s !== undefined && s !== symbol) return () => `it is about ${s}`
-      events.push(new Arrived(
-        isNamed && s !== undefined ? s : symbol,
-        type,
-        item,
-        isNamed && E !== undefined ? E : receivedAt
-      ))
-      return undefined
-    }
-
-    const putOne = (events: Array<Arrived<A, Type>>, item: unknown, receivedAt: number) =>
-      isData(item)
-        ? put(events, item, receivedAt)
-        : () => Either.match(explain(item), { onLeft: last, onRight: () => "it is something else" })
-
-    // Puts the events behind those that are there, or says what is wrong and puts none.
-    const putAll = (events: Array<Arrived<A, Type>>, data: unknown, receivedAt: number): Wrong | undefined => {
-      if (!Array.isArray(data)) return orInvalid(data, putOne(events, data, receivedAt))
-      if (isOfOne) return invalid(data, () => "one event is due, and not a list")
-      const before = events.length
-      for (const item of data) {
-        const reason = putOne(events, item, receivedAt)
-        if (reason === undefined) continue
-        events.length = before
-        return invalid(data, reason)
-      }
-      return undefined
-    }
-
-    const putFrame = (events: Array<Arrived<A, Type>>, frame: Message, receivedAt: number): Wrong | undefined => {
-      const incoming = parse(frame)
-      if (incoming._tag === "Invalid") return incoming
-      if (incoming._tag !== "Data" || incoming.topic !== stream) return invalid(incoming, () => "it is not about its stream")
-      const wrong = putAll(events, incoming.data, receivedAt)
-      const event = events.at(-1)
-      if (event !== undefined && event.data === incoming.data) shapes.learn(frame, event.data)
-      return wrong
-    }
-
-    const decode = (data: unknown, receivedAt: number): Either.Either<ReadonlyArray<Arrived<A, Type>>, E> => {
-      const events: Array<Arrived<A, Type>> = []
-      const wrong = putAll(events, data, receivedAt)
-      return wrong === undefined ? Either.right(events) : Either.left(asError(wrong))
-    }
-    const all = (frames: ReadonlyArray<Message>, receivedAt: number, onInvalid: (error: E) => void) => {
-      const events: Array<Arrived<A, Type>> = []
-      for (const frame of frames) {
-        const item = shapes.read(frame, start)
-        const wrong = item === undefined
-          ? putFrame(events, frame, receivedAt)
-          : orInvalid(item, put(events, item, receivedAt))
-        if (wrong !== undefined) onInvalid(asError(wrong))
-      }
-      return events
-    }
-    return Object.assign(decode, { all })
+/** What the decoders of a type have in common: what one of them learns, all know. */
+class Kind<Type extends string, A extends object, I, E> {
+  readonly type: Type
+  readonly isKnown: boolean
+  readonly asError: (wrong: Wrong) => E
+  readonly isData: (data: unknown) => data is A
+  readonly shapes: Shape.Shapes<A>
+  readonly explain: (data: unknown) => Either.Either<A, ParseError>
+  constructor({ asError, isKnown, schema, type }: Options<Type, A, I, E>) {
+    this.type = type
+    this.isKnown = isKnown
+    this.asError = asError
+    this.isData = Validator.is(schema)
+    this.shapes = Shape.make(schema)
+    this.explain = Schema.decodeUnknownEither(schema)
   }
+}
+
+/**
+ * The decoder of one stream. What is parsed passes as it is: nothing is copied, so that fields which nobody knows of
+ * cannot do harm by their names.
+ */
+export class Decoder<Type extends string, A extends object, I, E> {
+  readonly #kind: Kind<Type, A, I, E>
+  readonly #stream: string
+  readonly #symbol: string
+  readonly #isOfOne: boolean
+  // How its frames begin.
+  readonly #start: string
+
+  constructor(kind: Kind<Type, A, I, E>, stream: string) {
+    this.#kind = kind
+    this.#stream = stream
+    this.#symbol = StreamKind.parse(stream).symbol
+    this.#isOfOne = kind.isKnown && this.#symbol !== ""
+    this.#start = Combined.startOf(stream)
+  }
+
+  decode(data: unknown, receivedAt: number): Either.Either<ReadonlyArray<Arrived<A, Type>>, E> {
+    const events: Array<Arrived<A, Type>> = []
+    const wrong = this.#putAll(events, data, receivedAt)
+    return wrong === undefined ? Either.right(events) : Either.left(this.#kind.asError(wrong))
+  }
+
+  all(frames: ReadonlyArray<Message>, receivedAt: number, onInvalid: (error: E) => void): ReadonlyArray<Arrived<A, Type>> {
+    let events: Array<Arrived<A, Type>> | undefined
+    for (const frame of frames) {
+      const item = this.#kind.shapes.read(frame, this.#start)
+      const event = item === undefined ? undefined : this.#eventOf(item, receivedAt)
+      if (event instanceof Arrived) {
+        // With room for one: of a thousand streams, hardly any has more at once.
+        if (events === undefined) events = [event]
+        else events.push(event)
+        continue
+      }
+      const wrong = event === undefined ? this.#putFrame(events ??= [], frame, receivedAt) : invalid(item, event)
+      if (wrong !== undefined) onInvalid(this.#kind.asError(wrong))
+    }
+    return events ?? []
+  }
+
+  // The event, or what is wrong with it.
+  #eventOf(item: A, receivedAt: number): Arrived<A, Type> | (() => string) {
+    const s = "s" in item ? item.s : undefined
+    const E = "E" in item ? item.E : undefined
+    // Of what is not known here, these may be anything.
+    const isNamed = (s === undefined || typeof s === "string") && (E === undefined || typeof E === "number")
+    if (this.#isOfOne && isNamed && s !== undefined && s !== this.#symbol) return () => `it is about ${s}`
+    return new Arrived(
+      isNamed && s !== undefined ? s : this.#symbol,
+      this.#kind.type,
+      item,
+      isNamed && E !== undefined ? E : receivedAt
+    )
+  }
+
+  // Puts an event behind those that are there, or says what is wrong.
+  #putOne(events: Array<Arrived<A, Type>>, item: unknown, receivedAt: number): (() => string) | undefined {
+    if (!this.#kind.isData(item)) {
+      return () => Either.match(this.#kind.explain(item), { onLeft: last, onRight: () => "it is something else" })
+    }
+    const event = this.#eventOf(item, receivedAt)
+    if (!(event instanceof Arrived)) return event
+    events.push(event)
+    return undefined
+  }
+
+  // Puts the events behind those that are there, or says what is wrong and puts none.
+  #putAll(events: Array<Arrived<A, Type>>, data: unknown, receivedAt: number): Wrong | undefined {
+    if (!Array.isArray(data)) return orInvalid(data, this.#putOne(events, data, receivedAt))
+    if (this.#isOfOne) return invalid(data, () => "one event is due, and not a list")
+    const before = events.length
+    for (const item of data) {
+      const reason = this.#putOne(events, item, receivedAt)
+      if (reason === undefined) continue
+      events.length = before
+      return invalid(data, reason)
+    }
+    return undefined
+  }
+
+  #putFrame(events: Array<Arrived<A, Type>>, frame: Message, receivedAt: number): Wrong | undefined {
+    const incoming = parse(frame)
+    if (incoming._tag === "Invalid") return incoming
+    if (incoming._tag !== "Data" || incoming.topic !== this.#stream) return invalid(incoming, () => "it is not about its stream")
+    const wrong = this.#putAll(events, incoming.data, receivedAt)
+    const event = events.at(-1)
+    if (event !== undefined && event.data === incoming.data) this.#kind.shapes.learn(frame, event.data)
+    return wrong
+  }
+}
+
+/** Makes the decoders of a type, one for each stream. */
+export const make = <const Type extends string, A extends object, I, E>(options: Options<Type, A, I, E>) => {
+  const kind = new Kind(options)
+  return (stream: string): Decoder<Type, A, I, E> => new Decoder(kind, stream)
 }

@@ -22,7 +22,7 @@ import * as Pool from "./pool.ts"
 import * as Reading from "./reading.ts"
 import { resolve } from "./settings.ts"
 
-type EventOf<Decoder> = Decoder extends (stream: string) => MarketEvent.Decode<infer A> ? A : never
+type EventOf<Make> = Make extends (stream: string) => MarketEvent.Decoder<infer A> ? A : never
 
 // Readers that begin elsewhere do not share a pipeline.
 interface Key {
@@ -74,7 +74,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
   const runFork = yield* FiberSet.makeRuntime()
   // Where ids follow each other, what is skipped will be missed, and fetched.
-  const skip = (stream: string, error: MarketEvent.InvalidFrame) => {
+  const skip = (stream: string) => (error: MarketEvent.InvalidFrame) => {
     record({ _tag: "InvalidFrame", at: now(), stream, error })
     runFork(Effect.logWarning(error.message))
   }
@@ -100,7 +100,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       record({ _tag: "Connection", connection, event })
     },
     onSessionEvent: (connection, event) => {
-      if (event._tag === "Invalid") skip(connection, new MarketEvent.InvalidFrame(event))
+      if (event._tag === "Invalid") skip(connection)(new MarketEvent.InvalidFrame(event))
       else record({ _tag: "Session", connection, event })
     }
   })
@@ -111,7 +111,6 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     rest,
     now,
     record,
-    onInvalid: skip,
     capacity,
     limit: options.repairLimit ?? 100_000,
     grace: Duration.decode(options.grace ?? "500 millis")
@@ -121,7 +120,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   // One pipeline a stream, from its first reader to its last
 
   const kindOf = <A extends MarketEvent.MarketEvent>(
-    decoder: (stream: string) => MarketEvent.Decode<A>,
+    decoderOf: (stream: string) => MarketEvent.Decoder<A>,
     follow: Follow<A>
   ): Effect.Effect<Source<A>, never, Scope.Scope> =>
     Effect.map(
@@ -137,7 +136,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
                 Followers.gapOf({ stream, symbol, now }, new MarketEvent.NotRepairable({ reason: "The stream has ended." }))
             })
             yield* Effect.forkScoped(Effect.onExit(
-              Effect.interruptible(follow({ stream, symbol, after, decode: decoder(stream), hub })),
+              Effect.interruptible(follow({ stream, symbol, after, decoder: decoderOf(stream), onInvalid: skip(stream), hub })),
               (exit) =>
                 Effect.sync(() => {
                   // A defect of ours must not look like a quiet market.
@@ -242,10 +241,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         snapshot: rest.depth(symbol.toUpperCase(), levels),
         listen: (listener) => {
           const stream = `${lower(symbol)}@depth@100ms`
-          const decode = decoders.depth(stream)
+          const decoding = { decoder: decoders.depth(stream), onInvalid: skip(stream) }
           return pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
             data: (frames) => {
-              for (const event of decodeAll({ decode, stream }, frames)) listener.diff(event.data)
+              for (const event of decodeAll(decoding, frames)) listener.diff(event.data)
             },
             gap: () => undefined,
             lost: listener.lost,

@@ -2,6 +2,7 @@
 // its kind allows.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import * as MarketEvent from "../binance/MarketEvent.ts"
@@ -13,6 +14,7 @@ import type { Message } from "../Transport.ts"
 import type * as Broadcast from "./broadcast.ts"
 import * as Candles from "./candles.ts"
 import * as Intake from "./intake.ts"
+import type { Listener } from "./members.ts"
 import type { Pool } from "./pool.ts"
 import * as Sequence from "./sequence.ts"
 
@@ -24,7 +26,9 @@ export interface Pipeline<A extends MarketEvent.MarketEvent> {
   readonly symbol: string
   /** The id, or the last moment, of the last event that is known from before. */
   readonly after: number | undefined
-  readonly decode: MarketEvent.Decode<A>
+  readonly decoder: MarketEvent.Decoder<A>
+  /** A message that is not what its stream promises is left out. */
+  readonly onInvalid: (error: MarketEvent.InvalidFrame) => void
   readonly hub: Hub<A>
 }
 
@@ -42,8 +46,6 @@ export interface Options {
   readonly rest: Rest.Rest
   readonly now: () => number
   readonly record: (event: FeedEvent) => void
-  /** A message that is not what its stream promises is left out. */
-  readonly onInvalid: (stream: string, error: MarketEvent.InvalidFrame) => void
   /** Events held for one stream while it repairs, or while its reader is slow. */
   readonly capacity: number
   /** Events fetched for one gap, at most. */
@@ -79,30 +81,94 @@ export const gapOf = (
   via: "ws"
 })
 
-export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, rest, venue }: Options) => {
-  const decodeAll = <A extends MarketEvent.MarketEvent>(
-    { decode, stream }: Pick<Pipeline<A>, "decode" | "stream">,
-    frames: ReadonlyArray<Message>
-  ) =>
-    decode.all(frames, now(), (error) => {
-      onInvalid(stream, error)
-    })
+// What is heard of a stream whose ids follow each other, and where it goes. A class, since there may be thousands, and each
+// is passed for every message.
+class Sequenced<A extends MarketEvent.MarketEvent> implements Listener<Message>, Sequence.Outlet<A> {
+  readonly #decoder: MarketEvent.Decoder<A>
+  readonly #follower: Sequence.Follower<A>
+  readonly #hub: Hub<A>
+  readonly #now: () => number
+  readonly #isReal: (event: A) => boolean
+  readonly #onInvalid: (error: MarketEvent.InvalidFrame) => void
+  readonly #emit: (events: ReadonlyArray<A>) => Effect.Effect<void>
+  readonly onHole: (hole: Sequence.Hole) => Effect.Effect<void>
 
-  const listen = <A extends MarketEvent.MarketEvent>(
-    { hub, stream }: Pipeline<A>,
-    take: (frames: ReadonlyArray<Message>) => void,
-    onGap: (reason: string) => void = () => undefined
-  ) =>
-    pool.listen(venue.path(StreamKind.parse(stream).kind), stream, {
-      data: take,
-      gap: ({ cause }) => {
-        onGap(cause.message)
-      },
-      lost: () => undefined,
-      end: (exit) => {
-        hub.end(exit)
+  constructor(
+    options: Omit<Sequence.Options<A>, "outlet">,
+    { decoder, emit, hub, isReal, now, onHole, onInvalid }:
+      & Pick<Pipeline<A>, "decoder" | "hub" | "onInvalid">
+      & Pick<Sequence.Outlet<A>, "onHole">
+      & Pick<Options, "now">
+      & {
+        readonly isReal: (event: A) => boolean
+        readonly emit: (events: ReadonlyArray<A>) => Effect.Effect<void>
       }
-    })
+  ) {
+    this.#decoder = decoder
+    this.#follower = Sequence.make({ ...options, outlet: this })
+    this.#hub = hub
+    this.#now = now
+    this.#isReal = isReal
+    this.#onInvalid = onInvalid
+    this.#emit = emit
+    this.onHole = onHole
+  }
+
+  run(): Effect.Effect<never> {
+    return this.#follower.run()
+  }
+
+  data(frames: ReadonlyArray<Message>): void {
+    this.#follower.offer(this.#decoder.all(frames, this.#now(), this.#onInvalid))
+  }
+
+  // What is missing shows by the ids.
+  gap(): void {}
+
+  lost(): void {}
+
+  end(exit: Exit.Exit<void, SessionError>): void {
+    this.#hub.end(exit)
+  }
+
+  passOn(events: ReadonlyArray<A>): boolean {
+    if (!this.#hub.fits(events.length)) return false
+    this.#hub.unsafeOfferAll(this.#real(events))
+    return true
+  }
+
+  onEvents(events: ReadonlyArray<A>): Effect.Effect<void> {
+    return this.#emit(this.#real(events))
+  }
+
+  #real(events: ReadonlyArray<A>): ReadonlyArray<A> {
+    return events.every(this.#isReal) ? events : events.filter(this.#isReal)
+  }
+}
+
+export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }: Options) => {
+  const decodeAll = <A extends MarketEvent.MarketEvent>(
+    { decoder, onInvalid }: Pick<Pipeline<A>, "decoder" | "onInvalid">,
+    frames: ReadonlyArray<Message>
+  ) => decoder.all(frames, now(), onInvalid)
+
+  const listen = ({ stream }: Pick<Pipeline<never>, "stream">, listener: Listener<Message>) =>
+    pool.listen(venue.path(StreamKind.parse(stream).kind), stream, listener)
+
+  const hearing = <A extends MarketEvent.MarketEvent>(
+    { hub }: Pipeline<A>,
+    data: (frames: ReadonlyArray<Message>) => void,
+    onGap: (reason: string) => void = () => undefined
+  ): Listener<Message> => ({
+    data,
+    gap: ({ cause }) => {
+      onGap(cause.message)
+    },
+    lost: () => undefined,
+    end: (exit) => {
+      hub.end(exit)
+    }
+  })
 
   const gapIn = <A extends MarketEvent.MarketEvent>(
     { stream, symbol }: Pipeline<A>,
@@ -141,9 +207,9 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
       const intake = Intake.make<ReadonlyArray<A> | MarketEvent.NotRepairable>(capacity)
       const take = (items: ReadonlyArray<ReadonlyArray<A> | MarketEvent.NotRepairable>, most: number) => {
         if (intake.isIdle() && hub.fits(most)) hub.unsafeOfferAll(pass({ dropped: 0, items }))
-        else items.forEach(intake.offer)
+        else intake.offerAll(items)
       }
-      yield* listen(
+      yield* listen(pipeline, hearing(
         pipeline,
         (frames) => {
           const items = frames.map((frame) => decodeAll(pipeline, [frame]))
@@ -153,7 +219,7 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
         onGap === undefined ? undefined : (reason) => {
           take([onGap(reason)], 1)
         }
-      )
+      ))
       for (;;) {
         yield* intake.ready
         yield* emit(pipeline, pass(intake.drain()))
@@ -164,35 +230,24 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
     decodeAll,
 
     /** Ids follow each other: what is missing is fetched. */
-    sequenced: <A extends MarketEvent.MarketEvent>(of: {
+    sequenced: <A extends MarketEvent.MarketEvent>({ fetch, idOf, isReal }: {
       readonly idOf: (event: A) => number
       readonly fetch: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<A>, Rest.RestError>
       /** Whether an event is more than an id that was spent. */
       readonly isReal: (event: A) => boolean
     }): Follow<A> =>
     (pipeline) =>
-      Effect.gen(function*() {
-        const real = (events: ReadonlyArray<A>) => events.every(of.isReal) ? events : events.filter(of.isReal)
-        const follower = Sequence.make<A>({
+      Effect.suspend(() => {
+        const sequenced = new Sequenced<A>({
           after: pipeline.after,
-          idOf: of.idOf,
-          fetch: (fromId) => of.fetch(pipeline.symbol, fromId),
+          idOf,
+          fetch: (fromId) => fetch(pipeline.symbol, fromId),
           pageSize: Rest.pageSize,
           limit,
           grace: () => pool.isRedundant(pipeline.stream) ? grace : Duration.zero,
-          capacity,
-          passOn: (events) => {
-            if (!pipeline.hub.fits(events.length)) return false
-            pipeline.hub.unsafeOfferAll(real(events))
-            return true
-          },
-          onEvents: (events) => emit(pipeline, real(events)),
-          onHole: emitHole(pipeline)
-        })
-        yield* listen(pipeline, (frames) => {
-          follower.offer(decodeAll(pipeline, frames))
-        })
-        return yield* follower.run
+          capacity
+        }, { ...pipeline, isReal, now, emit: (events) => emit(pipeline, events), onHole: emitHole(pipeline) })
+        return Effect.zipRight(listen(pipeline, sequenced), sequenced.run())
       }),
 
     /** Each closes exactly once: what closed unseen is fetched. */
@@ -200,9 +255,9 @@ export const make = ({ capacity, grace, limit, now, onInvalid, pool, record, res
       Effect.gen(function*() {
         const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(pipeline.stream) ?? []
         const intake = Intake.make<MarketEvent.Kline>(capacity)
-        yield* listen(pipeline, (frames) => {
-          for (const event of decodeAll(pipeline, frames)) intake.offer(event)
-        })
+        yield* listen(pipeline, hearing(pipeline, (frames) => {
+          intake.offerAll(decodeAll(pipeline, frames))
+        }))
         return yield* Candles.follow({
           intake,
           after: pipeline.after,

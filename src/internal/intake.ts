@@ -8,48 +8,60 @@ export interface Batch<A> {
   readonly items: ReadonlyArray<A>
 }
 
-export interface Intake<A> {
-  readonly offer: (item: A) => void
-  /** Completes when there is something to drain. */
-  readonly ready: Effect.Effect<void>
-  readonly drain: () => Batch<A>
-  /** Whether its fibre has drained everything and waits for more. */
-  readonly isIdle: () => boolean
-}
+export class Intake<A> {
+  readonly #capacity: number
+  readonly #latch = Effect.unsafeMakeLatch(false)
+  #items: Array<A> = []
+  #head = 0
+  #dropped = 0
+  #isWaiting = false
 
-export const make = <A>(capacity: number): Intake<A> => {
-  const latch = Effect.unsafeMakeLatch(false)
-  let items: Array<A> = []
-  let head = 0
-  let dropped = 0
-  let waiting = false
-  return {
-    offer: (item) => {
-      items.push(item)
-      if (items.length - head > capacity) {
-        head++
-        dropped++
-        if (head > capacity) {
-          items = items.slice(head)
-          head = 0
-        }
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  offer(item: A): void {
+    this.#items.push(item)
+    if (this.#items.length - this.#head > this.#capacity) {
+      this.#head++
+      this.#dropped++
+      if (this.#head > this.#capacity) {
+        this.#items = this.#items.slice(this.#head)
+        this.#head = 0
       }
-      latch.unsafeOpen()
-    },
-    ready: Effect.suspend(() => {
-      waiting = true
-      return Effect.ensuring(latch.await, Effect.sync(() => {
-        waiting = false
-      }))
-    }),
-    drain: () => {
-      const batch = { dropped, items: head === 0 ? items : items.slice(head) }
-      items = []
-      head = 0
-      dropped = 0
-      latch.unsafeClose()
-      return batch
-    },
-    isIdle: () => waiting && items.length === 0
+    }
+    this.#latch.unsafeOpen()
+  }
+
+  offerAll(items: ReadonlyArray<A>): void {
+    for (const item of items) this.offer(item)
+  }
+
+  /** Completes when there is something to drain. */
+  readonly ready: Effect.Effect<void> = Effect.suspend(() => {
+    this.#isWaiting = true
+    return Effect.ensuring(this.#latch.await, Effect.sync(() => {
+      this.#isWaiting = false
+    }))
+  })
+
+  drain(): Batch<A> {
+    const batch = { dropped: this.#dropped, items: this.#head === 0 ? this.#items : this.#items.slice(this.#head) }
+    this.#items = []
+    this.#head = 0
+    this.#dropped = 0
+    this.#latch.unsafeClose()
+    return batch
+  }
+
+  isEmpty(): boolean {
+    return this.#items.length === 0
+  }
+
+  /** Whether its fibre has drained everything and waits for more. */
+  isIdle(): boolean {
+    return this.#isWaiting && this.isEmpty()
   }
 }
+
+export const make = <A>(capacity: number): Intake<A> => new Intake<A>(capacity)

@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type * as Connection from "../Connection.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as DialGate from "../DialGate.ts"
+import type * as Frame from "../Frame.ts"
 import * as Session from "../Session.ts"
 import { Transport } from "../Transport.ts"
 import { within } from "./within.ts"
@@ -47,6 +48,39 @@ export interface Topic<A> {
   moved: boolean
 }
 
+// What a topic hears of one of the connections that carry it. A class, since there may be thousands, and each is passed for
+// every message.
+class Carried<A> implements Session.Listener<A> {
+  readonly #topic: Topic<A>
+  readonly #member: Member<A>
+  readonly #forget: (topic: Topic<A>) => void
+  constructor(topic: Topic<A>, member: Member<A>, forget: (topic: Topic<A>) => void) {
+    this.#topic = topic
+    this.#member = member
+    this.#forget = forget
+  }
+
+  data(batch: ReadonlyArray<A>): void {
+    const topic = this.#topic
+    if (topic.moved) topic.moved = false
+    topic.listener.data(batch)
+  }
+
+  gap(gap: Frame.Gap): void {
+    // Where another connection carries it too, nothing is missing.
+    if (this.#topic.carriers.size === 1) this.#topic.listener.gap(gap)
+  }
+
+  end(exit: Exit.Exit<void, Session.SessionError>): void {
+    const topic = this.#topic
+    if (!this.#member.carries.delete(topic)) return
+    topic.carriers.delete(this.#member)
+    if (topic.carriers.size > 0) return
+    this.#forget(topic)
+    topic.listener.end(exit)
+  }
+}
+
 // How long what is acknowledged must have been so, to pass for proven without data.
 const settled = Duration.seconds(5)
 
@@ -68,26 +102,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       const attached = yield* Scope.fork(member.scope, { _tag: "Sequential" })
       member.carries.set(topic, attached)
       topic.carriers.add(member)
-      yield* Scope.extend(
-        member.session.listen(topic.name, {
-          data: (batch) => {
-            topic.moved = false
-            topic.listener.data(batch)
-          },
-          // Where another connection carries it too, nothing is missing.
-          gap: (gap) => {
-            if (topic.carriers.size === 1) topic.listener.gap(gap)
-          },
-          end: (exit) => {
-            if (!member.carries.delete(topic)) return
-            topic.carriers.delete(member)
-            if (topic.carriers.size > 0) return
-            forget(topic)
-            topic.listener.end(exit)
-          }
-        }),
-        attached
-      )
+      yield* Scope.extend(member.session.listen(topic.name, new Carried(topic, member, forget)), attached)
     })
 
   const attachAll = (member: Member<A>, topics: Iterable<Topic<A>>) =>

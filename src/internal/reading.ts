@@ -10,11 +10,18 @@ import type { Listenable } from "../Listenable.ts"
 
 /** A reader's place. */
 export interface Cursor<A, E> {
+  /** Whether its reader has been woken for it since it drained it. */
+  isReady: boolean
   /** What came since the last time. */
-  readonly drain: () => ReadonlyArray<A>
+  drain(): ReadonlyArray<A>
   /** How the broadcast has ended, if it has: what came before that is still drained. */
-  readonly ended: () => Exit.Exit<void, E> | undefined
-  readonly close: () => void
+  ended(): Exit.Exit<void, E> | undefined
+  close(): void
+}
+
+/** Who waits at places: it is woken when there may be something new at one. */
+export interface Waker<A, E> {
+  wake(cursor: Cursor<A, E>): void
 }
 
 /** Who takes everything at once, and so needs no place. Neither may throw. */
@@ -23,100 +30,94 @@ export interface Taker<A, E> {
   readonly end: (exit: Exit.Exit<void, E>) => void
 }
 
-/** Where places can be taken. `wake` is called when there may be something new. */
+/** Where places can be taken. */
 export interface Source<A, E> {
-  open(wake: () => void): Cursor<A, E>
+  open(waker: Waker<A, E>): Cursor<A, E>
   /** Begins with what is held. Gives back what ends it. */
   handOver(taker: Taker<A, E>): () => void
 }
 
-interface Place<A, E> {
-  readonly cursor: Cursor<A, E>
-  isReady: boolean
-}
+/** The places of one reader. */
+class Places<A, E> implements Waker<A, E> {
+  readonly #cursors: ReadonlyArray<Cursor<A, E>>
+  #ready: Array<Cursor<A, E>> = []
+  #running: number
+  #ended: Exit.Exit<void, E> | undefined
+  #resume: ((arrived: Effect.Effect<void>) => void) | undefined = undefined
 
-interface Places<A, E> {
-  /** What came since the last time, from all of them. */
-  readonly take: () => ReadonlyArray<A>
-  /** How it ended, when everything before has been taken. */
-  readonly ended: () => Exit.Exit<void, E> | undefined
-  readonly arrived: Effect.Effect<void>
-  readonly close: () => void
-}
-
-const openAll = <A, E>(sources: ReadonlyArray<Source<A, E>>): Places<A, E> => {
-  let ready: Array<Place<A, E>> = []
-  let running = sources.length
-  let ended: Exit.Exit<void, E> | undefined = running === 0 ? Exit.void : undefined
-  let resume: ((arrived: Effect.Effect<void>) => void) | undefined
-
-  const show = (place: Place<A, E>) => {
-    if (place.isReady) return
-    place.isReady = true
-    ready.push(place)
+  constructor(sources: ReadonlyArray<Source<A, E>>) {
+    this.#running = sources.length
+    this.#ended = sources.length === 0 ? Exit.void : undefined
+    this.#cursors = sources.map((source) => source.open(this))
+    for (const cursor of this.#cursors) this.#show(cursor)
   }
-  const places = sources.map((source) => {
-    const place: Place<A, E> = {
-      isReady: false,
-      cursor: source.open(() => {
-        show(place)
-        const waiting = resume
-        resume = undefined
-        waiting?.(Effect.void)
-      })
-    }
-    return place
-  })
-  places.forEach(show)
 
-  return {
-    take: () => {
-      const visited = ready
-      ready = []
-      let all: ReadonlyArray<A> | undefined
-      let joined: Array<A> | undefined
-      for (const place of visited) {
-        place.isReady = false
-        const batch = place.cursor.drain()
-        if (batch.length > 0) {
-          // Mostly there is but one: it is taken as it is.
-          if (all === undefined) {
-            all = batch
-          } else {
-            joined ??= [...all]
-            all = joined
-            for (const item of batch) joined.push(item)
-          }
+  wake(cursor: Cursor<A, E>): void {
+    this.#show(cursor)
+    const waiting = this.#resume
+    this.#resume = undefined
+    waiting?.(Effect.void)
+  }
+
+  #show(cursor: Cursor<A, E>): void {
+    if (cursor.isReady) return
+    cursor.isReady = true
+    this.#ready.push(cursor)
+  }
+
+  /** What came since the last time, from all of them. */
+  take(): ReadonlyArray<A> {
+    const visited = this.#ready
+    this.#ready = []
+    let all: ReadonlyArray<A> | undefined
+    let joined: Array<A> | undefined
+    for (const cursor of visited) {
+      cursor.isReady = false
+      const batch = cursor.drain()
+      if (batch.length > 0) {
+        // Mostly there is but one: it is taken as it is.
+        if (all === undefined) {
+          all = batch
+        } else {
+          joined ??= [...all]
+          all = joined
+          for (const item of batch) joined.push(item)
         }
-        const end = place.cursor.ended()
-        if (end === undefined) continue
-        if (batch.length > 0) show(place)
-        else if (Exit.isFailure(end) || --running === 0) ended ??= end
       }
-      return all ?? []
-    },
-    ended: () => ended,
-    // There is nothing to clean up: what wakes nobody does no harm. Something may have come since it was looked.
-    arrived: Effect.async<void>((waiting) => {
-      if (ready.length > 0) waiting(Effect.void)
-      else resume = waiting
-    }),
-    close: () => {
-      for (const { cursor } of places) cursor.close()
+      const end = cursor.ended()
+      if (end === undefined) continue
+      if (batch.length > 0) this.#show(cursor)
+      else if (Exit.isFailure(end) || --this.#running === 0) this.#ended ??= end
     }
+    return all ?? []
+  }
+
+  /** How it ended, when everything before has been taken. */
+  ended(): Exit.Exit<void, E> | undefined {
+    return this.#ended
+  }
+
+  // There is nothing to clean up: what wakes nobody does no harm. Something may have come since it was looked.
+  readonly arrived: Effect.Effect<void> = Effect.async<void>((waiting) => {
+    if (this.#ready.length > 0) waiting(Effect.void)
+    else this.#resume = waiting
+  })
+
+  close(): void {
+    for (const cursor of this.#cursors) cursor.close()
   }
 }
 
 const read = <A, E, B>(
-  { arrived, ended, take }: Places<A, E>,
+  places: Places<A, E>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Channel.Channel<Chunk.Chunk<B>, unknown, E> => {
   // Nothing when it has ended.
   const next: Effect.Effect<ReadonlyArray<A> | undefined, E> = Effect.suspend(() => {
-    const batch = take()
+    const batch = places.take()
     if (batch.length > 0) return Effect.succeed(batch)
-    const end = ended()
-    return end === undefined ? Effect.zipRight(arrived, next) : Effect.as(end, undefined)
+    const end = places.ended()
+    return end === undefined ? Effect.zipRight(places.arrived, next) : Effect.as(end, undefined)
   })
   const rest: Channel.Channel<Chunk.Chunk<B>, unknown, E> = Channel.flatMap(Channel.fromEffect(next), (batch) =>
     batch === undefined
@@ -177,12 +178,14 @@ export const merge = <A, E, B>(
     Effect.flatMap(Scope.make(), (scope) =>
       sources.pipe(
         Effect.interruptible,
-        Effect.map((opened) => ({ scope, places: openAll(opened) })),
+        Effect.map((opened) => ({ scope, places: new Places(opened) })),
         Scope.extend(scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )),
     ({ places }) => read(places, select),
-    ({ places, scope }, exit) => Effect.zipRight(Effect.sync(places.close), Scope.close(scope, exit))
+    ({ places, scope }, exit) => Effect.zipRight(Effect.sync(() => {
+      places.close()
+    }), Scope.close(scope, exit))
   ))
   return Object.assign(stream, {
     listen: (hear: (batch: ReadonlyArray<B>) => void) =>

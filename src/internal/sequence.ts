@@ -31,157 +31,190 @@ export interface Options<A> {
   readonly grace: () => Duration.Duration
   /** Events held back at most while a hole before them is open, and as many again while one is fetched. */
   readonly capacity: number
-  /** Takes events at once, if it has room for all of them. */
-  readonly passOn: (events: ReadonlyArray<A>) => boolean
-  readonly onEvents: (events: ReadonlyArray<A>) => Effect.Effect<void>
-  readonly onHole: (hole: Hole) => Effect.Effect<void>
+  readonly outlet: Outlet<A>
 }
 
-export interface Follower<A> {
-  /** What came from the sockets. */
-  readonly offer: (events: ReadonlyArray<A>) => void
-  readonly run: Effect.Effect<never>
+/** Where events go, in order. */
+export interface Outlet<A> {
+  /** Takes events at once, if it has room for all of them. */
+  passOn(events: ReadonlyArray<A>): boolean
+  onEvents(events: ReadonlyArray<A>): Effect.Effect<void>
+  onHole(hole: Hole): Effect.Effect<void>
 }
 
 // How often a REST interface that lags behind its sockets is asked again, each time after twice as long.
 const patience = 6
 const firstWait = Duration.millis(250)
 
-export const make = <A>(options: Options<A>): Follower<A> => {
-  const { capacity, idOf, limit, onEvents, onHole, pageSize, passOn } = options
-  const intake = Intake.make<A>(capacity)
-  // What is due: below zero before the first. In an object, since a number as large as an id is written into its field
-  // without making a new one.
-  const due = { id: options.after === undefined ? -1 : options.after + 1 }
+// A class, and not closures: there may be thousands, each is passed for every message, and what a closure costs in lines of
+// the cache a method does not.
+export class Follower<A> {
+  // Nothing is missing, and its fibre waits for more.
+  #isCaughtUp = false
+  // What is due: below zero before the first.
+  #due: number
+  readonly #idOf: (event: A) => number
+  readonly #outlet: Outlet<A>
+  readonly #options: Options<A>
+  readonly #intake: Intake.Intake<A>
   // What came after a hole that is still open.
-  const held = new Map<number, A>()
+  readonly #held = new Map<number, A>()
   // What was fetched and came after the hole: while that was waited for, it may have slid out of the intake. To fetch it
   // once more would take as long again, and so would every hole that leaves.
-  const beyond = new Map<number, A>()
+  readonly #beyond = new Map<number, A>()
+
+  constructor(options: Options<A>) {
+    this.#due = options.after === undefined ? -1 : options.after + 1
+    this.#idOf = options.idOf
+    this.#outlet = options.outlet
+    this.#options = options
+    this.#intake = Intake.make<A>(options.capacity)
+  }
+
+  /** What came from the sockets. */
+  offer(events: ReadonlyArray<A>): void {
+    if (this.#isCaughtUp && this.#passStraightOn(events)) return
+    this.#isCaughtUp = false
+    this.#intake.offerAll(events)
+  }
 
   // Nearly always nothing is missing and nobody is slow: then nothing has to wait for a fibre.
-  const passStraightOn = (events: ReadonlyArray<A>): boolean => {
-    if (due.id < 0 || held.size > 0 || !intake.isIdle()) return false
-    let next = due.id
-    let fresh: ReadonlyArray<A> = events
-    if (!events.every((event) => idOf(event) === next++)) {
-      next = due.id
-      const later: Array<A> = []
-      for (const event of events) {
-        const id = idOf(event)
-        if (id > next) return false
-        if (id < next) continue
-        later.push(event)
-        next++
-      }
-      fresh = later
-    }
-    if (fresh.length > 0 && !passOn(fresh)) return false
-    due.id = next
+  #passStraightOn(events: ReadonlyArray<A>): boolean {
+    const fresh = this.#following(events)
+    if (fresh === undefined || (fresh.length > 0 && !this.#outlet.passOn(fresh))) return false
+    this.#due += fresh.length
     return true
   }
 
+  // Those that are not known yet, if none is missing before any of them.
+  #following(events: ReadonlyArray<A>): ReadonlyArray<A> | undefined {
+    let next = this.#due
+    for (const event of events) {
+      if (this.#idOf(event) !== next++) return this.#withoutKnown(events)
+    }
+    return events
+  }
+
+  #withoutKnown(events: ReadonlyArray<A>): ReadonlyArray<A> | undefined {
+    const fresh: Array<A> = []
+    for (const event of events) {
+      const id = this.#idOf(event)
+      const next = this.#due + fresh.length
+      if (id > next) return undefined
+      if (id === next) fresh.push(event)
+    }
+    return fresh
+  }
+
   // Fetching begins with the last event that is known: when it is there, whatever is not behind it never was.
-  const repair = Effect.fnUntraced(function*(from: number, to: number) {
-    if (to - from >= limit) return yield* onHole({ from, to, cause: new HoleTooLarge({ limit }) })
-    let last = from - 1
-    let asked = 0
-    while (last < to) {
-      const fetched = yield* Effect.either(options.fetch(last))
-      if (Either.isLeft(fetched)) return yield* onHole({ from: last + 1, to, cause: fetched.left })
-      const page = fetched.right
-      for (const event of page) {
-        if (idOf(event) > to) beyond.set(idOf(event), event)
-      }
-      const first = page[0]
-      if (first !== undefined && idOf(first) > last + 1) {
-        const end = Math.min(idOf(first) - 1, to)
-        yield* onHole({ from: last + 1, to: end, cause: new HistoryPruned() })
-        last = end
-      }
-      const fresh = page.filter((event) => idOf(event) > last && idOf(event) <= to)
-      if (fresh.length > 0) {
-        yield* onEvents(fresh)
-        last = Math.max(...fresh.map(idOf))
-        asked = 0
-      }
-      const newest = page.at(-1)
-      // It has what comes after the hole: so it has had all there was in it.
-      if (newest !== undefined && idOf(newest) > to) return
-      if (last >= to) return
-      if (page.length >= pageSize) continue
-      if (asked === patience) return yield* onHole({ from: last + 1, to, cause: new NotServedYet() })
-      yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
-      asked++
-    }
-  })
-
-  const run = Effect.gen(function*() {
-    let heldSince = 0
-
-    const takeHeld = (events: Array<A>) => {
-      for (;;) {
-        const event = held.get(due.id)
-        if (event === undefined) return
-        events.push(event)
-        held.delete(due.id)
-        due.id++
-      }
-    }
-
-    const takeBeyond = (events: Array<A>) => {
-      for (;;) {
-        const event = held.size === 0 ? undefined : beyond.get(due.id)
-        if (event === undefined) return
-        events.push(event)
-        due.id++
-        takeHeld(events)
-      }
-    }
-
-    for (;;) {
-      const now = yield* Clock.currentTimeMillis
-      const left = heldSince + Duration.toMillis(options.grace()) - now
-      if (beyond.size === 0) {
-        if (held.size === 0) yield* intake.ready
-        else if (left > 0) yield* Effect.raceFirst(intake.ready, Effect.sleep(left))
-      }
-
-      const events: Array<A> = []
-      for (const event of intake.drain().items) {
-        const id = idOf(event)
-        if (due.id < 0) due.id = id
-        if (id < due.id) continue
-        if (id === due.id) {
-          events.push(event)
-          due.id++
-          if (held.size > 0) takeHeld(events)
-        } else {
-          if (held.size === 0) heldSince = yield* Clock.currentTimeMillis
-          held.set(id, event)
+  #repair(from: number, to: number): Effect.Effect<void> {
+    const { fetch, idOf, limit, outlet, pageSize } = this.#options
+    const beyond = this.#beyond
+    return Effect.gen(function*() {
+      if (to - from >= limit) return yield* outlet.onHole({ from, to, cause: new HoleTooLarge({ limit }) })
+      let last = from - 1
+      let asked = 0
+      while (last < to) {
+        const fetched = yield* Effect.either(fetch(last))
+        if (Either.isLeft(fetched)) return yield* outlet.onHole({ from: last + 1, to, cause: fetched.left })
+        const page = fetched.right
+        for (const event of page) {
+          if (idOf(event) > to) beyond.set(idOf(event), event)
         }
+        const first = page[0]
+        if (first !== undefined && idOf(first) > last + 1) {
+          const end = Math.min(idOf(first) - 1, to)
+          yield* outlet.onHole({ from: last + 1, to: end, cause: new HistoryPruned() })
+          last = end
+        }
+        const fresh = page.filter((event) => idOf(event) > last && idOf(event) <= to)
+        if (fresh.length > 0) {
+          yield* outlet.onEvents(fresh)
+          last = Math.max(...fresh.map(idOf))
+          asked = 0
+        }
+        const newest = page.at(-1)
+        // It has what comes after the hole: so it has had all there was in it.
+        if (newest !== undefined && idOf(newest) > to) return
+        if (last >= to) return
+        if (page.length >= pageSize) continue
+        if (asked === patience) return yield* outlet.onHole({ from: last + 1, to, cause: new NotServedYet() })
+        yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
+        asked++
       }
-      takeBeyond(events)
-      beyond.clear()
-      if (events.length > 0) yield* onEvents(events)
-      if (held.size === 0) continue
+    })
+  }
 
-      const waited = (yield* Clock.currentTimeMillis) - heldSince
-      if (waited < Duration.toMillis(options.grace()) && held.size < capacity) continue
-      const resumeAt = Math.min(...held.keys())
-      yield* repair(due.id, resumeAt - 1)
-      due.id = resumeAt
-      const released: Array<A> = []
-      takeHeld(released)
-      heldSince = yield* Clock.currentTimeMillis
-      yield* onEvents(released)
+  #takeHeld(events: Array<A>): void {
+    for (;;) {
+      const event = this.#held.get(this.#due)
+      if (event === undefined) return
+      events.push(event)
+      this.#held.delete(this.#due)
+      this.#due++
     }
-  })
+  }
 
-  return {
-    offer: (events) => {
-      if (!passStraightOn(events)) events.forEach(intake.offer)
-    },
-    run
+  #takeBeyond(events: Array<A>): void {
+    for (;;) {
+      const event = this.#held.size === 0 ? undefined : this.#beyond.get(this.#due)
+      if (event === undefined) return
+      events.push(event)
+      this.#due++
+      this.#takeHeld(events)
+    }
+  }
+
+  run(): Effect.Effect<never> {
+    return Effect.gen(this, function*() {
+      const { capacity, grace, outlet } = this.#options
+      const intake = this.#intake
+      const held = this.#held
+      let heldSince = 0
+
+      for (;;) {
+        const now = yield* Clock.currentTimeMillis
+        const left = heldSince + Duration.toMillis(grace()) - now
+        if (this.#beyond.size === 0) {
+          if (held.size === 0) {
+            this.#isCaughtUp = this.#due >= 0 && intake.isEmpty()
+            yield* intake.ready
+          } else if (left > 0) {
+            yield* Effect.raceFirst(intake.ready, Effect.sleep(left))
+          }
+        }
+
+        const events: Array<A> = []
+        for (const event of intake.drain().items) {
+          const id = this.#idOf(event)
+          if (this.#due < 0) this.#due = id
+          if (id < this.#due) continue
+          if (id === this.#due) {
+            events.push(event)
+            this.#due++
+            if (held.size > 0) this.#takeHeld(events)
+          } else {
+            if (held.size === 0) heldSince = yield* Clock.currentTimeMillis
+            held.set(id, event)
+          }
+        }
+        this.#takeBeyond(events)
+        this.#beyond.clear()
+        if (events.length > 0) yield* outlet.onEvents(events)
+        if (held.size === 0) continue
+
+        const waited = (yield* Clock.currentTimeMillis) - heldSince
+        if (waited < Duration.toMillis(grace()) && held.size < capacity) continue
+        const resumeAt = Math.min(...held.keys())
+        yield* this.#repair(this.#due, resumeAt - 1)
+        this.#due = resumeAt
+        const released: Array<A> = []
+        this.#takeHeld(released)
+        heldSince = yield* Clock.currentTimeMillis
+        yield* outlet.onEvents(released)
+      }
+    })
   }
 }
+
+export const make = <A>(options: Options<A>): Follower<A> => new Follower<A>(options)

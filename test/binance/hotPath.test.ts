@@ -231,10 +231,10 @@ describe("what is learned", () => {
   })
 
   it("has every field that must be there, though what it is learned from had it from its prototype", () => {
-    const decode = MarketEvent.fromStream("a@trade")
-    decode(Object.create({ ...trade, s: "A" }), 0)
+    const decoder = MarketEvent.fromStream("a@trade")
+    decoder.decode(Object.create({ ...trade, s: "A" }), 0)
     const wrong: Array<string> = []
-    const events = decode.all([`{"stream":"a@trade","data":{}}`], 0, (error) => wrong.push(error.reason))
+    const events = decoder.all([`{"stream":"a@trade","data":{}}`], 0, (error) => wrong.push(error.reason))
     assert.deepStrictEqual(events, [])
     assert.lengthOf(wrong, 1)
   })
@@ -270,7 +270,7 @@ describe("what is learned", () => {
 
 describe("the levels of a book", () => {
   it("do not keep the frames alive that they came in", () => {
-    const decode = MarketEvent.decoders.depth("a@depth")
+    const decoder = MarketEvent.decoders.depth("a@depth")
     const bytes = new TextDecoder()
     const gone = Array.from({ length: 40 }, () => ["1.00", "0.00"])
     const frame = (i: number) => {
@@ -287,7 +287,7 @@ describe("the levels of a book", () => {
     const ladder = OrderBook.makeLadder("bids", [])
     const before = heap()
     for (let i = 0; i < count; i++) {
-      for (const { data } of decode.all([frame(i)], 0, (error) => assert.fail(error.message))) data.b.forEach(ladder.set)
+      for (const { data } of decoder.all([frame(i)], 0, (error) => assert.fail(error.message))) data.b.forEach(ladder.set)
     }
     const grown = heap() - before
     assert.strictEqual(ladder.size(), count)
@@ -329,7 +329,7 @@ const told = (messages: ReadonlyArray<string | Uint8Array>) =>
   messages.flatMap((message): ReadonlyArray<unknown> => {
     const incoming = Protocol.parse(message)
     if (incoming._tag !== "Data") return [incoming._tag === "Invalid" ? "Invalid" : incoming]
-    return Either.match(MarketEvent.fromStream(incoming.topic)(incoming.data, 0), {
+    return Either.match(MarketEvent.fromStream(incoming.topic).decode(incoming.data, 0), {
       onLeft: () => ["Invalid"],
       onRight: (events) => events.map((event) => ({ topic: incoming.topic, event }))
     })
@@ -338,16 +338,16 @@ const told = (messages: ReadonlyArray<string | Uint8Array>) =>
 const together = (messages: ReadonlyArray<string | Uint8Array>) => {
   const { parseAll } = Protocol.make(5)
   assert(parseAll !== undefined)
-  const decoders = new Map<string, MarketEvent.Decode<MarketEvent.MarketEvent>>()
+  const decoders = new Map<string, MarketEvent.Decoder<MarketEvent.MarketEvent>>()
   // What it has learned from them does not change what they are.
   return [0, 1, 2].map(() => {
     const all: Array<unknown> = []
     const hear = (topic: string, frames: ReadonlyArray<string | Uint8Array>) => {
-      const decode = decoders.get(topic) ?? MarketEvent.fromStream(topic)
-      decoders.set(topic, decode)
+      const decoder = decoders.get(topic) ?? MarketEvent.fromStream(topic)
+      decoders.set(topic, decoder)
       // One by one, for the order of what is invalid among the others.
       for (const frame of frames) {
-        const events = decode.all([frame], 0, () => all.push("Invalid"))
+        const events = decoder.all([frame], 0, () => all.push("Invalid"))
         for (const event of events) all.push({ topic, event })
       }
       return true
@@ -403,10 +403,10 @@ describe("messages of a combined connection that came at once", () => {
       e, E: 1, s: "A", p: "1", P: "1", w: "1", o: "1", h: "1", l: "1", c: "1", v: "1", q: "1", O: 1, C: 1, F: 1, L: 1, n: 1
     })
     for (const name of [`!ticker_","data":0,"stream":"q@arr`, "!ticker_\t@arr"]) {
-      const decode = MarketEvent.fromStream(name)
+      const decoder = MarketEvent.fromStream(name)
       for (const frame of [JSON.stringify({ stream: name, data: 1 }).replace(":1}", `:${ticker("1hTicker")}}`), `{"stream":"${name}","data":${ticker("1hTicker")}}`]) {
         const wrong: Array<unknown> = []
-        const events = decode.all([frame, frame], 0, (error) => wrong.push(error))
+        const events = decoder.all([frame, frame], 0, (error) => wrong.push(error))
         const incoming = Protocol.parse(frame)
         assert.lengthOf(events, incoming._tag === "Data" && incoming.topic === name ? 2 : 0)
         assert.lengthOf(wrong, 2 - events.length)

@@ -118,8 +118,14 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation("what was fetched beyond a hole is forgotten", "internal/sequence.ts", "beyond.set(idOf(event), event)", "void beyond"),
-  mutation("duplicates pass", "internal/sequence.ts", "if (id < due.id) continue", "if (id < due.id - 1) continue"),
-  mutation("repair begins one too late", "internal/sequence.ts", "options.fetch(last)", "options.fetch(last + 2)"),
+  mutation("duplicates pass", "internal/sequence.ts", "if (id < this.#due) continue", "if (id < this.#due - 1) continue"),
+  mutation(
+    "what waits behind a hole is overtaken",
+    "internal/sequence.ts",
+    "    this.#isCaughtUp = false\n    this.#intake",
+    "    this.#intake"
+  ),
+  mutation("repair begins one too late", "internal/sequence.ts", "Effect.either(fetch(last))", "Effect.either(fetch(last + 2))"),
   mutation(
     "a hole begins one too early",
     "internal/sequence.ts",
@@ -178,7 +184,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("what slid out of a buffer is not told", "internal/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold"),
   mutation("who listens does not hear what is held", "internal/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
   mutation("who listens is not told of the end", "internal/broadcast.ts", "    this.#endTakers(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
-  mutation("what somebody makes come overtakes what others have not heard", "internal/broadcast.ts", "if (this.#isHanding) {\n      this.#laterOn(() => {\n        this.#hand", "if (takers.length < 0) {\n      this.#laterOn(() => {\n        this.#hand"),
+  mutation("what somebody makes come overtakes what others have not heard", "internal/broadcast.ts", "if (this.#isHanding) {", "if (this.#later.length > 0) {"),
   mutation("what is escaped passes for itself", "internal/shape.ts", String.raw`"([^"\\\x00-\x1f]*)"`, String.raw`"([^"\x00-\x1f]*)"`),
   mutation("a number with more digits than are safe is read", "internal/shape.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
   mutation("what follows an object is not looked at", "internal/shape.ts", String.raw`\\}$`, String.raw`\\}`)
