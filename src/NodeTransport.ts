@@ -230,19 +230,24 @@ const pings = (ws: WebSocket, incoming: Incoming.Incoming): Effect.Effect<void, 
   let count = 0
   return Effect.suspend(() => {
     const payload = String(++count)
-    const pong = Effect.async<void>((resume) => {
+    return Effect.async<void, SocketError>((resume) => {
+      const stop = () => {
+        ws.off("pong", hear)
+        leave()
+      }
       const hear = (data: Buffer) => {
         if (data.toString() !== payload) return
-        ws.off("pong", hear)
+        stop()
         resume(Effect.void)
       }
       ws.on("pong", hear)
-      if (ws.readyState === WebSocket.OPEN) ws.ping(payload, true, () => undefined)
-      return Effect.sync(() => {
+      const leave = incoming.onEnd((end) => {
         ws.off("pong", hear)
+        resume(end)
       })
+      if (ws.readyState === WebSocket.OPEN) ws.ping(payload, true, () => undefined)
+      return Effect.sync(stop)
     })
-    return Effect.raceFirst(pong, incoming.ended)
   })
 }
 

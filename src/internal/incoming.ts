@@ -28,8 +28,8 @@ export interface Incoming {
   readonly handOver: (
     take: (batch: NonEmptyReadonlyArray<Message>) => boolean
   ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /** Completes with the end, whether or not everything before it was pulled. */
-  readonly ended: Effect.Effect<never, SocketError>
+  /** Calls back with the end, whether or not everything before it was pulled. Gives back what stops that. */
+  readonly onEnd: (hear: (end: Exit.Exit<never, SocketError>) => void) => () => void
   readonly isEnded: () => boolean
 }
 
@@ -121,16 +121,13 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
     },
     pull,
     handOver,
-    ended: Effect.async((resume) => {
-      if (end !== undefined) {
-        resume(end)
-        return
+    onEnd: (hear) => {
+      if (end === undefined) waiting.add(hear)
+      else hear(end)
+      return () => {
+        waiting.delete(hear)
       }
-      waiting.add(resume)
-      return Effect.sync(() => {
-        waiting.delete(resume)
-      })
-    }),
+    },
     isEnded: () => end !== undefined
   }
 }

@@ -314,7 +314,7 @@ export const make = (options: {
             if (!link.noPongs) send({ _tag: "Pong", answer: () => resume(Effect.void) })
           })
         }),
-        incoming.ended
+        Effect.async<never, Transport.SocketError>((resume) => Effect.sync(incoming.onEnd(resume)))
       ),
       close: (code = 1000, reason = "") =>
         Effect.suspend(() => {
