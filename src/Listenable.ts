@@ -27,11 +27,12 @@ import type * as Stream from "effect/Stream"
  */
 export interface Listenable<A, E = never> extends Stream.Stream<A, E> {
   /**
-   * Calls `hear` with everything that came at once, as soon as it comes: no fibre wakes for it, which at low rates is
-   * most of what a message costs. It begins, ends and fails as the stream does. It never falls behind, so that nothing
-   * is held or dropped for it; what it does not return from holds up everything else.
+   * Calls `hear` with everything that came at once, as soon as it comes: nearly always no fibre wakes for it, which at low
+   * rates is most of what a message costs. It begins, ends and fails as the stream does. Alone it never falls behind, so
+   * that nothing is held or dropped for it; a slow reader of the same stream beside it decides for both, unless what does
+   * not fit slides out (`overflow: "sliding"`). What `hear` does not return from holds up everything else.
    *
-   * What `hear` throws is a defect, and ends it.
+   * What `hear` throws is a defect, and ends it; what it leaves to a promise is its own affair.
    */
   readonly listen: (hear: (batch: ReadonlyArray<A>) => void) => Effect.Effect<void, E>
 }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Listenable, Transport as TransportModule } from "holdfast"
@@ -158,6 +159,60 @@ describe("listening", () => {
       // What came since is held for the next.
       assert.deepStrictEqual((yield* hearing(connection.messages)).heard, ["two"])
     }).pipe(Effect.provide(scripted([open(wait("1 second"), send("one"), wait("1 second"), send("two"))]))))
+
+  it.effect("hears nothing after what it began with had it interrupted", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 second")
+      const scope = yield* Scope.make()
+      const heard: Array<unknown> = []
+      const fiber = yield* Effect.forkIn(
+        connection.messages.listen((batch) => {
+          heard.push(...batch)
+          Effect.runFork(Scope.close(scope, Exit.void))
+        }),
+        scope
+      )
+      yield* TestClock.adjust(0)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.await(fiber)))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(heard, ["one"])
+      assert.deepStrictEqual((yield* hearing(connection.messages)).heard, ["two"])
+    }).pipe(Effect.provide(scripted([open(send("one"), wait("5 seconds"), send("two"))]))))
+
+  it.effect("that begins as the state says Connecting hears the new connection", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* connection.awaitOpen
+      yield* connection.disconnect
+      const heard: Array<unknown> = []
+      yield* hearing(connection.changes, ({ _tag }) => {
+        if (_tag !== "Connecting") return
+        Effect.runFork(connection.messages.listen((batch) => {
+          heard.push(...batch)
+        }))
+      })
+      yield* connection.connect
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(heard, ["two"])
+    }).pipe(Effect.provide(scripted([open(send("one")), open(send("two"))]))))
+
+  for (const moment of ["Lost", "Waiting", "Reconnecting"]) {
+    it.effect(`can have the next dial at once when it hears ${moment}`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* connection.awaitOpen
+        const results: Array<Exit.Exit<void, unknown>> = []
+        const act = ({ _tag }: { readonly _tag: string }) => {
+          if (_tag === moment) results.push(Effect.runSyncExit(connection.reconnect("now")))
+        }
+        yield* hearing(connection.events, act)
+        yield* hearing(connection.changes, act)
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(results, [Exit.void])
+        assert.strictEqual((yield* connection.state)._tag, "Connected")
+      }).pipe(Effect.provide(scripted([open(wait("5 seconds"), reset), open()]))))
+  }
 
   it.effect("of states begins with the one that is now", () =>
     Effect.gen(function*() {

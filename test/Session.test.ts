@@ -525,3 +525,131 @@ describe("freshness", () => {
       assert.strictEqual((yield* sent).length, 2)
     })))
 })
+
+// What a listener hears of a topic, and what it does at that.
+const note = (name: string, notes: Array<string>, act: (what: string) => void = () => undefined): Session.Listener<string> => {
+  const hear = (what: string) => {
+    notes.push(`${name} ${what}`)
+    act(what)
+  }
+  return {
+    data: (batch) => {
+      batch.forEach(hear)
+    },
+    gap: () => {
+      hear("gap")
+    },
+    end: () => {
+      hear("end")
+    }
+  }
+}
+
+describe("a listener of a topic", () => {
+  it.scoped("that leaves at a gap and comes again hears that gap once, and nobody who comes at it does", () =>
+    run([open(acknowledge, wait("1 second"), reset), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      const notes: Array<string> = []
+      const scope = yield* Effect.scope
+      const begin = () => {
+        const own = Effect.runSync(Scope.make())
+        const listener = note("a", notes, (what) => {
+          if (what !== "gap" || notes.length > 5) return
+          Effect.runSync(Scope.close(own, Exit.void))
+          Effect.runSync(Scope.extend(session.listen("b", note("b", notes)), scope))
+          begin()
+        })
+        Effect.runSync(Scope.extend(session.listen("a", listener), own))
+      }
+      begin()
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(notes, ["a gap"])
+    })))
+
+  it.scoped("that comes again as its topic's refusal is told is asked for again", () =>
+    run([
+      open(answer((message) => {
+        const [method, id = ""] = parts(message)
+        return method === "sub" && id === "1" ? [`no ${id} busy`] : [`ok ${id}`, "a: hello"]
+      }))
+    ], Effect.gen(function*() {
+      const session = yield* make()
+      const notes: Array<string> = []
+      const first = yield* Scope.make()
+      const second = yield* Effect.scope
+      yield* Effect.forkScoped(session.events.listen((events) => {
+        if (!events.some(({ _tag }) => _tag === "Refused")) return
+        Effect.runSync(Scope.close(first, Exit.void))
+        Effect.runSync(Scope.extend(session.listen("a", note("second", notes)), second))
+      }))
+      yield* Scope.extend(session.listen("a", note("first", notes)), first)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(notes, ["second hello"])
+    })))
+
+  it.scoped("that begins as the connection says Connecting is heard", () =>
+    run([open(acknowledge), open(acknowledge, wait("1 second"), send("a: one"))], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.connection.awaitOpen
+      yield* session.connection.disconnect
+      const notes: Array<string> = []
+      const scope = yield* Effect.scope
+      yield* Effect.forkScoped(session.connection.changes.listen((changes) => {
+        if (!changes.some(({ _tag }) => _tag === "Connecting")) return
+        Effect.runSync(Scope.extend(session.listen("a", note("a", notes)), scope))
+      }))
+      yield* settle
+      yield* session.connection.connect
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(notes, ["a one"])
+    })))
+
+  it.scoped("hears nothing after its end: not what came before a bug in the protocol", () =>
+    run([
+      open(acknowledge, wait("1 second"), send("a: one", "bug")),
+      open(acknowledge, wait("1 second"), send("a: two"))
+    ], Effect.gen(function*() {
+      const session = yield* make({
+        protocol: protocol({
+          parse: (message) => {
+            if (message === "bug") throw new Error("a bug")
+            return protocol().parse(message)
+          }
+        })
+      })
+      const notes: Array<string> = []
+      yield* session.listen("a", note("first", notes))
+      yield* TestClock.adjust("5 seconds")
+      yield* session.connection.connect
+      yield* settle
+      yield* session.listen("a", note("second", notes))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(notes.slice(notes.indexOf("first end") + 1), ["second two"])
+    })))
+
+  it.scoped("hears nothing after its end: not of a session that another listener closes", () =>
+    run([open(acknowledge, wait("1 second"), send("a: one", "b: one"))], Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const session = yield* Scope.extend(make(), scope)
+      const notes: Array<string> = []
+      yield* session.listen("a", note("a", notes, (what) => {
+        if (what === "one") Effect.runFork(Scope.close(scope, Exit.void))
+      }))
+      yield* session.listen("b", note("b", notes))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(notes, ["a one", "a end", "b end"])
+    })))
+
+  it.scoped("hears nothing after another has closed its scope", () =>
+    run([open(acknowledge, wait("1 second"), send("a: one"))], Effect.gen(function*() {
+      const session = yield* make()
+      const scope = yield* Scope.make()
+      const notes: Array<string> = []
+      yield* session.listen("a", note("first", notes, () => {
+        Effect.runSync(Scope.close(scope, Exit.void))
+      }))
+      yield* Scope.extend(session.listen("a", note("second", notes)), scope)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(notes, ["first one"])
+    })))
+})

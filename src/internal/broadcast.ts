@@ -283,9 +283,9 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   }
 
   #endTakers(exit: Exit.Exit<void, E>): void {
+    const takers = this.#takers
+    this.#takers = nobody
     this.#inTurn(() => {
-      const takers = this.#takers
-      this.#takers = nobody
       for (const taker of takers) taker.end(exit)
     })
   }

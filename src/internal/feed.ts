@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const stream = streamOf(name)
       return [stream, { stream, after: (typeof from === "function" ? from(name) : from).after }]
     }))
-    return Reading.merge(Effect.forEach(keys.values(), (key) => sourceOf(key.stream)(key)), identity)
+    return Reading.merge(Effect.forEach([...keys.values()], (key) => sourceOf(key.stream)(key)), identity)
   }
 
   const at = ({ timestamp }: MarketEvent.MarketEvent): Followers.Position => ({ from: timestamp, to: timestamp })

@@ -42,7 +42,11 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
         record(SessionEvent.Live({ at, topic: entry.topic }))
       }
       entry.pulse.beat(at)
-      for (const listener of entry.listeners) listener.data(batch)
+      const { listeners } = entry
+      for (const listener of listeners) {
+        // What one does with it may make another leave.
+        if (listeners === entry.listeners || entry.listeners.includes(listener)) listener.data(batch)
+      }
     }
   }
 

@@ -130,22 +130,24 @@ const listenTo = <A, E>(
   sources: ReadonlyArray<Source<A, E>>,
   hear: (batch: ReadonlyArray<A>) => void
 ): Effect.Effect<void, E> =>
-  Effect.async<void, E>((resume) => {
+  Effect.suspend(() => {
     let running = sources.length
-    let isOver = false
+    let how: Effect.Effect<void, E> | undefined = running === 0 ? Effect.void : undefined
+    let resume: ((how: Effect.Effect<void, E>) => void) | undefined
     const leaving: Array<() => void> = []
     const close = () => {
-      isOver = true
+      how ??= Effect.void
       for (const leave of leaving.splice(0)) leave()
     }
-    const settle = (how: Effect.Effect<void, E>) => {
+    const settle = (exit: Effect.Effect<void, E>) => {
+      how = exit
       close()
-      resume(how)
+      resume?.(exit)
     }
     // The same for all: there may be thousands.
     const taker: Taker<A, E> = {
       take: (batch) => {
-        if (isOver) return
+        if (how !== undefined) return
         try {
           hear(batch)
         } catch (defect) {
@@ -153,16 +155,25 @@ const listenTo = <A, E>(
         }
       },
       end: (exit) => {
-        if (!isOver && (Exit.isFailure(exit) || --running === 0)) settle(exit)
+        if (how === undefined && (Exit.isFailure(exit) || --running === 0)) settle(exit)
       }
     }
-    if (running === 0) settle(Effect.void)
-    const stillListens = sources.every((source) => {
-      leaving.push(source.handOver(taker))
-      return !isOver
-    })
-    if (!stillListens) close()
-    return Effect.sync(close)
+    // What it begins with may interrupt this fibre, which must leave all the same.
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const stillListens = sources.every((source) => {
+          leaving.push(source.handOver(taker))
+          return how === undefined
+        })
+        if (!stillListens) close()
+      }),
+      () =>
+        Effect.async<void, E>((waiting) => {
+          if (how === undefined) resume = waiting
+          else waiting(how)
+        }),
+      () => Effect.sync(close)
+    )
   })
 
 /**

@@ -79,6 +79,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Requests in a row that left what is on the wire in doubt.
   let fruitless = 0
   let ended: Exit.Exit<void, Session.SessionError> | undefined
+  // It has ended by a defect of what hears, and its connection not yet.
+  let isBroken = false
   const dirty = Effect.unsafeMakeLatch(false)
 
   const events = Broadcast.make<Session.SessionEvent>({
@@ -107,9 +109,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const { finish, release, topics: wanted, want } = registry
 
+  // Who hears that it connects again may be sooner than what reads.
+  const over = Effect.map(connection.state, (state) => isBroken || !isUp(state) ? ended : undefined)
+
   const listen: Session.Session<A>["listen"] = (topic, listener) =>
     Effect.acquireRelease(
-      Effect.sync(() => {
+      Effect.map(over, (ended) => {
         if (ended !== undefined) {
           listener.end(ended)
           return undefined
@@ -165,8 +170,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     onGap: (gap) => {
       // Another connection's, and not only what was dropped of this one.
       if (wire !== undefined && gap.epoch > wire.epoch) endWire(wire)
-      for (const entry of wanted.values()) {
-        for (const listener of entry.listeners) listener.gap(gap)
+      // What they do with it may be to leave, and to come again: that begins after it.
+      const hearing = [...wanted.values()].map((entry) => ({ entry, listeners: entry.listeners }))
+      for (const { entry, listeners } of hearing) {
+        for (const listener of listeners) {
+          if (entry.listeners.includes(listener)) listener.gap(gap)
+        }
       }
     }
   })
@@ -181,12 +190,14 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const read = Effect.gen(function*() {
     for (;;) {
       const exit = yield* Effect.exit(entries.listen(hearing.receive))
+      isBroken = Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)
       stop(exit)
       // A connection ends its own defects. One of what hears it is a bug in the protocol: nothing hears it any more, and it
       // must not look like a quiet market.
-      if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
+      if (Exit.isFailure(exit) && isBroken) {
         yield* Effect.logError("The session ended by a defect.", exit.cause)
         yield* connection.disconnect
+        isBroken = false
       }
       const resumed = yield* connection.changes.pipe(
         Stream.filter(isUp),
@@ -409,7 +420,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         return [buffer]
       }), identity),
     subscribe: (topic) =>
-      Effect.suspend(() => {
+      Effect.flatMap(over, (ended) => {
         if (ended !== undefined) return ended
         const entry = want(topic)
         entry.held++

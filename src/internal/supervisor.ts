@@ -147,7 +147,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         }
       })
       run.socket = undefined
-      run.interrupt = undefined
+      // Whoever is told what happened may want the next dial at once.
+      const cut = run.interrupt = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
 
       const at = now()
       const { error } = ended
@@ -170,6 +171,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         }
         const decision = yield* outage.decide(error)
         if (decision._tag === "GivenUp") {
+          run.interrupt = undefined
           machine.go(reached.state, ConnectionState.Failed({ since: at, error: decision.error }))
           record(ConnectionEvent.Failed({ at, ...decision }))
           yield* writeLog
@@ -184,19 +186,20 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
         if (until > at) {
           yield* writeLog
-          run.interrupt = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
-          yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(run.interrupt)))
-          run.interrupt = undefined
+          yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(cut)))
         }
       }
+      run.interrupt = undefined
       connecting = machine.go(waiting, ConnectionState.Connecting({ since: now(), attempt: waiting.attempt }))
     }
   })
 
+  let current = newRun()
+
   // Starts in a state from which a dial may begin. The state is Connecting when this returns.
   const start = (from: State<"Disconnected"> | State<"Failed">) =>
     Effect.gen(function*() {
-      const run = newRun()
+      const run = current = newRun()
       const connecting = machine.go(from, ConnectionState.Connecting({ since: now(), attempt: 0 }))
       // Whoever makes the connection may be uninterruptible, as the acquisition of a resource is: this fibre is not.
       run.fiber = yield* Effect.interruptible(live(run, connecting)).pipe(
@@ -223,13 +226,13 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     })
 
   yield* unableToPing(transport, settings)
-  let run = yield* start(disconnected)
+  yield* start(disconnected)
 
   // Ends the run, wherever it is, and returns when its socket is gone.
-  const stop = Effect.suspend(() => run.fiber === undefined ? Effect.void : Fiber.interrupt(run.fiber)).pipe(
+  const stop = Effect.suspend(() => current.fiber === undefined ? Effect.void : Fiber.interrupt(current.fiber)).pipe(
     Effect.tap(() => {
-      run.socket = undefined
-      run.interrupt = undefined
+      current.socket = undefined
+      current.interrupt = undefined
     })
   )
 
@@ -242,7 +245,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         return writeLog
       })),
       Effect.zipRight(Effect.sync(() => {
-        run.inbox.end(Exit.void)
+        current.inbox.end(Exit.void)
         machine.end(Exit.void)
         journal.end(Exit.void)
       })),
@@ -265,16 +268,16 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   )
 
   const openSocket: Effect.Effect<Socket, NotConnectedError> = Effect.suspend(() =>
-    run.socket === undefined
+    current.socket === undefined
       ? Effect.zipRight(Effect.catchAll(awaitOpen, () => notConnected), openSocket)
-      : Effect.succeed(run.socket)
+      : Effect.succeed(current.socket)
   )
 
   // In a fibre of its own: a caller inside the run, such as a handshake, is itself ended by it.
   const detached = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.flatMap(Effect.forkDaemon(lock.withPermits(1)(effect)), Fiber.join)
 
-  const inboxes = Effect.sync(() => [run.inbox])
+  const inboxes = Effect.sync(() => [current.inbox])
 
   // Streams are made for whoever reads them: each is 2 KiB, and of most connections only one is read.
   const connection: Connection = {
@@ -294,7 +297,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     awaitOpen,
     send: (message, options) =>
       Effect.suspend(() => {
-        if (run.socket !== undefined) return Effect.succeed(run.socket)
+        if (current.socket !== undefined) return Effect.succeed(current.socket)
         if (options?.deadline === undefined) return notConnected
         const deadline = Duration.decode(options.deadline)
         return within(deadline, () => new SendTimeout({ after: deadline }))(openSocket)
@@ -306,7 +309,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       ),
     reconnect: (reason) =>
       Effect.suspend(() => {
-        if (run.interrupt !== undefined) return Deferred.fail(run.interrupt, new ReconnectRequested({ reason }))
+        if (current.interrupt !== undefined) return Deferred.fail(current.interrupt, new ReconnectRequested({ reason }))
         return machine.current()._tag === "Connecting" ? Effect.void : notConnected
       }).pipe(Effect.asVoid),
     disconnect: detached(Effect.suspend(() => {
@@ -320,7 +323,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         machine.go(last, ConnectionState.Disconnected({ since: now() }))
         record(ConnectionEvent.Disconnected({ at: now() }))
         yield* writeLog
-        run.inbox.end(Exit.void)
+        current.inbox.end(Exit.void)
       })
     })),
     connect: detached(Effect.suspend(() => {
@@ -328,9 +331,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       switch (state._tag) {
         case "Disconnected":
         case "Failed":
-          return Effect.map(start(state), (started) => {
-            run = started
-          })
+          return Effect.asVoid(start(state))
         case "Closed":
           return notConnected
         default:

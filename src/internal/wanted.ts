@@ -61,9 +61,11 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       onChange()
     },
     finish: (entry, exit) => {
-      topics.delete(entry.topic)
+      if (topics.get(entry.topic) === entry) topics.delete(entry.topic)
       Deferred.unsafeDone(entry.acknowledged, exit)
-      for (const listener of entry.listeners) listener.end(exit)
+      const { listeners } = entry
+      entry.listeners = []
+      for (const listener of listeners) listener.end(exit)
       onChange()
     }
   }

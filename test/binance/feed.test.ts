@@ -353,6 +353,17 @@ describe("several symbols", () => {
       assert.deepStrictEqual(yield* feed.subscriptions, [])
     }), 30_000)
 
+  it.scopedLive("come as often as their stream is run, by as many as run it", () =>
+    Effect.gen(function*() {
+      const { feed } = yield* open()
+      const trades = feed.trades("BTCUSDT")
+      const runs: ReadonlyArray<Stream.Stream<unknown, unknown>> = [trades, trades, feed.allMiniTickers, feed.allMiniTickers]
+      const counts = yield* Effect.forEach(runs, (stream) => Stream.runCount(Stream.take(stream, 1)), { concurrency: 2 })
+      assert.deepStrictEqual(counts, [1, 1, 1, 1])
+      const again = yield* Stream.runCount(Stream.take(trades, 3))
+      assert.strictEqual(again, 3)
+    }))
+
   it.scopedLive("of different kinds come as one stream by their names", () =>
     Effect.gen(function*() {
       const { feed } = yield* open()
