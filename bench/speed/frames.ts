@@ -95,10 +95,10 @@ export const supply = (pattern: Pattern, least: number): Supply => {
   }
 }
 
-/** The time of sending that a stamp holds, of the same clock as {@link micros}, at most eleven days ago. */
-export const sinceStamp = (stamp: number): number => {
+/** How long before `now` a stamp was made, at most eleven days: both of the clock of {@link micros}. */
+export const sinceStamp = (stamp: number, now: number): number => {
   const range = 1e12
-  return (micros() % range - stamp % range + range) % range
+  return (now % range - stamp % range + range) % range
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

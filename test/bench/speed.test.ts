@@ -77,7 +77,7 @@ describe("frames", () => {
     const supply = Frames.supply(Frames.trades(2, false), 2)
     const trades = Array.from({ length: 5 }, () => textsOf(supply.next(true)).map(parse)[0])
     assert.deepStrictEqual(trades.map((trade) => (trade?.t ?? 0) - Frames.firstId), [0, 0, 1, 1, 2])
-    for (const trade of trades) assert.isBelow(Frames.sinceStamp(trade?.T ?? 0), 60e6)
+    for (const trade of trades) assert.isBelow(Frames.sinceStamp(trade?.T ?? 0, Frames.micros()), 60e6)
   })
 
   it("updates of a book continue its snapshot, and never cross it", () => {

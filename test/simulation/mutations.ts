@@ -185,7 +185,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("who listens does not hear what is held", "internal/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
   mutation("who listens is not told of the end", "internal/broadcast.ts", "    this.#endTakers(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
   mutation("what somebody makes come overtakes what others have not heard", "internal/broadcast.ts", "if (this.#isHanding) {", "if (this.#later.length > 0) {"),
-  mutation("what is escaped passes for itself", "internal/shape.ts", String.raw`"([^"\\\x00-\x1f]*)"`, String.raw`"([^"\x00-\x1f]*)"`),
+  mutation("what is escaped passes for itself", "internal/shape.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),
   mutation("a number with more digits than are safe is read", "internal/shape.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
-  mutation("what follows an object is not looked at", "internal/shape.ts", String.raw`\\}$`, String.raw`\\}`)
+  mutation("what follows an object is not looked at", "internal/shape.ts", String.raw`\}$`, String.raw`\}`),
+  mutation("a number loses its sign", "internal/shape.ts", `return isNegative ? -value : value`, `return value`),
+  mutation("an empty side of a book is read as if it were not", "internal/shape.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
 ]

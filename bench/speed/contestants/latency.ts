@@ -1,25 +1,32 @@
 // From the moment a message's bytes are in this process to the consumer's callback, and from the peer's write.
 import { subscribe as onChannel } from "node:diagnostics_channel"
 import type { Socket } from "node:net"
-import { sinceStamp } from "../frames.ts"
+import { micros, sinceStamp } from "../frames.ts"
 import type { Figures } from "../stats.ts"
 import { quantile } from "../stats.ts"
 import type { Task } from "./child.ts"
 import { defer, main, subscribe } from "./child.ts"
-
-// Frames are all as long as each other, so the number of bytes read tells how many messages are there.
-interface Reading {
-  readonly bytes: number
-  readonly at: number
-}
 
 const isCreated = (message: unknown): message is { readonly socket: Socket } =>
   typeof message === "object" && message !== null && "socket" in message
 
 const stampAt = `"T":`
 
+// What is measured must not be the measuring: nothing here makes garbage by the message, since collecting it would be much
+// of the longest delays.
+const readsAtMost = 2 ** 16
+const samplesAtMost = 2 ** 20
+
+// The frames' clock, without its big integers.
+const microsAhead = micros() - performance.now() * 1_000
+
 const clock = (task: Task, frameBytes: (text: string) => number) => {
-  const readings: Array<Reading> = []
+  // Frames are all as long as each other, so the number of bytes read tells how many messages are there. Reads that are
+  // still to be accounted for go round in these two.
+  const readBytes = new Float64Array(readsAtMost)
+  const readAt = new Float64Array(readsAtMost)
+  let reads = 0
+  let place = 0
   let head = ""
   let bytes = 0
   // Before the first message comes the answer to the subscription, a frame with a head of two (RFC 6455 §5.2).
@@ -41,16 +48,19 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
         before = 2 + (start[1] ?? 0)
       }
       bytes += frames.length
-      readings.push({ bytes, at })
+      if (reads - place === readsAtMost) throw new Error("More was read than the measure remembers.")
+      readBytes[reads % readsAtMost] = bytes
+      readAt[reads % readsAtMost] = at
+      reads++
     })
   })
 
-  const inside: Array<number> = []
-  const whole: Array<number> = []
+  const inside = new Float64Array(samplesAtMost)
+  const whole = new Float64Array(samplesAtMost)
+  let samples = 0
   const { promise, resolve } = defer<Figures>()
   let size = 0
   let count = 0
-  let place = 0
   let warmUntil: number | undefined
   let over = false
   const arrived = (text: () => string) => {
@@ -58,26 +68,25 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
     if (over) return
     const stamped = text()
     if (count++ === 0) size = frameBytes(stamped)
-    while ((readings[place]?.bytes ?? Number.POSITIVE_INFINITY) < before + count * size) place++
-    if (place > 10_000) {
-      readings.splice(0, place)
-      place = 0
-    }
+    const needed = before + count * size
+    while (place < reads && (readBytes[place % readsAtMost] ?? 0) < needed) place++
+    const at = readAt[place % readsAtMost]
+    if (place === reads || at === undefined) throw new Error("A message came before its bytes.")
     warmUntil ??= now + task.warmUp
     if (now < warmUntil) return
-    const reading = readings[place]
-    if (reading === undefined) throw new Error("A message came before its bytes.")
-    inside.push((now - reading.at) * 1_000)
+    inside[samples] = (now - at) * 1_000
     const from = stamped.indexOf(stampAt) + stampAt.length
-    whole.push(sinceStamp(Number(stamped.slice(from, from + 13))))
-    if (now < warmUntil + task.duration) return
+    whole[samples] = sinceStamp(Number(stamped.slice(from, from + 13)), performance.now() * 1_000 + microsAhead)
+    samples++
+    if (now < warmUntil + task.duration && samples < samplesAtMost) return
     over = true
+    const of = (values: Float64Array, q: number) => quantile([...values.subarray(0, samples)], q)
     resolve({
-      p50: quantile(inside, 0.5),
-      p99: quantile(inside, 0.99),
-      p999: quantile(inside, 0.999),
-      sent50: quantile(whole, 0.5),
-      sent99: quantile(whole, 0.99)
+      p50: of(inside, 0.5),
+      p99: of(inside, 0.99),
+      p999: of(inside, 0.999),
+      sent50: of(whole, 0.5),
+      sent99: of(whole, 0.99)
     })
   }
   return { arrived, done: promise }
@@ -85,6 +94,8 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
 
 // A server's frame of 126 bytes or more has a head of four.
 const headBytes = 4
+
+const parse: (text: string) => { readonly stream?: string; readonly data: { readonly T: number } } = JSON.parse
 
 main({
   "ws": async (task) => {
@@ -97,6 +108,21 @@ main({
     ws.on("message", (data: Buffer) => {
       const text = data.toString()
       if (text.startsWith(`{"stream"`)) arrived(() => text)
+    })
+    return done
+  },
+  "ws, parsed": async (task) => {
+    const { frame, trades } = await import("../frames.ts")
+    const { length } = frame(trades(1, true).text(0, "100000000000"))
+    const { arrived, done } = clock(task, () => length)
+    const { WebSocket } = await import("ws")
+    const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
+    ws.on("open", () => {
+      ws.send(subscribe("btcusdt@trade"))
+    })
+    ws.on("message", (message: Buffer) => {
+      const { data, stream } = parse(message.toString())
+      if (stream !== undefined) arrived(() => `${stampAt}${data.T}`)
     })
     return done
   },
