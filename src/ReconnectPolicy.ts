@@ -91,16 +91,20 @@ export const defaults: ReconnectPolicy = Settings.defaults
  * ```
  */
 export const make = (options: Options = {}): Either.Either<ReconnectPolicy, ConfigError.ConfigError> => {
-  const duration = (input: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
-    input === undefined ? fallback : Duration.decode(input)
+  const unreadable: Array<ConfigError.ConfigError> = []
+  const duration = (name: "initialDelay" | "maxDelay" | "stableAfter") =>
+    Either.getOrElse(Settings.duration(name, options[name], defaults[name]), (error) => {
+      unreadable.push(error)
+      return defaults[name]
+    })
   const policy: ReconnectPolicy = {
     enabled: options.enabled ?? defaults.enabled,
     maxRetries: options.maxRetries ?? defaults.maxRetries,
-    initialDelay: duration(options.initialDelay, defaults.initialDelay),
-    maxDelay: duration(options.maxDelay, defaults.maxDelay),
+    initialDelay: duration("initialDelay"),
+    maxDelay: duration("maxDelay"),
     backoffMultiplier: options.backoffMultiplier ?? defaults.backoffMultiplier,
     jitterFactor: options.jitterFactor ?? defaults.jitterFactor,
-    stableAfter: duration(options.stableAfter, defaults.stableAfter),
+    stableAfter: duration("stableAfter"),
     provenBy: options.provenBy ?? defaults.provenBy
   }
   const check = <A extends Settings.Value>(
@@ -112,6 +116,7 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
       ? []
       : [Settings.invalid(name, Settings.shown(value), allowed)]
   const errors = [
+    ...unreadable,
     ...check("maxRetries", policy.maxRetries, Settings.fields.maxRetries),
     ...check("initialDelay", policy.initialDelay, Settings.fields.initialDelay),
     ...check("maxDelay", policy.maxDelay, Settings.fields.maxDelay),

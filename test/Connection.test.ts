@@ -967,6 +967,9 @@ describe("what is told", () => {
       const anything = (overflow: unknown): overflow is "suspend" => typeof overflow === "string"
       const overflow: unknown = "drop"
       assert(anything(overflow))
+      const anyTime = (time: unknown): time is "1 second" => typeof time === "string"
+      const time: unknown = "20 secs"
+      assert(anyTime(time))
       const refusals = yield* Effect.forEach([
         { openTimeout: 0 },
         { messageTimeout: "0 seconds" },
@@ -975,7 +978,9 @@ describe("what is told", () => {
         { closeTimeout: 0 },
         { inbox: { capacity: 1 } },
         { inbox: { overflow } },
-        { maxMessageBytes: 0.5 }
+        { maxMessageBytes: 0.5 },
+        { messageTimeout: time },
+        { reconnect: { maxDelay: time } }
       ] satisfies ReadonlyArray<Overrides>, (options) =>
         Effect.map(
           Effect.flip(Effect.scoped(Layer.build(scripted([], options)))),
@@ -989,7 +994,9 @@ describe("what is told", () => {
         `closeTimeout is "0", and must be longer than zero`,
         `inbox.capacity is "1", and must be a whole number from 2`,
         `inbox.overflow is "drop", and must be one of suspend, sliding, dropping, fail`,
-        `maxMessageBytes is "0.5", and must be a whole number from 1`
+        `maxMessageBytes is "0.5", and must be a whole number from 1`,
+        `messageTimeout is "20 secs", and must be a duration, such as "20 seconds"`,
+        `maxDelay is "20 secs", and must be a duration, such as "20 seconds"`
       ])
     }))
 })

@@ -2,6 +2,7 @@
 // place where the rules are written down.
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { ReconnectPolicy } from "../ReconnectPolicy.ts"
 
@@ -105,6 +106,19 @@ export const shown = (value: Value) => Duration.isDuration(value) ? Duration.for
 
 export const invalid = (key: string, value: string, allowed: string) =>
   ConfigError.InvalidData([key], `${key} is "${value}", and must be ${allowed}`)
+
+/** A duration as it is given in code: what the compiler would have refused says so as everything else does. */
+export const duration = (
+  key: string,
+  input: Duration.DurationInput | undefined,
+  fallback: Duration.Duration
+): Either.Either<Duration.Duration, ConfigError.ConfigError> =>
+  input === undefined
+    ? Either.right(fallback)
+    : Either.fromOption(
+      Duration.decodeUnknown(input),
+      () => invalid(key, String(input), `a duration, such as "20 seconds"`)
+    )
 
 // The one rule between two settings.
 export const atLeastInitial = (initial: Duration.Duration) => `at least the initial delay of ${Duration.format(initial)}`

@@ -9,7 +9,7 @@ import type { Classify } from "../FailureClass.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import type { DialRequest } from "../Transport.ts"
 import type { Overflow } from "./broadcast.ts"
-import { invalid, shown } from "./reconnectSettings.ts"
+import { duration, invalid, shown } from "./reconnectSettings.ts"
 
 export interface Settings {
   readonly url: Options["url"]
@@ -24,13 +24,12 @@ export interface Settings {
   readonly onOpen: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
 }
 
-const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) => {
-  if (value === undefined) return Either.right(fallback)
-  const duration = Duration.decode(value)
-  return Duration.greaterThan(duration, Duration.zero)
-    ? Either.right(duration)
-    : Either.left(invalid(key, shown(duration), "longer than zero"))
-}
+const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
+  Either.filterOrLeft(
+    duration(key, value, fallback),
+    (given) => Duration.greaterThan(given, Duration.zero),
+    (given) => invalid(key, shown(given), "longer than zero")
+  )
 
 const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
   value === undefined || (Number.isInteger(value) && value >= least)
