@@ -284,29 +284,6 @@ for (const [name, layer] of Object.entries(transports)) {
 describe("NodeTransport", () => {
   const provide = Effect.provide(NodeTransport.layer)
 
-  it.scopedLive("hands over what comes by the hundred part by part, so that the first need not wait for the last", () =>
-    Effect.gen(function*() {
-      const sent = Array.from({ length: 500 }, (_, index) => String(index))
-      const url = yield* peer((client) => {
-        client.on("message", () => {
-          for (const message of sent) client.send(message)
-        })
-      })
-      const socket = yield* dial(url)
-      assert(socket.handOver !== undefined)
-      const batches: Array<ReadonlyArray<Transport.Message>> = []
-      const all = yield* Deferred.make<void>()
-      yield* Effect.fork(socket.handOver((batch) => {
-        batches.push(batch)
-        if (batch.includes("499")) Deferred.unsafeDone(all, Effect.void)
-        return true
-      }))
-      yield* socket.send("go")
-      yield* Deferred.await(all)
-      assert.deepStrictEqual(batches.flat(), sent)
-      assert.isBelow(Math.max(...batches.map(({ length }) => length)), 100)
-    }).pipe(provide))
-
   it.scopedLive("drops a peer that does not answer the close frame", () =>
     Effect.gen(function*() {
       const { closed, url } = yield* raw((socket) => {

@@ -16,9 +16,6 @@ import type { Message, SocketError } from "../Transport.ts"
 const highWaterMessages = 1024
 const highWaterBytes = 1024 * 1024
 
-// After a pause a read brings hundreds of messages, and the first need not wait for the last.
-const handedOverAtOnce = 32
-
 export interface Incoming {
   /** What is offered between these two has come at once, and is handed over when it has. */
   readonly unsafeBeginRead: () => void
@@ -113,7 +110,6 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
         paused = true
         flow.pause()
       }
-      if (isReading && batch.length === handedOverAtOnce) taker?.pass()
     },
     unsafeEnd: (error) => {
       if (end !== undefined) return
