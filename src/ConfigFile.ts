@@ -15,27 +15,46 @@ import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 // Only when there is a file: they bring along much that nobody else needs.
 const modules = Effect.promise(() => Promise.all([import("@effect/platform/FileSystem"), import("effect/Schema")]))
 
-const unusable = (path: string, problem: string, cause: unknown) =>
-  ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}: ${String(cause)}`)
+const unusable = (path: string, problem: string) =>
+  ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}`)
+
+// An empty value is how a shell unsets a variable: as good as none.
+const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProvider.ConfigProvider =>
+  ConfigProvider.fromFlat(ConfigProvider.makeFlat({
+    load: (path, config, split) =>
+      Effect.filterOrFail(
+        flattened.load(path, config, split),
+        (values) => !values.some((value) => value === ""),
+        () => ConfigError.MissingData([...path], `${path.join(".")} is empty`)
+      ),
+    enumerateChildren: (path) => flattened.enumerateChildren(path),
+    patch: flattened.patch
+  }))
 
 const prefix = "websocket_"
 
 const load = (path: string) =>
   Effect.gen(function*() {
     const [{ FileSystem }, Schema] = yield* modules
-    const Settings = Schema.parseJson(Schema.Record({
-      key: Schema.String,
-      value: Schema.Union(Schema.String, Schema.Number, Schema.Boolean)
-    }))
+    const Settings = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+    const isSetting = Schema.is(Schema.Union(Schema.String, Schema.Number, Schema.Boolean))
     const fs = yield* FileSystem
     const text = yield* Effect.mapError(
       fs.readFileString(path),
-      (error) => unusable(path, "which cannot be read", error.message)
+      (error) => unusable(path, `which cannot be read: ${error.message}`)
     )
+    // What it holds instead is not shown: it may be a secret.
     const settings = yield* Effect.mapError(
       Schema.decode(Settings)(text),
-      (error) => unusable(path, "which is not a JSON object of settings", error.message)
+      ({ message }) => unusable(path, `which is not a JSON object of settings${/ at position \d+/.exec(message)?.[0] ?? ""}`)
     )
+    for (const [key, value] of Object.entries(settings)) {
+      if (!isSetting(value)) {
+        return yield* Effect.fail(
+          unusable(path, `which is not a JSON object of settings: ${key} is neither a text, nor a number, true or false`)
+        )
+      }
+    }
     const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
       // A slip of the pen must not be a setting that silently does nothing.
@@ -80,6 +99,6 @@ export const layer: Layer.Layer<never, ConfigError.ConfigError, FileSystem.FileS
     if (Option.isNone(path)) return Layer.empty
     const file = yield* load(path.value)
     const environment = yield* Effect.configProviderWith(Effect.succeed)
-    return Layer.setConfigProvider(ConfigProvider.orElse(environment, () => file))
+    return Layer.setConfigProvider(ConfigProvider.orElse(withoutBlanks(environment), () => file))
   })
 )

@@ -147,7 +147,7 @@ export interface Options {
   /**
    * The protocol's own handshake (authenticate, subscribe), run on every open before anything else is sent. Its
    * failure, or taking longer than `openTimeout`, counts as a failed dial; what had arrived until then is covered by
-   * the gap that follows. Default: none.
+   * the gap that follows, if there was a connection before. Default: none.
    */
   readonly onOpen?: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
 }

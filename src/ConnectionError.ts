@@ -278,7 +278,7 @@ export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
  * @category errors
  */
 export class NotConnected extends Data.TaggedError("NotConnected")<{
-  /** The state the connection was in. */
+  /** The state the connection was in, or `Closing` while the socket that was open is being closed. */
   readonly state: string
 }> {
   override get message(): string {

@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
 import * as RollingWindow from "./internal/rollingWindow.ts"
@@ -114,10 +115,9 @@ export const make = (options: Options = {}): DialGate => {
     })
 
   return {
-    through: (name) => (dial) => {
+    through: (name) => <A, E extends AttemptError, R>(dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
       const host = hostOf(name)
-      const attempt = turn(host).pipe(
-        Effect.zipRight(dial),
+      const attempt = dial.pipe(
         Effect.tapBoth({
           onFailure: (error) => remember(host, error),
           onSuccess: () =>
@@ -126,7 +126,22 @@ export const make = (options: Options = {}): DialGate => {
             })
         })
       )
-      return Effect.suspend(() => host.failures < most ? attempt : host.probe.withPermits(1)(attempt))
+      const isDown = () => host.failures >= most
+      // Alone, unless the host came back while this one waited for that.
+      const probe = (ready: Effect.Effect<void>): Effect.Effect<A, E, R> =>
+        Effect.flatMap(
+          host.probe.withPermits(1)(
+            Effect.suspend(() => isDown() ? Effect.asSome(Effect.zipRight(ready, attempt)) : Effect.succeedNone)
+          ),
+          Option.match({ onNone: () => next, onSome: Effect.succeed })
+        )
+      // The host may have gone down while this one waited for its turn, which it has had then.
+      const next: Effect.Effect<A, E, R> = Effect.suspend(() =>
+        isDown()
+          ? probe(turn(host))
+          : Effect.zipRight(turn(host), Effect.suspend(() => isDown() ? probe(patience(host)) : attempt))
+      )
+      return next
     }
   }
 }

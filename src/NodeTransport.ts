@@ -43,7 +43,29 @@ const violations: Readonly<Record<string, number>> = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
 }
 
-const rejection = (response: IncomingMessage): Effect.Effect<never, HandshakeRejected> => {
+// What is shorter is no secret.
+const shortestSecret = 6
+
+// Servers like to quote what they refuse, and what was asked for may be a secret.
+const withoutSecrets = (body: string, url: URL, headers: Readonly<Record<string, string>>): string => {
+  const path = `${url.pathname}${url.search}`
+  const secrets = [
+    path,
+    ...path.split(/[/?&=]/),
+    ...url.searchParams.values(),
+    url.username,
+    url.password,
+    ...Object.values(headers),
+    ...Object.values(headers).flatMap((value) => value.split(" "))
+  ].filter(({ length }) => length >= shortestSecret)
+  return secrets.sort((a, b) => b.length - a.length).reduce((text, secret) => text.replaceAll(secret, "…"), body)
+}
+
+const rejection = (
+  response: IncomingMessage,
+  url: URL,
+  headers: Readonly<Record<string, string>>
+): Effect.Effect<never, HandshakeRejected> => {
   const chunks: Array<Buffer> = []
   const body = Effect.async<void>((resume) => {
     const done = () => {
@@ -63,7 +85,7 @@ const rejection = (response: IncomingMessage): Effect.Effect<never, HandshakeRej
       new HandshakeRejected({
         status: response.statusCode ?? 0,
         retryAfter: RetryAfter.parse(response.headers["retry-after"], now),
-        body: Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim()
+        body: withoutSecrets(Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim(), url, headers)
       })
   )
 }
@@ -194,7 +216,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
       settle(Effect.void)
     }
     const refused = (_: unknown, response: IncomingMessage) => {
-      settle(rejection(response))
+      settle(rejection(response, url, headers))
     }
     const failed = (error: Error) => {
       settle(new DialFailed({ code: codeOf(error, "ERR_HANDSHAKE"), reason: error.message }))

@@ -207,7 +207,7 @@ export const capped =
 
 // A moment between two others, each as likely.
 const between = (least: number, most: number): Effect.Effect<Duration.Duration> =>
-  Effect.map(Random.next, (chance) => Duration.millis(least + chance * (most - least)))
+  Effect.map(Random.next, (chance) => Duration.millis(Number.isFinite(least) ? least + chance * (most - least) : least))
 
 /**
  * Makes every wait `b` a random one, uniform on `[b·(1 − factor), min(b·(1 + factor), maxDelay)]`: never above the

@@ -15,7 +15,7 @@ import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Connection from "./Connection.ts"
-import type { ConnectionError } from "./ConnectionError.ts"
+import type { ConnectionError, NotConnected } from "./ConnectionError.ts"
 import type * as Frame from "./Frame.ts"
 import { connect } from "./internal/connect.ts"
 import { manage } from "./internal/subscriptions.ts"
@@ -220,9 +220,11 @@ export interface Session<A> {
   /** The same without a buffer, for as long as the scope lives. */
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
-   * Wants a topic once more, whoever hears it, and completes when the peer has acknowledged it.
+   * Wants a topic once more, whoever hears it, and completes when the peer has acknowledged it: at once, if it has
+   * before, be it on an earlier connection. Fails with `NotConnected` when disconnected, or when that comes first.
+   * Interrupted before, it wants nothing.
    */
-  readonly subscribe: (topic: string) => Effect.Effect<void, SessionError>
+  readonly subscribe: (topic: string) => Effect.Effect<void, SessionError | NotConnected>
   /** Takes one `subscribe` back; the last one unsubscribes. Does nothing when there was none. */
   readonly unsubscribe: (topic: string) => Effect.Effect<void>
   /** What is wanted, and where it stands. */

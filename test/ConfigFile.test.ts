@@ -77,6 +77,25 @@ describe("the settings file", () => {
       })))
   }
 
+  for (const content of [
+    `{"feed_url": "wss://peer.test/?token=SECRET",}`,
+    `{"feed": {"url": "wss://peer.test/?token=SECRET"}}`,
+    `{"api_key": SECRET}`
+  ]) {
+    live(`is refused without a word of what it holds: ${content}`, () =>
+      Effect.scoped(Effect.gen(function*() {
+        const error = yield* Effect.flip(read(content))
+        assert.include(JSON.stringify(error), "which is not a JSON object of settings")
+        assert.notInclude(JSON.stringify(error), "SECRET")
+      })))
+  }
+
+  live("counts where a variable is empty", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { policy } = yield* read(`{"websocket_max_retries": 3}`, { WEBSOCKET_MAX_RETRIES: "", WEBSOCKET_MAX_DELAY: "" })
+      assert.deepStrictEqual(policy, { ...ReconnectPolicy.defaults, maxRetries: 3 })
+    })))
+
   live("is checked like the environment", () =>
     Effect.scoped(Effect.gen(function*() {
       const error = yield* Effect.flip(read(`{ "websocket_jitter_factor": 2 }`))

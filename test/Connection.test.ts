@@ -337,6 +337,21 @@ describe("what a failure calls for", () => {
     }).pipe(Effect.provide(scripted([], { url: Effect.never, reconnect: { enabled: false } }))))
 })
 
+describe("a wait without an end", () => {
+  it.effect("is one", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("30 days")
+      assert.deepStrictEqual(yield* dialTimes, [0])
+      assert.strictEqual((yield* connection.state)._tag, "Reconnecting")
+      yield* connection.reconnect("enough")
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(Effect.provide(scripted([fail(), open()], {
+      classify: () => FailureClass.RetryAfter({ floor: Duration.infinity })
+    }))))
+})
+
 describe("liveness", () => {
   it.effect("silence ends in a message timeout, and heals", () =>
     Effect.gen(function*() {
@@ -460,6 +475,18 @@ describe("the handshake of the protocol", () => {
         onOpen: login
       }))
     ))
+
+  it.effect("sees all that comes before its answer, however much the inbox holds", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+      assert.deepStrictEqual(yield* messages.seen, ["one", "two", "three", "four", "welcome"])
+    }).pipe(Effect.provide(scripted([open(
+      expect("login"),
+      ...["one", "two", "three", "four", "welcome"].flatMap((message) => [send(message), wait("10 millis")])
+    )], { inbox: { capacity: 2 }, onOpen: login }))))
 
   it.effect("keeps what came with it for a reader who comes late, though the socket ends at once", () =>
     Effect.gen(function*() {

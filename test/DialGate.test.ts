@@ -55,6 +55,38 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
+  it.scoped("lets one at a time through of those too that waited for their turn when the host went down", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
+      yield* TestClock.adjust("20 minutes")
+      const times = yield* dialTimes
+      // Each hangs until its time is up.
+      times.slice(10).forEach((time, i) => {
+        assert.isAtLeast(time - (times[i + 9] ?? 0), 10_000)
+      })
+      assert.isAbove(times.length, 30)
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(TestTransport.hang))),
+      Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
+    ))
+
+  it.scoped("lets those through that waited to find out whether a host is back, once it is", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
+      yield* TestClock.adjust("20 minutes")
+      const times = yield* dialTimes
+      assert.strictEqual(times.length, 10 + 25)
+      times.forEach((time, i) => {
+        assert.isTrue(i < 10 || time - (times[i - 10] ?? 0) > 60_000)
+      })
+    }).pipe(
+      Effect.provide(TestTransport.layer((function*() {
+        for (let i = 0; i < 10; i++) yield TestTransport.hang
+        yield* forever(open())
+      })())),
+      Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
+    ))
+
   it.scoped("lets all through again once one has succeeded", () =>
     Effect.gen(function*() {
       const connections = yield* Effect.forEach(Array.from({ length: 6 }), () => connect())

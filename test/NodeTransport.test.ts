@@ -328,6 +328,23 @@ describe("NodeTransport", () => {
       assert.deepStrictEqual([error.status, error.body], [503, "busy"])
     }).pipe(provide))
 
+  it.scopedLive("shows nothing of what it asked for, though the server quotes it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* raw((socket) => {
+        socket.once("data", (data) => {
+          const [head = ""] = data.toString().split("\r\n")
+          const said = `Cannot ${head}, token TOKEN 123, ${/authorization: .*/i.exec(data.toString())?.[0] ?? ""}`
+          socket.end(`HTTP/1.1 404 Not Found\r\nContent-Length: ${said.length}\r\n\r\n${said}`)
+        })
+      })
+      const error = yield* Effect.flip(dial(`${url}/ws/LISTENKEY?token=TOKEN%20123`, {
+        headers: { authorization: Redacted.make("Bearer HEADER") }
+      }))
+      assert(error._tag === "HandshakeRejected")
+      assert.include(error.body, "Cannot GET …")
+      for (const secret of ["LISTENKEY", "TOKEN", "HEADER"]) assert.notInclude(error.message, secret)
+    }).pipe(provide))
+
   it.scopedLive("refuses a certificate that nobody vouches for", () =>
     Effect.gen(function*() {
       const https = createHttpsServer({ key: selfSigned.key, cert: selfSigned.cert })

@@ -431,6 +431,38 @@ describe("a session", () => {
     }))
 })
 
+describe("wanting a topic", () => {
+  const unanswered = [open(vanish)]
+
+  it.scoped("of a session that is disconnected fails", () =>
+    run([open(acknowledge), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make()
+      yield* session.connection.awaitOpen
+      yield* session.connection.disconnect
+      const error = yield* Effect.flip(session.subscribe("a"))
+      assert.strictEqual(error._tag, "NotConnected")
+    })))
+
+  it.scoped("fails when the session is disconnected before it is acknowledged", () =>
+    run(unanswered, Effect.gen(function*() {
+      const session = yield* make()
+      const wanting = yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* wanting.poll)._tag, "None")
+      yield* session.connection.disconnect
+      assert.strictEqual((yield* Effect.flip(Fiber.join(wanting)))._tag, "NotConnected")
+    })))
+
+  it.scoped("is over when it is interrupted before", () =>
+    run(unanswered, Effect.gen(function*() {
+      const session = yield* make()
+      const wanting = yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(wanting)
+      assert.deepStrictEqual(yield* session.subscriptions, [])
+    })))
+})
+
 describe("freshness", () => {
   const chatter = Array.from({ length: 120 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
 

@@ -249,6 +249,20 @@ describe("over real sockets", () => {
       assert.deepStrictEqual(answer, Option.some(`{"result":["btcusdt@bookTicker"],"id":7}`))
     }))
 
+  it.scopedLive("what closing takes is no time open, and who sends meanwhile waits for the next connection", () =>
+    Effect.gen(function*() {
+      const { connection, exchange } = yield* connect({ closeTimeout: "2 seconds", reconnect: { stableAfter: "1500 millis" } })
+      yield* Stream.runHead(connection.messages)
+      yield* exchange.fault(Fault.Vanish())
+      yield* connection.reconnect("on purpose")
+      yield* Effect.yieldNow()
+      assert.strictEqual((yield* Effect.flip(connection.send("now")))._tag, "NotConnected")
+      yield* connection.send("as soon as may be", { deadline: "10 seconds" })
+      const lost = yield* event(connection, "Lost")
+      assert.isFalse(lost.proven)
+      assert.isTrue(Duration.lessThan(lost.openFor, "2 seconds"))
+    }))
+
   it.scopedLive("a stall of our own event loop is not blamed on the peer", () =>
     Effect.gen(function*() {
       const { connection } = yield* connect({

@@ -6,7 +6,7 @@ import type { Message } from "../Transport.ts"
 export interface Early {
   /** Takes a batch; gives false once the handshake is over and batches go straight to their reader. */
   readonly unsafeHold: (batch: ReadonlyArray<Message>) => boolean
-  /** Waits while too much is held, so that a flood before the handshake stays in the peer's own buffers. */
+  /** Waits while too much is held that the handshake has not looked at: a flood stays in the peer's own buffers. */
   readonly room: Effect.Effect<void>
   /** The next message the handshake has not looked at. Looking does not take it away. */
   readonly receive: Effect.Effect<Message>
@@ -30,6 +30,9 @@ export const make = (capacity: number): Early => {
   const drained = Effect.unsafeMakeLatch(true)
   const finished = Effect.unsafeMakeLatch(false)
 
+  // What the handshake has looked at does not count: it may be waiting for what comes after that.
+  const unseen = () => releasing ? held.length : held.length - looked
+
   const receive: Effect.Effect<Message> = Effect.suspend(() => {
     const message = held[looked]
     if (message === undefined) {
@@ -40,6 +43,7 @@ export const make = (capacity: number): Early => {
     }
     looked++
     waiting = false
+    if (unseen() < capacity) drained.unsafeOpen()
     return Effect.succeed(message)
   })
 
@@ -48,7 +52,7 @@ export const make = (capacity: number): Early => {
       if (over) return false
       for (const message of batch) held.push(message)
       arrived.unsafeOpen()
-      if (held.length >= capacity) drained.unsafeClose()
+      if (unseen() >= capacity) drained.unsafeClose()
       return true
     },
     room: drained.await,

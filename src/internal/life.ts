@@ -21,6 +21,8 @@ export interface Hooks {
   readonly onServer: (server: Server.Server) => void
   /** The handshake is done; from here on messages are delivered. */
   readonly onOpened: (socket: Socket) => void
+  /** It is over, and its socket, if there is one, about to be closed. */
+  readonly onEnding: () => void
   /** A socket that was opened has gone away, however it did. */
   readonly onClosed: () => void
   /** Runs whenever something is on its way and there is time: the dial, the first messages. */
@@ -31,6 +33,7 @@ export interface Hooks {
 
 export interface Ended {
   readonly error: AttemptError | ReconnectRequested
+  readonly endedAt: number
   readonly opened: boolean
   readonly openFor: Duration.Duration
   readonly messages: number
@@ -198,20 +201,23 @@ export const run = Effect.fnUntraced(function*(options: {
   // In a fibre of its own, whose end this one only waits for. A scope that is closed by a long-lived fibre hands it the
   // fibre references of whoever added the finalizers: effect 3.22 keeps a history of those, so a loop of scopes in one
   // fibre grows with every turn (4 KiB and some time each).
-  const life = yield* Effect.fork(orEnd(Effect.ensuring(Effect.scoped(live), closed)))
+  const life = yield* Effect.fork(orEnd(Effect.ensuring(Effect.scoped(orEnd(live)), closed)))
   // It takes a turn to start, and another to dial.
   yield* Effect.zipRight(Effect.yieldNow(), Effect.yieldNow())
   yield* hooks.meanwhile
   const error = yield* Effect.flip(Deferred.await(end))
+  // What closing takes is no time open.
+  const endedAt = yield* Clock.currentTimeMillis
+  hooks.onEnding()
   // A peer that is not there cannot answer a close frame.
   if (error._tag === "ConnectionTimeout" && error.phase !== "open" && course.socket !== undefined) yield* course.socket.terminate
   if (!course.over) yield* Fiber.interrupt(life)
 
-  const now = yield* Clock.currentTimeMillis
   const ended: Ended = {
     error,
+    endedAt,
     opened: course.openedAt !== undefined,
-    openFor: Duration.millis(course.openedAt === undefined ? 0 : now - course.openedAt),
+    openFor: Duration.millis(course.openedAt === undefined ? 0 : endedAt - course.openedAt),
     messages: course.messages
   }
   return ended

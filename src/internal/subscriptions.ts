@@ -9,7 +9,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { InboxOverflow } from "../ConnectionError.ts"
+import { InboxOverflow, NotConnected } from "../ConnectionError.ts"
 import type { ConnectionState } from "../ConnectionState.ts"
 import * as Frame from "../Frame.ts"
 import type * as Session from "../Session.ts"
@@ -111,6 +111,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   // Who hears that it connects again may be sooner than what reads.
   const over = Effect.map(connection.state, (state) => isBroken || !isUp(state) ? ended : undefined)
+
+  const notConnected = Effect.flatMap(connection.state, ({ _tag }) => new NotConnected({ state: _tag }))
 
   const listen: Session.Session<A>["listen"] = (topic, listener) =>
     Effect.acquireRelease(
@@ -421,10 +423,14 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       }), identity),
     subscribe: (topic) =>
       Effect.flatMap(over, (ended) => {
-        if (ended !== undefined) return ended
+        if (ended !== undefined) return Exit.isSuccess(ended) ? notConnected : ended
         const entry = want(topic)
         entry.held++
-        return Deferred.await(entry.acknowledged)
+        return Effect.onInterrupt(Deferred.await(entry.acknowledged), () =>
+          Effect.sync(() => {
+            entry.held--
+            release(entry)
+          }))
       }),
     unsubscribe: (topic) =>
       Effect.sync(() => {

@@ -133,6 +133,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
             const downtime = Duration.millis(at - before.at)
             run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))
           },
+          onEnding: () => {
+            run.socket = undefined
+          },
           onClosed: () => {
             counters.gone()
           },
@@ -146,7 +149,6 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
             })
         }
       })
-      run.socket = undefined
       // Whoever is told what happened may want the next dial at once.
       const cut = run.interrupt = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
 
@@ -154,8 +156,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       const { error } = ended
       const proven = outage.settle(ended)
       if (ended.opened) {
-        lost = { at, cause: error }
-        record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, ...ended }))
+        lost = { at: ended.endedAt, cause: error }
+        record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, openFor: ended.openFor, messages: ended.messages }))
       }
 
       let waiting: State<"Reconnecting">
@@ -253,7 +255,10 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     )
   )
 
-  const notConnected = Effect.suspend(() => new NotConnected({ state: machine.current()._tag }))
+  const notConnected = Effect.suspend(() => {
+    const { _tag } = machine.current()
+    return new NotConnected({ state: _tag === "Connected" ? "Closing" : _tag })
+  })
 
   const awaitOpen = Effect.suspend(() =>
     machine.changes().pipe(
@@ -267,9 +272,13 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     )
   )
 
+  // The state says so until the old socket is gone.
+  const isClosing = () => machine.current()._tag === "Connected" && current.socket === undefined
+  const closed = Effect.suspend(() => Stream.runHead(Stream.filter(machine.changes(), () => !isClosing())))
+
   const openSocket: Effect.Effect<Socket, NotConnectedError> = Effect.suspend(() =>
     current.socket === undefined
-      ? Effect.zipRight(Effect.catchAll(awaitOpen, () => notConnected), openSocket)
+      ? Effect.zipRight(isClosing() ? closed : Effect.catchAll(awaitOpen, () => notConnected), openSocket)
       : Effect.succeed(current.socket)
   )
 

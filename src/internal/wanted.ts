@@ -2,6 +2,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import type * as FiberId from "effect/FiberId"
+import { NotConnected } from "../ConnectionError.ts"
 import type * as Session from "../Session.ts"
 import * as Freshness from "./freshness.ts"
 
@@ -16,7 +17,7 @@ export interface Entry<A> {
   /** What came in this turn, and listeners have not heard yet. */
   unheard: ReadonlyArray<A>
   /** Completed when it is acknowledged, or will never be. */
-  readonly acknowledged: Deferred.Deferred<void, Session.SessionError>
+  readonly acknowledged: Deferred.Deferred<void, Session.SessionError | NotConnected>
 }
 
 export interface Wanted<A> {
@@ -62,7 +63,8 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
     },
     finish: (entry, exit) => {
       if (topics.get(entry.topic) === entry) topics.delete(entry.topic)
-      Deferred.unsafeDone(entry.acknowledged, exit)
+      // Streams end with it. What never was acknowledged has not come about.
+      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state: "Disconnected" })) : exit)
       const { listeners } = entry
       entry.listeners = []
       for (const listener of listeners) listener.end(exit)
