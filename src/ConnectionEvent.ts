@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
@@ -30,6 +31,7 @@ export type GiveUp = "fatal" | "disabled" | "exhausted" | "limited"
  * - `Gap`: the consumer of `frames` is being told that messages may be missing.
  * - `Disconnected`: the user asked for it. Nothing more is dialled.
  * - `Failed`: the decision to give up, and why.
+ * - `Died`: a defect ended it, of ours or of a function it was given, such as `classify`. Nothing more is dialled.
  * - `Closed`: the scope is closed.
  * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
  *
@@ -74,6 +76,7 @@ export type ConnectionEvent = Data.TaggedEnum<{
     readonly class: FailureClass
     readonly because: GiveUp
   }
+  readonly Died: { readonly at: number; readonly cause: Cause.Cause<unknown> }
   readonly Closed: { readonly at: number }
   readonly EventsDropped: { readonly at: number; readonly count: number }
 }>
@@ -90,6 +93,7 @@ export const {
   AttemptFailed,
   Closed,
   Dialling,
+  Died,
   Disconnected,
   EventsDropped,
   Failed,

@@ -284,6 +284,8 @@ describe("what a failure calls for", () => {
         assert.strictEqual(error.message, "There is no open connection: its state is Disconnected.")
         assert.strictEqual((yield* Effect.flip(connection.reconnect("please")))._tag, "NotConnected")
         assert.deepStrictEqual(lines, ["ERROR The connection ended by a defect. Error: a bug"])
+        const events = yield* Stream.runCollect(Stream.takeUntil(connection.events, ({ _tag }) => _tag === "Died"))
+        assert.deepStrictEqual(Chunk.toReadonlyArray(events).map(({ _tag }) => _tag), ["Dialling", "AttemptFailed", "Died"])
         yield* connection.connect
         yield* connection.awaitOpen
         assert.deepStrictEqual(yield* dialTimes, [0, 0])

@@ -1,4 +1,5 @@
 // How the program shows what it sees: to people on a terminal, to people elsewhere, and to machines.
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
@@ -92,6 +93,7 @@ const told = ConnectionEvent.$match({
     gap.dropped > 0 ? `${gap.dropped} messages were dropped here` : `messages may be missing here: ${inWords(gap.downtime)}`,
   Disconnected: () => "disconnected",
   Failed: ({ error }) => error.message,
+  Died: ({ cause }) => `ended by a defect: ${Cause.pretty(cause).split("\n")[0] ?? ""}`,
   Closed: () => "closed",
   EventsDropped: ({ count }) => `${count} events are not shown`
 })
@@ -102,6 +104,7 @@ const colours: Readonly<Partial<Record<ConnectionEvent.ConnectionEvent["_tag"], 
   Lost: 31,
   AttemptFailed: 31,
   Failed: 31,
+  Died: 31,
   Waiting: 33,
   Gap: 33
 }
@@ -110,7 +113,8 @@ const states: Readonly<Partial<Record<ConnectionEvent.ConnectionEvent["_tag"], s
   Opened: "connected",
   Lost: "reconnecting",
   Waiting: "reconnecting",
-  Failed: "failed"
+  Failed: "failed",
+  Died: "failed"
 }
 
 // The price in an event, whatever its kind calls it.

@@ -13,15 +13,17 @@ import * as Broadcast from "./broadcast.ts"
 import * as Server from "./server.ts"
 import { inWords } from "./words.ts"
 
-// What arises where an effect can run, and is logged and measured: all but what readers are told on their way.
-type Told = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "EventsDropped" }>
+// What arises where an effect can run, and is logged and measured here: all but what readers are told on their way, and a
+// defect, whose cause is logged with it.
+type Told = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" | "EventsDropped" }>
 
 export interface Journal {
   /** Tells the readers and the metrics at once, and the log when it is written. */
   readonly record: (event: Told) => void
   /** Writes to the log what was recorded and is not in it yet. It takes its time: best when nothing waits for it. */
   readonly writeLog: Effect.Effect<void>
-  readonly unsafeGap: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" }>) => void
+  /** Tells only the readers. */
+  readonly tell: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>) => void
   readonly events: () => Listenable<ConnectionEvent.ConnectionEvent>
   readonly end: (exit: Exit.Exit<void>) => void
 }
@@ -114,7 +116,7 @@ export const make = (server: () => Server.Server): Journal => {
       })
       return lines.length === 0 ? Effect.void : Effect.forEach(lines, write, { discard: true })
     }).pipe(Effect.uninterruptible),
-    unsafeGap: (event) => {
+    tell: (event) => {
       events.unsafeOfferAll([event])
     },
     events: () => events.stream,

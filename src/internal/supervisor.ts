@@ -79,7 +79,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       ...settings.inbox,
       epoch: () => epoch,
       onGap: (gap) => {
-        journal.unsafeGap(ConnectionEvent.Gap({ at: now(), gap }))
+        journal.tell(ConnectionEvent.Gap({ at: now(), gap }))
       },
       onDropped: (count) => {
         counters.dropped(count)
@@ -217,6 +217,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
                 if (state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting") {
                   machine.go(state, ConnectionState.Disconnected({ since: now() }))
                 }
+                journal.tell(ConnectionEvent.Died({ at: now(), cause: exit.cause }))
                 run.inbox.end(exit)
               })
             )
