@@ -221,8 +221,8 @@ export interface Book {
   readonly quantityAt: (side: Side, price: string) => string | undefined
   /** How many levels of a side are known for certain: beyond its last price, the snapshot told of nothing. */
   readonly known: (side: Side) => number
-  /** Whether the snapshot left levels out. */
-  readonly isPartial: boolean
+  /** Whether the snapshot left levels of a side out. */
+  readonly isPartial: (side: Side) => boolean
 }
 
 /**
@@ -288,6 +288,6 @@ export const makeBook = (snapshot: Snapshot, limit: number): Book => {
       return quantity !== "0" || last === undefined || keyOf(side, price) >= keyOf(side, last) ? quantity : undefined
     },
     known,
-    isPartial: horizon.bids !== undefined || horizon.asks !== undefined
+    isPartial: (side) => horizon[side] !== undefined
   }
 }

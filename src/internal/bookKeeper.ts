@@ -37,6 +37,7 @@ const firstWait = Duration.millis(250)
 const longestWait = Duration.seconds(5)
 // Of the levels that a snapshot told of, so many must be left before another is taken.
 const leastKnown = 0.1
+const sides = ["bids", "asks"] as const
 
 export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
   Effect.gen(function*() {
@@ -142,7 +143,8 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           if (status._tag === "Stale") sync(book)
           else tell(OrderBook.BookChange.Updated({ lastUpdateId: item.u, bids: item.b, asks: item.a }))
         }
-        if (Math.min(book.known("bids"), book.known("asks")) < limit * leastKnown && book.isPartial) {
+        // A side that is whole may be as short as it likes.
+        if (sides.some((side) => book.isPartial(side) && book.known(side) < limit * leastKnown)) {
           return "the market left the levels it knows of"
         }
       }

@@ -170,6 +170,29 @@ describe("a book whose snapshot is long in coming", () => {
         now < 300_000 ? new Response("", { status: 503 }) : snapshot())))
     ))
 
+  it.scoped("needs no other one though one of its sides is whole and short", () => {
+    const asked: Array<string> = []
+    const bids = Array.from({ length: 100 }, (_, i) => [`${1_000 - i}.0`, "1"])
+    return Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      const book = yield* feed.orderBook("BTCUSDT", { levels: 100 })
+      yield* TestClock.adjust("10 seconds")
+      yield* book.awaitSynced
+      assert.deepStrictEqual((yield* book.best).ask, ["1001.0", "1"])
+      assert.strictEqual(asked.filter((url) => url.includes("depth")).length, 1)
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(
+        acknowledge,
+        ...Array.from({ length: 20 }, (_, i) => i + 101).flatMap((u) => [
+          wait("100 millis"),
+          send(frame("btcusdt@depth@100ms", { e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [["900.0", "2"]], a: [] }))
+        ])
+      )])),
+      Effect.provide(answers((url) =>
+        url.pathname.endsWith("depth") ? { lastUpdateId: 100, bids, asks: [["1001.0", "1"], ["1002.0", "1"]] } : [], asked))
+    )
+  })
+
   it.scoped("is not taken for right when the connection was lost meanwhile", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
