@@ -10,6 +10,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { isBlank } from "./internal/reconnectSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
 // Only when there is a file: they bring along much that nobody else needs.
@@ -18,13 +19,13 @@ const modules = Effect.promise(() => Promise.all([import("@effect/platform/FileS
 const unusable = (path: string, problem: string) =>
   ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}`)
 
-// An empty value is how a shell unsets a variable: as good as none.
+// What is empty in one place is looked for in the next.
 const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProvider.ConfigProvider =>
   ConfigProvider.fromFlat(ConfigProvider.makeFlat({
     load: (path, config, split) =>
       Effect.filterOrFail(
         flattened.load(path, config, split),
-        (values) => !values.some((value) => value === ""),
+        (values) => !values.some((value) => typeof value === "string" && isBlank(value)),
         () => ConfigError.MissingData([...path], `${path.join(".")} is empty`)
       ),
     enumerateChildren: (path) => flattened.enumerateChildren(path),

@@ -324,11 +324,10 @@ export const schedule = (policy: ReconnectPolicy): Schedule.Schedule<Loss, Loss>
 // ---------------------------------------------------------------------------------------------------------------------
 // From the environment or a file
 
-// An empty value is how a shell unsets a variable: as good as none.
 const read = <A>({ allowed, fallback, isAllowed, key, parse }: Settings.Field<A>): Config.Config<A> =>
   Config.string(key).pipe(
     Config.mapOrFail((text) =>
-      text.trim() === "" ? Either.right(fallback) : Either.fromOption(
+      Settings.isBlank(text) ? Either.right(fallback) : Either.fromOption(
         Option.filter(parse(text.trim()), isAllowed),
         () => Settings.invalid(key, text, allowed)
       )

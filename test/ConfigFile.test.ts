@@ -92,8 +92,8 @@ describe("the settings file", () => {
 
   live("counts where a variable is empty", () =>
     Effect.scoped(Effect.gen(function*() {
-      const { policy } = yield* read(`{"websocket_max_retries": 3}`, { WEBSOCKET_MAX_RETRIES: "", WEBSOCKET_MAX_DELAY: "" })
-      assert.deepStrictEqual(policy, { ...ReconnectPolicy.defaults, maxRetries: 3 })
+      const { policy } = yield* read(`{"websocket_max_retries": 3, "websocket_max_delay": 30}`, { WEBSOCKET_MAX_RETRIES: "", WEBSOCKET_MAX_DELAY: " " })
+      assert.deepStrictEqual(policy, { ...ReconnectPolicy.defaults, maxRetries: 3, maxDelay: Duration.seconds(30) })
     })))
 
   live("is checked like the environment", () =>

@@ -27,6 +27,12 @@ const forever = function*(entry: TestTransport.Dial) {
   for (;;) yield entry
 }
 
+const assertTenAMinute = (times: ReadonlyArray<number>) => {
+  times.forEach((time, i) => {
+    assert.isTrue(i < 10 || time - (times[i - 10] ?? 0) > 60_000)
+  })
+}
+
 describe("a dial gate", () => {
   it.scoped("lets no more dials through than the limit in any window, and then those that waited", () =>
     Effect.gen(function*() {
@@ -34,9 +40,7 @@ describe("a dial gate", () => {
       yield* TestClock.adjust("3 minutes")
       const times = yield* dialTimes
       assert.strictEqual(times.length, 25)
-      times.forEach((time, i) => {
-        assert.isTrue(i < 10 || time - (times[i - 10] ?? 0) > 60_000)
-      })
+      assertTenAMinute(times)
     }).pipe(
       Effect.provide(TestTransport.layer(forever(open()))),
       Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
@@ -76,9 +80,7 @@ describe("a dial gate", () => {
       yield* TestClock.adjust("20 minutes")
       const times = yield* dialTimes
       assert.strictEqual(times.length, 10 + 25)
-      times.forEach((time, i) => {
-        assert.isTrue(i < 10 || time - (times[i - 10] ?? 0) > 60_000)
-      })
+      assertTenAMinute(times)
     }).pipe(
       Effect.provide(TestTransport.layer((function*() {
         for (let i = 0; i < 10; i++) yield TestTransport.hang

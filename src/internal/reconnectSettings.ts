@@ -104,6 +104,9 @@ export type Value = boolean | number | string | Duration.Duration
 
 export const shown = (value: Value) => Duration.isDuration(value) ? Duration.format(value) : String(value)
 
+/** An empty value is how a shell unsets a variable: as good as none. */
+export const isBlank = (text: string): boolean => text.trim() === ""
+
 export const invalid = (key: string, value: string, allowed: string) =>
   ConfigError.InvalidData([key], `${key} is "${value}", and must be ${allowed}`)
 
