@@ -161,9 +161,7 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
     onGap: (reason: string) => void = () => undefined
   ): Listener<Message> => ({
     data,
-    gap: ({ cause }) => {
-      onGap(cause.message)
-    },
+    gap: onGap,
     lost: () => undefined,
     end: (exit) => {
       hub.end(exit)

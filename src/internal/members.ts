@@ -1,11 +1,11 @@
 // The connections of a pool, and the topics they carry: what a topic's listener hears of them, whichever they are.
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type * as Connection from "../Connection.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as DialGate from "../DialGate.ts"
@@ -25,9 +25,15 @@ export interface Options<A, N> {
   readonly onSessionEvent: (connection: string, event: Session.SessionEvent) => void
 }
 
-export interface Listener<A> extends Session.Listener<A> {
-  /** The last open connection that carried the topic is lost. */
+/** Hears a topic, whichever connections carry it. Nothing here may wait or throw. */
+export interface Listener<A> {
+  readonly data: (batch: ReadonlyArray<A>) => void
+  /** Something may be missing from here on, and no connection brought it. */
+  readonly gap: (reason: string) => void
+  /** The last connection that brought the topic does so no more. */
   readonly lost: () => void
+  /** Nothing more will come. */
+  readonly end: (exit: Exit.Exit<void, Session.SessionError>) => void
 }
 
 /** A connection, and the topics it carries. */
@@ -35,47 +41,116 @@ export interface Member<A> {
   readonly name: string
   readonly session: Session.Session<A>
   readonly scope: Scope.CloseableScope
-  readonly carries: Map<Topic<A>, Scope.CloseableScope>
-  open: boolean
+  readonly carries: Map<Topic<A>, Carrier<A>>
 }
 
+/** A topic, and whether what its carriers miss is known. */
 export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
-  /** The connections that carry it and have not been given up. */
-  readonly carriers: Set<Member<A>>
+  /** On the connections that have not been given up. */
+  readonly carriers: Set<Carrier<A>>
   /** Whether it was moved for its silence, and has not spoken since. */
   moved: boolean
+  /** Why none brings it, when one did and no gap has been told since. */
+  broken: string | undefined
+  /** How often a carrier has ceased to bring it, or a gap was told. */
+  turn: number
+  /** The turn of the gap that was told last. */
+  told: number
 }
 
-// What a topic hears of one of the connections that carry it. A class, since there may be thousands, and each is passed for
-// every message.
-class Carried<A> implements Session.Listener<A> {
+export const makeTopic = <A>(name: string, listener: Listener<A>): Topic<A> => ({
+  name,
+  listener,
+  carriers: new Set(),
+  moved: false,
+  broken: undefined,
+  turn: 0,
+  told: 0
+})
+
+// A topic on one of the connections that carry it. What one misses is no gap where another brings it: that one is open, or
+// subscribed anew, proves nothing, and data does. A class, since there may be thousands, and each is passed for every
+// message.
+export class Carrier<A> implements Session.Listener<A> {
   readonly #topic: Topic<A>
   readonly #member: Member<A>
   readonly #forget: (topic: Topic<A>) => void
-  constructor(topic: Topic<A>, member: Member<A>, forget: (topic: Topic<A>) => void) {
+  readonly scope: Scope.CloseableScope
+  #isLive = false
+  /** The turn at which it ceased to bring it. */
+  #ceased = 0
+  constructor(topic: Topic<A>, member: Member<A>, scope: Scope.CloseableScope, forget: (topic: Topic<A>) => void) {
     this.#topic = topic
     this.#member = member
     this.#forget = forget
+    this.scope = scope
   }
 
   data(batch: ReadonlyArray<A>): void {
     const topic = this.#topic
     if (topic.moved) topic.moved = false
+    if (!this.#isLive) this.begin()
     topic.listener.data(batch)
   }
 
-  gap(gap: Frame.Gap): void {
-    // Where another connection carries it too, nothing is missing.
-    if (this.#topic.carriers.size === 1) this.#topic.listener.gap(gap)
+  gap({ cause }: Frame.Gap): void {
+    if (this.#topic.broken !== undefined || !this.#isMadeUpFor()) this.#tell(cause.message)
+  }
+
+  // Since the last gap was told, or none had to be, there was always one that brought it. Where none does now, and none
+  // has for as long as this one has not, that gap stands for what this one missed, too.
+  #isMadeUpFor(): boolean {
+    return this.#othersBring() || (!this.#isLive && this.#topic.told > this.#ceased)
+  }
+
+  #othersBring(): boolean {
+    for (const other of this.#topic.carriers) {
+      if (other !== this && other.#isLive) return true
+    }
+    return false
+  }
+
+  #tell(reason: string): void {
+    const topic = this.#topic
+    topic.broken = undefined
+    topic.told = ++topic.turn
+    topic.listener.gap(reason)
+  }
+
+  /** It brings the topic from here on. */
+  begin(): void {
+    const { broken } = this.#topic
+    if (broken !== undefined) this.#tell(broken)
+    this.#isLive = true
+  }
+
+  /** It does not any more. */
+  cease(reason: string): void {
+    const topic = this.#topic
+    const wasLive = this.#isLive
+    this.#isLive = false
+    this.#ceased = ++topic.turn
+    if (!wasLive || this.#othersBring()) return
+    topic.broken = reason
+    topic.listener.lost()
+  }
+
+  /** The topic is carried by others from here on, if by any. Says whether it was by this one. */
+  leave(reason: string): boolean {
+    const topic = this.#topic
+    if (!this.#member.carries.delete(topic)) return false
+    topic.carriers.delete(this)
+    if (topic.carriers.size > 0) this.cease(reason)
+    return true
   }
 
   end(exit: Exit.Exit<void, Session.SessionError>): void {
     const topic = this.#topic
-    if (!this.#member.carries.delete(topic)) return
-    topic.carriers.delete(this.#member)
-    if (topic.carriers.size > 0) return
+    const error = Exit.isFailure(exit) ? Cause.failureOption(exit.cause) : Option.none()
+    const reason = Option.match(error, { onNone: () => "The connection has ended.", onSome: ({ message }) => message })
+    if (!this.leave(reason) || topic.carriers.size > 0) return
     this.#forget(topic)
     topic.listener.end(exit)
   }
@@ -100,9 +175,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
     Effect.gen(function*() {
       if (member.carries.has(topic)) return
       const attached = yield* Scope.fork(member.scope, { _tag: "Sequential" })
-      member.carries.set(topic, attached)
-      topic.carriers.add(member)
-      yield* Scope.extend(member.session.listen(topic.name, new Carried(topic, member, forget)), attached)
+      const carrier = new Carrier(topic, member, attached, forget)
+      member.carries.set(topic, carrier)
+      topic.carriers.add(carrier)
+      yield* Scope.extend(member.session.listen(topic.name, carrier), attached)
     })
 
   const attachAll = (member: Member<A>, topics: Iterable<Topic<A>>) =>
@@ -110,18 +186,11 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
 
   const detach = (member: Member<A>, topic: Topic<A>) =>
     Effect.suspend(() => {
-      const attached = member.carries.get(topic)
-      if (attached === undefined) return Effect.void
-      member.carries.delete(topic)
-      topic.carriers.delete(member)
-      // What carries it from here on may just be away.
-      if (member.open && topic.carriers.size > 0) tellIfLost(topic)
-      return Scope.close(attached, Exit.void)
+      const carrier = member.carries.get(topic)
+      if (carrier === undefined) return Effect.void
+      carrier.leave("It was moved to another connection.")
+      return Scope.close(carrier.scope, Exit.void)
     })
-
-  const tellIfLost = ({ carriers, listener }: Topic<A>) => {
-    if (![...carriers].some((carrier) => carrier.open)) listener.lost()
-  }
 
   const close = (member: Member<A>) =>
     Effect.forEach([...member.carries.keys()], (topic) => detach(member, topic), { discard: true }).pipe(
@@ -130,11 +199,6 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         options.onEvent(member.name, ConnectionEvent.Closed({ at: clock.unsafeCurrentTimeMillis() }))
       }))
     )
-
-  const lose = (member: Member<A>) => {
-    member.open = false
-    for (const topic of member.carries.keys()) tellIfLost(topic)
-  }
 
   const othersFlow = (since: number) =>
     Effect.map(
@@ -160,17 +224,17 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         // The options were checked when the feed was made.
         Effect.orDie
       )
-      const member: Member<A> = { name, session, scope: memberScope, carries: new Map(), open: false }
-      yield* Stream.runForEach(session.connection.events, (event) =>
-        Effect.sync(() => {
-          if (event._tag === "Opened") member.open = true
-          if (event._tag === "Lost") lose(member)
+      const member: Member<A> = { name, session, scope: memberScope, carries: new Map() }
+      // As it happens, and not when a fibre comes to read of it: what came before the loss has been heard, and nothing after.
+      yield* session.connection.events.listen((events) => {
+        for (const event of events) {
+          if (event._tag === "Lost") for (const carrier of member.carries.values()) carrier.cease(event.cause.message)
           options.onEvent(name, event)
-        })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
-      yield* Stream.runForEach(session.events, (event) =>
-        Effect.sync(() => {
-          options.onSessionEvent(name, event)
-        })).pipe(Effect.interruptible, Effect.forkIn(memberScope))
+        }
+      }).pipe(Effect.interruptible, Effect.forkIn(memberScope))
+      yield* session.events.listen((events) => {
+        for (const event of events) options.onSessionEvent(name, event)
+      }).pipe(Effect.interruptible, Effect.forkIn(memberScope))
       return member
     })
 
@@ -190,6 +254,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         until: (proven) => proven,
         schedule: Schedule.spaced("50 millis")
       })),
+      Effect.tap(() => {
+        // What says little may say nothing yet.
+        for (const topic of topics) member.carries.get(topic)?.begin()
+      }),
       within(options.renewalTimeout, () => "late" as const)
     )
 

@@ -240,7 +240,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const listen: Pool<A>["listen"] = (path, name, listener) =>
     Effect.acquireRelease(
       Effect.gen(function*() {
-        const topic: Topic<A> = { name, listener, carriers: new Set(), moved: false }
+        const topic = Members.makeTopic(name, listener)
         for (let line = 0; line < options.lines; line++) yield* place(path, line, topic)
         return topic
       }).pipe(lock.withPermits(1)),

@@ -143,7 +143,26 @@ export const mutations: ReadonlyArray<Mutation> = [
     `if (outcome === "gap") return "an update is missing"`,
     `if (outcome === "gap") continue`
   ),
-  mutation("a book is not told that its connection is lost", "internal/members.ts", "carrier.open)) listener.lost()", "carrier.open)) void listener"),
+  mutation(
+    "a line that brings nothing yet makes up for another",
+    "internal/members.ts",
+    "if (other !== this && other.#isLive) return true",
+    "if (other !== this) return true"
+  ),
+  mutation(
+    "a break of the last line is forgotten when another goes on",
+    "internal/members.ts",
+    "if (broken !== undefined) this.#tell(broken)",
+    "if (broken !== undefined) this.#topic.broken = undefined"
+  ),
+  mutation(
+    "each of two lines tells of the same gap",
+    "internal/members.ts",
+    "(!this.#isLive && this.#topic.told > this.#ceased)",
+    "false"
+  ),
+  mutation("a gap that was told stands for all later ones", "internal/members.ts", "this.#ceased = ++topic.turn", "++topic.turn"),
+  mutation("a book is not told that its connection is lost", "internal/members.ts", "topic.listener.lost()", "void topic.listener"),
   mutation(
     "an update that follows with a hole is applied",
     "binance/OrderBook.ts",

@@ -1,0 +1,149 @@
+// What a stream that cannot be repaired tells of breaks, over one connection and over several.
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { BinanceFeed, Venue } from "holdfast/binance"
+import { TestTransport } from "holdfast/testing"
+
+const { answer, hang, open, reset, send, wait } = TestTransport
+
+const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
+
+// Acknowledges whatever it is asked.
+const acknowledge = answer((message) => {
+  const { id } = Schema.decodeUnknownSync(Request)(message)
+  return [JSON.stringify({ result: null, id })]
+})
+
+const stream = "btcusdt@blockTrade"
+const event = (t: number) => send(JSON.stringify({ stream, data: { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true } }))
+
+const answers = (status: number, body: unknown) =>
+  Layer.succeed(
+    HttpClient.HttpClient,
+    HttpClient.make((request) =>
+      Effect.succeed(HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body), { status })))
+    )
+  )
+
+const connection = {
+  messageTimeout: Duration.infinity,
+  pingInterval: Duration.infinity,
+  reconnect: { jitterFactor: 0, initialDelay: "1 second", stableAfter: 0 }
+} as const
+
+// What a reader is told in so long: the ids of what came, and gaps.
+const heard = (options: Partial<BinanceFeed.Options>, long: Duration.DurationInput, rotateAfter?: Duration.DurationInput) =>
+  Effect.gen(function*() {
+    const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, ...options })
+    const seen: Array<unknown> = []
+    yield* Effect.forkScoped(Stream.runForEach(feed.raw(stream), ({ data, type }) =>
+      Effect.sync(() => {
+        seen.push(type === "gap" ? "gap" : typeof data === "object" && "t" in data ? data.t : data)
+      })))
+    if (rotateAfter !== undefined) yield* Effect.forkScoped(Effect.delay(feed.rotate, rotateAfter))
+    yield* TestClock.adjust(long)
+    return seen
+  }).pipe(Effect.scoped, Effect.provide(answers(503, {})))
+
+describe("a stream that cannot be repaired", () => {
+  it.effect("tells of a gap where its connection broke, each time, heard or not", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({}, "1 minute")
+      assert.deepStrictEqual(seen, [1, "gap", "gap", 4])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
+      open(acknowledge, wait("5 seconds"), reset),
+      open(acknowledge, wait("1 second"), event(4))
+    ]))))
+
+  it.effect("tells of none where another line brought it all the while", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({ lines: 2 }, "1 minute")
+      assert.deepStrictEqual(seen, [1, 1, 2, 3, 3])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
+      open(acknowledge, wait("1 second"), event(1), wait("2 seconds"), event(2), wait("4 seconds"), event(3)),
+      open(acknowledge, wait("4 seconds"), event(3))
+    ]))))
+
+  it.effect("tells of one gap when two lines break at once", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({ lines: 2 }, "1 minute")
+      assert.deepStrictEqual(seen, [1, 1, "gap", 4, 4])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
+      open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
+      open(acknowledge, wait("1 second"), event(4)),
+      open(acknowledge, wait("1 second"), event(4))
+    ]))))
+
+  it.effect("tells of a gap when a line breaks before the other, open again, brings anything", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({ lines: 2 }, "1 minute")
+      assert.deepStrictEqual(seen, [1, 1, "gap", 5, 6])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
+      // The first is open again at 3 seconds and subscribed at 8.
+      open(acknowledge, wait("1 second"), event(1), wait("4 seconds"), reset),
+      open(wait("5 seconds"), acknowledge, event(5)),
+      // Open again at 6 seconds.
+      open(wait("10 seconds"), acknowledge, event(6))
+    ]))))
+
+  it.effect("tells of a gap when its connection breaks before the successor brings anything", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({}, "40 seconds", "2 seconds")
+      assert.deepStrictEqual(seen, [1, "gap", 5])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("2 seconds"), reset),
+      open(wait("5 seconds"), acknowledge, event(5)),
+      // The old one is open again after that, and says nothing.
+      hang,
+      open()
+    ]))))
+
+  it.effect("tells of no gap when its connection is renewed, though it says nothing then", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({}, "1 minute", "2 seconds")
+      assert.deepStrictEqual(seen, [1, 2])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1)),
+      open(acknowledge, wait("30 seconds"), event(2))
+    ]))))
+})
+
+describe("a book over two lines", () => {
+  const diff = (U: number, u: number) =>
+    send(JSON.stringify({ stream: "btcusdt@depth@100ms", data: { e: "depthUpdate", E: 1, s: "BTCUSDT", U, u, b: [["1.0", String(u)]], a: [] } }))
+
+  it.scoped("is not called right while both are open and neither brings it", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, lines: 2 })
+      const book = yield* feed.orderBook("BTCUSDT")
+      yield* TestClock.adjust("1500 millis")
+      assert.strictEqual((yield* book.top(1)).lastUpdateId, 11)
+      // One is lost at 2 seconds, and open again at 3: the other brings the book still.
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* book.top(1)).lastUpdateId, 12)
+      // Lost at 4, and open again at 5. The first one's subscription is not answered yet.
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Effect.flip(book.top(1)))._tag, "BookStale")
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* book.top(1)).lastUpdateId, 13)
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), diff(11, 11), wait("1 second"), reset),
+        open(acknowledge, wait("1 second"), diff(11, 11), wait("2 seconds"), diff(12, 12), wait("1 second"), reset),
+        open(wait("5 seconds"), acknowledge, diff(13, 13)),
+        open(wait("30 seconds"), acknowledge)
+      ])),
+      Effect.provide(answers(200, { lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
+    ))
+})
