@@ -45,6 +45,13 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     const synced = Effect.unsafeMakeLatch(false)
     const over = Effect.unsafeMakeLatch(false)
     let status: Status = { _tag: "Stale", reason: "it waits for its first snapshot" }
+    // A loss is told of at once, and stands in the intake behind what came before it: that is out of date already.
+    let isLossAhead = false
+    const drain = () => {
+      isLossAhead = false
+      const { items } = intake.drain()
+      return { items, current: items.lastIndexOf("lost") + 1 }
+    }
     let ended: Exit.Exit<void, Failure> | undefined
 
     const changes = Broadcast.make<OrderBook.BookChange, Failure>({
@@ -67,7 +74,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       if (status._tag === "Stale") status = { _tag: "Stale", reason }
     }
     const sync = (book: OrderBook.Book) => {
-      if (ended !== undefined) return
+      if (ended !== undefined || isLossAhead) return
       status = { _tag: "Synced", book }
       synced.unsafeOpen()
       tell(OrderBook.BookChange.Synced(book.top(limit)))
@@ -95,12 +102,14 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     const begin = Effect.fnUntraced(function*() {
       let held: Array<OrderBook.Diff> = []
       const hold = () => {
-        for (const item of intake.drain().items) {
-          if (item === "lost") {
-            // What a snapshot tells goes out of date unseen where no updates follow it.
-            held = []
-            stillStale("the connection was lost")
-          } else held.push(item)
+        const { current, items } = drain()
+        if (current > 0) {
+          // What a snapshot tells goes out of date unseen where no updates follow it.
+          held = []
+          stillStale("the connection was lost")
+        }
+        for (const item of items.slice(current)) {
+          if (item !== "lost") held.push(item)
         }
         if (held.length > capacity) held.splice(0, held.length - capacity)
       }
@@ -130,16 +139,15 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     const follow = Effect.fnUntraced(function*(book: OrderBook.Book) {
       for (;;) {
         yield* intake.ready
-        for (const item of intake.drain().items) {
-          if (item === "lost") {
-            stale("the connection was lost")
-            continue
-          }
+        const { current, items } = drain()
+        for (const [at, item] of items.entries()) {
+          if (item === "lost") continue
           const outcome = book.apply(item)
           if (outcome === "ignored") continue
           if (outcome === "gap") return "an update is missing"
           if (outcome === "crossed") return "its best bid and ask crossed"
           // The lost connection's successor went on where it had ended: nothing was missed after all.
+          if (at < current) continue
           if (status._tag === "Stale") sync(book)
           else tell(OrderBook.BookChange.Updated({ lastUpdateId: item.u, bids: item.b, asks: item.a }))
         }
@@ -172,6 +180,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       lost: () => {
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
         stale("the connection was lost")
+        isLossAhead = true
         intake.offer("lost")
       },
       end
@@ -190,9 +199,14 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           : new OrderBook.BookStale({ symbol, reason: status.reason })
       )
 
+    // By the time a waiting fibre runs, the book may be stale again.
+    const awaitSynced: Effect.Effect<void, Failure> = Effect.suspend(() =>
+      ended ?? (status._tag === "Synced" ? Effect.void : Effect.zipRight(synced.await, awaitSynced))
+    )
+
     const orderBook: OrderBook.OrderBook = {
       symbol,
-      awaitSynced: Effect.zipRight(synced.await, Effect.suspend(() => ended ?? Effect.void)),
+      awaitSynced,
       top: (count) => read((book) => book.top(count)),
       best: read((book) => {
         const { asks: [ask], bids: [bid] } = book.top(1)

@@ -4,7 +4,9 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -119,11 +121,11 @@ describe("a stream that cannot be repaired", () => {
     ]))))
 })
 
-describe("a book over two lines", () => {
+describe("a book", () => {
   const diff = (U: number, u: number) =>
     send(JSON.stringify({ stream: "btcusdt@depth@100ms", data: { e: "depthUpdate", E: 1, s: "BTCUSDT", U, u, b: [["1.0", String(u)]], a: [] } }))
 
-  it.scoped("is not called right while both are open and neither brings it", () =>
+  it.scoped("is not called right while both its lines are open and neither brings it", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, lines: 2 })
       const book = yield* feed.orderBook("BTCUSDT")
@@ -143,6 +145,26 @@ describe("a book over two lines", () => {
         open(acknowledge, wait("1 second"), diff(11, 11), wait("2 seconds"), diff(12, 12), wait("1 second"), reset),
         open(wait("5 seconds"), acknowledge, diff(13, 13)),
         open(wait("30 seconds"), acknowledge)
+      ])),
+      Effect.provide(answers(200, { lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
+    ))
+
+  it.scoped("is waited for until it is right, and not until it was for a moment", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      const book = yield* feed.orderBook("BTCUSDT")
+      yield* TestClock.adjust("2500 millis")
+      // The next connection brings one update, and is lost in the same moment.
+      const waiting = yield* Effect.fork(Effect.zipRight(book.awaitSynced, book.best))
+      yield* TestClock.adjust("1500 millis")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(waiting), { bid: ["1.0", "13"], ask: ["1.1", "2"] })
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), diff(11, 11), wait("1 second"), reset),
+        open(acknowledge, diff(12, 12), reset),
+        open(acknowledge, wait("1 second"), diff(13, 13))
       ])),
       Effect.provide(answers(200, { lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
     ))
