@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -108,6 +108,8 @@ describe("the program", () => {
         (path) => Effect.sync(() => rmSync(path, { recursive: true }))
       )
       const out = join(folder, "trades.ndjson")
+      // Another recording beside it, which has come further.
+      writeFileSync(join(folder, "trades.other.ndjson"), `{"source":"binance","symbol":"BTCUSDT","type":"trade","data":{"t":9000000}}\n`)
       const record = (...more: ReadonlyArray<string>) =>
         run(["record", "btcusdt@trade", "--out", out, "--for", "3s", "--ws", exchange.wsUrl, ...more])
       assert.strictEqual((yield* record()).code, 0)
@@ -116,7 +118,7 @@ describe("the program", () => {
       assert.strictEqual((yield* record("--rotate-every", "1s")).code, 0)
       assert.strictEqual((yield* record()).code, 0)
 
-      const files = readdirSync(folder).sort()
+      const files = readdirSync(folder).filter((file) => !file.includes("other")).sort()
       assert.isAbove(files.length, 1)
       const text = files.map((file) => readFileSync(join(folder, file), "utf8"))
       assert.isTrue(text.every((content) => content.endsWith("\n")))
@@ -175,6 +177,8 @@ describe("the program", () => {
       [["--for", "soon"], "--for must be a duration, such as 20s, 5m or 1h"],
       [["watch", "btcusdt@trade", "--jsno"], "There is no option --jsno; --help says which there are"],
       [["book", "--levles", "5", "btcusdt"], "The flag '--levles' is not recognized"],
+      [["book", "--levels", "6000", "btcusdt"], "--levels must be a whole number from 1 to 5000"],
+      [["record", "--rotate-size", "0", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-size must be a whole number of 1 or more"],
       [
         ["--rest", "http://127.0.0.1:1"],
         "--rest names the REST interface of the venue that --ws names, and --ws is missing"

@@ -179,8 +179,16 @@ describe("over real sockets, a dial", () => {
       assert.isTrue(Option.exists(error.retryAfter, Duration.greaterThan(Duration.days(3650))))
     }))
 
+  for (const text of ["a 5", "-5", "1.5", "soon", "2126-01-01"]) {
+    it.scopedLive(`reads no Retry-After in "${text}"`, () =>
+      Effect.gen(function*() {
+        const error = yield* refusedWith(429, text)
+        assert.deepStrictEqual(error.retryAfter, Option.none())
+      }))
+  }
+
   // Here the clock stands still until it is told otherwise: only the sockets are real.
-  for (const [form, retryAfter] of [["seconds", "17"], ["a date", "Thu, 01 Jan 1970 00:00:17 GMT"]] as const) {
+  for (const [form, retryAfter] of [["seconds", "17"], ["a date", "Thu, 01 Jan 1970 00:00:17 GMT"], ["a date as C writes it", "Thu Jan  1 00:00:17 1970"]] as const) {
     it.scoped(`is made again no sooner than Retry-After asks for in ${form}`, () =>
       Effect.gen(function*() {
         const exchange = yield* Exchange.make()

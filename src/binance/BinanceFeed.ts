@@ -135,8 +135,8 @@ export interface BinanceFeed {
   /** Any streams by their names, followed as their kinds allow. `from` is for the kinds that can be fetched. */
   readonly raw: (names: Several, from?: FromEach) => Events<MarketEvent.MarketEvent>
   /**
-   * A book that is kept right for as long as the scope lives. `levels` (default 1000, at most 5000) is how deep its
-   * snapshots are, which decides their weight.
+   * A book that is kept right for as long as the scope lives. `levels` (default 1000; at most 5000, and 1000 of futures)
+   * is how deep its snapshots are, which decides their weight.
    */
   readonly orderBook: (
     symbol: string,

@@ -109,7 +109,9 @@ export interface Rest {
     endTime: number,
     timeZone?: string
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
-  /** A snapshot of so many levels a side. */
+  /** How many levels a snapshot is asked for with, to have so many: what the venue allows, which may be fewer. */
+  readonly levels: (wanted: number) => number
+  /** A snapshot of so many levels a side, or as many as the venue allows. */
   readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
 }
 
@@ -137,18 +139,21 @@ export interface Options {
   readonly giveUpAfter?: Duration.DurationInput | undefined
 }
 
-// Spot and futures weigh requests differently (Binance docs).
+// Spot and futures weigh requests differently, and allow different limits of depth (Binance docs).
+const futuresLevels = [5, 10, 20, 50, 100, 500]
 const weights = {
   "/api/v3": {
     trades: 25,
     aggTrades: 4,
     klines: 2,
+    levels: (wanted: number) => Math.max(1, Math.min(wanted, 5_000)),
     depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
   },
   "/fapi/v1": {
     trades: 20,
     aggTrades: 20,
     klines: 10,
+    levels: (wanted: number) => futuresLevels.find((allowed) => allowed >= wanted) ?? 1_000,
     depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
   }
 }
@@ -328,7 +333,10 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
               k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
             }))
         ),
-      depth: (symbol, limit) =>
-        get("depth", { symbol, limit: String(limit) }, weigh.depth(limit), Payloads.PartialDepth)
+      levels: weigh.levels,
+      depth: (symbol, wanted) => {
+        const limit = weigh.levels(wanted)
+        return get("depth", { symbol, limit: String(limit) }, weigh.depth(limit), Payloads.PartialDepth)
+      }
     }
   })

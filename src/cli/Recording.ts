@@ -23,7 +23,7 @@ const Line = Schema.parseJson(Schema.Struct({
   data: Schema.Struct({
     t: Schema.optional(Schema.Number),
     a: Schema.optional(Schema.Unknown),
-    k: Schema.optional(Schema.Struct({ T: Schema.Number, i: Schema.String, x: Schema.Boolean })),
+    k: Schema.optional(Schema.Struct({ t: Schema.Number, T: Schema.Number, i: Schema.String, x: Schema.Boolean })),
     stream: Schema.optional(Schema.String),
     to: Schema.optional(Schema.Number)
   })
@@ -32,23 +32,42 @@ const decodeLine = Schema.decodeUnknownOption(Line)
 
 type Line = typeof Line.Type
 
+const hour = 3_600_000
+const day = 24 * hour
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: hour }
+
+// A candle does not say by which time zone it was cut: where its first moment lies in its interval does, or in its day.
+const phaseOf = (interval: string, begins: number): number => {
+  const unit = units[interval.slice(-1)]
+  const length = unit === undefined ? day : Number.parseInt(interval, 10) * unit
+  return (begins % length + length) % length
+}
+
+const candlesOf = (symbol: string, interval: string, begins: number) => `${symbol} kline ${interval} ${phaseOf(interval, begins)}`
+
+const keyOf = (stream: string): string => {
+  const { kind, symbol } = StreamKind.parse(stream)
+  const [, interval, sign = "", hours = "0", minutes = "0"] = /@kline_([^@]+)(?:@([+-]?)(\d+):(\d+))?/.exec(stream) ?? []
+  if (interval === undefined) return `${symbol} ${kind.type}`
+  const ahead = Number(hours) * hour + Number(minutes) * 60_000
+  return candlesOf(symbol, interval, sign === "-" ? ahead : -ahead)
+}
+
 // Under what a stream's events are found again, and how far a line brings it.
 const positionOf = ({ data, symbol, type }: Line): readonly [key: string, position: number] | undefined => {
   if (type === "trade" && data.t !== undefined) return [`${symbol} trade`, data.t]
   if (type === "aggTrade" && typeof data.a === "number") return [`${symbol} aggTrade`, data.a]
-  if (type === "kline" && data.k?.x === true) return [`${symbol} kline ${data.k.i}`, data.k.T]
+  if (type === "kline" && data.k?.x === true) return [candlesOf(symbol, data.k.i, data.k.t), data.k.T]
   return type === "gap" && data.stream !== undefined && data.to !== undefined ? [keyOf(data.stream), data.to] : undefined
-}
-
-const keyOf = (stream: string): string => {
-  const { kind, symbol } = StreamKind.parse(stream)
-  const interval = /@kline_([^@]+)/.exec(stream)?.[1]
-  return interval === undefined ? `${symbol} ${kind.type}` : `${symbol} ${kind.type} ${interval}`
 }
 
 const resumable: ReadonlySet<StreamKind.Continuity> = new Set(["sequence", "candles"])
 
 const newline = 10
+
+// Of a file it was rotated into, between its name and its extension: when that was.
+const stamp = /^\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
+const stampOf = (at: number) => `.${new Date(at).toISOString().replaceAll(":", "-")}`
 
 /**
  * Opens a recording. What a crash left of a last line is cut off; files it was rotated into are read where the current
@@ -101,7 +120,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
   // What can be gone on from, and is not in the current file, is in the latest before it that has it.
   const sought = streams.filter((stream) => resumable.has(StreamKind.parse(stream).kind.continuity)).map(keyOf)
   const rotated = (yield* fs.readDirectory(dir))
-    .filter((file) => file.startsWith(`${name}.`) && file.endsWith(ext) && file !== base)
+    .filter((file) => file.startsWith(name) && file.endsWith(ext) && stamp.test(file.slice(name.length, file.length - ext.length)))
     // Their names sort by time.
     .sort()
     .reverse()
@@ -129,8 +148,10 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     const now = yield* Clock.currentTimeMillis
     yield* writing.file.sync
     yield* Scope.close(writing.fileScope, Exit.void)
-    const stamp = new Date(now).toISOString().replaceAll(":", "-")
-    yield* fs.rename(current, paths.join(dir, `${name}.${stamp}${ext}`))
+    let to = now
+    const target = () => paths.join(dir, `${name}${stampOf(to)}${ext}`)
+    while (yield* fs.exists(target())) to++
+    yield* fs.rename(current, target())
     writing = yield* begin
     openedAt = now
     size = 0

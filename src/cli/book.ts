@@ -13,7 +13,8 @@ const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padS
 export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) =>
   run(args, (venue) => `The book of ${symbol.toUpperCase()} at ${venue}.`, ({ feed }) =>
     Effect.gen(function*() {
-      const orderBook = yield* feed.orderBook(symbol)
+      // No shallower than the default: the fewer it knows of, the sooner it needs another snapshot.
+      const orderBook = yield* feed.orderBook(symbol, { levels: Math.max(levels, 1_000) })
       yield* orderBook.awaitSynced
       const show = Effect.gen(function*() {
         const top = yield* Effect.either(orderBook.top(levels))

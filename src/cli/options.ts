@@ -4,7 +4,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 
 const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
 
@@ -17,6 +17,12 @@ const parseDuration = (text: string): Option.Option<Duration.Duration> => {
 
 const duration = (name: string) =>
   Options.text(name).pipe(Options.filterMap(parseDuration, `--${name} must be a duration, such as 20s, 5m or 1h`))
+
+const within = (least: number, most: number) => (count: number): Option.Option<number> =>
+  count >= least && count <= most ? Option.some(count) : Option.none()
+
+// Levels of a snapshot (Binance docs).
+const deepest = 5_000
 
 // What every command can be told.
 const common = {
@@ -66,6 +72,7 @@ export const watchConfig = {
 export const bookConfig = {
   symbol: argument("symbol", "Such as btcusdt."),
   levels: Options.integer("levels").pipe(
+    Options.filterMap(within(1, deepest), `--levels must be a whole number from 1 to ${deepest}`),
     Options.withDescription("How many levels of each side to show. Default: 10."),
     Options.withDefault(10)
   ),
@@ -80,6 +87,7 @@ export const recordConfig = {
     Options.withDescription("The file to write to, one JSON object a line. What is there is gone on from.")
   ),
   rotateSize: Options.integer("rotate-size").pipe(
+    Options.filterMap(within(1, Number.MAX_SAFE_INTEGER), "--rotate-size must be a whole number of 1 or more"),
     Options.withDescription("Begin a new file beyond so many MiB. Default: 256."),
     Options.withDefault(256)
   ),

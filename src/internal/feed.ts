@@ -236,7 +236,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     orderBook: (symbol, { levels = 1_000 } = {}) =>
       BookKeeper.make({
         symbol: symbol.toUpperCase(),
-        limit: levels,
+        limit: rest.levels(levels),
         capacity,
         snapshot: rest.depth(symbol.toUpperCase(), levels),
         listen: (listener) => {

@@ -5,7 +5,9 @@ import * as Option from "effect/Option"
 export const parse = (header: string | undefined, now: number): Option.Option<Duration.Duration> => {
   const text = header?.trim() ?? ""
   if (/^\d+$/.test(text)) return Option.some(Duration.seconds(Number(text)))
-  // A date names its month: without a letter, Date.parse would read "-5" or "1.5" as one.
-  const date = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN
+  // Date.parse would read "-5", "1.5" and "a 5" as dates, and one without a zone as local.
+  const date = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(text)
+    ? Date.parse(/ GMT$/i.test(text) ? text : `${text} GMT`)
+    : Number.NaN
   return Number.isNaN(date) ? Option.none() : Option.some(Duration.millis(Math.max(0, date - now)))
 }

@@ -138,6 +138,29 @@ describe("a book", () => {
       ])),
       Effect.provide(answers(() => ({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })))
     ))
+
+  for (
+    const [venue, wanted, asked] of [
+      ["spot", 0, 1],
+      ["spot", 300, 300],
+      ["spot", 9_999, 5_000],
+      ["futures", 1, 5],
+      ["futures", 300, 500],
+      ["futures", 5_000, 1_000]
+    ] as const
+  ) {
+    const urls: Array<string> = []
+    it.scoped(`takes a snapshot of ${asked} levels when ${wanted} are wanted of ${venue}, which that venue allows`, () =>
+      Effect.gen(function*() {
+        const feed = yield* BinanceFeed.make({ venue: Venue[venue], connection })
+        yield* feed.orderBook("BTCUSDT", { levels: wanted })
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(new URLSearchParams(urls[0]?.split("?")[1]).get("limit"), String(asked))
+      }).pipe(
+        Effect.provide(TestTransport.layer([open(acknowledge, send(diff(11, 11, "3")))])),
+        Effect.provide(answers(() => ({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }), urls))
+      ))
+  }
 })
 
 describe("a book whose snapshot is long in coming", () => {
