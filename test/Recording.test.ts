@@ -48,6 +48,13 @@ describe("a recording", () => {
       assert.isUndefined(recording.last("btcusdt@kline_1w"))
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scoped("goes on from the ids that came last, which may be lower than those before", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      writeFileSync(path, [900, 901, 3, 4].map((t) => line("trade", { t })).join(""))
+      assert.strictEqual((yield* Recording.open(path, ["btcusdt@trade"], limits)).last("btcusdt@trade"), 4)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scoped("keeps every file that it was rotated into, however quickly they follow", () =>
     Effect.gen(function*() {
       const dir = yield* folder

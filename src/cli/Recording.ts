@@ -88,7 +88,8 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
         Effect.sync(() => {
           const position = Option.getOrUndefined(decodeLine(line))
           const found = position === undefined ? undefined : positionOf(position)
-          if (found !== undefined) into.set(found[0], Math.max(found[1], into.get(found[0]) ?? 0))
+          // Not the greatest: a venue may have begun its ids anew.
+          if (found !== undefined) into.set(found[0], found[1])
         })
       )
     )

@@ -10,6 +10,7 @@ import type { RestError, Snapshot } from "../binance/Rest.ts"
 import type { SessionError } from "../Session.ts"
 import * as Broadcast from "./broadcast.ts"
 import * as Intake from "./intake.ts"
+import * as Renumbering from "./renumbering.ts"
 
 export interface Options {
   readonly symbol: string
@@ -137,13 +138,19 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     })
 
     const follow = Effect.fnUntraced(function*(book: OrderBook.Book) {
+      let latest: number | undefined
       for (;;) {
         yield* intake.ready
         const { current, items } = drain()
         for (const [at, item] of items.entries()) {
           if (item === "lost") continue
           const outcome = book.apply(item)
-          if (outcome === "ignored") continue
+          if (outcome === "ignored") {
+            latest ??= item.E
+            if (Renumbering.isAnew(item.E, latest)) return "the venue's update ids begin anew"
+            continue
+          }
+          latest = item.E
           if (outcome === "gap") return "an update is missing"
           if (outcome === "crossed") return "its best bid and ask crossed"
           // The lost connection's successor went on where it had ended: nothing was missed after all.

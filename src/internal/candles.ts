@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Kline } from "../binance/MarketEvent.ts"
-import { HistoryPruned, NotServedYet } from "../binance/MarketEvent.ts"
+import { HistoryPruned, HoleTooLarge, NotServedYet } from "../binance/MarketEvent.ts"
 import type { RestError } from "../binance/Rest.ts"
 import type { Intake } from "./intake.ts"
 import type { Hole } from "./sequence.ts"
@@ -12,6 +12,8 @@ export interface Options {
   readonly intake: Intake<Kline>
   /** The last moment of the last candle that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
+  /** Holes of more candles than so many are not fetched. */
+  readonly limit: number
   /** Candles that began in a span of time, its end included. The last of them may not be closed yet. */
   readonly fetch: (from: number, to: number) => Effect.Effect<ReadonlyArray<Kline>, RestError>
   readonly onEvents: (events: ReadonlyArray<Kline>) => Effect.Effect<void>
@@ -22,10 +24,11 @@ export interface Options {
 const patience = 6
 const firstWait = Duration.millis(250)
 
-export const follow = ({ after, fetch, intake, onEvents, onHole }: Options): Effect.Effect<never> => {
+export const follow = ({ after, fetch, intake, limit, onEvents, onHole }: Options): Effect.Effect<never> => {
   // What began from one moment on, and before another. The venue says which candles are closed only by those that
   // follow them, so the one that begins at the end is asked for too.
-  const repair = Effect.fnUntraced(function*(from: number, end: number) {
+  const repair = Effect.fnUntraced(function*(from: number, end: number, length: number) {
+    if (end - from > limit * length) return yield* onHole({ from, to: end - 1, cause: new HoleTooLarge({ limit }) })
     let next = from
     for (let asked = 0; next < end; asked++) {
       const fetched = yield* Effect.either(fetch(next, end))
@@ -70,7 +73,7 @@ export const follow = ({ after, fetch, intake, onEvents, onHole }: Options): Eff
         if (t > next) {
           yield* onEvents(events)
           events = []
-          yield* repair(next, t)
+          yield* repair(next, t, T + 1 - t)
           next = t
         } else if (!x && event.timestamp <= latest) {
           // The same, or older, from another connection.

@@ -1,6 +1,7 @@
 // From the frames of a stream to its events: at first each is parsed and checked, and later, as a rule, read by its shape.
 import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { parse } from "../binance/Protocol.ts"
 import * as StreamKind from "../binance/StreamKind.ts"
@@ -129,7 +130,8 @@ export class Decoder<Type extends string, A extends object, I, E> {
 
   // The event, or what is wrong with it.
   #eventOf(item: A, receivedAt: number): Arrived<A, Type> | (() => string) {
-    const s = "s" in item ? item.s : undefined
+    // A liquidation tells its symbol with its order.
+    const s = "s" in item ? item.s : "o" in item && Predicate.hasProperty(item.o, "s") ? item.o.s : undefined
     const E = "E" in item ? item.E : undefined
     // Of what is not known here, these may be anything.
     const isNamed = (s === undefined || typeof s === "string") && (E === undefined || typeof E === "number")

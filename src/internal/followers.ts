@@ -16,6 +16,7 @@ import * as Candles from "./candles.ts"
 import * as Intake from "./intake.ts"
 import type { Listener } from "./members.ts"
 import type { Pool } from "./pool.ts"
+import * as Renumbering from "./renumbering.ts"
 import * as Sequence from "./sequence.ts"
 
 export type Hub<A> = Broadcast.Broadcast<A | MarketEvent.Gap, SessionError>
@@ -53,6 +54,8 @@ export interface Options {
   /** How long another line may take to bring what one has missed, before it is fetched. */
   readonly grace: Duration.Duration
 }
+
+const timeOf = ({ timestamp }: MarketEvent.MarketEvent) => timestamp
 
 type Passing<A> = ReadonlyArray<A | MarketEvent.Gap>
 
@@ -239,6 +242,7 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
         const sequenced = new Sequenced<A>({
           after: pipeline.after,
           idOf,
+          timeOf,
           fetch: (fromId) => fetch(pipeline.symbol, fromId),
           pageSize: Rest.pageSize,
           limit,
@@ -259,6 +263,7 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
         return yield* Candles.follow({
           intake,
           after: pipeline.after,
+          limit,
           fetch: (from, to) =>
             Effect.map(rest.klines(pipeline.symbol, interval, from, to, timeZone), fetched(pipeline.symbol, "kline")),
           onEvents: (events) => emit(pipeline, events),
@@ -273,7 +278,7 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
     ): Follow<A> =>
     (pipeline) =>
       Effect.suspend(() => {
-        let last: number | undefined
+        let last: { readonly at: number; readonly to: number } | undefined
         return passing(pipeline, ({ items }) => {
           const passed: Array<A | MarketEvent.Gap> = []
           for (const events of items) {
@@ -281,12 +286,14 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
             const [event] = events
             if (event === undefined) continue
             const { from, to } = positionOf(event)
-            if (last !== undefined && to <= last) continue
-            if (contiguous && last !== undefined && from > last + 1) {
+            if (last !== undefined && to <= last.to) {
+              if (to === last.to || !Renumbering.isAnew(event.timestamp, last.at)) continue
+              if (contiguous) passed.push(gapIn(pipeline, Renumbering.cause(), last.to + 1))
+            } else if (contiguous && last !== undefined && from > last.to + 1) {
               const cause = new MarketEvent.NotRepairable({ reason: "The venue does not keep the updates of a book." })
-              passed.push(gapIn(pipeline, cause, last + 1, from - 1))
+              passed.push(gapIn(pipeline, cause, last.to + 1, from - 1))
             }
-            last = to
+            last = { at: event.timestamp, to }
             passed.push(...events)
           }
           return passed

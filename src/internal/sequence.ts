@@ -8,12 +8,13 @@ import type { HoleCause } from "../binance/MarketEvent.ts"
 import { HistoryPruned, HoleTooLarge, NotServedYet } from "../binance/MarketEvent.ts"
 import type { RestError } from "../binance/Rest.ts"
 import * as Intake from "./intake.ts"
+import * as Renumbering from "./renumbering.ts"
 
 export interface Hole {
   /** The first id that is missing. */
   readonly from: number
-  /** The last id that is missing. */
-  readonly to: number
+  /** The last id that is missing. Without it, nobody can say. */
+  readonly to: number | undefined
   readonly cause: HoleCause
 }
 
@@ -21,6 +22,7 @@ export interface Options<A> {
   /** The last event that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
   readonly idOf: (event: A) => number
+  readonly timeOf: (event: A) => number
   /** Events from an id on, that one included if it is still kept, oldest first. Empty when there are none yet. */
   readonly fetch: (fromId: number) => Effect.Effect<ReadonlyArray<A>, RestError>
   /** What `fetch` gives at most. */
@@ -53,6 +55,8 @@ export class Follower<A> {
   #isCaughtUp = false
   // What is due: below zero before the first.
   #due: number
+  // What came last in its place. Before any has, the first of those that were known.
+  #latest: A | undefined = undefined
   readonly #idOf: (event: A) => number
   readonly #outlet: Outlet<A>
   readonly #options: Options<A>
@@ -82,7 +86,10 @@ export class Follower<A> {
   #passStraightOn(events: ReadonlyArray<A>): boolean {
     const fresh = this.#following(events)
     if (fresh === undefined || (fresh.length > 0 && !this.#outlet.passOn(fresh))) return false
-    this.#due += fresh.length
+    if (fresh.length > 0) {
+      this.#due += fresh.length
+      this.#latest = fresh[fresh.length - 1]
+    }
     return true
   }
 
@@ -102,8 +109,16 @@ export class Follower<A> {
       const next = this.#due + fresh.length
       if (id > next) return undefined
       if (id === next) fresh.push(event)
+      else if (this.#isAnew(event, fresh.at(-1))) return undefined
     }
     return fresh
+  }
+
+  // Whether what is known by its id is newer than all that is.
+  #isAnew(event: A, latest = this.#latest): boolean {
+    this.#latest ??= event
+    const { timeOf } = this.#options
+    return latest !== undefined && Renumbering.isAnew(timeOf(event), timeOf(latest))
   }
 
   // Fetching begins with the last event that is known: when it is there, whatever is not behind it never was.
@@ -137,7 +152,7 @@ export class Follower<A> {
         // It has what comes after the hole: so it has had all there was in it.
         if (newest !== undefined && idOf(newest) > to) return
         if (last >= to) return
-        if (page.length >= pageSize) continue
+        if (fresh.length > 0 && page.length >= pageSize) continue
         if (asked === patience) return yield* outlet.onHole({ from: last + 1, to, cause: new NotServedYet() })
         yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
         asked++
@@ -165,6 +180,12 @@ export class Follower<A> {
     }
   }
 
+  #emit(events: ReadonlyArray<A>): Effect.Effect<void> {
+    if (events.length === 0) return Effect.void
+    this.#latest = events[events.length - 1]
+    return this.#options.outlet.onEvents(events)
+  }
+
   run(): Effect.Effect<never> {
     return Effect.gen(this, function*() {
       const { capacity, grace, outlet } = this.#options
@@ -188,7 +209,13 @@ export class Follower<A> {
         for (const event of intake.drain().items) {
           const id = this.#idOf(event)
           if (this.#due < 0) this.#due = id
-          if (id < this.#due) continue
+          if (id < this.#due) {
+            if (!this.#isAnew(event, events.at(-1))) continue
+            yield* this.#emit(events.splice(0))
+            yield* outlet.onHole({ from: this.#due, to: undefined, cause: Renumbering.cause() })
+            held.clear()
+            this.#due = id
+          }
           if (id === this.#due) {
             events.push(event)
             this.#due++
@@ -200,18 +227,19 @@ export class Follower<A> {
         }
         this.#takeBeyond(events)
         this.#beyond.clear()
-        if (events.length > 0) yield* outlet.onEvents(events)
+        yield* this.#emit(events)
         if (held.size === 0) continue
 
         const waited = (yield* Clock.currentTimeMillis) - heldSince
         if (waited < Duration.toMillis(grace()) && held.size < capacity) continue
-        const resumeAt = Math.min(...held.keys())
+        let resumeAt = Number.POSITIVE_INFINITY
+        for (const id of held.keys()) resumeAt = Math.min(resumeAt, id)
         yield* this.#repair(this.#due, resumeAt - 1)
         this.#due = resumeAt
         const released: Array<A> = []
         this.#takeHeld(released)
         heldSince = yield* Clock.currentTimeMillis
-        yield* outlet.onEvents(released)
+        yield* this.#emit(released)
       }
     })
   }

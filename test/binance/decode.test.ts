@@ -87,6 +87,12 @@ describe("a frame", () => {
     assert.deepStrictEqual(all.map(({ symbol }) => symbol), ["BTCUSDT", "ETHUSDT"])
   })
 
+  it("of a liquidation is about the symbol of its order", () => {
+    const o = { s: "BTCUSDT", S: "SELL", o: "LIMIT", f: "IOC", q: "1", p: "1", ap: "1", X: "FILLED", l: "1", z: "1", T: 1 }
+    const liquidation = frame({ e: "forceOrder", E: 1, o }, "!forceOrder@arr")
+    assert.deepStrictEqual(Either.getOrThrow(MarketEvent.decode(liquidation, 0)).map(({ symbol, timestamp }) => [symbol, timestamp]), [["BTCUSDT", 1]])
+  })
+
   it("of bytes that are no UTF-8 is invalid, and others are read as text is", () => {
     const broken = text.encode(frame({ ...trade, Z: "?" }))
     broken[broken.indexOf(0x3f)] = 0xff

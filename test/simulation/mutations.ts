@@ -118,7 +118,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation("what was fetched beyond a hole is forgotten", "internal/sequence.ts", "beyond.set(idOf(event), event)", "void beyond"),
-  mutation("duplicates pass", "internal/sequence.ts", "if (id < this.#due) continue", "if (id < this.#due - 1) continue"),
+  mutation("ids that begin anew are never followed", "internal/renumbering.ts", "at - latest > (", "at - latest > 1e9 * ("),
+  mutation("what comes late is taken for new ids", "internal/renumbering.ts", "at - latest > (", "at - latest > -1 * ("),
+  mutation("duplicates pass", "internal/sequence.ts", "if (id < this.#due) {", "if (id < this.#due - 1) {"),
   mutation(
     "what waits behind a hole is overtaken",
     "internal/sequence.ts",
