@@ -3,7 +3,7 @@
  * (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams).
  *
  * Prices and quantities stay the decimal text they are: no digit is lost to a float. Times are integers, in
- * milliseconds unless the URL asked for microseconds. Fields are added by the venue without notice, so unknown ones
+ * milliseconds unless the venue was asked for microseconds. Fields are added by the venue without notice, so unknown ones
  * are kept and not complained about. The schemas hold for the spot market and for USD-M futures; what only one of them
  * sends is optional.
  *

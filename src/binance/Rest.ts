@@ -218,6 +218,8 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
     // Others behind the same address use the budget too: a tenth is left to them.
     const budget = RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute")
     const weigh = weights[venue.api]
+    // What is fetched has the times of what is heard.
+    const headers = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
     // Until when nothing is asked, and the status that said so.
     let limited = { until: Number.NEGATIVE_INFINITY, status: 429 }
 
@@ -248,18 +250,18 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
       })
 
     const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
-      const response = yield* client.get(`${venue.rest}${venue.api}/${path}?${query}`)
-      const { headers, status } = response
+      const response = yield* client.get(`${venue.rest}${venue.api}/${path}?${query}`, { headers })
+      const { headers: told, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
-        const retryAfter = Option.getOrElse(RetryAfter.parse(headers["retry-after"], now), () => defaultPatience(status))
+        const retryAfter = Option.getOrElse(RetryAfter.parse(told["retry-after"], now), () => defaultPatience(status))
         yield* wait(retryAfter, status)
         return yield* new RestLimited({ path, status, retryAfter })
       }
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
       if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response) })
       // The venue counts all of this address, we only ourselves.
-      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
+      if (Number(told["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))
     })
 

@@ -21,6 +21,8 @@ export interface Venue {
   readonly api: "/api/v3" | "/fapi/v1"
   /** The path of the connections that serve a kind of stream. */
   readonly path: (kind: StreamKind) => string
+  /** In what the venue tells times, on its sockets and of what is fetched; spot alone knows both. Default: milliseconds. */
+  readonly timeUnit?: "millisecond" | "microsecond" | undefined
   /** Streams of one connection, at most. */
   readonly streamsPerConnection: number
   /** Messages to the venue a second, from one connection. */
@@ -39,6 +41,7 @@ export interface Venue {
  * import { Venue } from "holdfast/binance"
  *
  * const venue = Venue.make({ ws: "ws://127.0.0.1:9443", rest: "http://127.0.0.1:9443" })
+ * const finer: Venue.Venue = { ...Venue.spot, timeUnit: "microsecond" }
  * ```
  */
 export const make = (urls: { readonly ws: string; readonly rest: string; readonly name?: string | undefined }): Venue => ({

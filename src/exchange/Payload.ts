@@ -17,7 +17,13 @@ import * as StreamName from "./StreamName.ts"
  */
 export type TimeUnit = "millisecond" | "microsecond"
 
-const timeIn = (unit: TimeUnit) => (millis: number) => unit === "microsecond" ? millis * 1_000 : millis
+/**
+ * Writes times in a unit.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const timeIn = (unit: TimeUnit) => (millis: number) => unit === "microsecond" ? millis * 1_000 : millis
 
 /**
  * Writes the prices and quantities of one instrument.

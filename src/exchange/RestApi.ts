@@ -27,35 +27,50 @@ class Rejected extends Data.TaggedError("Rejected")<{
 
 const optionalNumber = Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()))
 
+// In either unit: in milliseconds, what is taken for microseconds would be the year 5138 or later.
+const optionalTime = Schema.optional(
+  Schema.transform(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()), Schema.Number, {
+    strict: true,
+    decode: (time) => time < 1e14 ? time : time / 1_000,
+    encode: (millis) => millis
+  })
+)
+
 const Query = Schema.Struct({
   symbol: Schema.optional(Schema.String),
   limit: optionalNumber,
   fromId: optionalNumber,
-  startTime: optionalNumber,
-  endTime: optionalNumber,
+  startTime: optionalTime,
+  endTime: optionalTime,
   interval: Schema.optional(Schema.String)
 })
 
 type Query = typeof Query.Type
 
+// Writes a time in the unit that was asked for.
+type At = (millis: number) => number
+
+const unitOf = ({ headers }: HttpServerRequest.HttpServerRequest): Payload.TimeUnit =>
+  headers["x-mbx-time-unit"]?.toLowerCase() === "microsecond" ? "microsecond" : "millisecond"
+
 const invalidSymbol = new Rejected({ status: 400, code: -1121, msg: "Invalid symbol." })
 const invalidInterval = new Rejected({ status: 400, code: -1120, msg: "Invalid interval." })
 const malformed = new Rejected({ status: 400, code: -1100, msg: "Illegal characters found in a parameter." })
 
-const trade = ({ instrument }: Market) => (item: Trade) => {
+const trade = ({ instrument }: Market, at: At) => (item: Trade) => {
   const { price, quantity, quote } = Payload.formats(instrument)
   return {
     id: item.id,
     price: price(item.price),
     qty: quantity(item.quantity),
     quoteQty: quote(BigInt(item.price) * BigInt(item.quantity)),
-    time: item.time,
+    time: at(item.time),
     isBuyerMaker: item.buyerIsMaker,
     isBestMatch: true
   }
 }
 
-const aggTrade = ({ instrument }: Market) => (item: AggTrade) => {
+const aggTrade = ({ instrument }: Market, at: At) => (item: AggTrade) => {
   const { price, quantity } = Payload.formats(instrument)
   return {
     a: item.id,
@@ -63,22 +78,22 @@ const aggTrade = ({ instrument }: Market) => (item: AggTrade) => {
     q: quantity(item.quantity),
     f: item.firstTrade,
     l: item.lastTrade,
-    T: item.time,
+    T: at(item.time),
     m: item.buyerIsMaker,
     M: true
   }
 }
 
-const kline = ({ instrument }: Market) => (candle: Candle) => {
+const kline = ({ instrument }: Market, at: At) => (candle: Candle) => {
   const { price, quantity, quote } = Payload.formats(instrument)
   return [
-    candle.start,
+    at(candle.start),
     price(candle.open),
     price(candle.high),
     price(candle.low),
     price(candle.close),
     quantity(candle.volume),
-    candle.end - 1,
+    at(candle.end) - 1,
     quote(candle.quoteVolume),
     candle.trades,
     quantity(candle.takerBuyVolume),
@@ -135,7 +150,7 @@ const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : li
 export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextRefusal: () => Refusal | undefined) => {
   const endpoint = (
     weightOf: (query: Query) => number,
-    answer: (query: Query, now: number) => Effect.Effect<unknown, Rejected>
+    answer: (query: Query, now: number, at: At) => Effect.Effect<unknown, Rejected>
   ) =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
@@ -149,7 +164,7 @@ export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextR
       if (limited !== undefined) {
         return yield* new Rejected({ ...limited, code: -1003, msg: "Too much request weight used." })
       }
-      return yield* HttpServerResponse.json(yield* answer(query, now)).pipe(
+      return yield* HttpServerResponse.json(yield* answer(query, now, Payload.timeIn(unitOf(yield* HttpServerRequest.HttpServerRequest)))).pipe(
         Effect.map(HttpServerResponse.setHeader("x-mbx-used-weight-1m", String(limits.usedWeight()))),
         Effect.orDie
       )
@@ -161,9 +176,10 @@ export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextR
         })))
     )
 
-  const ofMarket = (answer: (market: Market, query: Query) => Effect.Effect<unknown, Rejected>) => (query: Query) => {
+  const ofMarket = (answer: (market: Market, query: Query, at: At) => Effect.Effect<unknown, Rejected>) =>
+  (query: Query, _now: number, at: At) => {
     const market = markets.get(query.symbol ?? "")
-    return market === undefined ? Effect.fail(invalidSymbol) : answer(market, query)
+    return market === undefined ? Effect.fail(invalidSymbol) : answer(market, query, at)
   }
 
   return HttpRouter.empty.pipe(
@@ -172,27 +188,28 @@ export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextR
     HttpRouter.get("/api/v3/exchangeInfo", endpoint(() => 20, (_, now) => Effect.succeed(exchangeInfo(markets, now)))),
     HttpRouter.get(
       "/api/v3/trades",
-      endpoint(() => 25, ofMarket((market, { limit = 500 }) =>
-        Effect.succeed(market.trades.last(Math.min(limit, 1000)).map(trade(market)))))
+      endpoint(() => 25, ofMarket((market, { limit = 500 }, at) =>
+        Effect.succeed(market.trades.last(Math.min(limit, 1000)).map(trade(market, at)))))
     ),
     HttpRouter.get(
       "/api/v3/historicalTrades",
-      endpoint(() => 25, ofMarket((market, { fromId, limit = 500 }) => {
+      endpoint(() => 25, ofMarket((market, { fromId, limit = 500 }, at) => {
         const count = Math.min(limit, 1000)
         const found = fromId === undefined ? market.trades.last(count) : market.trades.from(fromId, count)
-        return Effect.succeed(found.map(trade(market)))
+        return Effect.succeed(found.map(trade(market, at)))
       }))
     ),
     HttpRouter.get(
       "/api/v3/aggTrades",
-      endpoint(() => 4, ofMarket((market, query) => Effect.succeed(aggTrades(market, query).map(aggTrade(market)))))
+      endpoint(() => 4, ofMarket((market, query, at) =>
+        Effect.succeed(aggTrades(market, query).map(aggTrade(market, at)))))
     ),
     HttpRouter.get(
       "/api/v3/klines",
-      endpoint(() => 2, ofMarket((market, query) => {
+      endpoint(() => 2, ofMarket((market, query, at) => {
         const { interval = "" } = query
         return Candles.isInterval(interval)
-          ? Effect.succeed(klines(market, interval, query).map(kline(market)))
+          ? Effect.succeed(klines(market, interval, query).map(kline(market, at)))
           : Effect.fail(invalidInterval)
       }))
     ),

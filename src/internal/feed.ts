@@ -47,6 +47,7 @@ const startsAboveZero = (decimal: string) => decimal.charCodeAt(0) > 0x30
 
 export const make = Effect.fnUntraced(function*(options: Options) {
   const { venue } = options
+  const timeUnit = venue.timeUnit === "microsecond" ? "?timeUnit=MICROSECOND" : ""
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const rest = yield* Rest.make(venue, options.rest)
@@ -80,7 +81,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   }
 
   const pool = yield* Pool.make<Message, Protocol.Notice>({
-    connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}` }),
+    connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}${timeUnit}` }),
     protocol: Protocol.make(venue.messagesPerSecond),
     topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,
     lines: options.lines ?? 1,

@@ -40,7 +40,7 @@ const open = (exchangeOptions: Exchange.Options = {}, options: Partial<BinanceFe
     return { exchange, feed }
   })
 
-const read = <A extends MarketEvent.MarketEvent>(stream: BinanceFeed.Events<A>, count: number) =>
+const read = <A, E>(stream: Stream.Stream<A, E>, count: number) =>
   Effect.map(Stream.runCollect(Stream.take(stream, count)), (chunk) => [...chunk])
 
 // The ids of trades, with a gap for what is missing.
@@ -77,6 +77,32 @@ const breakAllTheTime = (exchange: Exchange.Exchange) => {
     exchange.script(script.filter(({ fault }) => fault._tag !== "FailRest"), { repeat: true })
   ))
 }
+
+describe("a venue that tells microseconds", () => {
+  it.scopedLive("tells them of what is heard and of what is fetched", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100 })
+      const venue: Venue.Venue = { ...Venue.make({ ws: exchange.wsUrl, rest: exchange.restUrl }), timeUnit: "microsecond" }
+      const feed = yield* BinanceFeed.make({ venue, connection: { reconnect: quick } }).pipe(Effect.provide(platform))
+      yield* Effect.forkScoped(exchange.script([
+        { after: "1500 millis", fault: Fault.Restart({ downtime: "3 seconds" }) }
+      ]))
+      const [trades, aggTrades, klines] = yield* Effect.all([
+        read(feed.trades("BTCUSDT"), 700),
+        read(feed.aggTrades("BTCUSDT"), 350),
+        read(Stream.filter(feed.klines("BTCUSDT", "1s"), (event) => event.type === "gap" || event.data.k.x), 6)
+      ], { concurrency: "unbounded" })
+      isWhole(ids(trades))
+      isWhole(ids(aggTrades))
+      for (const events of [trades, aggTrades, klines]) {
+        assert.deepStrictEqual(new Set(events.map(({ via }) => via)), new Set(["ws", "rest"]))
+        assert.isTrue(events.every(({ timestamp }) => timestamp > 1e15))
+      }
+      const candles = klines.flatMap((event) => event.type === "gap" ? [] : [event.data.k])
+      assert.deepStrictEqual(candles.map(({ t }) => t), candles.map((_, i) => (candles[0]?.t ?? 0) + i * 1_000_000))
+      assert.isTrue(candles.every(({ t, T }) => T - t === 999_999))
+    }), 60_000)
+})
 
 describe("trades", () => {
   it.scopedLive("are whole though the connection breaks in a dozen ways", () =>
