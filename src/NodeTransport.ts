@@ -131,7 +131,9 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
       ws.once("open", () => {
         openedAt = clock.unsafeCurrentTimeMillis()
         // Now `ws` listens: what one read brings, it emits between these two.
-        socket.prependListener("data", incoming.unsafeBeginRead).on("data", incoming.unsafeEndRead)
+        socket.prependListener("data", ({ length }: Buffer) => {
+          incoming.unsafeBeginRead(length)
+        }).on("data", incoming.unsafeEndRead)
       })
     })
     ws.on("message", (data, isBinary) => {

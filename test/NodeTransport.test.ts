@@ -284,6 +284,35 @@ for (const [name, layer] of Object.entries(transports)) {
 describe("NodeTransport", () => {
   const provide = Effect.provide(NodeTransport.layer)
 
+  it.scopedLive("hands over the first of many that come at once before the last, all in their order", () =>
+    Effect.gen(function*() {
+      const sent = Array.from({ length: 200 }, (_, i) => String(100 + i))
+      // Text frames of three characters, unmasked as a server's are (RFC 6455 §5.2).
+      const frames = Buffer.concat(sent.map((text) => Buffer.from([0x81, 3, ...Buffer.from(text)])))
+      const { url } = yield* raw((socket) => {
+        socket.once("data", (data) => {
+          const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
+          socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+            `Sec-WebSocket-Accept: ${accept(key)}\r\n\r\n`)
+          socket.once("data", () => socket.write(frames))
+        })
+      })
+      const socket = yield* dial(url)
+      assert(socket.handOver !== undefined)
+      const batches: Array<ReadonlyArray<Transport.Message>> = []
+      const all = yield* Deferred.make<void>()
+      const handing = yield* Effect.fork(socket.handOver((batch) => {
+        batches.push(batch)
+        if (batch.includes("299")) Deferred.unsafeDone(all, Effect.void)
+        return true
+      }))
+      yield* socket.send("go")
+      yield* Deferred.await(all)
+      yield* Fiber.interrupt(handing)
+      assert.deepStrictEqual(batches.flat(), sent)
+      assert.isAtMost(Math.max(...batches.map(({ length }) => length)), 32)
+    }).pipe(provide))
+
   it.scopedLive("drops a peer that does not answer the close frame", () =>
     Effect.gen(function*() {
       const { closed, url } = yield* raw((socket) => {

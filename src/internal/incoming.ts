@@ -16,9 +16,18 @@ import type { Message, SocketError } from "../Transport.ts"
 const highWaterMessages = 1024
 const highWaterBytes = 1024 * 1024
 
+// What one read brings at most: libuv's buffer, and a TLS record (RFC 8446 §5.1). With more waiting behind it, what
+// counts is how much can be done, and not how soon.
+const fullReads: ReadonlySet<number> = new Set([65_536, 16_384])
+// In a part of any other read. A part costs about what two messages do.
+const partSize = 32
+
 export interface Incoming {
-  /** What is offered between these two has come at once, and is handed over when it has. */
-  readonly unsafeBeginRead: () => void
+  /**
+   * What is offered between these two has come at once, so many bytes of it, and is handed over when it has: all of it
+   * when more is waiting behind, and else in parts, so that what came first does not wait for what came last.
+   */
+  readonly unsafeBeginRead: (bytes: number) => void
   readonly unsafeEndRead: () => void
   readonly unsafeOffer: (message: Message, bytes: number) => void
   /** The first end counts. What was received before it is pulled before it. */
@@ -44,6 +53,7 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
   // Who is handed what arrives, at once or when this turn's callbacks have run.
   let taker: { readonly pass: () => void; readonly passLater: () => void } | undefined
   let isReading = false
+  let partAt = partSize
 
   const takeBatch = (): ReadonlyArray<Message> => {
     const taken = batch
@@ -92,8 +102,9 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
     )
 
   return {
-    unsafeBeginRead: () => {
+    unsafeBeginRead: (size) => {
       isReading = true
+      partAt = fullReads.has(size) ? Number.POSITIVE_INFINITY : partSize
     },
     unsafeEndRead: () => {
       isReading = false
@@ -106,6 +117,7 @@ export const make = (flow: { readonly pause: () => void; readonly resume: () => 
         else if (!isReading) taker.passLater()
       }
       bytes += size
+      if (batch.length >= partAt && isReading) taker?.pass()
       if (!paused && (batch.length >= highWaterMessages || bytes >= highWaterBytes)) {
         paused = true
         flow.pause()

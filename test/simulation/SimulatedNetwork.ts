@@ -193,7 +193,7 @@ export const make = (options: {
         take(item)
         return
       }
-      incoming.unsafeBeginRead()
+      incoming.unsafeBeginRead(1)
       take(item)
       incoming.unsafeEndRead()
     }
