@@ -453,6 +453,18 @@ describe("wanting a topic", () => {
       assert.strictEqual((yield* Effect.flip(Fiber.join(wanting)))._tag, "NotConnected")
     })))
 
+  it.scoped("fails when the session ends before it is acknowledged", () =>
+    run(unanswered, Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const session = yield* Scope.extend(make(), scope)
+      const wanting = yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("1 second")
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* Effect.flip(Fiber.join(wanting))
+      assert(error._tag === "NotConnected")
+      assert.strictEqual(error.state, "Closed")
+    })))
+
   it.scoped("is over when it is interrupted before", () =>
     run(unanswered, Effect.gen(function*() {
       const session = yield* make()

@@ -25,8 +25,8 @@ export interface Wanted<A> {
   readonly want: (topic: string) => Entry<A>
   /** Drops it when nobody wants it any more. */
   readonly release: (entry: Entry<A>) => void
-  /** Ends it for all who want it. */
-  readonly finish: (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>) => void
+  /** Ends it for all who want it. Without an error, it is the connection that has ended so. */
+  readonly finish: (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>, how?: "Disconnected" | "Closed") => void
 }
 
 export const make = <A>({ cadence, fiberId, now, onChange }: {
@@ -61,10 +61,10 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       Deferred.unsafeDone(entry.acknowledged, Exit.void)
       onChange()
     },
-    finish: (entry, exit) => {
+    finish: (entry, exit, how = "Disconnected") => {
       if (topics.get(entry.topic) === entry) topics.delete(entry.topic)
       // Streams end with it. What never was acknowledged has not come about.
-      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state: "Disconnected" })) : exit)
+      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state: how })) : exit)
       const { listeners } = entry
       entry.listeners = []
       for (const listener of listeners) listener.end(exit)

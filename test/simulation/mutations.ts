@@ -91,29 +91,29 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return"
   ),
   mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
-  mutation("what is on the wire outlives the connection", "internal/subscriptions.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? wanted : []),"),
+  mutation("what is on the wire outlives the connection", "internal/requests.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? wanted : []),"),
   mutation(
     "what was unsubscribed stays on the wire",
-    "internal/subscriptions.ts",
+    "internal/requests.ts",
     `if (method === "unsubscribe") {\n          for (const topic of topics) on.topics.delete(topic)`,
     `if (method === "unsubscribe") {`
   ),
   mutation(
     "a refused unsubscription is taken for made",
-    "internal/subscriptions.ts",
+    "internal/requests.ts",
     `if (method !== "subscribe") return`,
     `if (method !== "subscribe") {\n          for (const topic of topics) on.topics.delete(topic)\n          return\n        }`
   ),
   mutation(
     "what was refused when it was asked for again is left on the wire",
-    "internal/subscriptions.ts",
+    "internal/requests.ts",
     "if (askedBefore.has(topic)) on.topics.set(topic, undefined)\n          else on.topics.delete(topic)",
     "on.topics.delete(topic)"
   ),
-  mutation("requests are not paced", "internal/subscriptions.ts", "on.pace.take(1)", "Effect.void"),
+  mutation("requests are not paced", "internal/requests.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
     "what was not answered is not asked again",
-    "internal/subscriptions.ts",
+    "internal/requests.ts",
     "for (const topic of topics) on.topics.set(topic, undefined)",
     ""
   ),
