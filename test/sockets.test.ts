@@ -265,7 +265,11 @@ describe("over real sockets", () => {
       yield* connection.reconnect("on purpose")
       yield* Effect.yieldNow()
       assert.strictEqual((yield* Effect.flip(connection.send("now")))._tag, "NotConnected")
-      yield* connection.send("as soon as may be", { deadline: "10 seconds" })
+      const [epoch] = yield* Effect.all([
+        Effect.map(Effect.zipRight(connection.awaitOpen, connection.state), (state) => state._tag === "Connected" ? state.epoch : state._tag),
+        connection.send("as soon as may be", { deadline: "10 seconds" })
+      ], { concurrency: 2 })
+      assert.strictEqual(epoch, 2)
       const lost = yield* event(connection, "Lost")
       assert.isFalse(lost.proven)
       assert.isTrue(Duration.lessThan(lost.openFor, "2 seconds"))

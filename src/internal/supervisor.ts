@@ -261,9 +261,12 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     return new NotConnected({ state: _tag === "Connected" ? "Closing" : _tag })
   })
 
+  // The state says Connected until the old socket is gone.
+  const isClosing = () => machine.current()._tag === "Connected" && current.socket === undefined
+
   const awaitOpen = Effect.suspend(() =>
     machine.changes().pipe(
-      Stream.filter(({ _tag }) => _tag !== "Connecting" && _tag !== "Reconnecting"),
+      Stream.filter(({ _tag }) => _tag !== "Connecting" && _tag !== "Reconnecting" && !isClosing()),
       Stream.runHead,
       Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
         if (Option.isNone(settled)) return notConnected
@@ -273,13 +276,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     )
   )
 
-  // The state says so until the old socket is gone.
-  const isClosing = () => machine.current()._tag === "Connected" && current.socket === undefined
-  const closed = Effect.suspend(() => Stream.runHead(Stream.filter(machine.changes(), () => !isClosing())))
-
   const openSocket: Effect.Effect<Socket, NotConnectedError> = Effect.suspend(() =>
     current.socket === undefined
-      ? Effect.zipRight(isClosing() ? closed : Effect.catchAll(awaitOpen, () => notConnected), openSocket)
+      ? Effect.zipRight(Effect.catchAll(awaitOpen, () => notConnected), openSocket)
       : Effect.succeed(current.socket)
   )
 
