@@ -506,6 +506,23 @@ describe("the handshake of the protocol", () => {
       ], { onOpen: login, inbox: { capacity: 4 }, openTimeout: "1 hour" }))
     ))
 
+  it.effect("that stopped waiting for more keeps what came then, though the socket ends before it does", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* messages.seen, ["hello", "late"])
+    }).pipe(
+      Effect.provide(scripted([open(send("hello"), wait("2 seconds"), send("late"), close(1001)), hang], {
+        onOpen: ({ receive }) =>
+          receive.pipe(
+            Effect.zipRight(Effect.timeoutOption(receive, "1 second")),
+            Effect.zipRight(Effect.sleep("4 seconds"))
+          ),
+        openTimeout: "1 hour"
+      }))
+    ))
+
   it.effect("that fails, dies or never ends counts as a failed dial", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

@@ -39,10 +39,13 @@ export const make = (capacity: number): Early => {
       if (ended) finished.unsafeOpen()
       waiting = true
       arrived.unsafeClose()
-      return Effect.zipRight(arrived.await, receive)
+      // It may be interrupted, and the handshake go on without.
+      const waited = Effect.ensuring(arrived.await, Effect.sync(() => {
+        waiting = false
+      }))
+      return Effect.zipRight(waited, receive)
     }
     looked++
-    waiting = false
     if (unseen() < capacity) drained.unsafeOpen()
     return Effect.succeed(message)
   })
