@@ -44,7 +44,7 @@ export interface Member<A> {
   readonly carries: Map<Topic<A>, Carrier<A>>
 }
 
-/** A topic, and whether what its carriers miss is known. */
+/** A topic, and the order in which its carriers came to bring it and ceased to. */
 export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
@@ -54,7 +54,7 @@ export interface Topic<A> {
   moved: boolean
   /** Why none brings it, when one did and no gap has been told since. */
   broken: string | undefined
-  /** How often a carrier has ceased to bring it, or a gap was told. */
+  /** Grows by one whenever a carrier begins beside another or ceases, and when a gap is told. */
   turn: number
   /** The turn of the gap that was told last. */
   told: number
@@ -70,17 +70,18 @@ export const makeTopic = <A>(name: string, listener: Listener<A>): Topic<A> => (
   told: 0
 })
 
-// A topic on one of the connections that carry it. What one misses is no gap where another brings it: that one is open, or
-// subscribed anew, proves nothing, and data does. A class, since there may be thousands, and each is passed for every
-// message.
+// A topic on one of the connections that carry it. What one misses is no gap where another brought it all the while. That
+// one is open, or subscribed anew, proves nothing, and data does; and one that ends had ended with its last data, however
+// late that shows. A class, since there may be thousands, and each is passed for every message.
 export class Carrier<A> implements Session.Listener<A> {
   readonly #topic: Topic<A>
   readonly #member: Member<A>
   readonly #forget: (topic: Topic<A>) => void
   readonly scope: Scope.CloseableScope
-  #isLive = false
-  /** The turn at which it ceased to bring it. */
-  #ceased = 0
+  /** The turn from which on it has brought everything, or a gap was told. */
+  #liveSince: number | undefined
+  /** The turn of its last data, or at which it ceased. */
+  #last = 0
   constructor(topic: Topic<A>, member: Member<A>, scope: Scope.CloseableScope, forget: (topic: Topic<A>) => void) {
     this.#topic = topic
     this.#member = member
@@ -91,23 +92,29 @@ export class Carrier<A> implements Session.Listener<A> {
   data(batch: ReadonlyArray<A>): void {
     const topic = this.#topic
     if (topic.moved) topic.moved = false
-    if (!this.#isLive) this.begin()
+    if (this.#liveSince === undefined) this.begin()
+    this.#last = topic.turn
     topic.listener.data(batch)
   }
 
   gap({ cause }: Frame.Gap): void {
-    if (this.#topic.broken !== undefined || !this.#isMadeUpFor()) this.#tell(cause.message)
+    const { broken, told } = this.#topic
+    const isLive = this.#liveSince !== undefined
+    // Whether others made up for it when it ceased was seen then. Where none brings it, a gap told since stands for this
+    // one's, too.
+    const isMadeUpFor = isLive ? this.#isCovered() : this.#othersBring() || told > this.#last
+    if (broken !== undefined || !isMadeUpFor) this.#tell(cause.message)
+    if (isLive) this.#liveSince = ++this.#topic.turn
   }
 
-  // Since the last gap was told, or none had to be, there was always one that brought it. Where none does now, and none
-  // has for as long as this one has not, that gap stands for what this one missed, too.
-  #isMadeUpFor(): boolean {
-    return this.#othersBring() || (!this.#isLive && this.#topic.told > this.#ceased)
+  // Another has brought all that came after its last data, or after a gap that was told.
+  #isCovered(): boolean {
+    return this.#othersBring(Math.max(this.#last, this.#topic.told))
   }
 
-  #othersBring(): boolean {
+  #othersBring(since = Number.POSITIVE_INFINITY): boolean {
     for (const other of this.#topic.carriers) {
-      if (other !== this && other.#isLive) return true
+      if (other !== this && other.#liveSince !== undefined && other.#liveSince <= since) return true
     }
     return false
   }
@@ -121,28 +128,34 @@ export class Carrier<A> implements Session.Listener<A> {
 
   /** It brings the topic from here on. */
   begin(): void {
-    const { broken } = this.#topic
-    if (broken !== undefined) this.#tell(broken)
-    this.#isLive = true
+    if (this.#liveSince !== undefined) return
+    const topic = this.#topic
+    if (topic.broken !== undefined) this.#tell(topic.broken)
+    // What was before, another brings; or nobody did, and a gap was told.
+    this.#liveSince = this.#othersBring() ? ++topic.turn : topic.told
   }
 
-  /** It does not any more. */
+  /** It was lost. */
   cease(reason: string): void {
     const topic = this.#topic
-    const wasLive = this.#isLive
-    this.#isLive = false
-    this.#ceased = ++topic.turn
-    if (!wasLive || this.#othersBring()) return
-    topic.broken = reason
-    topic.listener.lost()
+    const wasLive = this.#liveSince !== undefined
+    this.#liveSince = undefined
+    if (wasLive && !this.#othersBring()) this.#break(reason)
+    else if (wasLive && !this.#isCovered()) this.#tell(reason)
+    this.#last = ++topic.turn
   }
 
-  /** The topic is carried by others from here on, if by any. Says whether it was by this one. */
+  #break(reason: string): void {
+    this.#topic.broken = reason
+    this.#topic.listener.lost()
+  }
+
+  /** The topic is left to others, if there are any. Says whether it was carried by this one. */
   leave(reason: string): boolean {
     const topic = this.#topic
     if (!this.#member.carries.delete(topic)) return false
     topic.carriers.delete(this)
-    if (topic.carriers.size > 0) this.cease(reason)
+    if (topic.carriers.size > 0 && this.#liveSince !== undefined && !this.#othersBring()) this.#break(reason)
     return true
   }
 

@@ -13,7 +13,7 @@ import * as TestClock from "effect/TestClock"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 
-const { answer, hang, open, reset, send, wait } = TestTransport
+const { answer, hang, open, reset, send, vanish, wait } = TestTransport
 
 const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
 
@@ -97,6 +97,19 @@ describe("a stream that cannot be repaired", () => {
       open(wait("5 seconds"), acknowledge, event(5)),
       // Open again at 6 seconds.
       open(wait("10 seconds"), acknowledge, event(6))
+    ]))))
+
+  it.effect("tells of a gap when a line turns out to have been dead while the other was away", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({ lines: 2, connection: { ...connection, messageTimeout: "10 seconds" } }, "30 seconds")
+      assert.deepStrictEqual(seen, [1, 1, 5, 6, "gap", 7, 8, 8])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
+      // It says nothing more, which shows after 10 seconds.
+      open(acknowledge, wait("1 second"), event(1), vanish),
+      // The first is back after 3 seconds.
+      open(acknowledge, wait("1 second"), event(5), wait("5 seconds"), event(6), wait("5 seconds"), event(7), wait("2 seconds"), event(8)),
+      open(acknowledge, wait("4 seconds"), event(8))
     ]))))
 
   it.effect("tells of a gap when its connection breaks before the successor brings anything", () =>

@@ -148,23 +148,29 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a line that brings nothing yet makes up for another",
     "internal/members.ts",
-    "if (other !== this && other.#isLive) return true",
+    "if (other !== this && other.#liveSince !== undefined && other.#liveSince <= since) return true",
     "if (other !== this) return true"
   ),
   mutation(
     "a break of the last line is forgotten when another goes on",
     "internal/members.ts",
-    "if (broken !== undefined) this.#tell(broken)",
-    "if (broken !== undefined) this.#topic.broken = undefined"
+    "if (topic.broken !== undefined) this.#tell(topic.broken)",
+    "topic.broken = undefined"
   ),
   mutation(
     "each of two lines tells of the same gap",
     "internal/members.ts",
-    "(!this.#isLive && this.#topic.told > this.#ceased)",
-    "false"
+    "this.#othersBring() || told > this.#last",
+    "this.#othersBring()"
   ),
-  mutation("a gap that was told stands for all later ones", "internal/members.ts", "this.#ceased = ++topic.turn", "++topic.turn"),
-  mutation("a book is not told that its connection is lost", "internal/members.ts", "topic.listener.lost()", "void topic.listener"),
+  mutation(
+    "a gap that was told stands for all later ones",
+    "internal/members.ts",
+    "    this.#last = ++topic.turn\n",
+    ""
+  ),
+  mutation("a line was alive until its death showed", "internal/members.ts", "wasLive && !this.#isCovered()", "false"),
+  mutation("a book is not told that its connection is lost", "internal/members.ts", "this.#topic.listener.lost()", "void reason"),
   mutation(
     "an update that follows with a hole is applied",
     "binance/OrderBook.ts",
