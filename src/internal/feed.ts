@@ -52,6 +52,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const now = () => clock.unsafeCurrentTimeMillis()
   const rest = yield* Rest.make(venue, options.rest)
   const capacity = options.buffer ?? 8_192
+  const grace = Duration.decode(options.grace ?? "500 millis")
   // An option out of its range is told now, and not by a connection that is opened later.
   yield* resolve({ ...options.connection, url: venue.ws })
 
@@ -85,6 +86,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     protocol: Protocol.make(venue.messagesPerSecond),
     topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,
     lines: options.lines ?? 1,
+    grace,
     maxAge: Duration.decode(options.maxAge ?? "23 hours"),
     renewalTimeout: Duration.decode(options.renewalTimeout ?? "30 seconds"),
     // The venue refuses to show the book of a symbol that it does not know.
@@ -114,7 +116,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     record,
     capacity,
     limit: options.repairLimit ?? 100_000,
-    grace: Duration.decode(options.grace ?? "500 millis")
+    grace
   })
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ import { within } from "./within.ts"
 export interface Options<A, N> {
   readonly connection: (path: string) => Connection.Options
   readonly protocol: Session.Protocol<A, N>
+  /** How far connections may lag behind each other. */
+  readonly grace: Duration.Duration
   /** How long a successor may take to prove itself, before it is given up and the old connection kept. */
   readonly renewalTimeout: Duration.Duration
   /** Whether the venue knows a topic that never had data. */
@@ -274,5 +276,28 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       within(options.renewalTimeout, () => "late" as const)
     )
 
-  return { attach, attachAll, close, detach, open, proof }
+  // Topics that one has begun to bring, and the other, which was to bring them, has not brought since just before.
+  const silentBeside = (member: Member<A>, successor: Member<A>) =>
+    Effect.zipWith(member.session.subscriptions, successor.session.subscriptions, (ours, theirs) => {
+      const last = new Map(ours.map(({ lastData, topic }) => [topic, Option.getOrElse(lastData, () => Number.NEGATIVE_INFINITY)]))
+      return theirs.flatMap(({ since, status, topic }) =>
+        status === "live" && (last.get(topic) ?? since) < since - Duration.toMillis(options.grace) ? [topic] : []
+      )
+    })
+
+  /**
+   * Ends what a connection is still taken to bring and does not, now that another brings it: it was dead, and nothing had
+   * shown it. `patience` comes before, for what is only late.
+   */
+  const endSilent = (member: Member<A>, successor: Member<A>) => ({
+    patience: Effect.flatMap(silentBeside(member, successor), (silent) => silent.length === 0 ? Effect.void : Effect.sleep(options.grace)),
+    end: Effect.map(silentBeside(member, successor), (silent) => {
+      const names = new Set(silent)
+      for (const [topic, carrier] of member.carries) {
+        if (names.has(topic.name)) carrier.cease("Its connection had fallen silent.")
+      }
+    })
+  })
+
+  return { attach, attachAll, close, detach, endSilent, open, proof }
 })

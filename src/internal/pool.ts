@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const slots = new Set<Slot<A>>()
   const sessions = () => [...slots].map(({ member }) => member.session)
 
-  const { attach, attachAll, close, detach, open, proof } = yield* Members.make(options, {
+  const { attach, attachAll, close, detach, endSilent, open, proof } = yield* Members.make(options, {
     sessions,
     forget: (topic) => {
       for (const slot of slots) slot.topics.delete(topic)
@@ -101,9 +101,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         // Whoever leaves meanwhile waits, and then leaves the successor too.
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor, slot.topics))
+        const { end, patience } = endSilent(slot.member, successor)
+        yield* patience
         return yield* Effect.gen(function*() {
           // Proven or not, it is better than one that was given up meanwhile.
           const renewed = slots.has(slot) && (proven._tag === "Right" || !(yield* isAlive(slot)))
+          if (renewed) yield* end
           const spare = renewed ? slot.member : successor
           if (renewed) slot.member = successor
           else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
@@ -199,8 +202,11 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       const { from, into } = pair
       yield* Effect.gen(function*() {
         const proven = yield* Effect.either(proof(into.member, from.topics))
+        const { end, patience } = endSilent(from.member, into.member)
+        yield* patience
         yield* Effect.gen(function*() {
           const stays = (proven._tag === "Left" || !slots.has(into)) && (yield* isAlive(from))
+          if (!stays) yield* end
           for (const topic of [...from.topics]) {
             if (stays) {
               yield* detach(into.member, topic)

@@ -124,6 +124,24 @@ describe("a stream that cannot be repaired", () => {
       open()
     ]))))
 
+  it.effect("tells of a gap when it turns out at the renewal that its connection was dead", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({}, "1 minute", "20 seconds")
+      assert.deepStrictEqual(seen, [1, 5, "gap", 6])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), vanish),
+      open(acknowledge, wait("1 second"), event(5), wait("10 seconds"), event(6))
+    ]))))
+
+  it.effect("tells of none when its connection is renewed, and speaks a little later than the new one", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({}, "1 minute", "20 seconds")
+      assert.deepStrictEqual(seen, [1, 2, 2, 3])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("20400 millis"), event(2)),
+      open(acknowledge, wait("1 second"), event(2), wait("10 seconds"), event(3))
+    ]))))
+
   it.effect("tells of no gap when its connection is renewed, though it says nothing then", () =>
     Effect.gen(function*() {
       const seen = yield* heard({}, "1 minute", "2 seconds")

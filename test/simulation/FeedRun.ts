@@ -12,7 +12,7 @@ import { DialGate, Transport } from "holdfast"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import * as Invariants from "./Invariants.ts"
-import type { FeedAction, FeedPlan, Reader, RestFault } from "./Plan.ts"
+import type { FeedAction, FeedPlan, Reader, ReaderKind, RestFault } from "./Plan.ts"
 import * as SimulatedExchange from "./SimulatedExchange.ts"
 import type { Outcome } from "./Outcome.ts"
 import { Livelock } from "./VirtualTime.ts"
@@ -69,10 +69,14 @@ const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after
       return feed.klines(symbol, "1s", { after })
     case "depth@100ms":
       return feed.depth(symbol)
+    case "blockTrade":
+      return feed.raw(`${symbol.toLowerCase()}@blockTrade`)
     default:
       return feed.miniTicker(symbol)
   }
 }
+
+const isRepaired = (kind: ReaderKind) => kind === "trade" || kind === "aggTrade" || kind === "kline_1s"
 
 const isDown = (fault: RestFault) => fault.how !== "slow"
 
@@ -116,13 +120,14 @@ export const run = (plan: FeedPlan): Outcome => {
   const rejects = plan.steps.some(({ action }) =>
     (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
   )
+  const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
   const justified = (reader: Reader) => (gap: MarketEvent.Gap["data"], at: number): boolean => {
     const tape = exchange.tape(reader.symbol)
     switch (gap.cause._tag) {
       case "NotRepairable":
-        return reader.kind === "depth@100ms"
+        return !isRepaired(reader.kind)
       case "HistoryPruned":
         switch (reader.kind) {
           case "trade":
@@ -240,7 +245,7 @@ export const run = (plan: FeedPlan): Outcome => {
     const session: Session = {
       reader,
       name: nameOf(reader),
-      after: reader.kind === "depth@100ms" || reader.kind === "miniTicker" ? undefined : after,
+      after: isRepaired(reader.kind) ? after : undefined,
       reads,
       running: { exit: () => undefined, interrupt: () => undefined },
       stopped: false,
@@ -460,6 +465,7 @@ export const run = (plan: FeedPlan): Outcome => {
       tape: exchange.tape(session.reader.symbol),
       after: session.after,
       reads: session.reads,
+      omits,
       justified: justified(session.reader),
       report
     })

@@ -120,6 +120,30 @@ export const counting = (kind: ReaderKind, tape: Tape.Tape): Counting | undefine
   }
 }
 
+// That a connection is gone may show only by its silence.
+const noticedWithin = 40_000
+
+// What came over one connection after the other, or over several at once, has a gap wherever something is missing: at the
+// place, or when it turns out.
+const checkUnordered = (reads: ReadonlyArray<Read>, wrong: (at: number, detail: string) => void) => {
+  const ids = reads.map(({ event }) => isGap(event) ? undefined : numberIn(event.data, "t"))
+  const seen = new Set(ids)
+  let greatest: number | undefined
+  let lastAt = -1
+  for (const [i, id] of ids.entries()) {
+    if (id === undefined) continue
+    const missing = greatest === undefined ? undefined : Array.from({ length: Math.max(0, id - greatest - 1) }, (_, k) => id - 1 - k).find((one) => !seen.has(one))
+    if (missing !== undefined) {
+      const from = lastAt
+      const at = reads[i]?.at ?? 0
+      const isTold = reads.some((read, k) => k > from && isGap(read.event) && read.at <= at + noticedWithin)
+      if (!isTold) wrong(at, `${missing} is missing, and no gap is told`)
+    }
+    greatest = Math.max(id, greatest ?? id)
+    lastAt = i
+  }
+}
+
 /** What is wrong with what one reader read. `after` is where it was told to go on. */
 export const checkReads = (options: {
   readonly name: string
@@ -127,6 +151,8 @@ export const checkReads = (options: {
   readonly tape: Tape.Tape
   readonly after: number | undefined
   readonly reads: ReadonlyArray<Read>
+  /** Whether the exchange leaves out what it had to say, without a sign. */
+  readonly omits: boolean
   readonly justified: (gap: MarketEvent.Gap["data"], at: number) => boolean
   readonly report: Report
 }): void => {
@@ -134,6 +160,10 @@ export const checkReads = (options: {
   const count = counting(kind, tape)
   const wrong = (at: number, detail: string) => {
     report({ invariant: "truth", at, detail: `${name}: ${detail}` })
+  }
+  if (kind === "blockTrade") {
+    if (!options.omits) checkUnordered(options.reads, wrong)
+    return
   }
   if (count === undefined) {
     // Only the latest matters: time goes on, and what is told was told.

@@ -44,6 +44,8 @@ export interface Tape {
 }
 
 const keyframeEvery = 200
+// Slots.
+const blockTradeEvery = 5
 const statesKept = 2_000
 export const intervals: ReadonlyArray<Candles.Interval> = ["1s", "1m"]
 const kinds = ["trade", "aggTrade", "kline_1s", "kline_1m", "depth@100ms", "miniTicker", "bookTicker"]
@@ -77,6 +79,8 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   const lower = instrument.symbol.toLowerCase()
   const streams = kinds.map((kind) => `${lower}@${kind}`)
   const said = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
+  // Nothing that the exchange knows: what nobody can ask for again, with numbers by which we see what is missing.
+  const blockTrades = new Array<ReadonlyArray<Message>>()
   const trades: Array<Market.Trade> = []
   const aggTrades: Array<Market.AggTrade> = []
   const closed = new Map(intervals.map((interval) => [interval, new Array<Candles.Candle>()]))
@@ -104,6 +108,11 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       const payloads = Payload.ofSlot(stream, market, slot, "millisecond")
       messages.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
     }
+    const nth = (counts.length + 1) / blockTradeEvery
+    const blockTrade = { e: "blockTrade", E: time, s: instrument.symbol, t: nth, p: "1", q: "1", T: time, m: true }
+    blockTrades.push(Number.isInteger(nth)
+      ? [{ payload: blockTrade, text: JSON.stringify({ stream: `${lower}@blockTrade`, data: blockTrade }) }]
+      : [])
     const diff = slot.diff["100ms"]
     const message = said.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
     if (diff !== undefined && message !== undefined) diffMessages.set(diff.lastId, message)
@@ -210,7 +219,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     instrument,
     start,
     slotsAt,
-    said: (stream, slot) => said.get(stream)?.[slot] ?? [],
+    said: (stream, slot) => (stream === `${lower}@blockTrade` ? blockTrades : said.get(stream))?.[slot] ?? [],
     trades: tradesAt,
     aggTrades: aggTradesAt,
     tradeAt: (id) => trades[id - 1],
