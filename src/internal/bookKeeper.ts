@@ -1,4 +1,5 @@
 // Keeps one order book right: snapshot, updates, and a new snapshot whenever one was missed.
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -20,7 +21,7 @@ export interface Options {
   readonly snapshot: Effect.Effect<Snapshot, RestError>
   readonly listen: (listener: {
     readonly diff: (diff: OrderBook.Diff) => void
-    readonly lost: () => void
+    readonly lost: (why: string) => void
     readonly end: (exit: Exit.Exit<void, SessionError>) => void
   }) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -31,6 +32,13 @@ type Failure = SessionError | RestError
 type Status =
   | { readonly _tag: "Synced"; readonly book: OrderBook.Book }
   | { readonly _tag: "Stale"; readonly reason: string }
+
+// Why a book has to begin again, and whether its ids have begun anew.
+interface Ending {
+  readonly reason: string
+  readonly isAnew: boolean
+}
+const ending = (reason: string, isAnew = false): Ending => ({ reason, isAnew })
 
 const changesHeld = 1_024
 // Before a snapshot that is older than the updates is asked for again.
@@ -100,7 +108,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
     )
 
     // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
-    const begin = Effect.fnUntraced(function*() {
+    const begin = Effect.fnUntraced(function*(isAnew: boolean) {
       let held: Array<OrderBook.Diff> = []
       const hold = () => {
         const { current, items } = drain()
@@ -110,7 +118,11 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           stillStale("the connection was lost")
         }
         for (const item of items.slice(current)) {
-          if (item !== "lost") held.push(item)
+          if (item === "lost") continue
+          const last = held.at(-1)
+          // Nothing goes on from what has the old ids.
+          if (last !== undefined && item.u < last.u && Renumbering.isAnew(item.E, last.E)) held = []
+          held.push(item)
         }
         if (held.length > capacity) held.splice(0, held.length - capacity)
       }
@@ -123,8 +135,9 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
         hold()
         const [first] = held
         if (first === undefined) continue
-        // Older than all that is held: what is between the two was missed.
-        if (begun.lastUpdateId < (first.pu ?? first.U - 1)) {
+        // Older than all that is held: what is between the two was missed. Or, with ids begun anew, perhaps from before.
+        const last = held.at(-1) ?? first
+        if (begun.lastUpdateId < (first.pu ?? first.U - 1) || (isAnew && begun.lastUpdateId > last.u)) {
           yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** asked), longestWait))
           continue
         }
@@ -133,12 +146,12 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           const outcome = book.apply(diff)
           if (outcome === "gap" || outcome === "crossed") return undefined
         }
-        return book
+        return { book, at: last.E }
       }
     })
 
-    const follow = Effect.fnUntraced(function*(book: OrderBook.Book) {
-      let latest: number | undefined
+    const follow = Effect.fnUntraced(function*(book: OrderBook.Book, begunAt: number) {
+      let latest = begunAt
       for (;;) {
         yield* intake.ready
         const { current, items } = drain()
@@ -146,13 +159,12 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
           if (item === "lost") continue
           const outcome = book.apply(item)
           if (outcome === "ignored") {
-            latest ??= item.E
-            if (Renumbering.isAnew(item.E, latest)) return "the venue's update ids begin anew"
-            continue
+            if (!Renumbering.isAnew(item.E, latest)) continue
+            return ending("the venue's update ids begin anew", true)
           }
           latest = item.E
-          if (outcome === "gap") return "an update is missing"
-          if (outcome === "crossed") return "its best bid and ask crossed"
+          if (outcome === "gap") return ending("an update is missing")
+          if (outcome === "crossed") return ending("its best bid and ask crossed")
           // The lost connection's successor went on where it had ended: nothing was missed after all.
           if (at < current) continue
           if (status._tag === "Stale") sync(book)
@@ -160,23 +172,31 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
         }
         // A side that is whole may be as short as it likes.
         if (sides.some((side) => book.isPartial(side) && book.known(side) < limit * leastKnown)) {
-          return "the market left the levels it knows of"
+          return ending("the market left the levels it knows of")
         }
       }
     })
 
     const keep = Effect.gen(function*() {
+      let isAnew = false
+      let failures = 0
       for (;;) {
-        const begun = yield* Effect.either(begin())
+        const begun = yield* Effect.either(begin(isAnew))
         if (Either.isLeft(begun)) {
           end(Exit.fail(begun.left))
           return
         }
-        if (begun.right === undefined) continue
-        sync(begun.right)
-        const reason = yield* follow(begun.right)
-        stale(reason)
-        yield* Effect.logInfo(`The book of ${symbol} takes a new snapshot: ${reason}.`)
+        const startedAt = yield* Clock.currentTimeMillis
+        if (begun.right !== undefined) {
+          sync(begun.right.book)
+          const left: Ending = yield* follow(begun.right.book, begun.right.at)
+          isAnew = left.isAnew
+          stale(left.reason)
+          yield* Effect.logInfo(`The book of ${symbol} takes a new snapshot: ${left.reason}.`)
+        }
+        // One that never comes right must not use up what others may ask for.
+        failures = (yield* Clock.currentTimeMillis) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
+        if (failures > 1) yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** (failures - 2)), longestWait))
       }
     })
 
@@ -184,9 +204,9 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       diff: (diff) => {
         intake.offer(diff)
       },
-      lost: () => {
+      lost: (why) => {
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
-        stale("the connection was lost")
+        stale(why)
         isLossAhead = true
         intake.offer("lost")
       },

@@ -287,7 +287,9 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
             if (event === undefined) continue
             const { from, to } = positionOf(event)
             if (last !== undefined && to <= last.to) {
-              if (to === last.to || !Renumbering.isAnew(event.timestamp, last.at)) continue
+              // Without a time of its own, what comes late over another connection would look new.
+              const isTimed = "E" in event.data || !pool.isRedundant(pipeline.stream)
+              if (to === last.to || !isTimed || !Renumbering.isAnew(event.timestamp, last.at)) continue
               if (contiguous) passed.push(gapIn(pipeline, Renumbering.cause(), last.to + 1))
             } else if (contiguous && last !== undefined && from > last.to + 1) {
               const cause = new MarketEvent.NotRepairable({ reason: "The venue does not keep the updates of a book." })

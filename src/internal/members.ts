@@ -32,8 +32,8 @@ export interface Listener<A> {
   readonly data: (batch: ReadonlyArray<A>) => void
   /** Something may be missing from here on, and no connection brought it. */
   readonly gap: (reason: string) => void
-  /** The last connection that brought the topic does so no more. */
-  readonly lost: () => void
+  /** The last connection that brought the topic does so no more: why, in words that follow a colon. */
+  readonly lost: (why: string) => void
   /** Nothing more will come. */
   readonly end: (exit: Exit.Exit<void, Session.SessionError>) => void
 }
@@ -71,6 +71,8 @@ export const makeTopic = <A>(name: string, listener: Listener<A>): Topic<A> => (
   turn: 0,
   told: 0
 })
+
+const lostConnection = "the connection was lost"
 
 // A topic on one of the connections that carry it. What one misses is no gap where another brought it all the while. That
 // one is open, or subscribed anew, proves nothing, and data does; and one that ends had ended with its last data, however
@@ -137,19 +139,20 @@ export class Carrier<A> implements Session.Listener<A> {
     this.#liveSince = this.#othersBring() ? ++topic.turn : topic.told
   }
 
-  /** It was lost. */
-  cease(reason: string): void {
+  /** It was lost, or has fallen silent. */
+  cease(reason: string, why = lostConnection): void {
     const topic = this.#topic
     const wasLive = this.#liveSince !== undefined
     this.#liveSince = undefined
-    if (wasLive && !this.#othersBring()) this.#break(reason)
+    // Whoever comes to bring it next may have been subscribed later than this one.
+    if (!this.#othersBring()) this.#break(reason, wasLive, why)
     else if (wasLive && !this.#isCovered()) this.#tell(reason)
     this.#last = ++topic.turn
   }
 
-  #break(reason: string): void {
+  #break(reason: string, wasLive: boolean, why: string): void {
     this.#topic.broken = reason
-    this.#topic.listener.lost()
+    if (wasLive) this.#topic.listener.lost(why)
   }
 
   /** The topic is left to others, if there are any. Says whether it was carried by this one. */
@@ -157,7 +160,7 @@ export class Carrier<A> implements Session.Listener<A> {
     const topic = this.#topic
     if (!this.#member.carries.delete(topic)) return false
     topic.carriers.delete(this)
-    if (topic.carriers.size > 0 && this.#liveSince !== undefined && !this.#othersBring()) this.#break(reason)
+    if (topic.carriers.size > 0 && this.#liveSince !== undefined && !this.#othersBring()) this.#break(reason, true, lostConnection)
     return true
   }
 
@@ -221,6 +224,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       (all) => all.flat().some(({ lastData }) => Option.exists(lastData, (at) => at >= since))
     )
 
+  const silence = (member: Member<A>, topic: string) => {
+    for (const [{ name }, carrier] of member.carries) {
+      if (name === topic) carrier.cease(`${topic} had fallen silent while others had data.`, "its updates have stopped")
+    }
+  }
+
   const open = (path: string, onNotice: (notice: N) => void, relocate: (topic: string) => boolean) =>
     Effect.gen(function*() {
       const name = `${path}#${++names}`
@@ -248,7 +257,11 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         }
       }).pipe(Effect.interruptible, Effect.forkIn(memberScope))
       yield* session.events.listen((events) => {
-        for (const event of events) options.onSessionEvent(name, event)
+        for (const event of events) {
+          // The last may fail it.
+          if (event._tag === "Stale" && event.remedy !== "fail") silence(member, event.topic)
+          options.onSessionEvent(name, event)
+        }
       }).pipe(Effect.interruptible, Effect.forkIn(memberScope))
       return member
     })

@@ -2,6 +2,7 @@
 // a successor before a connection's known end.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
@@ -59,7 +60,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const { attach, attachAll, close, detach, endSilent, open, proof } = yield* Members.make(options, {
     sessions,
     forget: (topic) => {
-      for (const slot of slots) slot.topics.delete(topic)
+      for (const slot of slots) {
+        if (slot.topics.delete(topic)) runFork(Effect.delay(closeWhenEmpty(slot), linger))
+      }
     }
   })
 
@@ -72,9 +75,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       },
       (name) => {
         const slotNow = slotOf()
-        const topic = topicOf(slotNow, name)
+        const topics = slotNow === undefined ? [] : topicsOf(slotNow, name)
         // What is silent on a fresh connection too is silent on every other.
-        if (slotNow === undefined || topic === undefined || topic.moved) return false
+        if (slotNow === undefined || topics.length === 0 || topics.every(({ moved }) => moved)) return false
         runFork(relocate(slotNow, name))
         return true
       }
@@ -121,19 +124,22 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       })))
     })
 
-  const topicOf = (slot: Slot<A> | undefined, name: string) =>
-    [...slot?.topics ?? []].find((known) => known.name === name)
+  const topicsOf = (slot: Slot<A>, name: string) => [...slot.topics].filter((known) => known.name === name)
 
   const relocate = (slot: Slot<A>, name: string) =>
     Effect.gen(function*() {
-      const topic = topicOf(slot, name)
-      if (topic === undefined) return
-      topic.moved = true
+      // It may be read in several ways.
+      const topics = topicsOf(slot, name)
+      if (topics.length === 0) return
       const other = yield* addSlot(slot.path, slot.line)
-      slot.topics.delete(topic)
-      other.topics.add(topic)
-      yield* attach(other.member, topic)
-      yield* detach(slot.member, topic)
+      for (const topic of topics) {
+        topic.moved = true
+        slot.topics.delete(topic)
+        other.topics.add(topic)
+        yield* attach(other.member, topic)
+        yield* detach(slot.member, topic)
+        if (slot.successor !== undefined) yield* detach(slot.successor, topic)
+      }
       runFork(Effect.delay(closeWhenEmpty(slot), linger))
     }).pipe(lock.withPermits(1))
 
@@ -255,7 +261,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
 
   const pool: Pool<A> = {
     listen,
-    rotate: Effect.suspend(() => Effect.forEach([...slots], renew, { concurrency: "unbounded" })).pipe(
+    // What was begun comes to its end, whoever waits for it or does not any more.
+    rotate: Effect.suspend(() => Effect.forEach([...slots].map((slot) => runFork(renew(slot))), Fiber.join)).pipe(
       Effect.map((renewed) => renewed.filter((done) => done).length)
     ),
     isRedundant: (name) =>

@@ -125,7 +125,7 @@ export class Follower<A> {
   #repair(from: number, to: number): Effect.Effect<void> {
     const { fetch, idOf, limit, outlet, pageSize } = this.#options
     const beyond = this.#beyond
-    return Effect.gen(function*() {
+    return Effect.gen(this, function*() {
       if (to - from >= limit) return yield* outlet.onHole({ from, to, cause: new HoleTooLarge({ limit }) })
       let last = from - 1
       let asked = 0
@@ -133,6 +133,12 @@ export class Follower<A> {
         const fetched = yield* Effect.either(fetch(last))
         if (Either.isLeft(fetched)) return yield* outlet.onHole({ from: last + 1, to, cause: fetched.left })
         const page = fetched.right
+        // While it was away, the new ids have passed the old.
+        const known = this.#latest
+        const again = page.find((event) => idOf(event) === from - 1)
+        if (known !== undefined && again !== undefined && idOf(known) === from - 1 && this.#isAnew(again)) {
+          return yield* outlet.onHole({ from, to: undefined, cause: Renumbering.cause() })
+        }
         for (const event of page) {
           if (idOf(event) > to) beyond.set(idOf(event), event)
         }

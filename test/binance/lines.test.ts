@@ -1,44 +1,19 @@
 // What a stream that cannot be repaired tells of breaks, over one connection and over several.
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
+import { acknowledge, answers, connection, depth, frame, snapshot } from "../utils/venue.ts"
 
-const { answer, hang, open, reset, send, vanish, wait } = TestTransport
-
-const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
-
-// Acknowledges whatever it is asked.
-const acknowledge = answer((message) => {
-  const { id } = Schema.decodeUnknownSync(Request)(message)
-  return [JSON.stringify({ result: null, id })]
-})
+const { hang, open, reset, send, vanish, wait } = TestTransport
 
 const stream = "btcusdt@blockTrade"
-const event = (t: number) => send(JSON.stringify({ stream, data: { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true } }))
-
-const answers = (status: number, body: unknown) =>
-  Layer.succeed(
-    HttpClient.HttpClient,
-    HttpClient.make((request) =>
-      Effect.succeed(HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body), { status })))
-    )
-  )
-
-const connection = {
-  messageTimeout: Duration.infinity,
-  pingInterval: Duration.infinity,
-  reconnect: { jitterFactor: 0, initialDelay: "1 second", stableAfter: 0 }
-} as const
+const event = (t: number) => send(frame(stream, { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true }))
 
 // What a reader is told in so long: the ids of what came, and gaps.
 const heard = (options: Partial<BinanceFeed.Options>, long: Duration.DurationInput, rotateAfter?: Duration.DurationInput) =>
@@ -52,7 +27,7 @@ const heard = (options: Partial<BinanceFeed.Options>, long: Duration.DurationInp
     if (rotateAfter !== undefined) yield* Effect.forkScoped(Effect.delay(feed.rotate, rotateAfter))
     yield* TestClock.adjust(long)
     return seen
-  }).pipe(Effect.scoped, Effect.provide(answers(503, {})))
+  }).pipe(Effect.scoped, Effect.provide(answers(() => ({}), 503)))
 
 describe("a stream that cannot be repaired", () => {
   it.effect("tells of a gap where its connection broke, each time, heard or not", () =>
@@ -64,6 +39,18 @@ describe("a stream that cannot be repaired", () => {
       open(acknowledge, wait("5 seconds"), reset),
       open(acknowledge, wait("1 second"), event(4))
     ]))))
+
+  for (const lines of [1, 2]) {
+    it.effect(`tells of a gap when what was never heard of breaks before another of ${lines === 1 ? "its connections" : "two lines"} is subscribed`, () =>
+      Effect.gen(function*() {
+        const seen = yield* heard({ lines }, "1 minute", lines === 1 ? "2 seconds" : undefined)
+        assert.deepStrictEqual(seen, ["gap", 5])
+      }).pipe(Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("3 seconds"), reset),
+        open(wait("4 seconds"), acknowledge, wait("20 seconds"), event(5)),
+        hang
+      ]))))
+  }
 
   it.effect("tells of none where another line brought it all the while", () =>
     Effect.gen(function*() {
@@ -153,8 +140,7 @@ describe("a stream that cannot be repaired", () => {
 })
 
 describe("a book", () => {
-  const diff = (U: number, u: number) =>
-    send(JSON.stringify({ stream: "btcusdt@depth@100ms", data: { e: "depthUpdate", E: 1, s: "BTCUSDT", U, u, b: [["1.0", String(u)]], a: [] } }))
+  const diff = (u: number) => send(depth(u))
 
   it.scoped("is not called right while both its lines are open and neither brings it", () =>
     Effect.gen(function*() {
@@ -172,12 +158,12 @@ describe("a book", () => {
       assert.strictEqual((yield* book.top(1)).lastUpdateId, 13)
     }).pipe(
       Effect.provide(TestTransport.layer([
-        open(acknowledge, wait("1 second"), diff(11, 11), wait("1 second"), reset),
-        open(acknowledge, wait("1 second"), diff(11, 11), wait("2 seconds"), diff(12, 12), wait("1 second"), reset),
-        open(wait("5 seconds"), acknowledge, diff(13, 13)),
+        open(acknowledge, wait("1 second"), diff(11), wait("1 second"), reset),
+        open(acknowledge, wait("1 second"), diff(11), wait("2 seconds"), diff(12), wait("1 second"), reset),
+        open(wait("5 seconds"), acknowledge, diff(13)),
         open(wait("30 seconds"), acknowledge)
       ])),
-      Effect.provide(answers(200, { lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
+      Effect.provide(answers(() => snapshot(10)))
     ))
 
   it.scoped("is waited for until it is right, and not until it was for a moment", () =>
@@ -193,10 +179,29 @@ describe("a book", () => {
       assert.deepStrictEqual(yield* Fiber.join(waiting), { bid: ["1.0", "13"], ask: ["1.1", "2"] })
     }).pipe(
       Effect.provide(TestTransport.layer([
-        open(acknowledge, wait("1 second"), diff(11, 11), wait("1 second"), reset),
-        open(acknowledge, diff(12, 12), reset),
-        open(acknowledge, wait("1 second"), diff(13, 13))
+        open(acknowledge, wait("1 second"), diff(11), wait("1 second"), reset),
+        open(acknowledge, diff(12), reset),
+        open(acknowledge, wait("1 second"), diff(13))
       ])),
-      Effect.provide(answers(200, { lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
+      Effect.provide(answers(() => snapshot(10)))
+    ))
+
+  it.scoped("is not called right while its updates have stopped and others' go on", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+      const book = yield* feed.orderBook("ETHUSDT")
+      yield* Effect.forkScoped(Stream.runDrain(feed.depth("BTCUSDT")))
+      yield* TestClock.adjust("25 seconds")
+      assert.strictEqual((yield* book.top(1)).lastUpdateId, 25)
+      yield* TestClock.adjust("38 seconds")
+      assert.strictEqual((yield* Effect.flip(book.top(1))).reason, "its updates have stopped")
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...Array.from({ length: 100 }, (_, i) => [
+          wait("1 second"),
+          send(depth(i + 1, i, "BTCUSDT"), ...(i < 30 ? [depth(i + 1, i, "ETHUSDT")] : []))
+        ]).flat())
+      ])),
+      Effect.provide(answers(() => snapshot(10)))
     ))
 })

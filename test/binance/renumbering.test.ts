@@ -1,55 +1,30 @@
 // A venue that begins its ids anew, as test networks do when they are emptied.
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
+import { acknowledge, answers, connection, depth, frame, snapshot, trade } from "../utils/venue.ts"
 
-const { answer, open, reset, send, wait } = TestTransport
-
-const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
-
-// Acknowledges whatever it is asked.
-const acknowledge = answer((message) => {
-  const { id } = Schema.decodeUnknownSync(Request)(message)
-  return [JSON.stringify({ result: null, id })]
-})
-
-const connection = {
-  messageTimeout: Duration.infinity,
-  pingInterval: Duration.infinity,
-  reconnect: { jitterFactor: 0, stableAfter: 0 }
-} as const
-
-const answers = (body: () => unknown) =>
-  Layer.succeed(
-    HttpClient.HttpClient,
-    HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body())))))
-  )
+const { open, reset, send, wait } = TestTransport
 
 const minute = 60_000
 // What a venue says before it begins anew, and after.
 const epochs = (...epochs: ReadonlyArray<ReadonlyArray<string>>) =>
   TestTransport.layer(epochs.map((frames) => open(acknowledge, wait("1 second"), send(...frames), wait("1 second"), reset)))
 
-const trade = (t: number, T: number) =>
-  JSON.stringify({ stream: "btcusdt@trade", data: { e: "trade", E: T, T, s: "BTCUSDT", t, p: "1", q: "1", m: true } })
-
-const depth = (u: number, E: number) =>
-  JSON.stringify({
-    stream: "btcusdt@depth@100ms",
-    data: { e: "depthUpdate", E, s: "BTCUSDT", U: u, u, b: [["1.0", String(u)]], a: [] }
-  })
-
-const seenBy = (events: (feed: BinanceFeed.BinanceFeed) => BinanceFeed.Events<MarketEvent.MarketEvent>) =>
+const seenBy = (
+  events: (feed: BinanceFeed.BinanceFeed) => BinanceFeed.Events<MarketEvent.MarketEvent>,
+  { body = () => [], lines = 1, long = "20 seconds" }: {
+    readonly body?: (url: URL) => unknown
+    readonly lines?: number
+    readonly long?: Duration.DurationInput
+  } = {}
+) =>
   Effect.gen(function*() {
-    const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+    const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, lines })
     const seen: Array<unknown> = []
     yield* Effect.forkScoped(Stream.runForEach(events(feed), (event) =>
       Effect.sync(() => {
@@ -58,9 +33,9 @@ const seenBy = (events: (feed: BinanceFeed.BinanceFeed) => BinanceFeed.Events<Ma
         else if ("t" in data) seen.push(data.t)
         else if ("u" in data) seen.push(data.u)
       })))
-    yield* TestClock.adjust("20 seconds")
+    yield* TestClock.adjust(long)
     return seen
-  }).pipe(Effect.provide(answers(() => [])))
+  }).pipe(Effect.provide(answers(body)))
 
 const anew = "What is missing here cannot be fetched. The venue's ids begin anew."
 
@@ -102,7 +77,87 @@ describe("ids that begin anew", () => {
         open(acknowledge, send(depth(901, 1)), wait("2 seconds"), reset),
         open(acknowledge, send(depth(901, 1), depth(7, 2 * minute)), wait("1 second"), send(depth(8, 2 * minute), depth(9, 2 * minute)))
       ])),
-      Effect.provide(answers(() => ({ lastUpdateId, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })))
+      Effect.provide(answers(() => snapshot(lastUpdateId)))
     )
+  })
+
+  it.scoped("are told of though they have passed the old ones meanwhile", () =>
+    Effect.gen(function*() {
+      const fetched = (id: number) => ({ id, price: "1", qty: "1", time: 58 * minute + id, isBuyerMaker: true })
+      const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), {
+        body: ({ searchParams }) => Array.from({ length: 40 }, (_, i) => fetched(Number(searchParams.get("fromId")) + i))
+      })
+      assert.deepStrictEqual(seen, [10, 11, `gap from 12: ${anew}`, 50, 51])
+    }).pipe(Effect.provide(epochs([trade(10, 1), trade(11, 2)], [trade(50, 60 * minute), trade(51, 60 * minute)]))))
+
+  it.scoped("are not seen in what another line brings late, and without a time", () =>
+    Effect.gen(function*() {
+      const ticker = (u: number) => frame("btcusdt@bookTicker", { u, s: "BTCUSDT", b: "1", B: "1", a: "2", A: "1" })
+      const seen = yield* seenBy((feed) => feed.bookTicker("BTCUSDT"), { lines: 2, long: "3 minutes" }).pipe(
+        Effect.provide(TestTransport.layer([
+          open(acknowledge, wait("1 second"), send(ticker(899), ticker(900))),
+          open(acknowledge, wait("70 seconds"), send(ticker(899), ticker(900)))
+        ]))
+      )
+      assert.deepStrictEqual(seen, [899, 900])
+    }))
+
+  describe("of a book", () => {
+    // The ids of its top, or why it has none, at these moments.
+    const tops = (
+      script: ReadonlyArray<TestTransport.Dial>,
+      moments: ReadonlyArray<Duration.DurationInput>,
+      body: (moment: number) => unknown
+    ) => {
+      let moment = 0
+      return Effect.gen(function*() {
+        const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
+        const book = yield* feed.orderBook("BTCUSDT")
+        const seen: Array<number | string> = []
+        for (const long of moments) {
+          yield* TestClock.adjust(long)
+          moment++
+          const top = yield* Effect.either(book.top(1))
+          seen.push(top._tag === "Right" ? top.right.lastUpdateId : top.left.reason)
+        }
+        return seen
+      }).pipe(Effect.provide(TestTransport.layer(script)), Effect.provide(answers(() => body(moment))))
+    }
+    const eachSecond = (from: number, count: number) =>
+      Array.from({ length: count }, (_, i) => [wait("1 second"), send(depth(from + i, 2 * minute + 1_000 * i))]).flat()
+
+    it.scoped("do not go with a snapshot that still has the old ones", () =>
+      Effect.gen(function*() {
+        const [before, lagging, after] = yield* tops(
+          [
+            open(acknowledge, send(depth(901, 1)), wait("2 seconds"), reset),
+            open(acknowledge, send(depth(901, 1)), send(depth(7, 2 * minute)), ...eachSecond(8, 100))
+          ],
+          ["1500 millis", "5 seconds", "20 seconds"],
+          (moment) => snapshot(moment < 2 ? 900 : 9)
+        )
+        assert.deepStrictEqual([before, lagging], [901, "the connection was lost"])
+        assert.isTrue(typeof after === "number" && after < 100)
+      }))
+
+    it.scoped("are followed though an old one was held first", () =>
+      Effect.gen(function*() {
+        const [top] = yield* tops([open(acknowledge, send(depth(901, 1)), ...eachSecond(8, 100))], ["1 minute"], () => snapshot(9))
+        assert.isTrue(typeof top === "number" && top < 100)
+      }))
+
+    it.scoped("are noticed at the first of them", () =>
+      Effect.gen(function*() {
+        const [before, after] = yield* tops(
+          [
+            open(acknowledge, send(depth(901, 1)), wait("2 seconds"), reset),
+            open(acknowledge, send(depth(7, 2 * minute)), ...eachSecond(8, 100))
+          ],
+          ["1500 millis", "20 seconds"],
+          (moment) => snapshot(moment < 1 ? 900 : 9)
+        )
+        assert.strictEqual(before, 901)
+        assert.isTrue(typeof after === "number" && after < 100)
+      }))
   })
 })

@@ -1,43 +1,26 @@
 // What is fetched for a gap, and what is not.
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
+import { acknowledge, answers, connection, frame, trade } from "../utils/venue.ts"
 
-const { answer, open, send } = TestTransport
+const { open, send, wait } = TestTransport
 
-const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
-
-// Acknowledges whatever it is asked.
-const acknowledge = answer((message) => {
-  const { id } = Schema.decodeUnknownSync(Request)(message)
-  return [JSON.stringify({ result: null, id })]
-})
-
-const answers = (body: (query: URLSearchParams) => ReadonlyArray<unknown>) => {
+const counted = (body: (query: URLSearchParams) => unknown) => {
   const asked: Array<string> = []
-  const layer = Layer.succeed(
-    HttpClient.HttpClient,
-    HttpClient.make((request, url) =>
-      Effect.sync(() => {
-        asked.push(url.search)
-        return HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body(url.searchParams))))
-      })
-    )
-  )
+  const layer = answers(({ search, searchParams }) => {
+    asked.push(search)
+    return body(searchParams)
+  })
   return { asked, layer }
 }
 
 const options: BinanceFeed.Options = {
   venue: Venue.spot,
-  connection: { messageTimeout: Duration.infinity, pingInterval: Duration.infinity },
+  connection,
   repairLimit: 100
 }
 
@@ -58,16 +41,14 @@ const seenBy = <A extends MarketEvent.MarketEvent>(
 
 describe("a repair", () => {
   it.scoped("by a venue that answers only with what is known is given up, and not asked for in a storm", () => {
-    const trade = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
-    const { asked, layer } = answers(() => Array.from({ length: 1_000 }, (_, i) => trade(i + 1)))
-    const frame = (t: number) =>
-      JSON.stringify({ stream: "btcusdt@trade", data: { e: "trade", E: t, T: t, s: "BTCUSDT", t, p: "1", q: "1", m: true } })
+    const kept = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
+    const { asked, layer } = counted(() => Array.from({ length: 1_000 }, (_, i) => kept(i + 1)))
     return Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), ({ data }) => "t" in data ? data.t : data)
       assert.deepStrictEqual(seen, [2_000, "2001 to 2009: NotServedYet", 2_010])
       assert.isAtMost(asked.length, 10)
     }).pipe(
-      Effect.provide(TestTransport.layer([open(acknowledge, send(frame(2_000), frame(2_010)))])),
+      Effect.provide(TestTransport.layer([open(acknowledge, send(trade(2_000), trade(2_010)))])),
       Effect.provide(layer)
     )
   })
@@ -76,19 +57,16 @@ describe("a repair", () => {
     it.scoped(`${expected} ${missing} candles where 100 may be fetched`, () => {
       const minute = 60_000
       const candle = (t: number) => [t, "1", "1", "1", "1", "1", t + minute - 1, "1", 1, "1", "1", "0"]
-      const { asked, layer } = answers((query) => {
+      const { asked, layer } = counted((query) => {
         const [from, to] = [Number(query.get("startTime")), Number(query.get("endTime"))]
         return Array.from({ length: (to - from) / minute + 1 }, (_, i) => candle(from + i * minute))
       })
-      const frame = (t: number) =>
-        JSON.stringify({
-          stream: "btcusdt@kline_1m",
-          data: {
-            e: "kline",
-            E: t,
-            s: "BTCUSDT",
-            k: { t, T: t + minute - 1, s: "BTCUSDT", i: "1m", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 1, x: true, q: "1", V: "1", Q: "1" }
-          }
+      const kline = (t: number) =>
+        frame("btcusdt@kline_1m", {
+          e: "kline",
+          E: t,
+          s: "BTCUSDT",
+          k: { t, T: t + minute - 1, s: "BTCUSDT", i: "1m", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 1, x: true, q: "1", V: "1", Q: "1" }
         })
       const after = (missing + 1) * minute
       return Effect.gen(function*() {
@@ -100,9 +78,27 @@ describe("a repair", () => {
           assert.deepStrictEqual(asked, [])
         }
       }).pipe(
-        Effect.provide(TestTransport.layer([open(acknowledge, send(frame(0), frame(after)))])),
+        Effect.provide(TestTransport.layer([open(acknowledge, send(kline(0), kline(after)))])),
         Effect.provide(layer)
       )
     })
   }
+
+  it.scoped("of a book that never comes right is no storm", () => {
+    let lastUpdateId = 0
+    const { asked, layer } = counted(() => ({ lastUpdateId: ++lastUpdateId, bids: [["1.0", "1"]], asks: [["1.0", "1"]] }))
+    const crossing = (u: number) =>
+      frame("btcusdt@depth@100ms", { e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [["1.0", "1"]], a: [["0.9", "1"]] })
+    return Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make(options)
+      yield* feed.orderBook("BTCUSDT")
+      yield* TestClock.adjust("1 minute")
+      assert.isAtMost(asked.length, 30)
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...Array.from({ length: 600 }, (_, i) => [wait("100 millis"), send(crossing(i + 1))]).flat())
+      ])),
+      Effect.provide(layer)
+    )
+  })
 })

@@ -142,7 +142,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a missed update is ignored",
     "internal/bookKeeper.ts",
-    `if (outcome === "gap") return "an update is missing"`,
+    `if (outcome === "gap") return ending("an update is missing")`,
     `if (outcome === "gap") continue`
   ),
   mutation(
@@ -170,7 +170,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation("a line was alive until its death showed", "internal/members.ts", "wasLive && !this.#isCovered()", "false"),
-  mutation("a book is not told that its connection is lost", "internal/members.ts", "this.#topic.listener.lost()", "void reason"),
+  mutation("a book is not told that its connection is lost", "internal/members.ts", "this.#topic.listener.lost(why)", "void why"),
   mutation(
     "an update that follows with a hole is applied",
     "binance/OrderBook.ts",

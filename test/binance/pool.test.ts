@@ -1,0 +1,110 @@
+// How topics go from one connection to another.
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { BinanceFeed, Venue } from "holdfast/binance"
+import { TestTransport } from "holdfast/testing"
+import { acknowledge, answers, connection, depth, frame, refuseAll, snapshot, trade } from "../utils/venue.ts"
+
+const { open, send, wait } = TestTransport
+
+const make = (options: Partial<BinanceFeed.Options> = {}) => BinanceFeed.make({ venue: Venue.spot, connection, ...options })
+
+const isOpen = Effect.flatMap(TestTransport.TestTransport, (transport) => transport.open)
+
+// One message a second of each of these, as long as they speak.
+const seconds = (count: number, ...each: ReadonlyArray<(second: number) => string | undefined>) =>
+  Array.from({ length: count }, (_, i) => [
+    wait("1 second"),
+    send(...each.flatMap((speak) => speak(i) ?? []))
+  ]).flat()
+const bitcoin = (i: number) => depth(i + 1)
+const ether = (from: number, until = Number.POSITIVE_INFINITY) => (i: number) => i < until ? depth(from + i, from + i, "ETHUSDT") : undefined
+
+describe("a stream that is silent on its connection alone", () => {
+  it.effect("is moved for all who read it, in whatever way", () =>
+    Effect.gen(function*() {
+      const feed = yield* make()
+      yield* Effect.forkScoped(Stream.runDrain(feed.depth("BTCUSDT")))
+      const updates = yield* Effect.fork(Stream.runDrain(feed.depth("ETHUSDT")))
+      const book = yield* feed.orderBook("ETHUSDT")
+      yield* TestClock.adjust("8 minutes")
+      assert.isAbove((yield* book.top(1)).lastUpdateId, 100)
+      assert.isNull(updates.unsafePoll())
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => snapshot(10))),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...seconds(600, bitcoin, ether(1, 30))),
+        open(acknowledge, ...seconds(600, ether(31))),
+        open(acknowledge, ...seconds(600, ether(31)))
+      ]))
+    ))
+
+  it.effect("is moved from the successor, too, while its connection is renewed", () => {
+    const day = { p: "1", P: "1", w: "1", x: "1", c: "1", Q: "1", b: "1", B: "1", a: "1", A: "1", o: "1", h: "1", l: "1", v: "1", q: "1", O: 1, C: 1, F: 1, L: 1, n: 1 }
+    const ticker = (symbol: string, E: number) => frame(`${symbol.toLowerCase()}@ticker`, { e: "24hrTicker", E, s: symbol, ...day })
+    return Effect.gen(function*() {
+      const feed = yield* make({ renewalTimeout: "10 minutes" })
+      const staying = yield* Effect.fork(Stream.runDrain(feed.ticker("BTCUSDT")))
+      const moving = yield* Effect.fork(Stream.runDrain(feed.ticker("ETHUSDT")))
+      // Its successor has not heard of the stream yet when that is moved.
+      yield* Effect.forkScoped(Effect.delay(feed.rotate, "9 seconds"))
+      yield* TestClock.adjust("3 minutes")
+      const topics = Effect.map(feed.subscriptions, (all) => all.map(({ topic }) => topic).sort())
+      assert.deepStrictEqual(yield* topics, ["btcusdt@ticker", "ethusdt@ticker"])
+      yield* Fiber.interrupt(moving)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* topics, ["btcusdt@ticker"])
+      yield* Fiber.interrupt(staying)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* isOpen, 0)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => snapshot(1))),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...seconds(200, (i) => ticker("BTCUSDT", i), (i) => i === 0 ? ticker("ETHUSDT", i) : undefined)),
+        open(acknowledge, ...seconds(400, (i) => ticker("BTCUSDT", i + 60), (i) => i > 6 ? ticker("ETHUSDT", i) : undefined)),
+        open(acknowledge, ...seconds(400, (i) => ticker("ETHUSDT", i + 60))),
+        open(acknowledge)
+      ]))
+    )
+  })
+})
+
+describe("a connection", () => {
+  it.effect("is renewed to the end, though nobody waits for that any more", () =>
+    Effect.gen(function*() {
+      const feed = yield* make()
+      const seen: Array<unknown> = []
+      const reading = yield* Effect.fork(Stream.runForEach(feed.trades("BTCUSDT"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : data))))
+      yield* TestClock.adjust("2 seconds")
+      const rotating = yield* Effect.fork(feed.rotate)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.interrupt(rotating)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([yield* isOpen, seen], [1, [1, 2]])
+      yield* Fiber.interrupt(reading)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* isOpen, 0)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => [])),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), send(trade(1)), wait("20 seconds"), send(trade(2))),
+        open(acknowledge, wait("20 seconds"), send(trade(2)))
+      ]))
+    ))
+
+  it.effect("is closed when the only stream it was opened for is refused", () =>
+    Effect.gen(function*() {
+      const feed = yield* make()
+      const reading = yield* Effect.fork(Effect.exit(Stream.runDrain(feed.trades("BTCUSDT"))))
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(reading)))
+      assert.strictEqual(yield* isOpen, 0)
+    }).pipe(Effect.scoped, Effect.provide(answers(() => [])), Effect.provide(TestTransport.layer([open(refuseAll)]))))
+})
