@@ -59,7 +59,8 @@ const load = (path: string) =>
     const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
       // A slip of the pen must not be a setting that silently does nothing.
-      if (key.startsWith(prefix) && !known.has(key)) {
+      const name = key.toLowerCase()
+      if (name.startsWith(prefix) && !known.has(name)) {
         yield* Effect.logWarning(`${path} has a setting that does not exist: ${key}.`).pipe(Effect.annotateLogs({ key }))
       }
     }

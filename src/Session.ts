@@ -221,8 +221,8 @@ export interface Session<A> {
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Wants a topic once more, whoever hears it, and completes when the peer has acknowledged it: at once, if it has
-   * before, be it on an earlier connection. Fails with `NotConnected` when disconnected, or when that comes first.
-   * Interrupted before, it wants nothing.
+   * before, be it on an earlier connection; or when it was taken back with `unsubscribe` meanwhile. Fails with
+   * `NotConnected` when disconnected, or when that comes first. Interrupted before, it wants nothing.
    */
   readonly subscribe: (topic: string) => Effect.Effect<void, SessionError | NotConnected>
   /** Takes one `subscribe` back; the last one unsubscribes. Does nothing when there was none. */
@@ -281,7 +281,7 @@ export interface Options<A, N = never> {
  *   subscribe: (topics, id) => `${id} +${topics.join(" +")}`,
  *   unsubscribe: (topics, id) => `${id} -${topics.join(" -")}`,
  *   parse: (message) => {
- *     const [head = "", tail = ""] = String(message).split(" ", 2)
+ *     const [, head = "", tail = ""] = /^(\S*) ?(.*)$/s.exec(String(message)) ?? []
  *     return head === "ok" ? { _tag: "Acknowledged", id: Number(tail) } : { _tag: "Data", topic: head, data: tail }
  *   },
  *   maxBatch: 50,

@@ -104,8 +104,9 @@ describe("the settings file", () => {
 
   live("is warned about when it has a setting that does not exist", () =>
     Effect.scoped(Effect.gen(function*() {
-      const { warnings } = yield* read(`{ "websocket_max_retrys": 3, "something_else": 1 }`)
-      assert.strictEqual(warnings.length, 1)
+      const { warnings } = yield* read(`{ "websocket_max_retrys": 3, "WEBSOCKET_MAXDELAY": 3, "something_else": 1 }`)
+      assert.strictEqual(warnings.length, 2)
       assert.include(warnings[0] ?? "", "websocket_max_retrys")
+      assert.include(warnings[1] ?? "", "WEBSOCKET_MAXDELAY")
     })))
 })

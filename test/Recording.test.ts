@@ -2,7 +2,8 @@ import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import * as TestClock from "effect/TestClock"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Recording from "../src/cli/Recording.ts"
@@ -53,6 +54,29 @@ describe("a recording", () => {
       const path = join(yield* folder, "trades.ndjson")
       writeFileSync(path, [900, 901, 3, 4].map((t) => line("trade", { t })).join(""))
       assert.strictEqual((yield* Recording.open(path, ["btcusdt@trade"], limits)).last("btcusdt@trade"), 4)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scoped("rotates the file that a link leads to", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      mkdirSync(join(dir, "disk"))
+      writeFileSync(join(dir, "disk", "trades.ndjson"), "")
+      symlinkSync(join(dir, "disk", "trades.ndjson"), join(dir, "link.ndjson"))
+      const recording = yield* Recording.open(join(dir, "link.ndjson"), ["btcusdt@trade"], { ...limits, size: 1 })
+      yield* Effect.forEach([line("trade", { t: 1 }), line("trade", { t: 2 })], recording.write)
+      assert.deepStrictEqual(readdirSync(dir).sort(), ["disk", "link.ndjson"])
+      assert.strictEqual(readdirSync(join(dir, "disk")).length, 2)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scoped("is rotated at its own age, and not at that of the program", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      const path = join(dir, "trades.ndjson")
+      writeFileSync(path, line("trade", { t: 1 }))
+      yield* TestClock.setTime(Math.ceil(statSync(path).birthtimeMs) + 2 * hour)
+      const recording = yield* Recording.open(path, ["btcusdt@trade"], limits)
+      yield* recording.write(line("trade", { t: 2 }))
+      assert.strictEqual(readdirSync(dir).length, 2)
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scoped("keeps every file that it was rotated into, however quickly they follow", () =>

@@ -465,6 +465,22 @@ describe("wanting a topic", () => {
       assert.strictEqual(error.state, "Closed")
     })))
 
+  it.scoped("fails by a defect of the protocol, and does not wait for ever", () =>
+    run([open(acknowledge)], Effect.gen(function*() {
+      const broken = protocol({
+        unsubscribe: () => {
+          throw new Error("a bug")
+        }
+      })
+      const session = yield* make({ protocol: broken })
+      yield* session.subscribe("a")
+      yield* session.unsubscribe("a")
+      yield* TestClock.adjust("10 seconds")
+      const exit = yield* Effect.exit(session.subscribe("b"))
+      assert.deepStrictEqual(exit, Exit.die(new Error("a bug")))
+      assert.strictEqual((yield* session.connection.state)._tag, "Disconnected")
+    })))
+
   it.scoped("is over when it is interrupted before", () =>
     run(unanswered, Effect.gen(function*() {
       const session = yield* make()

@@ -42,6 +42,11 @@ const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> 
 const Line = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 const lines = (out: string) => Effect.forEach(out.trim().split("\n"), (line) => Schema.decode(Line)(line))
 
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
 const within = { timeout: 60_000 }
 
 describe("the program", () => {
@@ -75,6 +80,33 @@ describe("the program", () => {
       ])
     }), within)
 
+  it.scopedLive("logs to standard error, and prints only what was asked for", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const file = join(folder, "settings.json")
+      writeFileSync(file, `{"websocket_max_retrys": 3}`)
+      const { code, err, out } = yield* run(["--json", "--for", "10s"], { LOG_LEVEL: "info", HOLDFAST_CONFIG: file })
+      assert.strictEqual(code, 0)
+      assert.include(err, "websocket_max_retrys")
+      assert.include(err, "Connected")
+      const opened = (yield* lines(out)).filter(({ event }) => event === "Opened")
+      assert.isAbove(opened.length, 1)
+      // Times are in milliseconds, wherever they are.
+      assert.deepStrictEqual([...new Set(opened.map(({ outage }) => typeof outage))].sort(), ["number", "object"])
+    }), within)
+
+  it.scopedLive("goes on with the recording of a market that is there no more by a gap", () =>
+    Effect.gen(function*() {
+      const out = join(yield* temporary, "trades.ndjson")
+      const record = run(["record", "btcusdt@trade", "--out", out, "--for", "3s"])
+      assert.strictEqual((yield* record).code, 0)
+      const before = readFileSync(out, "utf8").split("\n").length
+      assert.strictEqual((yield* record).code, 0)
+      const after = readFileSync(out, "utf8").trim().split("\n").slice(before - 1)
+      assert.include(after[0], `"type":"gap"`)
+      assert.isAbove(after.length, 5)
+    }), within)
+
   it.scopedLive("watches the streams it is told to, at the venue it is told to", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make()
@@ -103,10 +135,7 @@ describe("the program", () => {
   it.scopedLive("records, and after a crash goes on where it had stopped, with what it missed", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-      )
+      const folder = yield* temporary
       const out = join(folder, "trades.ndjson")
       // Another recording beside it, which has come further.
       writeFileSync(join(folder, "trades.other.ndjson"), `{"source":"binance","symbol":"BTCUSDT","type":"trade","data":{"t":9000000}}\n`)
@@ -177,6 +206,10 @@ describe("the program", () => {
       [["--for", "soon"], "--for must be a duration, such as 20s, 5m or 1h"],
       [["watch", "btcusdt@trade", "--jsno"], "There is no option --jsno; --help says which there are"],
       [["book", "--levles", "5", "btcusdt"], "The flag '--levles' is not recognized"],
+      [["--json", "watch", "btcusdt@trade"], "Options of a command come after it: holdfast watch and then the options."],
+      [["--ws", "ws://127.0.0.1:1", "--rest", "nonsense"], `--rest must be a URL such as http://127.0.0.1:9443, without a user or a query, and is "nonsense".`],
+      [["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"], `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, and is "ws://…@127.0.0.1:1/?…".`],
+      [["record", "--rotate-every", "0s", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-every must be longer than nothing"],
       [["book", "--levels", "6000", "btcusdt"], "--levels must be a whole number from 1 to 5000"],
       [["record", "--rotate-size", "0", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-size must be a whole number of 1 or more"],
       [

@@ -279,6 +279,8 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
     ): Effect.Effect<A, RestError> =>
       turn(path, weight).pipe(
         Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
+          // A log of a request that failed would show its URL.
+          Effect.withUnhandledErrorLogLevel(Option.none()),
           within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${inWords(timeout)}` }))
         )),
         Effect.catchTags({

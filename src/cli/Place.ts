@@ -26,13 +26,37 @@ const lonely = ConfigError.MissingData(
   "--rest names the REST interface of the venue that --ws names, and --ws is missing"
 )
 
+// What may be a secret is not shown.
+const redacted = (text: string) => text.replace(/\?.*$/, "?…").replace(/\/\/[^/]*@/, "//…@")
+
+const parse = (option: "ws" | "rest", text: string) =>
+  Effect.try({
+    try: () => {
+      const url = new URL(text.trim())
+      const kind = option === "ws" ? "ws" : "http"
+      const isPlain = url.username === "" && url.password === "" && url.search === "" && url.hash === ""
+      if (!isPlain || (url.protocol !== `${kind}:` && url.protocol !== `${kind}s:`)) throw new Error("not what is wanted")
+      return url
+    },
+    catch: () =>
+      ConfigError.InvalidData(
+        [option],
+        `--${option} must be a URL such as ${option === "ws" ? "ws" : "http"}://127.0.0.1:9443, without a user or a query, and is ` +
+          `"${redacted(text)}"`
+      )
+  })
+
+const overHttp = (ws: URL) => `${ws.protocol.replace("ws", "http")}${ws.href.slice(ws.protocol.length)}`
+
 /** `--ws` and `--rest` name another venue; without `--rest`, it is where its sockets are. */
 export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) =>
   Option.match(ws, {
     onSome: (url) =>
-      Effect.succeed<Place>({
-        venue: Venue.make({ ws: url, rest: Option.getOrElse(rest, () => url.replace(/^ws/, "http")) }),
-        connection: {}
+      Effect.gen(function*() {
+        const sockets = yield* parse("ws", url)
+        const requests = Option.isSome(rest) ? (yield* parse("rest", rest.value)).href : overHttp(sockets)
+        const place: Place = { venue: Venue.make({ ws: sockets.href, rest: requests }), connection: {} }
+        return place
       }),
     onNone: () =>
       Option.isSome(rest) ? Effect.fail(lonely) : Effect.flatMap(mode, (name) =>

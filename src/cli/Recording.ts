@@ -77,7 +77,9 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const scope = yield* Effect.scope
-  const { base, dir, ext, name } = paths.parse(paths.resolve(path))
+  // A link is followed: it is the file that is rotated.
+  const real = (yield* fs.exists(path)) ? yield* fs.realPath(path) : paths.resolve(path)
+  const { base, dir, ext, name } = paths.parse(real)
   const current = paths.join(dir, base)
 
   const scan = (file: string, into: Map<string, number>) =>
@@ -134,7 +136,10 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     }
   }
 
-  let openedAt = yield* Clock.currentTimeMillis
+  // A file that is gone on with is as old as it is.
+  let openedAt = size === 0
+    ? yield* Clock.currentTimeMillis
+    : Option.match((yield* fs.stat(current)).birthtime, { onNone: () => 0, onSome: (at) => at.getTime() })
   const begin = Effect.gen(function*() {
     const fileScope = yield* Scope.fork(scope, { _tag: "Sequential" })
     const file = yield* Scope.extend(fs.open(current, { flag: "a" }), fileScope)

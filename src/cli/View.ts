@@ -29,7 +29,7 @@ const plainly = (_: string, value: unknown): unknown => {
   }
   if (Predicate.hasProperty(value, "_tag")) {
     if (value._tag === "None") return null
-    if (value._tag === "Some" && Predicate.hasProperty(value, "value")) return value.value
+    if (value._tag === "Some" && Predicate.hasProperty(value, "value")) return plainly("", value.value)
   }
   return value
 }

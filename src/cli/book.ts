@@ -15,7 +15,7 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
     Effect.gen(function*() {
       // No shallower than the default: the fewer it knows of, the sooner it needs another snapshot.
       const orderBook = yield* feed.orderBook(symbol, { levels: Math.max(levels, 1_000) })
-      yield* orderBook.awaitSynced
+      let shown = ""
       const show = Effect.gen(function*() {
         const top = yield* Effect.either(orderBook.top(levels))
         const timestamp = yield* Clock.currentTimeMillis
@@ -23,15 +23,18 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
           const data = Either.match(top, { onLeft: ({ message }) => ({ stale: message }), onRight: (right) => right })
           write(`${JSON.stringify({ source: "binance", symbol: orderBook.symbol, type: "book", data, timestamp })}\n`)
         } else if (Either.isLeft(top)) {
-          write(`\n${top.left.message}\n`)
+          // Once, however long it lasts.
+          if (shown !== top.left.message) write(`\n${top.left.message}\n`)
+          shown = top.left.message
         } else {
           const { asks, bids, lastUpdateId } = top.right
+          shown = ""
           write(`\n${[...asks].reverse().map(row).join("\n")}\n${`--- ${lastUpdateId} `.padEnd(37, "-")}\n${bids.map(row).join("\n")}\n`)
         }
       })
       // It ends when the book does, with its error.
       yield* Effect.raceFirst(
-        Effect.repeat(show, Schedule.spaced("1 second")),
+        Effect.delay(Effect.repeat(show, Schedule.spaced("1 second")), "1 second"),
         orderBook.ended
       )
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped), { status: false })

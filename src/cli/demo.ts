@@ -1,4 +1,5 @@
 // The exchange in this process, which breaks the connection every few seconds.
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Venue from "../binance/Venue.ts"
 import * as Exchange from "../exchange/Exchange.ts"
@@ -19,7 +20,9 @@ const demoFaults: ReadonlyArray<Fault.Scripted> = [
 ].flatMap((faults) => faults.map((fault, i) => ({ after: i === 0 ? "7 seconds" : 0, fault })))
 
 export const demo = Effect.gen(function*() {
-  const exchange = yield* Exchange.make({ tradesPerSecond: 8 })
+  // Each run has a market of its own. Its ids are beyond those of any run before: whoever goes on from these sees a gap.
+  const firstId = Math.floor((yield* Clock.currentTimeMillis) / 10)
+  const exchange = yield* Exchange.make({ tradesPerSecond: 8, firstId })
   yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
   const place: Place = {
     venue: Venue.make({ name: "demo", ws: exchange.wsUrl, rest: exchange.restUrl }),

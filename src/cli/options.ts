@@ -92,6 +92,10 @@ export const recordConfig = {
     Options.withDefault(256)
   ),
   rotateEvery: duration("rotate-every").pipe(
+    Options.filterMap(
+      (every) => Duration.greaterThan(every, Duration.zero) ? Option.some(every) : Option.none(),
+      "--rotate-every must be longer than nothing"
+    ),
     Options.withDescription("Begin a new file after so long. Default: 1h."),
     Options.withDefault(Duration.hours(1))
   ),

@@ -35,7 +35,9 @@ export const write = (text: string) => {
 export const run = <E, R>(
   { duration, json, rest, ws }: Arguments,
   title: (venue: string) => string,
-  body: (running: Running) => Effect.Effect<void, E, R>
+  body: (running: Running) => Effect.Effect<void, E, R>,
+  /** Whether to tell once a second how things stand. */
+  { status = true }: { readonly status?: boolean } = {}
 ) =>
   Effect.gen(function*() {
     const reconnect = yield* ReconnectPolicy.config
@@ -63,7 +65,7 @@ export const run = <E, R>(
       Schedule.spaced("1 second")
     )
     yield* Effect.forkScoped(events)
-    yield* Effect.forkScoped(Effect.delay(ticks, "1 second"))
+    if (status) yield* Effect.forkScoped(Effect.delay(ticks, "1 second"))
 
     const running = body({
       feed,

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -119,6 +120,8 @@ export interface Options {
   readonly history?: number | undefined
   /** How many closed candles of each interval are kept in each market. Default: as many as trades. */
   readonly candles?: number | undefined
+  /** The id of every market's first trade, and of its first aggregate trade. Default: 1. */
+  readonly firstId?: number | undefined
   /** How often clients are pinged. Default: 20 seconds (Binance docs). */
   readonly pingInterval?: Duration.DurationInput | undefined
   /** How long a client may leave pings unanswered before it is dropped. Default: 1 minute (Binance docs). */
@@ -175,6 +178,9 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const pongTimeout = Duration.toMillis(options.pongTimeout ?? "1 minute")
     const maxAge = Duration.decode(options.maxAge ?? "24 hours")
 
+    const scope = yield* Effect.scope
+    const restarting = Effect.unsafeMakeSemaphore(1)
+
     const start = now()
     const markets = new Map(
       (options.instruments ?? Market.instruments).map((instrument) => [
@@ -196,11 +202,15 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
       clients,
       tell: topics.tell,
       restart: (downtime) =>
+        // Whoever is interrupted meanwhile leaves an exchange that comes back, and two restarts are one after the other.
         shut.pipe(
           Effect.zipRight(Effect.sleep(downtime)),
           Effect.zipRight(listen(port)),
           Effect.orDie,
-          Effect.asVoid
+          Effect.asVoid,
+          restarting.withPermits(1),
+          Effect.forkIn(scope),
+          Effect.flatMap(Fiber.join)
         ),
       now,
       fork: runFork
@@ -287,7 +297,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         ws.on("message", (data) => {
           stats.received++
           if (!Buffer.isBuffer(data) || !count()) return
-          topics.tell(client, ControlMessage.answer(topics, client, data.toString(), limits))
+          Clients.send(client, ControlMessage.answer(topics, client, data.toString(), limits))
           playback.listened()
         })
         ws.on("close", () => {
@@ -325,11 +335,15 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           resume(new ExchangeError({ reason: error.message }))
         }
         server.once("error", failed)
-        server.listen(port, host, () => {
-          server.off("error", failed)
-          const address = server.address()
-          resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : port))
-        })
+        try {
+          server.listen(port, host, () => {
+            server.off("error", failed)
+            const address = server.address()
+            resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : port))
+          })
+        } catch (error) {
+          failed(error instanceof Error ? error : new Error(String(error)))
+        }
       })
 
     const shut = Effect.async<void>((resume) => {

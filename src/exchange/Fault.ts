@@ -12,7 +12,8 @@ import type * as Duration from "effect/Duration"
  * - `Drop`: the TCP connection ends with a FIN and no close frame.
  * - `Reset`: the TCP connection is reset.
  * - `ResetOne`: the same for the oldest connection alone.
- * - `Close`: a close frame, and then the end.
+ * - `Close`: a close frame, and then the end. The code is one that may be sent (RFC 6455 §7.4), and the reason has 123
+ *   bytes at most: anything else is a defect.
  * - `Silence`: nothing more is sent, but pings are still answered.
  * - `Vanish`: nothing more is sent or read, pings neither, and nothing ends: a cable was pulled.
  * - `Malformed`: a text message that breaks off in the middle of its JSON.

@@ -148,6 +148,8 @@ export interface Options {
   readonly history?: number | undefined
   /** How many closed candles of each interval are kept. Default: as many as trades. */
   readonly candles?: number | undefined
+  /** The id of the first trade, and of the first aggregate trade. Default: 1. */
+  readonly firstId?: number | undefined
 }
 
 /**
@@ -179,6 +181,7 @@ export const make = (options: Options): Market => {
   const { instrument, seed } = options
   const random = new PCGRandom(seed, instrument.price)
   const history = options.history ?? 100_000
+  const firstId = options.firstId ?? 1
   const candlesKept = options.candles ?? history
   const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (slotMillis / 1_000)
   let now = Math.floor(options.start / slotMillis) * slotMillis
@@ -218,23 +221,23 @@ export const make = (options: Options): Market => {
       const eaten = Math.min(left, resting)
       left -= eaten
       const makers = Math.min(eaten, 1 + draw(3))
-      const firstTrade = trades.nextKey(1)
+      const firstTrade = trades.nextKey(firstId)
       for (let i = 0; i < makers; i++) {
         const quantity = i === makers - 1 ? eaten - Math.floor(eaten / makers) * i : Math.floor(eaten / makers)
-        const trade: Trade = { id: trades.nextKey(1), time: now, price, quantity, buyerIsMaker: side === "bids" }
+        const trade: Trade = { id: trades.nextKey(firstId), time: now, price, quantity, buyerIsMaker: side === "bids" }
         trades.push(trade)
         slot.trades.push(trade)
         for (const [interval, underWay] of current) current.set(interval, Candles.add(underWay, trade))
         statistics = Candles.add(statistics, trade)
       }
       const aggTrade: AggTrade = {
-        id: aggTrades.nextKey(1),
+        id: aggTrades.nextKey(firstId),
         time: now,
         price,
         quantity: eaten,
         buyerIsMaker: side === "bids",
         firstTrade,
-        lastTrade: trades.nextKey(1) - 1
+        lastTrade: trades.nextKey(firstId) - 1
       }
       aggTrades.push(aggTrade)
       lastQuantity = eaten

@@ -78,7 +78,10 @@ export const make = (
       else resume(Effect.void)
     })
 
-  const play = Effect.forEach(frames, (played, i) => {
+  const cut = Effect.suspend(() =>
+    Effect.forEach(cuts.filter(({ after }) => after === replayed), ({ fault }) => strike(fault), { discard: true }))
+
+  const playAll = Effect.forEach(frames, (played, i) => {
     const { frame, receivedAt } = played
     const pace = Duration.seconds(Math.max(0, receivedAt - (frames[i - 1]?.receivedAt ?? receivedAt)) / speed)
     const name = streamOf(played)
@@ -89,10 +92,12 @@ export const make = (
       )),
       Effect.zipRight(Effect.suspend(() => {
         replayed++
-        return Effect.forEach(cuts.filter(({ after }) => after === replayed), (cut) => strike(cut.fault))
+        return cut
       }))
     )
   }, { discard: true })
+
+  const play = cuts.some(({ after }) => after === 0) ? someone.pipe(Effect.zipRight(cut), Effect.zipRight(playAll)) : playAll
 
   return {
     streams,

@@ -115,7 +115,7 @@ const klines = (market: Market, interval: Candles.Interval, { endTime, limit = 5
   const all = [...market.candles(interval).all(), market.candle(interval)]
     .filter(({ start }) => start >= (startTime ?? 0) && start <= (endTime ?? Number.MAX_SAFE_INTEGER))
   const count = Math.min(limit, 1000)
-  return startTime === undefined ? all.slice(-count) : all.slice(0, count)
+  return startTime === undefined ? all.slice(Math.max(0, all.length - count)) : all.slice(0, count)
 }
 
 const exchangeInfo = (markets: ReadonlyMap<string, Market>, serverTime: number) => ({

@@ -42,6 +42,8 @@ const ending = (reason: string, isAnew = false): Ending => ({ reason, isAnew })
 
 const changesHeld = 1_024
 // Before a snapshot that is older than the updates is asked for again.
+// How long nothing may have come before it is asked whether there is such a book at all.
+const unheardFor = Duration.seconds(5)
 const firstWait = Duration.millis(250)
 const longestWait = Duration.seconds(5)
 // Of the levels that a snapshot told of, so many must be left before another is taken.
@@ -107,6 +109,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })
     )
 
+    let isKnown = false
     // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
     const begin = Effect.fnUntraced(function*(isAnew: boolean) {
       let held: Array<OrderBook.Diff> = []
@@ -128,10 +131,16 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       }
       for (let asked = 0;; asked++) {
         while (held.length === 0) {
-          yield* intake.ready
+          // Of a symbol that does not exist nothing ever comes: that shows by its snapshot.
+          const isLate = yield* Effect.raceFirst(Effect.as(intake.ready, false), Effect.as(Effect.sleep(unheardFor), !isKnown))
+          if (isLate) {
+            yield* taken
+            isKnown = true
+          }
           hold()
         }
         const begun = yield* taken
+        isKnown = true
         hold()
         const [first] = held
         if (first === undefined) continue

@@ -42,6 +42,9 @@ const each = (names: Several) => typeof names === "string" ? [names] : names
 const readAhead = 1_024
 const eventsHeld = 4_096
 
+// Of `BTCUSDT@aggTrade` the venue takes the symbol for one that does not exist.
+const inLowerCase = (name: string) => name.replace(/^[^!@]*/, (symbol) => symbol.toLowerCase())
+
 // Nearly all prices do, and cost no conversion then.
 const startsAboveZero = (decimal: string) => decimal.charCodeAt(0) > 0x30
 
@@ -235,7 +238,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     bookTicker: of(bookTicker, "bookTicker"),
     depth: (symbols, speed = "100ms") => of(depth, `depth@${speed}`)(symbols),
     partialDepth: (symbols, levels, speed = "100ms") => of(partialDepth, `depth${levels}@${speed}`)(symbols),
-    raw: (names, from) => read((name) => byType.get(StreamKind.parse(name).kind.type) ?? other, names, from),
+    raw: (names, from) => read((name) => byType.get(StreamKind.parse(name).kind.type) ?? other, names, from, inLowerCase),
     orderBook: (symbol, { levels = 1_000 } = {}) =>
       BookKeeper.make({
         symbol: symbol.toUpperCase(),

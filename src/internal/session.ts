@@ -192,12 +192,19 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     return checkSilence
   })
 
-  yield* Effect.forkScoped(Effect.interruptible(Effect.all([
-    read,
-    watch,
-    requests.run,
-    Effect.repeat(look, Schedule.spaced("1 second"))
-  ], { concurrency: "unbounded", discard: true })))
+  yield* Effect.all([read, watch, requests.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
+    concurrency: "unbounded",
+    discard: true
+  }).pipe(
+    // Such as one of the protocol: whatever is wanted after it must not wait for ever.
+    Effect.catchAllDefect((defect) => {
+      isBroken = true
+      stop(Exit.die(defect))
+      return Effect.zipRight(Effect.logError("The session ended by a defect.", Cause.die(defect)), connection.disconnect)
+    }),
+    Effect.interruptible,
+    Effect.forkScoped
+  )
   yield* Effect.addFinalizer(() => Effect.sync(() => {
     stop(Exit.void, "Closed")
     events.end(Exit.void)

@@ -84,6 +84,26 @@ describe("a repair", () => {
     })
   }
 
+  it.scoped("of the book of a symbol that does not exist says so, though nothing ever comes of it", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make(options)
+      const book = yield* feed.orderBook("NOSUCH")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Effect.flip(book.ended))._tag, "RestRejected")
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge)])),
+      Effect.provide(answers(() => ({ code: -1121, msg: "Invalid symbol." }), 400))
+    ))
+
+  it.scoped("is of the symbol, however it is written", () => {
+    const kept = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
+    const { layer } = counted(() => [kept(1), kept(2), kept(3)])
+    return Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.raw(["BTCUSDT@trade", "btcusdt@trade"]), ({ data }) => "t" in data ? data.t : data)
+      assert.deepStrictEqual(seen, [1, 2, 3])
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(trade(1), trade(3)))])), Effect.provide(layer))
+  })
+
   it.scoped("of a book that never comes right is no storm", () => {
     let lastUpdateId = 0
     const { asked, layer } = counted(() => ({ lastUpdateId: ++lastUpdateId, bids: [["1.0", "1"]], asks: [["1.0", "1"]] }))

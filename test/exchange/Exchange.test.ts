@@ -3,6 +3,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -207,6 +208,7 @@ describe("the REST interface", () => {
       assert.deepStrictEqual([invalid.status, invalid.body], [400, { code: -1121, msg: "Invalid symbol." }])
       assert.strictEqual((yield* get(exchange, "klines?symbol=BTCUSDT&interval=7m")).status, 400)
       assert.strictEqual((yield* get(exchange, "trades?symbol=BTCUSDT&limit=many")).status, 400)
+      assert.deepStrictEqual((yield* get(exchange, "klines?symbol=BTCUSDT&interval=1s&limit=0")).body, [])
     }))
 
   it.scopedLive("fails on command, so many times", () =>
@@ -235,6 +237,32 @@ describe("the exchange", () => {
       const error = yield* Effect.flip(dial(yield* start, "/ws/%E0%A4"))
       assert(error._tag === "HandshakeRejected")
       assert.strictEqual(error.status, 400)
+    }))
+
+  it.scopedLive("does not start on a port that there is not", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Exchange.make({ port: 70_000 }))
+      assert.include(error.message, "70000")
+    }))
+
+  it.scopedLive("comes back from restarts, however many at once, though nobody waits for that", () =>
+    Effect.gen(function*() {
+      const exchange = yield* start
+      const restart = exchange.fault(Fault.Restart({ downtime: "100 millis" }))
+      const waiting = yield* Effect.fork(restart)
+      const other = yield* Effect.fork(restart)
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(waiting)
+      yield* Fiber.join(other)
+      yield* dial(exchange, "/ws")
+    }))
+
+  it.scopedLive("counts the events it has sent, and not its answers", () =>
+    Effect.gen(function*() {
+      const exchange = yield* start
+      const connection = yield* dial(exchange, "/ws")
+      yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":1}`)
+      assert.strictEqual((yield* exchange.stats).sent, 0)
     }))
 
   it.scopedLive("does not start on a port that is taken", () =>
@@ -289,6 +317,14 @@ describe("a recording", () => {
           assert.strictEqual(yield* next(connection), frame)
         }
       }
+    }))
+
+  it.scopedLive("is cut before its first frame, too", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ replay: { frames, cuts: [{ after: 0, fault: Fault.Reset() }] } })
+      const connection = yield* dialQuietly(exchange)
+      const heard = [...yield* Stream.runCollect(Stream.take(connection.frames, 4))]
+      assert.deepStrictEqual(heard.map(({ _tag }) => _tag), ["Gap", "Data", "Data", "Data"])
     }))
 
   it.scopedLive("is all there is in its streams, and the market goes on in the others", () =>
