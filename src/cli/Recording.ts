@@ -1,7 +1,9 @@
 // A file of market events, one a line: never a torn line, rotated by size and age, and gone on from after a restart.
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import type { PlatformError } from "@effect/platform/Error"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +12,17 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as StreamKind from "../binance/StreamKind.ts"
+
+/** The recording cannot go on. */
+export class RecordingFailed extends Data.TaggedError("RecordingFailed")<{
+  readonly path: string
+  readonly cause: PlatformError
+}> {
+  override get message(): string {
+    const reason = this.cause._tag === "SystemError" ? this.cause.description ?? this.cause.reason : this.cause.message
+    return `The recording ${this.path} cannot go on: ${reason.replace(/\.$/, "")}.`
+  }
+}
 
 export interface Limits {
   /** In bytes. */
@@ -68,6 +81,8 @@ const newline = 10
 // Of a file it was rotated into, between its name and its extension: when that was.
 const stamp = /^\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
 const stampOf = (at: number) => `.${new Date(at).toISOString().replaceAll(":", "-")}`
+
+const failsAt = (path: string) => (cause: PlatformError) => new RecordingFailed({ path, cause })
 
 /**
  * Opens a recording. What a crash left of a last line is cut off; files it was rotated into are read where the current
@@ -172,8 +187,9 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
         const now = yield* Clock.currentTimeMillis
         if (size > 0 && (size >= limits.size || now - openedAt >= Duration.toMillis(limits.every))) yield* rotate
         const bytes = encoder.encode(lines)
-        yield* writing.file.writeAll(bytes)
+        // What was written of it would be a torn line.
+        yield* Effect.tapError(writing.file.writeAll(bytes), () => Effect.ignore(writing.file.truncate(size)))
         size += bytes.length
-      }).pipe(Effect.uninterruptible)
+      }).pipe(Effect.uninterruptible, Effect.mapError(failsAt(path)))
   }
-})
+}, (opening, path) => Effect.mapError(opening, failsAt(path)))

@@ -24,8 +24,14 @@ const levels = new Map(LogLevel.allLevels.map((level) => [level.label.toLowerCas
 
 const toStandardError = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
+// What the command line says counts before the environment: @effect/cli has set it.
+const isLogAskedFor = process.argv.some((word) => word === "--log-level" || word.startsWith("--log-level="))
+
 const logging = Layer.unwrapEffect(
-  Effect.map(oneOf("LOG_LEVEL", levels, LogLevel.None), (level) => Layer.merge(toStandardError, Logger.minimumLogLevel(level)))
+  Effect.map(
+    oneOf("LOG_LEVEL", levels, LogLevel.None),
+    (level) => isLogAskedFor ? toStandardError : Layer.merge(toStandardError, Logger.minimumLogLevel(level))
+  )
 )
 
 // What is wrong with the settings file is told whatever LOG_LEVEL says, which may be in it.
@@ -95,6 +101,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.stderr.write(`Standard output cannot be written: ${error.message}.\n`)
   process.exit(1)
 })
+// A terminal that is closed ends us as Ctrl-C does.
+process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
 // Nobody reads the log any more: no reason to stop.
 process.stderr.on("error", () => undefined)
 

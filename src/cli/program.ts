@@ -1,7 +1,7 @@
 // What every command does: find the venue, make the feed, show what happens, stop when it is time, sum up.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -26,6 +26,13 @@ export interface Running {
   /** Counts an event, and shows it. */
   readonly market: (event: MarketEvent) => void
 }
+
+// A timer of Node's holds 24.8 days at most, and Effect sets none for longer.
+const longest = Duration.days(20)
+const sleep = (time: Duration.Duration): Effect.Effect<void> =>
+  Duration.greaterThan(time, longest)
+    ? Effect.zipRight(Effect.sleep(longest), Effect.suspend(() => sleep(Duration.subtract(time, longest))))
+    : Effect.sleep(time)
 
 export const write = (text: string) => {
   process.stdout.write(text)
@@ -76,6 +83,6 @@ export const run = <E, R>(
     })
     yield* Option.match(duration, {
       onNone: () => running,
-      onSome: (time) => Effect.raceFirst(running, Effect.sleep(time))
+      onSome: (time) => Effect.raceFirst(running, sleep(time))
     })
   }).pipe(Effect.scoped, Effect.provide([NodeTransport.layer, FetchHttpClient.layer]))

@@ -239,13 +239,15 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     subscribe: (topic) =>
       Effect.flatMap(over, (ended) => {
         if (ended !== undefined) return Exit.isSuccess(ended) ? notConnected : ended
-        const entry = want(topic)
-        entry.held++
-        return Effect.onInterrupt(Deferred.await(entry.acknowledged), () =>
-          Effect.sync(() => {
-            entry.held--
-            release(entry)
-          }))
+        return Effect.uninterruptibleMask((restore) => {
+          const entry = want(topic)
+          entry.held++
+          return Effect.onInterrupt(restore(Deferred.await(entry.acknowledged)), () =>
+            Effect.sync(() => {
+              entry.held--
+              release(entry)
+            }))
+        })
       }),
     unsubscribe: (topic) =>
       Effect.sync(() => {
