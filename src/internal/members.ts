@@ -300,17 +300,15 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
 
   /**
    * Ends what a connection is still taken to bring and does not, now that another brings it: it was dead, and nothing had
-   * shown it. `patience` comes before, for what is only late.
+   * shown it.
    */
-  const endSilent = (member: Member<A>, successor: Member<A>) => ({
-    patience: Effect.flatMap(silentBeside(member, successor), (silent) => silent.length === 0 ? Effect.void : Effect.sleep(options.grace)),
-    end: Effect.map(silentBeside(member, successor), (silent) => {
+  const endSilent = (member: Member<A>, successor: Member<A>) =>
+    Effect.map(silentBeside(member, successor), (silent) => {
       const names = new Set(silent)
       for (const [topic, carrier] of member.carries) {
         if (names.has(topic.name)) carrier.cease("Its connection had fallen silent.")
       }
     })
-  })
 
   return { attach, attachAll, close, detach, endSilent, open, proof }
 })

@@ -104,12 +104,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         // Whoever leaves meanwhile waits, and then leaves the successor too.
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor, slot.topics))
-        const { end, patience } = endSilent(slot.member, successor)
-        yield* patience
+        // The old one may lag behind, with what came before all that the successor brings still on its way.
+        yield* Effect.sleep(options.grace)
         return yield* Effect.gen(function*() {
           // Proven or not, it is better than one that was given up meanwhile.
           const renewed = slots.has(slot) && (proven._tag === "Right" || !(yield* isAlive(slot)))
-          if (renewed) yield* end
+          if (renewed) yield* endSilent(slot.member, successor)
           const spare = renewed ? slot.member : successor
           if (renewed) slot.member = successor
           else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
@@ -208,11 +208,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       const { from, into } = pair
       yield* Effect.gen(function*() {
         const proven = yield* Effect.either(proof(into.member, from.topics))
-        const { end, patience } = endSilent(from.member, into.member)
-        yield* patience
+        yield* Effect.sleep(options.grace)
         yield* Effect.gen(function*() {
           const stays = (proven._tag === "Left" || !slots.has(into)) && (yield* isAlive(from))
-          if (!stays) yield* end
+          if (!stays) yield* endSilent(from.member, into.member)
           for (const topic of [...from.topics]) {
             if (stays) {
               yield* detach(into.member, topic)

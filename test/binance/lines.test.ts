@@ -120,6 +120,15 @@ describe("a stream that cannot be repaired", () => {
       open(acknowledge, wait("1 second"), event(5), wait("10 seconds"), event(6))
     ]))))
 
+  it.effect("has what the old connection brings a little later than the new one", () =>
+    Effect.gen(function*() {
+      const seen = yield* heard({}, "1 minute", "20 seconds")
+      assert.deepStrictEqual(seen, [1, 2, 4, 3, 4, 5])
+    }).pipe(Effect.provide(TestTransport.layer([
+      open(acknowledge, wait("1 second"), event(1), wait("19900 millis"), event(2), wait("300 millis"), event(3), event(4)),
+      open(acknowledge, wait("1 second"), event(4), wait("10 seconds"), event(5))
+    ]))))
+
   it.effect("tells of none when its connection is renewed, and speaks a little later than the new one", () =>
     Effect.gen(function*() {
       const seen = yield* heard({}, "1 minute", "20 seconds")
