@@ -466,7 +466,7 @@ describe("wanting a topic", () => {
     })))
 
   it.scoped("fails by a defect of the protocol, and does not wait for ever", () =>
-    run([open(acknowledge)], Effect.gen(function*() {
+    run([open(acknowledge), open(acknowledge)], Effect.gen(function*() {
       const broken = protocol({
         unsubscribe: () => {
           throw new Error("a bug")
@@ -479,6 +479,9 @@ describe("wanting a topic", () => {
       const exit = yield* Effect.exit(session.subscribe("b"))
       assert.deepStrictEqual(exit, Exit.die(new Error("a bug")))
       assert.strictEqual((yield* session.connection.state)._tag, "Disconnected")
+      // Whoever connects again may try again.
+      yield* session.connection.connect
+      yield* session.subscribe("b")
     })))
 
   it.scoped("is over when it is interrupted before", () =>

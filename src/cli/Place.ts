@@ -29,22 +29,20 @@ const lonely = ConfigError.MissingData(
 // What may be a secret is not shown.
 const redacted = (text: string) => text.replace(/\?.*$/, "?…").replace(/\/\/[^/]*@/, "//…@")
 
-const parse = (option: "ws" | "rest", text: string) =>
-  Effect.try({
-    try: () => {
-      const url = new URL(text.trim())
-      const kind = option === "ws" ? "ws" : "http"
-      const isPlain = url.username === "" && url.password === "" && url.search === "" && url.hash === ""
-      if (!isPlain || (url.protocol !== `${kind}:` && url.protocol !== `${kind}s:`)) throw new Error("not what is wanted")
-      return url
-    },
-    catch: () =>
-      ConfigError.InvalidData(
-        [option],
-        `--${option} must be a URL such as ${option === "ws" ? "ws" : "http"}://127.0.0.1:9443, without a user or a query, and is ` +
-          `"${redacted(text)}"`
-      )
-  })
+const schemes = { ws: "ws", rest: "http" } as const
+
+const isPlain = ({ hash, password, search, username }: URL) => [hash, password, search, username].every((part) => part === "")
+
+const parse = (option: keyof typeof schemes, text: string) => {
+  const scheme = schemes[option]
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
+  return url !== undefined && isPlain(url) && [`${scheme}:`, `${scheme}s:`].includes(url.protocol)
+    ? Effect.succeed(url)
+    : Effect.fail(ConfigError.InvalidData(
+      [option],
+      `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, and is "${redacted(text)}"`
+    ))
+}
 
 const overHttp = (ws: URL) => `${ws.protocol.replace("ws", "http")}${ws.href.slice(ws.protocol.length)}`
 

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as OrderBook from "../binance/OrderBook.ts"
@@ -41,11 +42,12 @@ interface Ending {
 const ending = (reason: string, isAnew = false): Ending => ({ reason, isAnew })
 
 const changesHeld = 1_024
-// Before a snapshot that is older than the updates is asked for again.
 // How long nothing may have come before it is asked whether there is such a book at all.
 const unheardFor = Duration.seconds(5)
+// Before another snapshot is asked for, when so many were of no use.
 const firstWait = Duration.millis(250)
 const longestWait = Duration.seconds(5)
+const wait = (useless: number) => Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** useless), longestWait))
 // Of the levels that a snapshot told of, so many must be left before another is taken.
 const leastKnown = 0.1
 const sides = ["bids", "asks"] as const
@@ -109,7 +111,9 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })
     )
 
+    // Of a symbol that does not exist nothing ever comes: that shows by its snapshot.
     let isKnown = false
+
     // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
     const begin = Effect.fnUntraced(function*(isAnew: boolean) {
       let held: Array<OrderBook.Diff> = []
@@ -131,23 +135,19 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
       }
       for (let asked = 0;; asked++) {
         while (held.length === 0) {
-          // Of a symbol that does not exist nothing ever comes: that shows by its snapshot.
-          const isLate = yield* Effect.raceFirst(Effect.as(intake.ready, false), Effect.as(Effect.sleep(unheardFor), !isKnown))
-          if (isLate) {
-            yield* taken
-            isKnown = true
-          }
+          if (isKnown) yield* intake.ready
+          else if (Option.isNone(yield* Effect.timeoutOption(intake.ready, unheardFor))) yield* taken
+          isKnown = true
           hold()
         }
         const begun = yield* taken
-        isKnown = true
         hold()
         const [first] = held
         if (first === undefined) continue
         // Older than all that is held: what is between the two was missed. Or, with ids begun anew, perhaps from before.
         const last = held.at(-1) ?? first
         if (begun.lastUpdateId < (first.pu ?? first.U - 1) || (isAnew && begun.lastUpdateId > last.u)) {
-          yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** asked), longestWait))
+          yield* wait(asked)
           continue
         }
         const book = OrderBook.makeBook(begun, limit)
@@ -205,7 +205,7 @@ export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
         }
         // One that never comes right must not use up what others may ask for.
         failures = (yield* Clock.currentTimeMillis) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
-        if (failures > 1) yield* Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** (failures - 2)), longestWait))
+        if (failures > 1) yield* wait(failures - 2)
       }
     })
 

@@ -121,26 +121,21 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     for (const entry of [...wanted.values()]) finish(entry, exit, how)
   }
 
-  // Disconnected by hand, or given up: it may be told to connect again, and is listened to again then.
+  // Disconnected by hand, or given up: it may be told to connect again, and goes on then.
+  const resumed = Effect.map(Stream.runHead(Stream.filter(connection.changes, isUp)), (up) => {
+    if (Option.isSome(up)) ended = undefined
+    return Option.isSome(up)
+  })
+
   const read = Effect.gen(function*() {
-    for (;;) {
+    do {
       const exit = yield* Effect.exit(entries.listen(hearing.receive))
-      isBroken = Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)
-      stop(exit)
-      // A connection ends its own defects. One of what hears it is a bug in the protocol: nothing hears it any more, and it
-      // must not look like a quiet market.
-      if (Exit.isFailure(exit) && isBroken) {
-        yield* Effect.logError("The session ended by a defect.", exit.cause)
-        yield* connection.disconnect
-        isBroken = false
+      // A connection ends its own defects: this one is of what hears it.
+      if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
+        return yield* Effect.die(Cause.squash(exit.cause))
       }
-      const resumed = yield* connection.changes.pipe(
-        Stream.filter(isUp),
-        Stream.runHead
-      )
-      if (Option.isNone(resumed)) return
-      ended = undefined
-    }
+      stop(exit)
+    } while (yield* resumed)
   })
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -192,19 +187,23 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     return checkSilence
   })
 
-  yield* Effect.all([read, watch, requests.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
+  const live: Effect.Effect<void> = Effect.all([read, watch, requests.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
     concurrency: "unbounded",
     discard: true
   }).pipe(
-    // Such as one of the protocol: whatever is wanted after it must not wait for ever.
-    Effect.catchAllDefect((defect) => {
-      isBroken = true
-      stop(Exit.die(defect))
-      return Effect.zipRight(Effect.logError("The session ended by a defect.", Cause.die(defect)), connection.disconnect)
-    }),
-    Effect.interruptible,
-    Effect.forkScoped
+    // A bug in the protocol: nothing hears or asks any more, and it must not look like a quiet market.
+    Effect.catchAllDefect((defect) =>
+      Effect.gen(function*() {
+        isBroken = true
+        stop(Exit.die(defect))
+        yield* Effect.logError("The session ended by a defect.", Cause.die(defect))
+        yield* connection.disconnect
+        isBroken = false
+        if (yield* resumed) yield* live
+      })
+    )
   )
+  yield* Effect.forkScoped(Effect.interruptible(live))
   yield* Effect.addFinalizer(() => Effect.sync(() => {
     stop(Exit.void, "Closed")
     events.end(Exit.void)

@@ -17,18 +17,9 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, OrderBook, Payloads, Rest, StreamKind, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
+import { acknowledge, frame } from "../utils/venue.ts"
 
-const { answer, hang, open, refuse, reset, send, wait } = TestTransport
-
-const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
-
-// Acknowledges whatever it is asked.
-const acknowledge = answer((message) => {
-  const { id } = Schema.decodeUnknownSync(Request)(message)
-  return [JSON.stringify({ result: null, id })]
-})
-
-const frame = (stream: string, data: object) => JSON.stringify({ stream, data })
+const { hang, open, refuse, reset, send, wait } = TestTransport
 
 const trade = (t: number, p = "1.5") =>
   frame("btcusdt@trade", { e: "trade", E: t, T: t, s: "BTCUSDT", t, p, q: "1", X: "MARKET", m: true })
