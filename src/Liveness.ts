@@ -47,67 +47,85 @@ const sleepUntil = (at: number): Effect.Effect<void> =>
     ))
 
 /**
- * Fails with `ConnectionTimeout` (phase `message`) when nothing was read for `timeout`. Never completes otherwise. An
- * infinite `timeout` switches it off.
- *
- * While reading is held up, it logs a warning every `timeout` instead: a consumer that has stopped reading looks just
- * like a quiet market.
+ * What is watched, and how closely. An infinite duration switches off what it is for.
  *
  * @since 0.1.0
- * @category deadlines
+ * @category models
  */
-export const messageDeadline = (
-  activity: Activity,
-  timeout: Duration.Duration
-): Effect.Effect<never, ConnectionTimeout> => {
-  if (!Duration.isFinite(timeout)) return Effect.never
-  const millis = Duration.toMillis(timeout)
-  return Effect.gen(function*() {
-    for (;;) {
-      const seen = activity.lastRead
-      const heldUp = activity.suspendedAt
-      const now = yield* Clock.currentTimeMillis
-      yield* sleepUntil(heldUp === undefined ? seen + millis : now + millis)
-      if (activity.suspendedAt !== undefined) {
-        if (activity.suspendedAt === heldUp) {
-          yield* Effect.logWarning("The inbox is full and nobody reads it: what the peer sends is held up.")
-        }
-      } else if (activity.lastRead === seen) {
-        return yield* new ConnectionTimeout({ phase: "message", after: timeout })
-      }
-    }
-  })
+export interface Options<E> {
+  readonly activity: Activity
+  /** Of silence, at most. */
+  readonly messageTimeout: Duration.Duration
+  /** Sends a ping, and completes when its pong came. */
+  readonly ping: Effect.Effect<void, E>
+  /** From one ping's answer to the next ping. */
+  readonly pingInterval: Duration.Duration
+  /** For a pong, at most. */
+  readonly pongTimeout: Duration.Duration
+  readonly onPong: (roundTrip: Duration.Duration) => void
 }
 
 /**
- * Pings every `interval`, giving each round trip to `onPong`, and fails with `ConnectionTimeout` (phase `pong`) when
- * a pong did not come within `timeout`. Infinite durations switch it off.
+ * Watches a connection until its peer misses a deadline; never completes otherwise.
+ *
+ * It fails with `ConnectionTimeout` of phase `message` when nothing was read for `messageTimeout`, and of phase `pong` when
+ * a ping was not answered within `pongTimeout`. While reading is held up, it logs a warning every `messageTimeout` instead:
+ * a consumer that has stopped reading looks just like a quiet market.
  *
  * @since 0.1.0
  * @category deadlines
  */
-export const pings = <E>(options: {
-  readonly activity: Activity
-  readonly ping: Effect.Effect<void, E>
-  readonly interval: Duration.Duration
-  readonly timeout: Duration.Duration
-  readonly onPong: (roundTrip: Duration.Duration) => Effect.Effect<void>
-}): Effect.Effect<never, ConnectionTimeout | E> => {
-  const { activity, interval, onPong, ping, timeout } = options
-  if (!Duration.isFinite(interval) || !Duration.isFinite(timeout)) return Effect.never
-  const once = Effect.gen(function*() {
-    const sent = yield* Clock.currentTimeMillis
-    const answered = yield* Effect.raceFirst(
-      Effect.as(ping, true),
-      Effect.as(sleepUntil(sent + Duration.toMillis(timeout)), false)
-    )
-    if (answered) {
-      const now = yield* Clock.currentTimeMillis
-      return yield* onPong(Duration.millis(now - sent))
+export const watch = <E>(options: Options<E>): Effect.Effect<never, ConnectionTimeout | E> =>
+  Effect.flatMap(Clock.currentTimeMillis, (began) => watchFrom(options, began))
+
+// One fibre for all deadlines: there may be thousands of connections, and each fibre weighs as much as a socket.
+const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, ConnectionTimeout | E> => {
+  const { activity, messageTimeout, onPong, ping, pingInterval, pongTimeout } = options
+  const millis = Duration.toMillis(messageTimeout)
+  const round = (now: number) => {
+    const { lastRead: seen, suspendedAt: heldUp } = activity
+    return { seen, heldUp, due: (heldUp === undefined ? seen : now) + millis }
+  }
+  let silence = round(began)
+
+  const judgeSilence = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, ConnectionTimeout> => {
+    const { heldUp, seen } = silence
+    silence = round(now)
+    if (activity.suspendedAt === undefined) {
+      return activity.lastRead === seen ? new ConnectionTimeout({ phase: "message", after: messageTimeout }) : Effect.void
     }
-    // Reading was held up while the pong was due: it may be waiting behind what was not read.
-    if (activity.suspendedAt !== undefined || activity.resumedAt >= sent) return
-    return yield* new ConnectionTimeout({ phase: "pong", after: timeout })
+    return activity.suspendedAt === heldUp
+      ? Effect.logWarning("The inbox is full and nobody reads it: what the peer sends is held up.")
+      : Effect.void
   })
-  return Effect.forever(Effect.zipRight(Effect.sleep(interval), once))
+
+  // Judges, on the way there, what comes due.
+  const until = (at: number): Effect.Effect<void, ConnectionTimeout> =>
+    Effect.suspend(() =>
+      silence.due <= at
+        ? Effect.zipRight(Effect.zipRight(sleepUntil(silence.due), judgeSilence), until(at))
+        : sleepUntil(at)
+    )
+  if (!Duration.isFinite(pingInterval) || !Duration.isFinite(pongTimeout)) {
+    return Duration.isFinite(messageTimeout) ? Effect.zipRight(until(Number.POSITIVE_INFINITY), Effect.never) : Effect.never
+  }
+
+  const pingOnce = Effect.flatMap(Clock.currentTimeMillis, (sent) =>
+    Effect.raceFirst(
+      Effect.as(ping, true),
+      Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)
+    ).pipe(
+      Effect.zip(Clock.currentTimeMillis),
+      Effect.flatMap(([answered, now]): Effect.Effect<void, ConnectionTimeout> => {
+        if (answered) onPong(Duration.millis(now - sent))
+        // Reading was held up while the pong was due: it may be waiting behind what was not read.
+        else if (activity.suspendedAt === undefined && activity.resumedAt < sent) {
+          return new ConnectionTimeout({ phase: "pong", after: pongTimeout })
+        }
+        return Effect.void
+      })
+    ))
+  const rounds: Effect.Effect<never, ConnectionTimeout | E> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    until(now + Duration.toMillis(pingInterval)).pipe(Effect.zipRight(pingOnce), Effect.zipRight(rounds)))
+  return rounds
 }

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { WebSocket } from "ws"
@@ -204,9 +205,12 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
   const closePolitely = (ws: WebSocket, code: number, reason: string) =>
     Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : sayGoodbye(ws, code, reason))
 
-  const ws = yield* Effect.acquireRelease(create, (ws) =>
-    // While it is connecting there is nobody to be polite to.
-    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, 1000, ""))
+  // While it is connecting there is nobody to be polite to.
+  const release = (ws: WebSocket) =>
+    Effect.suspend(() => ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, 1000, ""))
+  // `Effect.acquireRelease` would keep what the fibre refers to now, the dial's span too: 3 KiB for as long as it is open.
+  const scope = yield* Effect.scope
+  const ws = yield* Effect.uninterruptible(Effect.tap(create, (ws) => Scope.addFinalizer(scope, release(ws))))
 
   const opened = Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
     const settle = (outcome: Effect.Effect<void, DialFailed | HandshakeRejected>) => {

@@ -17,9 +17,11 @@ import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
+import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
+import type { ConnectionEvent } from "holdfast"
 import { Connection, ConnectionError, ConnectionState, FailureClass, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
@@ -658,6 +660,52 @@ describe("by hand", () => {
       assert.deepStrictEqual(yield* dialTimes, [0, 0.1])
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  // Does something in the very moment in which it is told of an event.
+  const onEvent = (connection: Connection.Connection, tag: ConnectionEvent.ConnectionEvent["_tag"], effect: Effect.Effect<void, unknown>) =>
+    Effect.gen(function*() {
+      const runFork = Runtime.runFork(yield* Effect.runtime())
+      yield* Effect.fork(connection.events.listen((events) => {
+        if (events.some(({ _tag }) => _tag === tag)) runFork(effect)
+      }))
+      yield* TestClock.adjust(0)
+    })
+
+  for (const tag of ["Lost", "Waiting"] as const) {
+    it.effect(`whoever is told "${tag}" may disconnect in that moment, and nothing is left to wait for`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* onEvent(connection, tag, connection.disconnect)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+        // The next dial would have been then.
+        assert.notInclude(Chunk.toReadonlyArray(yield* TestClock.sleeps()), 2_000)
+        yield* untouched
+      }).pipe(Effect.provide(scripted([open(wait("1 second"), reset), open()]))))
+
+    it.effect(`whoever is told "${tag}" may want the next dial in that moment`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* onEvent(connection, tag, connection.reconnect("the network is back"))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* dialTimes, [0, 1])
+        assert.strictEqual((yield* connection.state)._tag, "Connected")
+      }).pipe(Effect.provide(scripted([open(wait("1 second"), reset), open()]))))
+  }
+
+  it.effect("a transport that interrupts its dial is a defect, and not a connection that says nothing", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: "ws://peer.test" })
+      const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
+      assert.isTrue(Exit.isInterrupted(exit))
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+    }).pipe(
+      Effect.provideService(Transport.Transport, {
+        capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+        dial: () => Effect.interrupt
+      }),
+      Effect.scoped
+    ))
 
   it.effect("send fails at once when nothing is open, and with a deadline waits for the next connection", () =>
     Effect.gen(function*() {

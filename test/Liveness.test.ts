@@ -27,10 +27,23 @@ const stalling = (stalls: ReadonlyArray<{ readonly late: number; readonly then?:
 
 const idle = (): Liveness.Activity => ({ lastRead: 0, suspendedAt: undefined, resumedAt: Number.NEGATIVE_INFINITY })
 
+const never = Duration.infinity
+
+const watch = (activity: Liveness.Activity, options: Partial<Liveness.Options<never>>) =>
+  Effect.flip(Liveness.watch<never>({
+    activity,
+    messageTimeout: never,
+    ping: Effect.never,
+    pingInterval: never,
+    pongTimeout: never,
+    onPong: () => undefined,
+    ...options
+  }))
+
 describe("the message deadline", () => {
   const fails = (stalls: Parameters<typeof stalling>[0], activity = idle()) => {
     const { clock, now } = stalling(stalls)
-    return Effect.flip(Liveness.messageDeadline(activity, Duration.seconds(30))).pipe(Effect.map(now), Effect.withClock(clock))
+    return watch(activity, { messageTimeout: Duration.seconds(30) }).pipe(Effect.map(now), Effect.withClock(clock))
   }
 
   it.effect("strikes when it is due", () =>
@@ -61,16 +74,39 @@ describe("the pong deadline", () => {
     Effect.gen(function*() {
       const after = (stalls: Parameters<typeof stalling>[0]) => {
         const { clock, now } = stalling(stalls)
-        const pings = Liveness.pings({
-          activity: idle(),
-          ping: Effect.never,
-          interval: Duration.seconds(20),
-          timeout: Duration.seconds(10),
-          onPong: () => Effect.void
-        })
-        return Effect.flip(pings).pipe(Effect.map(now), Effect.withClock(clock))
+        return watch(idle(), { pingInterval: Duration.seconds(20), pongTimeout: Duration.seconds(10) }).pipe(
+          Effect.map(now),
+          Effect.withClock(clock)
+        )
       }
       assert.strictEqual(yield* after([]), 30_000)
       assert.strictEqual(yield* after([{ late: 0 }, { late: 5_000 }]), 36_000)
+    }))
+})
+
+describe("both deadlines", () => {
+  const both = {
+    messageTimeout: Duration.seconds(30),
+    pingInterval: Duration.seconds(20),
+    pongTimeout: Duration.seconds(15)
+  }
+
+  it.effect("the silence is judged while a pong is waited for", () =>
+    Effect.gen(function*() {
+      const { clock, now } = stalling([])
+      const { phase } = yield* Effect.withClock(watch(idle(), both), clock)
+      assert.deepStrictEqual({ phase, at: now() }, { phase: "message", at: 30_000 })
+    }))
+
+  it.effect("the pong is waited for while the silence is judged", () =>
+    Effect.gen(function*() {
+      const activity = idle()
+      const read = (now: number) => {
+        activity.lastRead = now
+      }
+      // Something is read until shortly before 30 seconds, which is when silence would be judged; no pong comes.
+      const { clock, now } = stalling([{ late: 0, then: read }])
+      const { phase } = yield* Effect.withClock(watch(activity, both), clock)
+      assert.deepStrictEqual({ phase, at: now() }, { phase: "pong", at: 35_000 })
     }))
 })

@@ -6,6 +6,8 @@ const rates = [1_000, 10_000, 100_000]
 const contestants = [
   ["ws", "ws"],
   ["ws, parsed", "ws"],
+  // What a stream costs by itself is beside what is read as one.
+  ["ws, read as an Effect stream", "ws"],
   ["holdfast, listening", "ws"],
   ["holdfast", "ws"],
   ["holdfast, trades, listening", "ws, parsed"],

@@ -8,7 +8,7 @@ import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import type { Listenable } from "../Listenable.ts"
 import type { Cursor, Source, Taker, Waker } from "./reading.ts"
-import { merge } from "./reading.ts"
+import * as Reading from "./reading.ts"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
 
@@ -155,7 +155,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   // Reading
 
   get stream(): Listenable<A, E> {
-    return merge(Effect.succeed([this]), identity)
+    return Reading.of(() => [this], identity)
   }
 
   /** Only what comes from now on, after the item that `current` gives. */
@@ -164,7 +164,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
       open: (waker) => this.#openAt(this.#base + this.#items.length, current(), waker),
       handOver: (taker) => this.#handOver([current()], taker)
     }
-    return merge(Effect.succeed([source]), identity)
+    return Reading.of(() => [source], identity)
   }
 
   /** Takes a place at the oldest item held. */

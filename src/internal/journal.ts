@@ -24,7 +24,7 @@ export interface Journal {
   readonly writeLog: Effect.Effect<void>
   /** Tells only the readers. */
   readonly tell: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>) => void
-  readonly events: () => Listenable<ConnectionEvent.ConnectionEvent>
+  readonly events: Listenable<ConnectionEvent.ConnectionEvent>
   readonly end: (exit: Exit.Exit<void>) => void
 }
 
@@ -119,7 +119,7 @@ export const make = (server: () => Server.Server): Journal => {
     tell: (event) => {
       events.unsafeOfferAll([event])
     },
-    events: () => events.stream,
+    events: events.stream,
     end: (exit) => {
       events.end(exit)
     }

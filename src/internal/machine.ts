@@ -11,7 +11,7 @@ export interface Machine {
     from: From,
     to: To
   ) => To
-  readonly changes: () => Listenable<ConnectionState.ConnectionState>
+  readonly changes: Listenable<ConnectionState.ConnectionState>
   readonly end: (exit: Exit.Exit<void>) => void
 }
 
@@ -36,7 +36,7 @@ export const make = (initial: ConnectionState.ConnectionState): Machine => {
       states.unsafeOfferAll([to])
       return to
     },
-    changes: () => states.streamFrom(() => state),
+    changes: states.streamFrom(() => state),
     end: (exit) => {
       states.end(exit)
     }

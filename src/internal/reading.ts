@@ -126,11 +126,13 @@ const read = <A, E, B>(
   return rest
 }
 
-const listenTo = <A, E>(
+const listenTo = <A, E, B>(
   sources: ReadonlyArray<Source<A, E>>,
-  hear: (batch: ReadonlyArray<A>) => void
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
+  hear: (batch: ReadonlyArray<B>) => void
 ): Effect.Effect<void, E> =>
-  Effect.suspend(() => {
+  // What it begins with may interrupt this fibre, which must leave all the same.
+  Effect.uninterruptibleMask((restore) => {
     let running = sources.length
     let how: Effect.Effect<void, E> | undefined = running === 0 ? Effect.void : undefined
     let resume: ((how: Effect.Effect<void, E>) => void) | undefined
@@ -149,7 +151,8 @@ const listenTo = <A, E>(
       take: (batch) => {
         if (how !== undefined) return
         try {
-          hear(batch)
+          const selected = select(batch)
+          if (selected.length > 0) hear(selected)
         } catch (defect) {
           settle(Effect.die(defect))
         }
@@ -158,52 +161,64 @@ const listenTo = <A, E>(
         if (how === undefined && (Exit.isFailure(exit) || --running === 0)) settle(exit)
       }
     }
-    // What it begins with may interrupt this fibre, which must leave all the same.
-    return Effect.acquireUseRelease(
-      Effect.sync(() => {
-        const stillListens = sources.every((source) => {
-          leaving.push(source.handOver(taker))
-          return how === undefined
-        })
-        if (!stillListens) close()
-      }),
-      () =>
-        Effect.async<void, E>((waiting) => {
-          if (how === undefined) resume = waiting
-          else waiting(how)
-        }),
-      () => Effect.sync(close)
-    )
+    const stillListens = sources.every((source) => {
+      leaving.push(source.handOver(taker))
+      return how === undefined
+    })
+    if (!stillListens) close()
+    const ended = Effect.async<void, E>((waiting) => {
+      if (how === undefined) resume = waiting
+      else waiting(how)
+    })
+    return Effect.onInterrupt(restore(ended), () => Effect.sync(close))
   })
 
+// Suspended, since there are many streams of which few are read.
+const listenable = <A, E>(
+  channel: () => Channel.Channel<Chunk.Chunk<A>, unknown, E>,
+  listen: Listenable<A, E>["listen"]
+): Listenable<A, E> => Object.assign(Stream.fromChannel(Channel.suspend(channel)), { listen })
+
+/** All that these sources hold: see `merge`. */
+export const of = <A, E, B>(
+  sources: () => ReadonlyArray<Source<A, E>>,
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
+): Listenable<B, E> =>
+  listenable(
+    () =>
+      Channel.acquireUseRelease(
+        Effect.sync(() => new Places(sources())),
+        (places) => read(places, select),
+        (places) => Effect.sync(() => {
+          places.close()
+        })
+      ),
+    (hear) => Effect.suspend(() => listenTo(sources(), select, hear))
+  )
+
 /**
- * All that several sources hold, each in its own order: whoever reads it is woken once for what came at once, and not once
- * for each. It fails with the first of them to fail, and ends with the last.
+ * All that several sources hold, each in its own order, as long as they are wanted: whoever reads it is woken once for
+ * what came at once, and not once for each. It fails with the first of them to fail, and ends with the last.
  */
 export const merge = <A, E, B>(
   sources: Effect.Effect<ReadonlyArray<Source<A, E>>, never, Scope.Scope>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
-): Listenable<B, E> => {
-  // In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
-  const stream = Stream.fromChannel(Channel.acquireUseRelease(
-    Effect.flatMap(Scope.make(), (scope) =>
-      sources.pipe(
-        Effect.interruptible,
-        Effect.map((opened) => ({ scope, places: new Places(opened) })),
-        Scope.extend(scope),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )),
-    ({ places }) => read(places, select),
-    ({ places, scope }, exit) => Effect.zipRight(Effect.sync(() => {
-      places.close()
-    }), Scope.close(scope, exit))
-  ))
-  return Object.assign(stream, {
-    listen: (hear: (batch: ReadonlyArray<B>) => void) =>
-      Effect.scoped(Effect.flatMap(sources, (opened) =>
-        listenTo(opened, (batch) => {
-          const selected = select(batch)
-          if (selected.length > 0) hear(selected)
-        })))
-  })
-}
+): Listenable<B, E> =>
+  listenable(
+    // In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
+    () =>
+      Channel.acquireUseRelease(
+        Effect.flatMap(Scope.make(), (scope) =>
+          sources.pipe(
+            Effect.interruptible,
+            Effect.map((opened) => ({ scope, places: new Places(opened) })),
+            Scope.extend(scope),
+            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+          )),
+        ({ places }) => read(places, select),
+        ({ places, scope }, exit) => Effect.zipRight(Effect.sync(() => {
+          places.close()
+        }), Scope.close(scope, exit))
+      ),
+    (hear) => Effect.scoped(Effect.flatMap(sources, (opened) => listenTo(opened, select, hear)))
+  )

@@ -1,14 +1,15 @@
 // The life after life of a connection: dial, live, decide, wait, dial again, until told to stop or out of reasons.
-import * as Deferred from "effect/Deferred"
+import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import type { Connection } from "../Connection.ts"
-import type { AttemptError, ConnectionError, NotConnected as NotConnectedError } from "../ConnectionError.ts"
+import type { ConnectionError, NotConnected as NotConnectedError } from "../ConnectionError.ts"
 import { NotConnected, ReconnectRequested, SendTimeout } from "../ConnectionError.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import * as ConnectionState from "../ConnectionState.ts"
@@ -23,7 +24,7 @@ import * as Journal from "./journal.ts"
 import * as Life from "./life.ts"
 import * as Machine from "./machine.ts"
 import * as Outage from "./outage.ts"
-import { merge } from "./reading.ts"
+import * as Reading from "./reading.ts"
 import * as Server from "./server.ts"
 import type { Settings } from "./settings.ts"
 import { within } from "./within.ts"
@@ -40,16 +41,26 @@ type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.Connection
 // What lies between a `connect` and the `disconnect` or failure that ends it.
 interface Run {
   readonly inbox: InboxType
+  readonly outage: Outage.Outage
+  /** When and why the last connection was lost, until the next one is open. */
+  lost: { readonly at: number; readonly cause: Frame.GapCause } | undefined
   /** The open socket, while there is one. */
   socket: Socket | undefined
   /** Ends what is going on now: the open connection, or the wait for the next dial. */
-  interrupt: Deferred.Deferred<never, AttemptError | ReconnectRequested> | undefined
+  interrupt: ((request: ReconnectRequested) => void) | undefined
+  /** Whoever was told what happened wants the next dial at once. */
+  isHurried: boolean
+  /** What is going on now. */
   fiber: Fiber.RuntimeFiber<void> | undefined
+  /** Nothing more begins. */
+  stopped: boolean
 }
 
 // Gaps are rare: nearly always the batch passes as it is.
 const messagesOf = (entries: ReadonlyArray<Entry>) =>
   entries.every(Inbox.isMessage) ? entries : entries.filter(Inbox.isMessage)
+
+const framesOf = (entries: ReadonlyArray<Entry>) => entries.map(Inbox.toFrame)
 
 // What a user who asked for pings should know about a transport that has none.
 const unableToPing = (transport: Transport, { messageTimeout, pingInterval }: Settings) => {
@@ -63,6 +74,7 @@ const unableToPing = (transport: Transport, { messageTimeout, pingInterval }: Se
 
 export const supervise = Effect.fnUntraced(function*(transport: Transport, gate: DialGate, settings: Settings) {
   const clock = yield* Effect.clock
+  const runFork = Runtime.runFork(yield* Effect.runtime())
   const now = () => clock.unsafeCurrentTimeMillis()
   let server = Server.unknownServer
   let epoch = 0
@@ -70,13 +82,13 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   const machine = Machine.make(disconnected)
   const journal = Journal.make(() => server)
   const { record, writeLog } = journal
-  const lock = Effect.unsafeMakeSemaphore(1)
 
   let counters = Metrics.forServer(server)
 
   const newRun = (): Run => ({
     inbox: Inbox.make({
-      ...settings.inbox,
+      capacity: settings.inbox.capacity,
+      overflow: settings.inbox.overflow,
       epoch: () => epoch,
       onGap: (gap) => {
         journal.tell(ConnectionEvent.Gap({ at: now(), gap }))
@@ -85,39 +97,60 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         counters.dropped(count)
       }
     }),
+    outage: Outage.make(settings.reconnect, settings.classify),
+    lost: undefined,
     socket: undefined,
     interrupt: undefined,
-    fiber: undefined
+    isHurried: false,
+    fiber: undefined,
+    stopped: false
   })
 
-  const live = Effect.fnUntraced(function*(run: Run, first: State<"Connecting">) {
-    const outage = Outage.make(settings.reconnect, settings.classify)
-    let connecting = first
-    let lost: { readonly at: number; readonly cause: Frame.GapCause } | undefined
-    for (;;) {
-      record(ConnectionEvent.Dialling({ at: connecting.since, attempt: connecting.attempt }))
-      const end = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
-      const reached: { state: State<"Connecting"> | State<"Connected"> } = { state: connecting }
-      const dialled = connecting
+  // A defect must not look like a quiet market, nor like a dial that is still under way.
+  const die = (run: Run, cause: Cause.Cause<never>) =>
+    Effect.zipRight(
+      Effect.logError("The connection ended by a defect.", cause),
+      Effect.sync(() => {
+        run.socket = undefined
+        run.interrupt = undefined
+        const state = machine.current()
+        if (state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting") {
+          machine.go(state, ConnectionState.Disconnected({ since: now() }))
+        }
+        journal.tell(ConnectionEvent.Died({ at: now(), cause }))
+        run.inbox.end(Exit.failCause(cause))
+      })
+    )
 
-      const ended = yield* Life.run({
+  // A run is one step after another, a life, a wait, the next life, each in a fibre of its own that begins the next when
+  // all that must not be interrupted is done. So a life can be ended by interrupting it, which cannot be taken back; and a
+  // scope is closed by a fibre that does not live long: effect 3.22 hands the fibre that closes one the fibre references
+  // of whoever added its finalizers, and keeps a history of those (4 KiB and some time for each turn of a loop).
+  const follow = (run: Run, step: Effect.Effect<void>) => {
+    const guarded = Effect.catchAllCause(step, (cause) => run.stopped ? Effect.void : die(run, cause))
+    return run.fiber = runFork(Effect.uninterruptible(guarded), { immediate: false })
+  }
+
+  const live = (run: Run, dialled: State<"Connecting">): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
+      const reached: { state: State<"Connecting"> | State<"Connected"> } = { state: dialled }
+      const life = Life.run({
         transport,
         gate,
         settings,
         inbox: run.inbox,
         attempt: dialled.attempt,
-        end,
         hooks: {
           onServer: (dialledServer) => {
             server = dialledServer
             counters = Metrics.forServer(server)
           },
-          onOpened: (socket) => {
+          onOpened: (socket, end) => {
             const at = now()
             epoch++
-            const before = lost
-            lost = undefined
-            const outageLasted = Option.map(Option.fromNullable(before), (lost) => Duration.millis(at - lost.at))
+            const before = run.lost
+            run.lost = undefined
             run.socket = socket
             run.interrupt = end
             reached.state = machine.go(dialled, ConnectionState.Connected({ since: at, epoch }))
@@ -127,7 +160,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
               attempt: dialled.attempt,
               protocol: socket.protocol,
               took: Duration.millis(at - dialled.since),
-              outage: outageLasted
+              outage: Option.map(Option.fromNullable(before), (lost) => Duration.millis(at - lost.at))
             }))
             if (before === undefined) return
             const downtime = Duration.millis(at - before.at)
@@ -143,96 +176,98 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
           onMessages: (count) => {
             counters.received(count)
           },
-          onPong: (roundTrip) =>
-            Effect.sync(() => {
-              counters.pong(roundTrip)
-            })
+          onPong: (roundTrip) => {
+            counters.pong(roundTrip)
+          }
         }
       })
-      // Whoever is told what happened may want the next dial at once.
-      const cut = run.interrupt = yield* Deferred.make<never, AttemptError | ReconnectRequested>()
+      return Effect.flatMap(life, (ended) => run.stopped ? Effect.void : decide(run, dialled, reached.state, ended))
+    })
 
-      const at = now()
-      const { error } = ended
-      const proven = outage.settle(ended)
-      if (ended.opened) {
-        lost = { at: ended.endedAt, cause: error }
-        record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, openFor: ended.openFor, messages: ended.messages }))
-      }
-
-      let waiting: State<"Reconnecting">
-      if (error._tag === "ReconnectRequested") {
-        const attempt = outage.attempt()
-        waiting = machine.go(
-          reached.state,
-          ConnectionState.Reconnecting({ since: at, attempt, nextDialAt: at, cause: error })
-        )
-      } else {
-        if (!ended.opened) {
-          record(ConnectionEvent.AttemptFailed({ at, attempt: dialled.attempt, cause: error }))
-        }
-        const decision = yield* outage.decide(error)
-        if (decision._tag === "GivenUp") {
-          run.interrupt = undefined
-          machine.go(reached.state, ConnectionState.Failed({ since: at, error: decision.error }))
-          record(ConnectionEvent.Failed({ at, ...decision }))
-          yield* writeLog
-          run.inbox.end(Exit.fail(decision.error))
-          return
-        }
-        const until = at + Duration.toMillis(decision.delay)
-        waiting = machine.go(
-          reached.state,
-          ConnectionState.Reconnecting({ since: at, attempt: decision.attempt, nextDialAt: until, cause: error })
-        )
-        record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
-        if (until > at) {
-          yield* writeLog
-          yield* Effect.raceFirst(Effect.sleep(decision.delay), Effect.exit(Deferred.await(cut)))
-        }
-      }
-      run.interrupt = undefined
-      connecting = machine.go(waiting, ConnectionState.Connecting({ since: now(), attempt: waiting.attempt }))
+  const decide = (
+    run: Run,
+    dialled: State<"Connecting">,
+    reached: State<"Connecting"> | State<"Connected">,
+    { endedAt, error, messages, openFor, opened }: Life.Ended
+  ): Effect.Effect<void> => Effect.gen(function*() {
+    const { outage } = run
+    run.isHurried = false
+    run.interrupt = () => {
+      run.isHurried = true
     }
+    const at = now()
+    const proven = outage.settle({ opened, openFor, messages })
+    if (opened) {
+      run.lost = { at: endedAt, cause: error }
+      record(ConnectionEvent.Lost({ at, epoch, cause: error, proven, openFor, messages }))
+    }
+    if (error._tag === "ReconnectRequested") {
+      const requested = { since: at, attempt: outage.attempt(), nextDialAt: at, cause: error }
+      redial(run, machine.go(reached, ConnectionState.Reconnecting(requested)))
+      return
+    }
+    if (!opened) record(ConnectionEvent.AttemptFailed({ at, attempt: dialled.attempt, cause: error }))
+    const decision = yield* outage.decide(error)
+    if (decision._tag === "GivenUp") {
+      run.interrupt = undefined
+      machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
+      record(ConnectionEvent.Failed({ at, ...decision }))
+      yield* writeLog
+      run.inbox.end(Exit.fail(decision.error))
+      return
+    }
+    const { attempt, delay } = decision
+    const until = at + Duration.toMillis(delay)
+    const waiting = machine.go(
+      reached,
+      ConnectionState.Reconnecting({ since: at, attempt, nextDialAt: until, cause: error })
+    )
+    record(ConnectionEvent.Waiting({ at, cause: error, until, ...decision }))
+    if (until > at) yield* writeLog
+    if (!run.stopped) wait(run, waiting, delay)
   })
+
+  const wait = (run: Run, waiting: State<"Reconnecting">, delay: Duration.Duration) => {
+    if (run.isHurried || Duration.equals(delay, Duration.zero)) {
+      redial(run, waiting)
+      return
+    }
+    const sleep = Effect.exit(Effect.interruptible(Effect.sleep(delay)))
+    const fiber = follow(run, Effect.map(sleep, () => {
+      redial(run, waiting)
+    }))
+    run.interrupt = () => {
+      fiber.unsafeInterruptAsFork(fiber.id())
+    }
+  }
+
+  const redial = (run: Run, waiting: State<"Reconnecting">) => {
+    run.interrupt = undefined
+    if (run.stopped) return
+    const connecting = machine.go(waiting, ConnectionState.Connecting({ since: now(), attempt: waiting.attempt }))
+    follow(run, live(run, connecting))
+  }
 
   let current = newRun()
 
   // Starts in a state from which a dial may begin. The state is Connecting when this returns.
-  const start = (from: State<"Disconnected"> | State<"Failed">) =>
-    Effect.gen(function*() {
-      const run = current = newRun()
-      const connecting = machine.go(from, ConnectionState.Connecting({ since: now(), attempt: 0 }))
-      // Whoever makes the connection may be uninterruptible, as the acquisition of a resource is: this fibre is not.
-      run.fiber = yield* Effect.interruptible(live(run, connecting)).pipe(
-        // A defect must not look like a quiet market, nor like a dial that is still under way.
-        Effect.onExit((exit) =>
-          Exit.isFailure(exit) && !Exit.isInterrupted(exit)
-            ? Effect.zipRight(
-              Effect.logError("The connection ended by a defect.", exit.cause),
-              Effect.sync(() => {
-                run.socket = undefined
-                run.interrupt = undefined
-                const state = machine.current()
-                if (state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting") {
-                  machine.go(state, ConnectionState.Disconnected({ since: now() }))
-                }
-                journal.tell(ConnectionEvent.Died({ at: now(), cause: exit.cause }))
-                run.inbox.end(exit)
-              })
-            )
-            : Effect.void
-        ),
-        Effect.forkDaemon
-      )
-      return run
-    })
+  const start = (from: State<"Disconnected"> | State<"Failed">) => {
+    const run = current = newRun()
+    follow(run, live(run, machine.go(from, ConnectionState.Connecting({ since: now(), attempt: 0 }))))
+  }
 
   yield* unableToPing(transport, settings)
-  yield* start(disconnected)
+  start(disconnected)
+
+  // One at a time: `connect`, `disconnect` and the end.
+  let lock: Effect.Semaphore | undefined
+  const alone = <A, E>(effect: Effect.Effect<A, E>) => (lock ??= Effect.unsafeMakeSemaphore(1)).withPermits(1)(effect)
 
   // Ends the run, wherever it is, and returns when its socket is gone.
-  const stop = Effect.suspend(() => current.fiber === undefined ? Effect.void : Fiber.interrupt(current.fiber)).pipe(
+  const stop = Effect.suspend(() => {
+    current.stopped = true
+    return current.fiber === undefined ? Effect.void : Fiber.interrupt(current.fiber)
+  }).pipe(
     Effect.tap(() => {
       current.socket = undefined
       current.interrupt = undefined
@@ -252,7 +287,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         machine.end(Exit.void)
         journal.end(Exit.void)
       })),
-      lock.withPermits(1)
+      alone
     )
   )
 
@@ -265,7 +300,7 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   const isClosing = () => machine.current()._tag === "Connected" && current.socket === undefined
 
   const awaitOpen = Effect.suspend(() =>
-    machine.changes().pipe(
+    machine.changes.pipe(
       Stream.filter(({ _tag }) => _tag !== "Connecting" && _tag !== "Reconnecting" && !isClosing()),
       Stream.runHead,
       Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
@@ -283,26 +318,17 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   )
 
   // In a fibre of its own: a caller inside the run, such as a handshake, is itself ended by it.
-  const detached = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.flatMap(Effect.forkDaemon(lock.withPermits(1)(effect)), Fiber.join)
+  const detached = <A, E>(effect: () => Effect.Effect<A, E>) =>
+    Effect.suspend(() => Effect.flatMap(Effect.forkDaemon(alone(Effect.suspend(effect))), Fiber.join))
 
-  const inboxes = Effect.sync(() => [current.inbox])
+  const inboxes = () => [current.inbox]
 
-  // Streams are made for whoever reads them: each is 2 KiB, and of most connections only one is read.
   const connection: Connection = {
-    get messages() {
-      return merge(inboxes, messagesOf)
-    },
-    get frames() {
-      return merge(inboxes, (entries) => entries.map(Inbox.toFrame))
-    },
-    get events() {
-      return journal.events()
-    },
+    messages: Reading.of(inboxes, messagesOf),
+    frames: Reading.of(inboxes, framesOf),
+    events: journal.events,
     state: Effect.sync(machine.current),
-    get changes() {
-      return machine.changes()
-    },
+    changes: machine.changes,
     awaitOpen,
     send: (message, options) =>
       Effect.suspend(() => {
@@ -318,10 +344,11 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       ),
     reconnect: (reason) =>
       Effect.suspend(() => {
-        if (current.interrupt !== undefined) return Deferred.fail(current.interrupt, new ReconnectRequested({ reason }))
-        return machine.current()._tag === "Connecting" ? Effect.void : notConnected
-      }).pipe(Effect.asVoid),
-    disconnect: detached(Effect.suspend(() => {
+        if (current.interrupt === undefined) return machine.current()._tag === "Connecting" ? Effect.void : notConnected
+        current.interrupt(new ReconnectRequested({ reason }))
+        return Effect.void
+      }),
+    disconnect: detached(() => {
       const state = machine.current()
       if (state._tag === "Disconnected" || state._tag === "Failed" || state._tag === "Closed") return Effect.void
       return Effect.gen(function*() {
@@ -334,25 +361,20 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         yield* writeLog
         current.inbox.end(Exit.void)
       })
-    })),
-    connect: detached(Effect.suspend(() => {
+    }),
+    connect: detached(() => {
       const state = machine.current()
       switch (state._tag) {
         case "Disconnected":
         case "Failed":
-          return Effect.asVoid(start(state))
+          start(state)
+          return Effect.void
         case "Closed":
           return notConnected
         default:
           return Effect.void
       }
-    }))
+    })
   }
-  const supervised: Supervised = {
-    connection,
-    get entries() {
-      return merge(inboxes, identity)
-    }
-  }
-  return supervised
+  return { connection, entries: Reading.of(inboxes, identity) } satisfies Supervised
 })

@@ -69,8 +69,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what is handed over is no sign of life",
     "internal/life.ts",
-    "      activity.lastRead = clock.unsafeCurrentTimeMillis()\n      put(batch)",
-    "      put(batch)"
+    "    activity.lastRead = now()\n    put(batch)",
+    "    put(batch)"
   ),
   mutation(
     "what slides away is not complained of",
@@ -87,8 +87,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a missed pong is forgiven",
     "Liveness.ts",
-    `return yield* new ConnectionTimeout({ phase: "pong", after: timeout })`,
-    "return"
+    `return new ConnectionTimeout({ phase: "pong", after: pongTimeout })`,
+    "return Effect.void"
   ),
   mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
   mutation("what is on the wire outlives the connection", "internal/requests.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? wanted : []),"),

@@ -126,6 +126,24 @@ main({
     })
     return done
   },
+  // What a stream costs by itself, without anything done for it.
+  "ws, read as an Effect stream": async (task) => {
+    const { arrived, done } = clock(task, (text) => text.length + headBytes)
+    const [{ WebSocket }, Effect, Stream] = await Promise.all([import("ws"), import("effect/Effect"), import("effect/Stream")])
+    const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
+    ws.on("open", () => {
+      ws.send(subscribe("btcusdt@trade"))
+    })
+    const messages = Stream.asyncPush<Buffer>((emit) => Effect.sync(() => ws.on("message", (data: Buffer) => emit.single(data))))
+    Effect.runFork(Stream.runForEachChunk(messages, (chunk) => {
+      for (const data of chunk) {
+        const text = data.toString()
+        if (text.startsWith(`{"stream"`)) arrived(() => text)
+      }
+      return Effect.void
+    }))
+    return done
+  },
   "holdfast": async (task) => {
     const { arrived, done } = clock(task, (text) => text.length + headBytes)
     const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")

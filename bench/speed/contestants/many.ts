@@ -122,14 +122,14 @@ const holdfast = (read: Read) => async (task: Task) => {
     })
     yield* Effect.forkScoped(read(connection))
     yield* connection.awaitOpen
-  }).pipe(Effect.provide(platform))
+  })
   const open = (count: number) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      yield* Effect.forEach(Array.from({ length: count }), () => Scope.extend(dial, scope), {
-        concurrency: atOnce,
-        discard: true
-      })
+      yield* Effect.forEach(Array.from({ length: count }), () => dial, { concurrency: atOnce, discard: true }).pipe(
+        Scope.extend(scope),
+        Effect.provide(platform)
+      )
       return () => Effect.runPromise(Scope.close(scope, Exit.void))
     })
   // Counted on a few connections of their own, since a supervisor costs memory too.
@@ -169,6 +169,17 @@ main({
       clearTimeout(pong)
     })
   }),
+  // What a fibre costs by itself, that does nothing but wait.
+  "ws, a fibre each": async (task) => {
+    const Effect = await import("effect/Effect")
+    return byHand((ws) => {
+      Effect.runFork(Effect.async<void>((resume) => {
+        ws.on("close", () => {
+          resume(Effect.void)
+        })
+      }))
+    })(task)
+  },
   // What reading as a stream costs by itself.
   "ws, read as an Effect stream": async (task) => {
     const [Effect, Stream] = await Promise.all([import("effect/Effect"), import("effect/Stream")])

@@ -45,6 +45,41 @@ main({
     dial()
     return done
   },
+  // As one would write it with Effect: a socket in a scope, a deadline for the dial, and again.
+  "ws, as an Effect": async (task) => {
+    const [{ WebSocket }, Effect] = await Promise.all([import("ws"), import("effect/Effect")])
+    const { done, first } = recoveries(task)
+    const socket = Effect.acquireRelease(
+      Effect.sync(() => new WebSocket(`ws://127.0.0.1:${task.port}/stream`)),
+      (ws) => Effect.sync(() => {
+        ws.terminate()
+      })
+    )
+    const live = Effect.flatMap(socket, (ws) => {
+      const ended = Effect.async<never, string>((resume) => {
+        ws.on("close", () => {
+          resume(Effect.fail("closed"))
+        })
+      })
+      return Effect.async<void>((resume) => {
+        ws.on("error", () => undefined)
+        ws.on("message", (data: Buffer) => {
+          first(data.toString())
+        })
+        ws.on("open", () => {
+          resume(Effect.void)
+        })
+      }).pipe(
+        Effect.timeout("10 seconds"),
+        Effect.tap(() => {
+          ws.send(subscribe("btcusdt@trade"))
+        }),
+        Effect.zipRight(ended)
+      )
+    })
+    Effect.runFork(Effect.forever(Effect.ignore(Effect.scoped(live))))
+    return done
+  },
   "holdfast": async (task) => {
     const { Connection, Effect, Stream, fork } = await import("./holdfast.ts")
     const { done, first } = recoveries(task)
