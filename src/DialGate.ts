@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
 import * as RollingWindow from "./internal/rollingWindow.ts"
+import { sleep } from "./internal/sleep.ts"
 
 /**
  * The gate.
@@ -91,7 +92,7 @@ export const make = (options: Options = {}): DialGate => {
 
   const patience = (host: Host): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      now < host.notBefore ? Effect.zipRight(Effect.sleep(host.notBefore - now), patience(host)) : Effect.void)
+      now < host.notBefore ? Effect.zipRight(sleep(Duration.millis(host.notBefore - now)), patience(host)) : Effect.void)
 
   // Somebody may have been asked for patience while this one waited: it takes another turn then.
   const turn = (host: Host): Effect.Effect<void> =>

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionTimeout } from "./ConnectionError.ts"
+import { sleep } from "./internal/sleep.ts"
 
 /**
  * A timer that fires this much too late means that our event loop stalled (or the machine slept). Whoever was waited
@@ -42,7 +43,7 @@ const graceMillis = Duration.toMillis(stallGrace)
 const sleepUntil = (at: number): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.flatMap(
-      Effect.zipRight(Effect.sleep(Duration.millis(Math.max(0, at - now))), Clock.currentTimeMillis),
+      Effect.zipRight(sleep(Duration.millis(Math.max(0, at - now))), Clock.currentTimeMillis),
       (woke) => woke - at >= graceMillis ? sleepUntil(woke + graceMillis) : Effect.void
     ))
 

@@ -97,6 +97,29 @@ describe("the ladder", () => {
       )
     }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: 8 } }))))
 
+  // Effect's clock sets no timer for longer than Node's can hold.
+  const withTimersOfNode = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.clockWith((clock) =>
+      Effect.withClock(effect, {
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+        currentTimeMillis: clock.currentTimeMillis,
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        currentTimeNanos: clock.currentTimeNanos,
+        sleep: (duration) => Duration.toMillis(duration) > 2 ** 31 - 1 ? Effect.never : clock.sleep(duration)
+      }))
+
+  it.effect("waits as long as it is told to, a month too", () =>
+    Effect.gen(function*() {
+      const month = { initialDelay: "30 days", maxDelay: "30 days" } as const
+      const context = yield* withTimersOfNode(Layer.build(scripted([fail(), open()], { reconnect: month })))
+      const connection = yield* Connection.Connection.pipe(Effect.provide(context))
+      yield* TestClock.adjust("29 days")
+      assert.strictEqual((yield* connection.state)._tag, "Reconnecting")
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(Effect.scoped))
+
   it.effect("with an initial delay of zero the first retry is at once, and is told like any other", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

@@ -1,13 +1,14 @@
 // What every command does: find the venue, make the feed, show what happens, stop when it is time, sum up.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as BinanceFeed from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
+import { sleep } from "../internal/sleep.ts"
 import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import * as Place from "./Place.ts"
@@ -26,13 +27,6 @@ export interface Running {
   /** Counts an event, and shows it. */
   readonly market: (event: MarketEvent) => void
 }
-
-// A timer of Node's holds 24.8 days at most, and Effect sets none for longer.
-const longest = Duration.days(20)
-const sleep = (time: Duration.Duration): Effect.Effect<void> =>
-  Duration.greaterThan(time, longest)
-    ? Effect.zipRight(Effect.sleep(longest), Effect.suspend(() => sleep(Duration.subtract(time, longest))))
-    : Effect.sleep(time)
 
 export const write = (text: string) => {
   process.stdout.write(text)

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import type * as Session from "../Session.ts"
 import type { Listener, Member, Topic } from "./members.ts"
 import * as Members from "./members.ts"
+import { sleep } from "./sleep.ts"
 
 export interface Options<A, N> extends Members.Options<A, N> {
   readonly topicsPerConnection: number
@@ -90,7 +91,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           if (slot !== undefined) runFork(renew(slot))
         })
         const renewals = Effect.repeat(renewal, Schedule.spaced(renewalSpacing))
-        yield* Effect.forkIn(Effect.interruptible(Effect.delay(renewals, age)), member.scope)
+        yield* Effect.forkIn(Effect.interruptible(Effect.zipRight(sleep(age), renewals)), member.scope)
       })
     ))
 

@@ -27,6 +27,7 @@ import * as Outage from "./outage.ts"
 import * as Reading from "./reading.ts"
 import * as Server from "./server.ts"
 import type { Settings } from "./settings.ts"
+import { sleep } from "./sleep.ts"
 import { within } from "./within.ts"
 import { inWords } from "./words.ts"
 
@@ -232,8 +233,8 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
       redial(run, waiting)
       return
     }
-    const sleep = Effect.exit(Effect.interruptible(Effect.sleep(delay)))
-    const fiber = follow(run, Effect.map(sleep, () => {
+    const slept = Effect.exit(Effect.interruptible(sleep(delay)))
+    const fiber = follow(run, Effect.map(slept, () => {
       redial(run, waiting)
     }))
     run.interrupt = () => {

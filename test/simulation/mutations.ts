@@ -79,6 +79,30 @@ export const mutations: ReadonlyArray<Mutation> = [
     "inbox.fits(batch.length)"
   ),
   mutation(
+    "a handshake opens what is being closed",
+    "internal/life.ts",
+    "if (course.end !== undefined) return Effect.interrupt",
+    ""
+  ),
+  mutation(
+    "what was disconnected decides what comes next",
+    "internal/supervisor.ts",
+    "(ended) => run.stopped ? Effect.void : decide(",
+    "(ended) => decide("
+  ),
+  mutation(
+    "whoever wants the next dial at once has to wait",
+    "internal/supervisor.ts",
+    "run.isHurried || Duration.equals(delay, Duration.zero)",
+    "Duration.equals(delay, Duration.zero)"
+  ),
+  mutation(
+    "silence is not judged while a pong is waited for",
+    "Liveness.ts",
+    "Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)",
+    "Effect.as(sleepUntil(sent + Duration.toMillis(pongTimeout)), false)"
+  ),
+  mutation(
     "a dead peer is said goodbye to",
     "internal/life.ts",
     "yield* course.socket.terminate",
