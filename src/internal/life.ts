@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import type { AttemptError, ReconnectRequested } from "../ConnectionError.ts"
@@ -224,8 +224,16 @@ const close = Effect.fnUntraced(function*(
   // What closing takes is no time open.
   const end = settle(options, course, cause)
   const error = Cause.failureOrCause(end.cause)
-  if (Either.isLeft(error) && isGone(error.left) && course.socket !== undefined) yield* course.socket.terminate
-  yield* Scope.close(scope, Exit.failCause(end.cause))
+  const { socket } = course
+  const terminate = Either.isLeft(error) && isGone(error.left) && socket !== undefined ? socket.terminate : Effect.void
+  // In a fibre that was not interrupted, and whose defects are its own: closing goes on whatever a transport does.
+  const closing = yield* Effect.fork(
+    Effect.zipRight(
+      Effect.exit(within(options.settings.dial.closeTimeout, () => undefined)(Effect.disconnect(Effect.interruptible(terminate)))),
+      Scope.close(scope, Exit.failCause(end.cause))
+    )
+  )
+  yield* Fiber.await(closing)
   if (course.openedAt !== undefined) options.hooks.onClosed()
   if (Either.isRight(error)) return yield* Effect.failCause(error.right)
   const ended: Ended = {
