@@ -105,8 +105,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a dead peer is said goodbye to",
     "internal/life.ts",
-    "yield* course.socket.terminate",
-    "yield* Effect.void"
+    "? socket.terminate : Effect.void",
+    "? Effect.void : Effect.void"
   ),
   mutation(
     "a missed pong is forgiven",
