@@ -113,7 +113,8 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
 
   const pingOnce = Effect.flatMap(Clock.currentTimeMillis, (sent) =>
     Effect.raceFirst(
-      Effect.as(ping, true),
+      // Even one that does not give way must not hold up the deadlines.
+      Effect.as(Effect.disconnect(ping), true),
       Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)
     ).pipe(
       Effect.zip(Clock.currentTimeMillis),

@@ -109,6 +109,7 @@ const live = Effect.fnUntraced(function*(options: Options, course: Course, scope
   const { now } = course
 
   const end = (cause: Cause.Cause<EndError>) => {
+    if (course.end !== undefined) return
     settle(options, course, cause)
     course.fiber.unsafeInterruptAsFork(course.fiber.id())
   }
@@ -215,6 +216,14 @@ const live = Effect.fnUntraced(function*(options: Options, course: Course, scope
 // A peer that is not there cannot answer a close frame.
 const isGone = (error: EndError) => error._tag === "ConnectionTimeout" && error.phase !== "open"
 
+// Whatever a transport does, the connection goes on.
+const told = (closing: Effect.Effect<void>) =>
+  Effect.catchAllCause(closing, (cause) =>
+    Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logError("The transport failed to close its socket.", cause))
+
+const drop = ({ terminate }: Socket, { dial }: Settings) =>
+  told(Effect.ignore(within(dial.closeTimeout, () => undefined)(Effect.disconnect(terminate)))).pipe(Effect.interruptible)
+
 const close = Effect.fnUntraced(function*(
   options: Options,
   course: Course,
@@ -225,15 +234,13 @@ const close = Effect.fnUntraced(function*(
   const end = settle(options, course, cause)
   const error = Cause.failureOrCause(end.cause)
   const { socket } = course
-  const terminate = Either.isLeft(error) && isGone(error.left) && socket !== undefined ? socket.terminate : Effect.void
-  // In a fibre that was not interrupted, and whose defects are its own: closing goes on whatever a transport does.
-  const closing = yield* Effect.fork(
-    Effect.zipRight(
-      Effect.exit(within(options.settings.dial.closeTimeout, () => undefined)(Effect.disconnect(Effect.interruptible(terminate)))),
-      Scope.close(scope, Exit.failCause(end.cause))
-    )
+  const mustDrop = Either.isLeft(error) && isGone(error.left) && socket !== undefined
+  const closing = Effect.zipRight(
+    mustDrop ? drop(socket, options.settings) : Effect.void,
+    told(Scope.close(scope, Exit.failCause(end.cause)))
   )
-  yield* Fiber.await(closing)
+  // What a transport does when it closes may be interruptible, and must not be cut short where this fibre was interrupted.
+  yield* Cause.isInterrupted(cause) ? Effect.flatMap(Effect.fork(closing), Fiber.await) : closing
   if (course.openedAt !== undefined) options.hooks.onClosed()
   if (Either.isRight(error)) return yield* Effect.failCause(error.right)
   const ended: Ended = {

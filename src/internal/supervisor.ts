@@ -49,7 +49,7 @@ interface Run {
   socket: Socket | undefined
   /** Ends what is going on now: the open connection, or the wait for the next dial. */
   interrupt: ((request: ReconnectRequested) => void) | undefined
-  /** Whoever was told what happened wants the next dial at once. */
+  /** Whoever was told what happened, or still sees it closing, wants the next dial at once. */
   isHurried: boolean
   /** What is going on now. */
   fiber: Fiber.RuntimeFiber<void> | undefined
@@ -169,6 +169,10 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
           },
           onEnding: () => {
             run.socket = undefined
+            run.isHurried = false
+            run.interrupt = () => {
+              run.isHurried = true
+            }
           },
           onClosed: () => {
             counters.gone()
@@ -192,10 +196,6 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
     { endedAt, error, messages, openFor, opened }: Life.Ended
   ): Effect.Effect<void> => Effect.gen(function*() {
     const { outage } = run
-    run.isHurried = false
-    run.interrupt = () => {
-      run.isHurried = true
-    }
     const at = now()
     const proven = outage.settle({ opened, openFor, messages })
     if (opened) {

@@ -105,8 +105,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a dead peer is said goodbye to",
     "internal/life.ts",
-    "? socket.terminate : Effect.void",
-    "? Effect.void : Effect.void"
+    "const mustDrop = ",
+    "const mustDrop = false && "
   ),
   mutation(
     "a missed pong is forgiven",
