@@ -381,6 +381,23 @@ describe("a session", () => {
       assert.deepStrictEqual(after.seen, ["hello"])
     })))
 
+  it.scoped("hears at once what came at once for a topic, whatever came between", () =>
+    run([open(acknowledge, wait("1 second"), send("a: 1", "b: 1", "a: 2", "b: 2", "a: 3"))], Effect.gen(function*() {
+      const session = yield* make()
+      const heard: Array<string> = []
+      for (const topic of ["a", "b"]) {
+        yield* session.listen(topic, {
+          data: (batch) => {
+            heard.push(`${topic}: ${batch.join(" ")}`)
+          },
+          gap: () => undefined,
+          end: () => undefined
+        })
+      }
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(heard, ["a: 1 2 3", "b: 1 2"])
+    })))
+
   it.scoped("asks a quiet peer whether it is there, and drops one that is not", () =>
     run([open(acknowledge, wait("1 minute"), vanish), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({

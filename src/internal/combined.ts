@@ -15,12 +15,15 @@ const topicsKept = 16_384
 // Far longer than any beginning is.
 const longest = 512
 
-// What came of a topic, until it is heard.
 interface Arrivals {
   readonly topic: string
   /** How its frames begin. */
   readonly start: string
-  frames: Array<Message> | undefined
+  /**
+   * Where its frames are among those that came at once, if any did. The frames themselves are kept elsewhere: what is young
+   * and held by what is old, the collector has to look for.
+   */
+  place: number
 }
 
 // Tells the topics of frames apart, nearly always: which one it is, the beginning of the frame says.
@@ -51,7 +54,7 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
       topics = new Map()
       hashed = new Map()
     }
-    const arrivals: Arrivals = { topic: incoming.topic, start: own, frames: undefined }
+    const arrivals: Arrivals = { topic: incoming.topic, start: own, place: 0 }
     topics.set(own, arrivals)
     hashed.set(hashOf(own), arrivals)
     return arrivals
@@ -72,14 +75,15 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     hear: (topic: string, frames: ReadonlyArray<Message>) => boolean
   ): void => {
     let arrived: Array<Arrivals> = []
+    let frames: Array<Array<Message>> = []
     const flush = () => {
-      for (const each of arrived) {
-        const { frames = [], topic } = each
-        each.frames = undefined
+      for (const [place, { topic }] of arrived.entries()) {
+        const its = frames[place] ?? []
         // What is wrong with one of them is told in any case.
-        if (!hear(topic, frames)) for (const frame of frames) take(parse(frame))
+        if (!hear(topic, its)) for (const frame of its) take(parse(frame))
       }
       arrived = []
+      frames = []
     }
     // Of the frame before: the next one often begins alike.
     let arrivals: Arrivals | undefined
@@ -90,12 +94,12 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
         // It may be of a topic as well.
         flush()
         take(parse(message))
-      } else if (arrivals.frames === undefined) {
-        // With room for one: of a thousand topics, hardly any has more at once.
-        arrivals.frames = [message]
-        arrived.push(arrivals)
+      } else if (arrived[arrivals.place] === arrivals) {
+        frames[arrivals.place]?.push(message)
       } else {
-        arrivals.frames.push(message)
+        arrivals.place = arrived.push(arrivals) - 1
+        // With room for one: of a thousand topics, hardly any has more at once.
+        frames.push([message])
       }
     }
     flush()

@@ -23,19 +23,19 @@ export interface Hearing {
   readonly last: () => number
 }
 
-const nothing: ReadonlyArray<never> = []
-
 export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Hearing => {
   let last = now()
 
   // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
   let fresh: Array<Entry<A>> = []
+  let batches: Array<ReadonlyArray<A>> = []
   const hear = (at: number) => {
-    const entries = fresh
+    const heard = fresh
+    const unheard = batches
     fresh = []
-    for (const entry of entries) {
-      const batch = entry.unheard
-      entry.unheard = nothing
+    batches = []
+    for (const [place, entry] of heard.entries()) {
+      const batch = unheard[place] ?? []
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
@@ -53,11 +53,11 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
   const keep = (topic: string, data: ReadonlyArray<A>): boolean => {
     const entry = topics.get(topic)
     if (entry === undefined) return false
-    if (entry.unheard.length === 0) {
-      fresh.push(entry)
-      entry.unheard = data
+    if (fresh[entry.place] === entry) {
+      batches[entry.place] = batches[entry.place]?.concat(data) ?? data
     } else {
-      entry.unheard = entry.unheard.concat(data)
+      entry.place = fresh.push(entry) - 1
+      batches.push(data)
     }
     return true
   }

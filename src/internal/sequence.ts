@@ -55,9 +55,13 @@ export class Follower<A> {
   #isCaughtUp = false
   // What is due: below zero before the first.
   #due: number
-  // What came last in its place. Before any has, the first of those that were known.
-  #latest: A | undefined = undefined
+  // Of what came last in its place; before any has, of the first of those that were known. The event itself would outlive its
+  // turn: with thousands of streams, each has one whenever the collector comes, which moves it (measured: a third of the cost
+  // of a trade among ten thousand).
+  #latestId = -1
+  #latestAt = Number.NEGATIVE_INFINITY
   readonly #idOf: (event: A) => number
+  readonly #timeOf: (event: A) => number
   readonly #outlet: Outlet<A>
   readonly #options: Options<A>
   readonly #intake: Intake.Intake<A>
@@ -70,6 +74,7 @@ export class Follower<A> {
   constructor(options: Options<A>) {
     this.#due = options.after === undefined ? -1 : options.after + 1
     this.#idOf = options.idOf
+    this.#timeOf = options.timeOf
     this.#outlet = options.outlet
     this.#options = options
     this.#intake = Intake.make<A>(options.capacity)
@@ -88,7 +93,7 @@ export class Follower<A> {
     if (fresh === undefined || (fresh.length > 0 && !this.#outlet.passOn(fresh))) return false
     if (fresh.length > 0) {
       this.#due += fresh.length
-      this.#latest = fresh[fresh.length - 1]
+      this.#remember(fresh[fresh.length - 1])
     }
     return true
   }
@@ -114,11 +119,18 @@ export class Follower<A> {
     return fresh
   }
 
+  #remember(event: A | undefined): void {
+    if (event === undefined) return
+    this.#latestId = this.#idOf(event)
+    this.#latestAt = this.#timeOf(event)
+  }
+
   // Whether what is known by its id is newer than all that is.
-  #isAnew(event: A, latest = this.#latest): boolean {
-    this.#latest ??= event
-    const { timeOf } = this.#options
-    return latest !== undefined && Renumbering.isAnew(timeOf(event), timeOf(latest))
+  #isAnew(event: A, latest?: A): boolean {
+    if (latest !== undefined) return Renumbering.isAnew(this.#timeOf(event), this.#timeOf(latest))
+    if (this.#latestId >= 0) return Renumbering.isAnew(this.#timeOf(event), this.#latestAt)
+    this.#remember(event)
+    return false
   }
 
   // Fetching begins with the last event that is known: when it is there, whatever is not behind it never was.
@@ -134,9 +146,8 @@ export class Follower<A> {
         if (Either.isLeft(fetched)) return yield* outlet.onHole({ from: last + 1, to, cause: fetched.left })
         const page = fetched.right
         // While it was away, the new ids have passed the old.
-        const known = this.#latest
         const again = page.find((event) => idOf(event) === from - 1)
-        if (known !== undefined && again !== undefined && idOf(known) === from - 1 && this.#isAnew(again)) {
+        if (again !== undefined && this.#latestId === from - 1 && this.#isAnew(again)) {
           return yield* outlet.onHole({ from, to: undefined, cause: Renumbering.cause() })
         }
         for (const event of page) {
@@ -188,7 +199,7 @@ export class Follower<A> {
 
   #emit(events: ReadonlyArray<A>): Effect.Effect<void> {
     if (events.length === 0) return Effect.void
-    this.#latest = events[events.length - 1]
+    this.#remember(events[events.length - 1])
     return this.#options.outlet.onEvents(events)
   }
 

@@ -14,8 +14,8 @@ export interface Entry<A> {
   status: Session.Subscription["status"]
   since: number
   readonly pulse: Freshness.Pulse
-  /** What came in this turn, and listeners have not heard yet. */
-  unheard: ReadonlyArray<A>
+  /** Where it is among those of which something came in this turn that listeners have not heard yet, if anything did. */
+  place: number
   /** Completed when it is acknowledged, or will never be. */
   readonly acknowledged: Deferred.Deferred<void, Session.SessionError | NotConnected>
 }
@@ -48,7 +48,7 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
         status: "requested",
         since: now(),
         pulse: Freshness.make(cadence(topic)),
-        unheard: [],
+        place: 0,
         acknowledged: Deferred.unsafeMake(fiberId)
       }
       topics.set(topic, entry)
