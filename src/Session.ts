@@ -90,6 +90,31 @@ export type Incoming<A, N> =
 export type Cadence = Duration.DurationInput | "adaptive" | "exempt"
 
 /**
+ * A topic that somebody wants.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Wanted {
+  /** When nobody does any more, it is found no more: what is wanted later is another. */
+  readonly isWanted: boolean
+}
+
+/**
+ * What a protocol's own reader does with a message. The data of a topic goes to `hear`, with what `find` gave for the
+ * topic, which may be kept as long as it `isWanted`; what turns out to be invalid only when the data is read may go there as
+ * well. All else goes to `take`, and so does data of which `find` says that nobody wants it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reading<A, N, Topic extends Wanted> {
+  readonly find: (topic: string) => Topic | undefined
+  readonly hear: (topic: Topic, data: A) => void
+  readonly take: (incoming: Incoming<A, N>) => void
+}
+
+/**
  * A subscribe-and-acknowledge protocol. Its functions are pure, and total.
  *
  * @since 0.1.0
@@ -107,18 +132,10 @@ export interface Protocol<A, N = never> {
   readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>
   /**
-   * Reads messages that came at once, for protocols that can do so for less: gives what `parse` gives for each. The data
-   * of a topic goes to `hear`, in its order, as much of it at once as there is; all else to `take`, in its order, and data
-   * that nobody hears, which `hear` says. What turns out to be invalid only when its data is read may go to `hear` as
-   * well. Default: `parse` for each.
+   * Makes what reads the messages of one connection after another, for protocols that can do so for less than `parse` does:
+   * it does with each what {@link Reading} says. Default: it parses each.
    */
-  readonly parseAll?:
-    | ((
-      messages: ReadonlyArray<Message>,
-      take: (incoming: Incoming<A, N>) => void,
-      hear: (topic: string, data: ReadonlyArray<A>) => boolean
-    ) => void)
-    | undefined
+  readonly reader?: (<Topic extends Wanted>(reading: Reading<A, N, Topic>) => (message: Message) => void) | undefined
   /** Topics in one request, at most. */
   readonly maxBatch: number
   /** Requests of one connection in any stretch of `window`: the venue's limit, less a reserve for pings and pongs. */

@@ -102,7 +102,7 @@ export const make = (messagesPerSecond: number): Session.Protocol<Message, Notic
   unsubscribe: request("UNSUBSCRIBE"),
   probe: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id }),
   parse: parseTopic,
-  parseAll: Combined.make(parseTopic),
+  reader: Combined.make(parseTopic),
   maxBatch: 200,
   pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },
   cadence: (stream) => StreamKind.parse(stream).kind.cadence

@@ -1,6 +1,6 @@
 // Tells the frames of a combined connection apart, `{"stream":"<topic>","data":<data>}`, without reading their data: a
 // topic is known by how its frames begin.
-import type { Incoming } from "../Session.ts"
+import type { Incoming, Reading, Wanted } from "../Session.ts"
 import type { Message } from "../Transport.ts"
 
 const head = `{"stream":"`
@@ -15,15 +15,12 @@ const topicsKept = 16_384
 // Far longer than any beginning is.
 const longest = 512
 
-interface Arrivals {
-  readonly topic: string
+interface Known<Topic> {
+  readonly name: string
   /** How its frames begin. */
   readonly start: string
-  /**
-   * Where its frames are among those that came at once, if any did. The frames themselves are kept elsewhere: what is young
-   * and held by what is old, the collector has to look for.
-   */
-  place: number
+  /** Who hears it, as long as that is wanted: to look it up takes longer than all else that is done here (measured). */
+  topic: Topic | undefined
 }
 
 // Tells the topics of frames apart, nearly always: which one it is, the beginning of the frame says.
@@ -37,13 +34,14 @@ const hashOf = (text: string): number => {
   return hash
 }
 
-/** Reads many messages: those that begin as frames of a topic do are the topic's, and `parse` reads the others. */
-export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
+/** Reads messages: those that begin as frames of a topic do are the topic's, and `parse` reads the others. */
+export const make = <N>(parse: (message: Message) => Incoming<Message, N>) =>
+<Topic extends Wanted>({ find, hear, take }: Reading<Message, N, Topic>): (message: Message) => void => {
   // By the beginnings of their frames.
-  let topics = new Map<string, Arrivals>()
+  let topics = new Map<string, Known<Topic>>()
   // The same by their hashes, where no two share one: the beginning of a frame is cut out of it only for those that do.
-  let hashed = new Map<number, Arrivals>()
-  const learn = (start: string): Arrivals | undefined => {
+  let hashed = new Map<number, Known<Topic>>()
+  const learn = (start: string): Known<Topic> | undefined => {
     if (start.length > longest) return undefined
     // Such a beginning, a value and a brace are a whole object, whatever the value is.
     const incoming = parse(`${start}0}`)
@@ -54,13 +52,13 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
       topics = new Map()
       hashed = new Map()
     }
-    const arrivals: Arrivals = { topic: incoming.topic, start: own, place: 0 }
-    topics.set(own, arrivals)
-    hashed.set(hashOf(own), arrivals)
-    return arrivals
+    const known: Known<Topic> = { name: incoming.topic, start: own, topic: undefined }
+    topics.set(own, known)
+    hashed.set(hashOf(own), known)
+    return known
   }
 
-  const arrivalsOf = (text: string): Arrivals | undefined => {
+  const knownOf = (text: string): Known<Topic> | undefined => {
     const likely = hashed.get(hashOf(text))
     if (likely !== undefined && text.startsWith(likely.start)) return likely
     const end = text.startsWith(head) ? text.indexOf(neck, head.length) : -1
@@ -69,39 +67,14 @@ export const make = <A, N>(parse: (message: Message) => Incoming<A, N>) => {
     return topics.get(start) ?? learn(start)
   }
 
-  return (
-    messages: ReadonlyArray<Message>,
-    take: (incoming: Incoming<A, N>) => void,
-    hear: (topic: string, frames: ReadonlyArray<Message>) => boolean
-  ): void => {
-    let arrived: Array<Arrivals> = []
-    let frames: Array<Array<Message>> = []
-    const flush = () => {
-      for (const [place, { topic }] of arrived.entries()) {
-        const its = frames[place] ?? []
-        // What is wrong with one of them is told in any case.
-        if (!hear(topic, its)) for (const frame of its) take(parse(frame))
-      }
-      arrived = []
-      frames = []
-    }
-    // Of the frame before: the next one often begins alike.
-    let arrivals: Arrivals | undefined
-    for (const message of messages) {
-      const text = typeof message === "string" ? message : ""
-      if (arrivals === undefined || !text.startsWith(arrivals.start)) arrivals = arrivalsOf(text)
-      if (arrivals === undefined) {
-        // It may be of a topic as well.
-        flush()
-        take(parse(message))
-      } else if (arrived[arrivals.place] === arrivals) {
-        frames[arrivals.place]?.push(message)
-      } else {
-        arrivals.place = arrived.push(arrivals) - 1
-        // With room for one: of a thousand topics, hardly any has more at once.
-        frames.push([message])
-      }
-    }
-    flush()
+  // Of the frame before: the next one often begins alike.
+  let latest: Known<Topic> | undefined
+  return (message) => {
+    const text = typeof message === "string" ? message : ""
+    if (latest === undefined || !text.startsWith(latest.start)) latest = knownOf(text)
+    if (latest !== undefined && latest.topic?.isWanted !== true) latest.topic = find(latest.name)
+    // Of what nobody wants, too, it is told what is wrong with it.
+    if (latest?.topic === undefined) take(parse(message))
+    else hear(latest.topic, message)
   }
 }

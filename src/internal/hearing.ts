@@ -28,7 +28,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
 
   // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
   let fresh: Array<Entry<A>> = []
-  let batches: Array<ReadonlyArray<A>> = []
+  let batches: Array<Array<A>> = []
   const hear = (at: number) => {
     const heard = fresh
     const unheard = batches
@@ -50,23 +50,25 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     }
   }
 
-  const keep = (topic: string, data: ReadonlyArray<A>): boolean => {
-    const entry = topics.get(topic)
-    if (entry === undefined) return false
+  const keep = (entry: Entry<A>, data: A) => {
     if (fresh[entry.place] === entry) {
-      batches[entry.place] = batches[entry.place]?.concat(data) ?? data
+      batches[entry.place]?.push(data)
     } else {
       entry.place = fresh.push(entry) - 1
-      batches.push(data)
+      // With room for one: of a thousand topics, hardly any has more at once.
+      batches.push([data])
     }
-    return true
   }
+
+  const find = (topic: string) => topics.get(topic)
 
   const take = (incoming: Session.Incoming<A, N>) => {
     switch (incoming._tag) {
-      case "Data":
-        keep(incoming.topic, [incoming.data])
+      case "Data": {
+        const entry = find(incoming.topic)
+        if (entry !== undefined) keep(entry, incoming.data)
         return
+      }
       case "Acknowledged":
       case "Refused":
         onAnswer(incoming)
@@ -79,9 +81,12 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     }
   }
 
+  const read = protocol.reader?.({ find, hear: keep, take }) ?? ((message: Message) => {
+    take(protocol.parse(message))
+  })
+
   const understand = (messages: ReadonlyArray<Message>, at: number) => {
-    if (protocol.parseAll !== undefined) protocol.parseAll(messages, take, keep)
-    else for (const message of messages) take(protocol.parse(message))
+    for (const message of messages) read(message)
     hear(at)
   }
 

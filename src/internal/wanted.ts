@@ -8,6 +8,7 @@ import * as Freshness from "./freshness.ts"
 
 export interface Entry<A> {
   readonly topic: string
+  isWanted: boolean
   listeners: ReadonlyArray<Session.Listener<A>>
   /** How many wanted it with `subscribe`. */
   held: number
@@ -36,6 +37,10 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
   readonly onChange: () => void
 }): Wanted<A> => {
   const topics = new Map<string, Entry<A>>()
+  const drop = (entry: Entry<A>) => {
+    entry.isWanted = false
+    topics.delete(entry.topic)
+  }
   return {
     topics,
     want: (topic) => {
@@ -43,6 +48,7 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       if (known !== undefined) return known
       const entry: Entry<A> = {
         topic,
+        isWanted: true,
         listeners: [],
         held: 0,
         status: "requested",
@@ -56,13 +62,13 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       return entry
     },
     release: (entry) => {
-      if (entry.listeners.length > 0 || entry.held > 0 || topics.get(entry.topic) !== entry) return
-      topics.delete(entry.topic)
+      if (entry.listeners.length > 0 || entry.held > 0 || !entry.isWanted) return
+      drop(entry)
       Deferred.unsafeDone(entry.acknowledged, Exit.void)
       onChange()
     },
     finish: (entry, exit, how = "Disconnected") => {
-      if (topics.get(entry.topic) === entry) topics.delete(entry.topic)
+      if (entry.isWanted) drop(entry)
       // Streams end with it. What never was acknowledged has not come about.
       Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state: how })) : exit)
       const { listeners } = entry

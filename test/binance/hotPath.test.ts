@@ -308,22 +308,6 @@ const piece = fc.oneof(
   fc.jsonValue().map((value) => JSON.stringify(value))
 )
 
-interface Told {
-  readonly topic: string
-  readonly event: MarketEvent.MarketEvent
-}
-
-// The order of a topic's events counts, and that of all that is said besides.
-const sorted = (all: ReadonlyArray<unknown>) => {
-  const isTold = (item: unknown): item is Told => Predicate.hasProperty(item, "event")
-  const events = all.filter(isTold)
-  return {
-    events: [...new Set(events.map(({ topic }) => topic))].sort().map((topic) => events.filter((told) => told.topic === topic)),
-    invalid: all.filter((item) => item === "Invalid").length,
-    others: all.filter((item) => !isTold(item) && item !== "Invalid")
-  }
-}
-
 // The topic and the events of each message, and all else that it says, as `Protocol.parse` reads each.
 const told = (messages: ReadonlyArray<string | Uint8Array>) =>
   messages.flatMap((message): ReadonlyArray<unknown> => {
@@ -335,27 +319,35 @@ const told = (messages: ReadonlyArray<string | Uint8Array>) =>
     })
   })
 
+// Reads the messages of one connection, of which every topic is wanted, or none.
+const reading = (isWanted: boolean, onData: (topic: string, frame: string | Uint8Array) => void, onElse: (other: unknown) => void) => {
+  const { reader } = Protocol.make(5)
+  assert(reader !== undefined)
+  return reader({
+    find: (topic) => isWanted ? { topic, isWanted } : undefined,
+    hear: ({ topic }, frame) => {
+      onData(topic, frame)
+    },
+    take: (incoming) => {
+      if (incoming._tag === "Data") onData(incoming.topic, incoming.data)
+      else onElse(incoming._tag === "Invalid" ? "Invalid" : incoming)
+    }
+  })
+}
+
 const together = (messages: ReadonlyArray<string | Uint8Array>) => {
-  const { parseAll } = Protocol.make(5)
-  assert(parseAll !== undefined)
   const decoders = new Map<string, MarketEvent.Decoder<MarketEvent.MarketEvent>>()
+  let all: Array<unknown> = []
+  const read = reading(true, (topic, frame) => {
+    const decoder = decoders.get(topic) ?? MarketEvent.fromStream(topic)
+    decoders.set(topic, decoder)
+    const events = decoder.all([frame], 0, () => all.push("Invalid"))
+    for (const event of events) all.push({ topic, event })
+  }, (other) => all.push(other))
   // What it has learned from them does not change what they are.
   return [0, 1, 2].map(() => {
-    const all: Array<unknown> = []
-    const hear = (topic: string, frames: ReadonlyArray<string | Uint8Array>) => {
-      const decoder = decoders.get(topic) ?? MarketEvent.fromStream(topic)
-      decoders.set(topic, decoder)
-      // One by one, for the order of what is invalid among the others.
-      for (const frame of frames) {
-        const events = decoder.all([frame], 0, () => all.push("Invalid"))
-        for (const event of events) all.push({ topic, event })
-      }
-      return true
-    }
-    parseAll(messages, (incoming) => {
-      if (incoming._tag === "Data") hear(incoming.topic, [incoming.data])
-      else all.push(incoming._tag === "Invalid" ? "Invalid" : incoming)
-    }, hear)
+    all = []
+    for (const message of messages) read(message)
     return all
   })
 }
@@ -376,7 +368,7 @@ const frame = fc.oneof(
 describe("messages of a combined connection that came at once", () => {
   it("are read as each by itself, those of a topic in their order", () => {
     fc.assert(fc.property(fc.array(frame, { maxLength: 12 }), (messages) => {
-      for (const all of together(messages)) assert.deepStrictEqual(sorted(all), sorted(told(messages)))
+      for (const all of together(messages)) assert.deepStrictEqual(all, told(messages))
     }), { numRuns: 5_000 })
   })
 
@@ -415,8 +407,7 @@ describe("messages of a combined connection that came at once", () => {
   })
 
   it("do not stay in memory for their topics, though these are very long and nobody wants them", () => {
-    const { parseAll } = Protocol.make(5)
-    assert(parseAll !== undefined)
+    const read = reading(false, () => undefined, () => undefined)
     const size = 100_000
     const count = 100
     const heap = () => {
@@ -425,16 +416,16 @@ describe("messages of a combined connection that came at once", () => {
     }
     const before = heap()
     for (let i = 0; i < count; i++) {
-      parseAll([`{"stream":"${i}${"x".repeat(size)}","data":1}`], () => undefined, () => false)
+      read(`{"stream":"${i}${"x".repeat(size)}","data":1}`)
     }
     const grown = heap() - before
-    parseAll([`{"stream":"a","data":1}`], () => undefined, () => false)
+    read(`{"stream":"a","data":1}`)
     assert.isBelow(grown, size * count / 10)
   })
 
   it("may be many, with bytes between them", () => {
     const trade = (t: number) => `{"stream":"${t % 3}@trade","data":{"e":"trade","E":1,"s":"${t % 3}","t":${t},"p":"1","q":"2","T":1,"m":true}}`
     const messages = Array.from({ length: 200 }, (_, t) => t % 50 === 49 ? new TextEncoder().encode(trade(t)) : trade(t))
-    for (const all of together(messages)) assert.deepStrictEqual(sorted(all), sorted(told(messages)))
+    for (const all of together(messages)) assert.deepStrictEqual(all, told(messages))
   })
 })
