@@ -278,7 +278,8 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
     ): Follow<A> =>
     (pipeline) =>
       Effect.suspend(() => {
-        let last: { readonly at: number; readonly to: number } | undefined
+        // Changed in its place: an object for each event would be one that the collector has to move, as in `Sequence`.
+        const last = { at: Number.NEGATIVE_INFINITY, to: Number.NEGATIVE_INFINITY }
         return passing(pipeline, ({ items }) => {
           const passed: Array<A | MarketEvent.Gap> = []
           for (const events of items) {
@@ -286,16 +287,17 @@ export const make = ({ capacity, grace, limit, now, pool, record, rest, venue }:
             const [event] = events
             if (event === undefined) continue
             const { from, to } = positionOf(event)
-            if (last !== undefined && to <= last.to) {
+            if (to <= last.to) {
               // Without a time of its own, what comes late over another connection would look new.
               const isTimed = "E" in event.data || !pool.isRedundant(pipeline.stream)
               if (to === last.to || !isTimed || !Renumbering.isAnew(event.timestamp, last.at)) continue
               if (contiguous) passed.push(gapIn(pipeline, Renumbering.cause(), last.to + 1))
-            } else if (contiguous && last !== undefined && from > last.to + 1) {
+            } else if (contiguous && last.to >= 0 && from > last.to + 1) {
               const cause = new MarketEvent.NotRepairable({ reason: "The venue does not keep the updates of a book." })
               passed.push(gapIn(pipeline, cause, last.to + 1, from - 1))
             }
-            last = { at: event.timestamp, to }
+            last.at = event.timestamp
+            last.to = to
             passed.push(...events)
           }
           return passed

@@ -78,8 +78,8 @@ const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Prom
 
 const atOnce = 200
 
-// A connection on `ws`, and whatever else one has to have.
-const byHand = (setUp: (ws: WebSocket) => void) => async (task: Task) => {
+// A connection on `ws`, and whatever else one has to have, with so many fibres.
+const byHand = (setUp: (ws: WebSocket) => void, fibres = 0) => async (task: Task) => {
   const dial = () =>
     new Promise<WebSocket>((resolve, reject) => {
       const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
@@ -100,7 +100,7 @@ const byHand = (setUp: (ws: WebSocket) => void) => async (task: Task) => {
       for (const ws of kept.splice(0)) ws.terminate()
       await sleep(100)
     }
-  }, () => Promise.resolve(0))
+  }, () => Promise.resolve(fibres))
 }
 
 /** How the messages of a connection are read. */
@@ -178,7 +178,7 @@ main({
           resume(Effect.void)
         })
       }))
-    })(task)
+    }, 1)(task)
   },
   // What reading as a stream costs by itself.
   "ws, read as an Effect stream": async (task) => {
@@ -192,7 +192,7 @@ main({
           })
         })
       )))
-    })(task)
+    }, 1)(task)
   },
   "holdfast": async (task) => {
     const { Stream } = await import("./holdfast.ts")
