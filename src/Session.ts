@@ -105,6 +105,23 @@ export interface Wanted {
  * topic, which may be kept as long as it `isWanted`; what turns out to be invalid only when the data is read may go there as
  * well. All else goes to `take`, and so does data of which `find` says that nobody wants it.
  *
+ * @example
+ * ```ts
+ * import { Session } from "holdfast"
+ *
+ * // "a: text" is data of the topic a, which is looked up once for as long as somebody wants it.
+ * const reader = <Topic extends Session.Wanted>({ find, hear, take }: Session.Reading<string, never, Topic>) => {
+ *   const topics = new Map<string, Topic | undefined>()
+ *   return (message: string | Uint8Array) => {
+ *     const [name = "", data = ""] = String(message).split(": ")
+ *     if (topics.get(name)?.isWanted !== true) topics.set(name, find(name))
+ *     const topic = topics.get(name)
+ *     if (topic === undefined) take({ _tag: "Data", topic: name, data })
+ *     else hear(topic, data)
+ *   }
+ * }
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */

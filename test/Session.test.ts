@@ -398,6 +398,37 @@ describe("a session", () => {
       assert.deepStrictEqual(heard, ["a: 1 2 3", "b: 1 2"])
     })))
 
+  it.scoped("is read by its protocol's own reader, who finds a topic once for as long as it is wanted", () =>
+    run([open(acknowledge, ...["a: 1", "a: 2", "a: nobody's", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
+      const found: Array<string> = []
+      const { parse } = protocol()
+      const session = yield* make({
+        protocol: protocol({
+          reader: <Topic extends Session.Wanted>({ find, hear, take }: Session.Reading<string, "leaving", Topic>) => {
+            let kept: Topic | undefined
+            return (message) => {
+              const incoming = parse(message)
+              if (incoming._tag === "Data" && kept?.isWanted !== true) {
+                kept = find(incoming.topic)
+                found.push(`${incoming.data} ${kept === undefined ? "by nobody" : "by somebody"}`)
+              }
+              if (incoming._tag === "Data" && kept !== undefined) hear(kept, incoming.data)
+              else take(incoming)
+            }
+          }
+        })
+      })
+      const before = yield* collect(session, "a")
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.interrupt(before.fiber)
+      yield* TestClock.adjust("1 second")
+      const after = yield* collect(session, "a")
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(before.seen, ["1", "2"])
+      assert.deepStrictEqual(after.seen, ["3", "4"])
+      assert.deepStrictEqual(found, ["1 by somebody", "nobody's by nobody", "3 by somebody"])
+    })))
+
   it.scoped("asks a quiet peer whether it is there, and drops one that is not", () =>
     run([open(acknowledge, wait("1 minute"), vanish), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({
