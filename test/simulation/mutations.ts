@@ -134,6 +134,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "if (askedBefore.has(topic)) on.topics.set(topic, undefined)\n          else on.topics.delete(topic)",
     "on.topics.delete(topic)"
   ),
+  mutation("what nobody wants any more is heard still", "internal/wanted.ts", "entry.isWanted = false", "void entry"),
   mutation("requests are not paced", "internal/requests.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
     "what was not answered is not asked again",
