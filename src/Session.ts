@@ -132,7 +132,7 @@ export interface Reading<A, N, Topic extends Wanted> {
 }
 
 /**
- * A subscribe-and-acknowledge protocol. Its functions are pure, and total.
+ * A subscribe-and-acknowledge protocol. Its functions are pure, and total; what `reader` makes may keep what it learns.
  *
  * @since 0.1.0
  * @category models
@@ -149,7 +149,7 @@ export interface Protocol<A, N = never> {
   readonly probe?: ((id: number) => Message) | undefined
   readonly parse: (message: Message) => Incoming<A, N>
   /**
-   * Makes what reads the messages of one connection after another, for protocols that can do so for less than `parse` does:
+   * Makes what reads a session's messages, one after another, for protocols that can do so for less than `parse` does:
    * it does with each what {@link Reading} says. Default: it parses each.
    */
   readonly reader?: (<Topic extends Wanted>(reading: Reading<A, N, Topic>) => (message: Message) => void) | undefined

@@ -19,7 +19,7 @@ interface Known<Topic> {
   readonly name: string
   /** How its frames begin. */
   readonly start: string
-  /** Who hears it, as long as that is wanted: to look it up takes longer than all else that is done here (measured). */
+  /** Who hears it, as long as that is wanted: among thousands, to look it up takes as long as all else here (measured). */
   topic: Topic | undefined
 }
 
