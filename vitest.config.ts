@@ -5,10 +5,10 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 
 export default defineConfig({
   resolve: {
+    // A module is a file of its name, or the index of a folder of its name.
     alias: [
       { find: /^holdfast$/, replacement: source("index.ts") },
-      { find: /^holdfast\/(testing|exchange|binance)$/, replacement: source("$1/index.ts") },
-      { find: /^holdfast\/(\w+)$/, replacement: source("$1.ts") }
+      { find: /^holdfast\/(.+)$/, replacement: source("$1") }
     ]
   },
   test: {

@@ -26,13 +26,10 @@ writeFileSync(`${out}/tsconfig.json`, JSON.stringify({
     incremental: false,
     tsBuildInfoFile: null,
     plugins: [],
-    paths: {
-      "holdfast": ["../src/index.ts"],
-      "holdfast/testing": ["../src/testing/index.ts"],
-      "holdfast/exchange": ["../src/exchange/index.ts"],
-      "holdfast/binance": ["../src/binance/index.ts"],
-      "holdfast/*": ["../src/*.ts"]
-    }
+    // As in its sources.
+    paths: Object.fromEntries(
+      Object.entries(JSON.parse(readFileSync("tsconfig.json", "utf8")).compilerOptions.paths).map(([name, places]) => [name, places.map((place) => `../${place}`)])
+    )
   },
   include: ["*.ts"]
 }))

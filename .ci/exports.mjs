@@ -3,17 +3,17 @@ import assert from "node:assert"
 import { readdirSync, readFileSync } from "node:fs"
 
 const modules = {
-  "holdfast": ["Connection", "ConnectionError", "ConnectionState", "ReconnectPolicy", "Transport", "NodeTransport"],
+  "holdfast": ["Connection", "ConnectionError", "ConnectionState", "ReconnectPolicy", "Transport"],
   "holdfast/Connection": ["Connection", "layer", "layerConfig", "make", "Tag"],
   "holdfast/testing": ["TestTransport"],
-  "holdfast/exchange": ["Exchange", "Fault"],
+  "holdfast/binance/exchange": ["Exchange", "Fault"],
   "holdfast/binance": ["MarketEvent"]
 }
 for (const [name, members] of Object.entries(modules)) {
   const module = await import(name)
   for (const member of members) assert(member in module, `${name} does not export ${member}`)
 }
-await assert.rejects(import("holdfast/internal/broadcast"), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" })
+await assert.rejects(import("holdfast/internal/stream/broadcast"), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" })
 // What the declarations import is installed with the package, and has types: its users may check libraries too.
 const manifest = (path) => JSON.parse(readFileSync(`${path}package.json`, "utf8"))
 const { dependencies, peerDependencies } = manifest("")

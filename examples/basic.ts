@@ -3,8 +3,9 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { Connection, Frame, NodeTransport } from "holdfast"
-import { Exchange, Fault } from "holdfast/exchange"
+import { Connection, Frame } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import { Exchange, Fault } from "holdfast/binance/exchange"
 
 const program = Effect.gen(function*() {
   const exchange = yield* Exchange.make({ tradesPerSecond: 3 })

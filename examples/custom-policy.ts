@@ -4,8 +4,9 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { Connection, ConnectionEvent, FailureClass, NodeTransport } from "holdfast"
-import { Exchange, Fault } from "holdfast/exchange"
+import { Connection, ConnectionEvent, FailureClass } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import { Exchange, Fault } from "holdfast/binance/exchange"
 
 const program = Effect.gen(function*() {
   const exchange = yield* Exchange.make()

@@ -10,8 +10,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { fileURLToPath } from "node:url"
-import { ConfigFile, Connection, NodeTransport, ReconnectPolicy } from "holdfast"
-import { Exchange } from "holdfast/exchange"
+import { ConfigFile, Connection, ReconnectPolicy } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import { Exchange } from "holdfast/binance/exchange"
 
 const program = Effect.gen(function*() {
   const { maxDelay, maxRetries } = yield* ReconnectPolicy.config

@@ -4,8 +4,9 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Connection, NodeTransport } from "holdfast"
-import { Exchange } from "holdfast/exchange"
+import { Connection } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import { Exchange } from "holdfast/binance/exchange"
 
 class Trades extends Connection.Tag<Trades>()("Trades") {}
 class Books extends Connection.Tag<Books>()("Books") {}

@@ -10,7 +10,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { isBlank } from "./internal/reconnectSettings.ts"
+import { isBlank } from "./internal/connection/reconnectSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
 // Only when there is a file: they bring along much that nobody else needs.
@@ -83,7 +83,8 @@ const load = (path: string) =>
  * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
  * import * as Config from "effect/Config"
  * import * as Layer from "effect/Layer"
- * import { ConfigFile, Connection, NodeTransport, ReconnectPolicy } from "holdfast"
+ * import { ConfigFile, Connection, ReconnectPolicy } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const ConnectionLive = Connection.layerConfig({
  *   url: Config.string("FEED_URL"),

@@ -19,7 +19,7 @@ import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { Frame } from "./Frame.ts"
-import { connect } from "./internal/connect.ts"
+import { connect } from "./internal/connection/connect.ts"
 import type { Listenable } from "./Listenable.ts"
 import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
 import type { Message, Transport } from "./Transport.ts"
@@ -172,7 +172,8 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
  * import * as Stream from "effect/Stream"
- * import { Connection, NodeTransport } from "holdfast"
+ * import { Connection } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const program = Effect.gen(function*() {
  *   const connection = yield* Connection.make({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" })
@@ -193,7 +194,8 @@ export const make = (
  * @example
  * ```ts
  * import * as Layer from "effect/Layer"
- * import { Connection, NodeTransport } from "holdfast"
+ * import { Connection } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const ConnectionLive = Connection.layer({
  *   url: "wss://stream.binance.com:9443/ws/btcusdt@trade",
@@ -246,7 +248,8 @@ export interface TagClass<Self, Id extends string> extends Context.TagClass<Self
  * @example
  * ```ts
  * import * as Layer from "effect/Layer"
- * import { Connection, NodeTransport } from "holdfast"
+ * import { Connection } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * class Trades extends Connection.Tag<Trades>()("Trades") {}
  * class Orders extends Connection.Tag<Orders>()("Orders") {}

@@ -10,7 +10,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { inWords } from "./internal/words.ts"
+import { inWords } from "./internal/time/durationText.ts"
 
 const quoted = (text: string): string => text === "" ? "" : `: "${text}"`
 

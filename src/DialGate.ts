@@ -15,8 +15,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
-import * as RollingWindow from "./internal/rollingWindow.ts"
-import { sleep } from "./internal/sleep.ts"
+import * as RollingWindow from "./internal/time/rollingWindow.ts"
+import { sleep } from "./internal/time/sleep.ts"
 
 /**
  * The gate.
@@ -155,7 +155,8 @@ export const make = (options: Options = {}): DialGate => {
  * @example
  * ```ts
  * import * as Layer from "effect/Layer"
- * import { Connection, DialGate, NodeTransport } from "holdfast"
+ * import { Connection, DialGate } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * class Trades extends Connection.Tag<Trades>()("Trades") {}
  * class Quotes extends Connection.Tag<Quotes>()("Quotes") {}

@@ -14,7 +14,8 @@ import type * as Stream from "effect/Stream"
  * @example
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Connection, NodeTransport } from "holdfast"
+ * import { Connection } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const program = Effect.gen(function*() {
  *   const connection = yield* Connection.make({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" })

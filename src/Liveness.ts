@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionTimeout } from "./ConnectionError.ts"
-import { sleep } from "./internal/sleep.ts"
+import { sleep } from "./internal/time/sleep.ts"
 
 /**
  * A timer that fires this much too late means that our event loop stalled (or the machine slept). Whoever was waited

@@ -17,10 +17,10 @@ import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { WebSocket } from "ws"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "./ConnectionError.ts"
-import * as Incoming from "./internal/incoming.ts"
-import * as RetryAfter from "./internal/retryAfter.ts"
-import { parseUrl } from "./internal/url.ts"
-import { within } from "./internal/within.ts"
+import * as Incoming from "./internal/transport/receiveBuffer.ts"
+import * as RetryAfter from "./internal/transport/retryAfter.ts"
+import { parseUrl } from "./internal/transport/url.ts"
+import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 
@@ -287,7 +287,8 @@ const pings = (ws: WebSocket, incoming: Incoming.Incoming): Effect.Effect<void, 
  * @example
  * ```ts
  * import * as Layer from "effect/Layer"
- * import { Connection, NodeTransport } from "holdfast"
+ * import { Connection } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const ConnectionLive = Connection.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }).pipe(
  *   Layer.provide(NodeTransport.layer)

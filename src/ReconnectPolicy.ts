@@ -12,7 +12,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import * as Settings from "./internal/reconnectSettings.ts"
+import * as Settings from "./internal/connection/reconnectSettings.ts"
 
 /**
  * The settings, complete.

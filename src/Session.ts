@@ -17,9 +17,9 @@ import type * as Scope from "effect/Scope"
 import type * as Connection from "./Connection.ts"
 import type { ConnectionError, NotConnected } from "./ConnectionError.ts"
 import type * as Frame from "./Frame.ts"
-import { connect } from "./internal/connect.ts"
-import { manage } from "./internal/session.ts"
-import { inWords } from "./internal/words.ts"
+import { connect } from "./internal/connection/connect.ts"
+import { manage } from "./internal/session/session.ts"
+import { inWords } from "./internal/time/durationText.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { Message, Transport } from "./Transport.ts"
 
@@ -308,7 +308,8 @@ export interface Options<A, N = never> {
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
  * import * as Stream from "effect/Stream"
- * import { NodeTransport, Session } from "holdfast"
+ * import { Session } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * // A server that is told "+topic" and "-topic", answers "ok id" and sends "topic text".
  * const protocol: Session.Protocol<string> = {

@@ -22,7 +22,7 @@ import type {
   MessageTooLarge,
   SendFailed
 } from "./ConnectionError.ts"
-import { dialWith } from "./internal/webSocket.ts"
+import { dialWith } from "./internal/transport/webSocket.ts"
 
 /**
  * What travels in one WebSocket message: text as a string, binary as bytes.
@@ -140,7 +140,8 @@ export interface Transport {
  * @example
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { NodeTransport, Transport } from "holdfast"
+ * import { Transport } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const program = Effect.gen(function*() {
  *   const transport = yield* Transport.Transport

@@ -26,8 +26,6 @@ export * as Listenable from "./Listenable.ts"
 export * as Liveness from "./Liveness.ts"
 /** What is measured. */
 export * as Metrics from "./Metrics.ts"
-/** The wire on Node. */
-export * as NodeTransport from "./NodeTransport.ts"
 /** When to dial again: the settings and the schedule made of them. */
 export * as ReconnectPolicy from "./ReconnectPolicy.ts"
 /** Subscriptions that survive reconnects. */

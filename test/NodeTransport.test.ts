@@ -12,7 +12,8 @@ import { createServer as createHttpsServer } from "node:https"
 import type { AddressInfo, Server, Socket as TcpSocket } from "node:net"
 import { createServer } from "node:net"
 import { WebSocket, WebSocketServer } from "ws"
-import { NodeTransport, Transport } from "holdfast"
+import { Transport } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
 import * as selfSigned from "./utils/selfSigned.ts"
 
 const portOf = (server: { readonly address: () => AddressInfo | string | null }) => {

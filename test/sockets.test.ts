@@ -7,8 +7,9 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { Connection, ConnectionEvent, Frame, NodeTransport } from "holdfast"
-import { Exchange, Fault } from "holdfast/exchange"
+import { Connection, ConnectionEvent, Frame } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import { Exchange, Fault } from "holdfast/binance/exchange"
 
 const quick = { initialDelay: "20 millis", maxDelay: "200 millis", stableAfter: 0, maxRetries: 20 } as const
 

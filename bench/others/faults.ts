@@ -3,7 +3,7 @@ import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import { Fault } from "holdfast/exchange"
+import { Fault } from "holdfast/binance/exchange"
 
 export interface Kind {
   readonly name: string

@@ -3,7 +3,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { Exchange, Fault, Market } from "holdfast/exchange"
+import { Exchange, Fault, Market } from "holdfast/binance/exchange"
 import type { Log } from "./client.ts"
 import * as Client from "./client.ts"
 import { script } from "./faults.ts"

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Connection from "../Connection.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
-import * as Feed from "../internal/feed.ts"
+import * as Feed from "../internal/feed/feed.ts"
 import type { Listenable } from "../Listenable.ts"
 import type { SessionError, SessionEvent, Subscription } from "../Session.ts"
 import type { Transport } from "../Transport.ts"
@@ -217,7 +217,7 @@ export const make = (
  * import * as Effect from "effect/Effect"
  * import * as Layer from "effect/Layer"
  * import * as Stream from "effect/Stream"
- * import { NodeTransport } from "holdfast"
+ * import * as NodeTransport from "holdfast/NodeTransport"
  * import { BinanceFeed, Venue } from "holdfast/binance"
  *
  * const FeedLive = BinanceFeed.layer({ venue: Venue.spot }).pipe(

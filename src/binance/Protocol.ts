@@ -4,9 +4,9 @@
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
-import * as Combined from "../internal/combined.ts"
-import { isTooDeep } from "../internal/depth.ts"
-import { excerpt } from "../internal/excerpt.ts"
+import * as Combined from "./internal/combined.ts"
+import { isTooDeep } from "../internal/json/nesting.ts"
+import { excerpt } from "../internal/json/excerpt.ts"
 import type * as Session from "../Session.ts"
 import type { Message } from "../Transport.ts"
 import * as StreamKind from "./StreamKind.ts"

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
-import { inWords } from "../internal/words.ts"
+import { inWords } from "../internal/time/durationText.ts"
 import { causeName } from "./words.ts"
 
 export interface Summary {

@@ -6,7 +6,7 @@ import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
-import { inWords } from "../internal/words.ts"
+import { inWords } from "../internal/time/durationText.ts"
 import * as Summary from "./Summary.ts"
 
 export interface View {

@@ -2,8 +2,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Venue from "../binance/Venue.ts"
-import * as Exchange from "../exchange/Exchange.ts"
-import * as Fault from "../exchange/Fault.ts"
+import * as Exchange from "../binance/exchange/Exchange.ts"
+import * as Fault from "../binance/exchange/Fault.ts"
 import type { Place } from "./Place.ts"
 
 // Each life is long enough to be proven before it ends, and each ends in another way.

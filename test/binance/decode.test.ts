@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { MarketEvent, Protocol } from "holdfast/binance"
-import { collectGarbage } from "../utils/garbage.ts"
+import { collectGarbage } from "../proofs/fuzz/garbage.ts"
 
 const trade = { e: "trade", E: 1, s: "BTCUSDT", t: 7, p: "1.0", q: "2.0", T: 1, m: true }
 const frame = (data: unknown, stream = "btcusdt@trade") => JSON.stringify({ stream, data })

@@ -11,10 +11,10 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { NodeTransport } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
 import type { OrderBook } from "holdfast/binance"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
-import { Decimal, Exchange, Fault } from "holdfast/exchange"
+import { Decimal, Exchange, Fault } from "holdfast/binance/exchange"
 
 const quick = { initialDelay: "10 millis", maxDelay: "50 millis", stableAfter: 0, maxRetries: "unlimited" } as const
 

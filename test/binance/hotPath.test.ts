@@ -5,9 +5,9 @@ import * as fc from "effect/FastCheck"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { MarketEvent, OrderBook, Payloads, Protocol } from "holdfast/binance"
-import * as Shape from "../../src/internal/shape.ts"
-import * as Validator from "../../src/internal/validator.ts"
-import { collectGarbage } from "../utils/garbage.ts"
+import * as Shape from "../../src/internal/json/compiledReader.ts"
+import * as Validator from "../../src/internal/json/validator.ts"
+import { collectGarbage } from "../proofs/fuzz/garbage.ts"
 
 const parsed: (text: string) => unknown = JSON.parse
 const json = (value: unknown): unknown => parsed(JSON.stringify(value))

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import type { Transport } from "holdfast"
-import { NodeTransport } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import type { HttpClient } from "@effect/platform/HttpClient"
 

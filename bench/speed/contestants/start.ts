@@ -19,10 +19,11 @@ const run = async () => {
       break
     }
     case "connection": {
-      const [Effect, Stream, { Connection, NodeTransport }] = await Promise.all([
+      const [Effect, Stream, { Connection }, NodeTransport] = await Promise.all([
         import("effect/Effect"),
         import("effect/Stream"),
-        import("holdfast")
+        import("holdfast"),
+        import("holdfast/NodeTransport")
       ])
       Effect.runFork(
         Effect.flatMap(Connection.make({ url: `ws://127.0.0.1:${port}/ws/btcusdt@trade` }), ({ messages }) =>

@@ -1,0 +1,385 @@
+/**
+ * A Binance-compatible exchange on loopback: a real HTTP and WebSocket server with markets generated from a seed, which
+ * breaks on command and keeps the truth of what it sent.
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { IncomingMessage } from "node:http"
+import { createServer, STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+import { WebSocketServer } from "ws"
+import type { Client } from "./Client.ts"
+import * as Clients from "./Client.ts"
+import * as ControlMessage from "./ControlMessage.ts"
+import type * as Fault from "./Fault.ts"
+import * as Limits from "./Limits.ts"
+import type { Instrument } from "./Market.ts"
+import * as Market from "./Market.ts"
+import * as Playback from "./Playback.ts"
+import type { Replay } from "./Replay.ts"
+import * as RestApi from "./RestApi.ts"
+import * as Strikes from "./Strikes.ts"
+import * as Topics from "./Topics.ts"
+
+/**
+ * The exchange could not start: its port is taken, say.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ExchangeError extends Data.TaggedError("ExchangeError")<{
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `The exchange could not start: ${this.reason}.`
+  }
+}
+
+/**
+ * What the exchange has seen so far.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  /** Upgrades that were accepted. */
+  readonly accepted: number
+  /** Upgrades that were refused. */
+  readonly refused: number
+  /** Clients that are connected now. */
+  readonly open: number
+  /** Events sent. */
+  readonly sent: number
+  /** Messages received. */
+  readonly received: number
+  /** Frames of the recording that were sent. */
+  readonly replayed: number
+  /** How often each limit was exceeded. */
+  readonly violations: Limits.Violations
+}
+
+/**
+ * A running exchange.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Exchange {
+  readonly port: number
+  /** Such as `ws://127.0.0.1:9443`, to which `/ws` and `/stream` belong. */
+  readonly wsUrl: string
+  /** Such as `http://127.0.0.1:9443`, to which `/api/v3` belongs. */
+  readonly restUrl: string
+  /** The truth: by symbol, everything that was generated, as far as it is kept. */
+  readonly markets: ReadonlyMap<string, Market.Market>
+  /** Strikes now. */
+  readonly fault: (fault: Fault.Fault) => Effect.Effect<void>
+  /** Strikes one after the other, for ever when told to repeat. Completes with the last. */
+  readonly script: (
+    faults: ReadonlyArray<Fault.Scripted>,
+    options?: { readonly repeat?: boolean | undefined }
+  ) => Effect.Effect<void>
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * The service.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export const Exchange: Context.Tag<Exchange, Exchange> = Context.GenericTag<Exchange>("holdfast/exchange/Exchange")
+
+/**
+ * What an exchange can be told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Default: one that is free. */
+  readonly port?: number | undefined
+  /** The same seed gives the same markets. Default: 1. */
+  readonly seed?: number | undefined
+  /** What is traded. Default: {@link Market.instruments}. */
+  readonly instruments?: ReadonlyArray<Instrument> | undefined
+  /** Trades a second in each market, on average. Default: 4. */
+  readonly tradesPerSecond?: number | undefined
+  /** How many trades are kept in each market. Default: 100,000. */
+  readonly history?: number | undefined
+  /** How many closed candles of each interval are kept in each market. Default: as many as trades. */
+  readonly candles?: number | undefined
+  /** The id of every market's first trade, and of its first aggregate trade. Default: 1. */
+  readonly firstId?: number | undefined
+  /** How often clients are pinged. Default: 20 seconds (Binance docs). */
+  readonly pingInterval?: Duration.DurationInput | undefined
+  /** How long a client may leave pings unanswered before it is dropped. Default: 1 minute (Binance docs). */
+  readonly pongTimeout?: Duration.DurationInput | undefined
+  /** How old a connection may get before it is closed. Default: 24 hours (Binance docs). */
+  readonly maxAge?: Duration.DurationInput | undefined
+  /** What one address may do. Default: Binance's limits. */
+  readonly limits?: Limits.Options | undefined
+  /**
+   * A recording to play to whoever listens to its streams, which then carry nothing else; the REST interface knows
+   * nothing of it. Default: none.
+   */
+  readonly replay?: Replay | undefined
+}
+
+// Enough for a request that names every stream a connection may have.
+const maxPayload = 64 * 1024
+
+const host = "127.0.0.1"
+
+const readTarget = Option.liftThrowable((request: IncomingMessage) => {
+  const url = new URL(request.url ?? "/", `ws://${host}`)
+  return { url, path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent) }
+})
+
+/**
+ * Starts an exchange that runs until the scope closes. Everything it does is on 127.0.0.1.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Exchange, Fault } from "holdfast/binance/exchange"
+ *
+ * const program = Effect.gen(function*() {
+ *   const exchange = yield* Exchange.make({ seed: 7 })
+ *   yield* Effect.log(`dial ${exchange.wsUrl}/stream?streams=btcusdt@trade`)
+ *   yield* exchange.script([
+ *     { after: "10 seconds", fault: Fault.Reset() },
+ *     { after: "10 seconds", fault: Fault.Silence() }
+ *   ], { repeat: true })
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const runFork = yield* FiberSet.makeRuntime()
+    const stats = { accepted: 0, refused: 0, sent: 0, received: 0 }
+    const limits = Limits.make(options.limits)
+    const pingInterval = Duration.decode(options.pingInterval ?? "20 seconds")
+    const pongTimeout = Duration.toMillis(options.pongTimeout ?? "1 minute")
+    const maxAge = Duration.decode(options.maxAge ?? "24 hours")
+
+    const scope = yield* Effect.scope
+    const restarting = Effect.unsafeMakeSemaphore(1)
+
+    const start = now()
+    const markets = new Map(
+      (options.instruments ?? Market.instruments).map((instrument) => [
+        instrument.symbol,
+        Market.make({ ...options, instrument, seed: options.seed ?? 1, start })
+      ])
+    )
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // Who listens to what, and what is done to them
+
+    const clients = new Set<Client>()
+    const onSent = () => {
+      stats.sent++
+    }
+    const playback = Playback.make(options.replay ?? { frames: [] }, { clients, onSent, strike: (fault) => strikes.strike(fault) })
+    const topics = Topics.make(markets, playback.streams, onSent)
+    const strikes = Strikes.make({
+      clients,
+      tell: topics.tell,
+      restart: (downtime) =>
+        // Whoever is interrupted meanwhile leaves an exchange that comes back, and two restarts are one after the other.
+        shut.pipe(
+          Effect.zipRight(Effect.sleep(downtime)),
+          Effect.zipRight(listen(port)),
+          Effect.orDie,
+          Effect.asVoid,
+          restarting.withPermits(1),
+          Effect.forkIn(scope),
+          Effect.flatMap(Fiber.join)
+        ),
+      now,
+      fork: runFork
+    })
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // Connecting
+
+    const wss = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload })
+
+    const refuse = (tcp: Duplex, status: number, body: string, retryAfter?: string) => {
+      stats.refused++
+      tcp.end([
+        `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}`,
+        "Connection: close",
+        ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+        `Content-Length: ${Buffer.byteLength(body)}`,
+        "",
+        body
+      ].join("\r\n"))
+    }
+
+    const upgrade = Effect.fnUntraced(function*(request: IncomingMessage, tcp: Duplex, head: Buffer) {
+      // Whatever becomes of it, a socket that fails must not take the process with it.
+      tcp.on("error", () => undefined)
+      const limited = limits.dial(now())
+      if (limited !== undefined) {
+        refuse(tcp, limited.status, "Too many connection attempts.", limited.retryAfter)
+        return
+      }
+      const delay = strikes.nextDelay()
+      if (delay !== undefined) yield* Effect.sleep(delay)
+      const refusal = strikes.nextUpgrade()
+      if (refusal !== undefined) {
+        refuse(tcp, refusal.status, "Refused on purpose.", refusal.retryAfter)
+        return
+      }
+      const target = readTarget(request)
+      if (Option.isNone(target)) {
+        refuse(tcp, 400, "The path cannot be read.")
+        return
+      }
+      const { path, url } = target.value
+      const combined = path[0] === "stream"
+      if (path[0] !== "ws" && !combined) {
+        refuse(tcp, 404, "There is nothing here.")
+        return
+      }
+      const names = combined ? (url.searchParams.get("streams") ?? "").split("/") : path.slice(1)
+      wss.handleUpgrade(request, tcp, head, (ws) => {
+        stats.accepted++
+        const client: Client = {
+          ws,
+          tcp,
+          unit: url.searchParams.get("timeUnit")?.toLowerCase() === "microsecond" ? "microsecond" : "millisecond",
+          streams: new Set(),
+          combined,
+          muted: false,
+          lastPong: now()
+        }
+        clients.add(client)
+        const wanted = names.filter((name) => name !== "")
+        if (wanted.length > limits.streamsPerConnection) limits.tooManyStreams()
+        topics.subscribe(client, wanted.slice(0, limits.streamsPerConnection))
+        playback.listened()
+        const ageing = runFork(Effect.zipRight(
+          Effect.sleep(maxAge),
+          Effect.sync(() => {
+            ws.close(1001, "connections live for 24 hours")
+          })
+        ))
+        ws.on("error", () => undefined)
+        const isTooMuch = limits.connection()
+        const count = () => {
+          const tooMuch = isTooMuch(now())
+          if (tooMuch) ws.close(1008, "Too many requests")
+          return !tooMuch
+        }
+        ws.on("ping", count)
+        ws.on("pong", () => {
+          client.lastPong = now()
+          count()
+        })
+        ws.on("message", (data) => {
+          stats.received++
+          if (!Buffer.isBuffer(data) || !count()) return
+          Clients.send(client, ControlMessage.answer(topics, client, data.toString(), limits))
+          playback.listened()
+        })
+        ws.on("close", () => {
+          ageing.unsafeInterruptAsFork(ageing.id())
+          clients.delete(client)
+          topics.unsubscribe(client, client.streams)
+        })
+      })
+    })
+
+    const pingAll = Effect.sync(() => {
+      for (const client of clients) {
+        if (now() - client.lastPong > pongTimeout) client.ws.terminate()
+        else if (Clients.isListening(client)) client.ws.ping()
+      }
+    })
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // Listening
+
+    const rest = yield* NodeHttpServer.makeHandler(RestApi.make(markets, limits, strikes.nextRest))
+    const sockets = new Set<Duplex>()
+    const server = createServer(rest)
+    server.on("connection", (socket) => {
+      sockets.add(socket)
+      socket.on("close", () => sockets.delete(socket))
+    })
+    server.on("upgrade", (request, tcp, head) => {
+      runFork(upgrade(request, tcp, head))
+    })
+
+    const listen = (port: number) =>
+      Effect.async<number, ExchangeError>((resume) => {
+        const failed = (error: Error) => {
+          resume(new ExchangeError({ reason: error.message }))
+        }
+        server.once("error", failed)
+        try {
+          server.listen(port, host, () => {
+            server.off("error", failed)
+            const address = server.address()
+            resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : port))
+          })
+        } catch (error) {
+          failed(error instanceof Error ? error : new Error(String(error)))
+        }
+      })
+
+    const shut = Effect.async<void>((resume) => {
+      server.close(() => {
+        resume(Effect.void)
+      })
+      for (const socket of sockets) Clients.reset(socket)
+    })
+
+    const port = yield* Effect.acquireRelease(listen(options.port ?? 0), () => shut)
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // What goes on by itself
+
+    yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => {
+      topics.advance(now())
+    }), Schedule.spaced(Duration.millis(Market.slotMillis))))
+    yield* Effect.forkScoped(Effect.schedule(pingAll, Schedule.spaced(pingInterval)))
+    yield* Effect.forkScoped(playback.play)
+
+    const exchange: Exchange = {
+      port,
+      wsUrl: `ws://${host}:${port}`,
+      restUrl: `http://${host}:${port}`,
+      markets,
+      fault: strikes.strike,
+      script: strikes.script,
+      stats: Effect.sync(() => ({ ...stats, replayed: playback.replayed(), open: clients.size, violations: limits.violations() }))
+    }
+    return exchange
+  })
+
+/**
+ * A layer with an exchange that runs as long as the layer lives.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options = {}): Layer.Layer<Exchange, ExchangeError> => Layer.scoped(Exchange, make(options))

@@ -1,0 +1,82 @@
+// What arrives while the handshake of a new connection is still under way: kept, in order, until there is somebody to
+// deliver it to, and shown to the handshake meanwhile.
+import * as Effect from "effect/Effect"
+import type { Message } from "../../Transport.ts"
+
+export interface Early {
+  /** Takes a batch; gives false once the handshake is over and batches go straight to their reader. */
+  readonly unsafeHold: (batch: ReadonlyArray<Message>) => boolean
+  /** Waits while too much is held that the handshake has not looked at: a flood stays in the peer's own buffers. */
+  readonly room: Effect.Effect<void>
+  /** The next message the handshake has not looked at. Looking does not take it away. */
+  readonly receive: Effect.Effect<Message>
+  /**
+   * Nothing more will come. Waits until what is held has been delivered, unless the handshake waits for more than that
+   * or does not look at it at all.
+   */
+  readonly finish: Effect.Effect<void>
+  /** The handshake is over: delivers what is held, and then lets everything pass. */
+  readonly release: <E>(deliver: (batch: ReadonlyArray<Message>) => Effect.Effect<void, E>) => Effect.Effect<void, E>
+}
+
+export const make = (capacity: number): Early => {
+  let held: Array<Message> = []
+  let looked = 0
+  let waiting = false
+  let releasing = false
+  let over = false
+  let ended = false
+  const arrived = Effect.unsafeMakeLatch(false)
+  const drained = Effect.unsafeMakeLatch(true)
+  const finished = Effect.unsafeMakeLatch(false)
+
+  // What the handshake has looked at does not count: it may be waiting for what comes after that.
+  const unseen = () => releasing ? held.length : held.length - looked
+
+  const receive: Effect.Effect<Message> = Effect.suspend(() => {
+    const message = held[looked]
+    if (message === undefined) {
+      if (ended) finished.unsafeOpen()
+      waiting = true
+      arrived.unsafeClose()
+      // It may be interrupted, and the handshake go on without.
+      const waited = Effect.ensuring(arrived.await, Effect.sync(() => {
+        waiting = false
+      }))
+      return Effect.zipRight(waited, receive)
+    }
+    looked++
+    if (unseen() < capacity) drained.unsafeOpen()
+    return Effect.succeed(message)
+  })
+
+  return {
+    unsafeHold: (batch) => {
+      if (over) return false
+      for (const message of batch) held.push(message)
+      arrived.unsafeOpen()
+      if (unseen() >= capacity) drained.unsafeClose()
+      return true
+    },
+    room: drained.await,
+    receive,
+    finish: Effect.suspend(() => {
+      ended = true
+      return over || (!releasing && (waiting || looked === 0)) ? Effect.void : finished.await
+    }),
+    release: (deliver) => {
+      const next: ReturnType<typeof deliver> = Effect.suspend(() => {
+        releasing = true
+        if (held.length === 0) {
+          over = true
+          return finished.open
+        }
+        const batch = held
+        held = []
+        drained.unsafeOpen()
+        return Effect.zipRight(deliver(batch), next)
+      })
+      return next
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// The options of a connection, checked and with their defaults.
+import type * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import type { Handshake, Options } from "../../Connection.ts"
+import type { Classify } from "../../FailureClass.ts"
+import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
+import type { DialRequest } from "../../Transport.ts"
+import type { Overflow } from "../stream/broadcast.ts"
+import { duration, invalid, shown } from "./reconnectSettings.ts"
+
+export interface Settings {
+  readonly url: Options["url"]
+  readonly dial: Omit<DialRequest, "url">
+  readonly reconnect: ReconnectPolicy.ReconnectPolicy
+  readonly openTimeout: Duration.Duration
+  readonly messageTimeout: Duration.Duration
+  readonly pingInterval: Duration.Duration
+  readonly pongTimeout: Duration.Duration
+  readonly inbox: { readonly capacity: number; readonly overflow: Overflow }
+  readonly classify: Classify
+  readonly onOpen: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
+}
+
+const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
+  Either.filterOrLeft(
+    duration(key, value, fallback),
+    (given) => Duration.greaterThan(given, Duration.zero),
+    (given) => invalid(key, shown(given), "longer than zero")
+  )
+
+const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
+  value === undefined || (Number.isInteger(value) && value >= least)
+    ? Either.right(value ?? fallback)
+    : Either.left(invalid(key, shown(value), `a whole number from ${least}`))
+
+const overflows: ReadonlyArray<Overflow> = ["suspend", "sliding", "dropping", "fail"]
+
+// A policy that does not exist would lose messages without a word.
+const overflow = (value: Overflow) =>
+  overflows.includes(value)
+    ? Either.right(value)
+    : Either.left(invalid("inbox.overflow", value, `one of ${overflows.join(", ")}`))
+
+export const defaultMessageTimeout = Duration.seconds(30)
+
+// The defaults stand in Connection.Options, where users read them.
+export const resolve = (options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
+  Either.gen(function*() {
+    return {
+      url: options.url,
+      dial: {
+        protocols: options.protocols ?? [],
+        headers: Object.fromEntries(
+          Object.entries(options.headers ?? {}).map((
+            [name, value]
+          ) => [name, typeof value === "string" ? Redacted.make(value) : value])
+        ),
+        maxMessageBytes: yield* atLeast("maxMessageBytes", 1, options.maxMessageBytes, 16 * 1024 * 1024),
+        closeTimeout: yield* positive("closeTimeout", options.closeTimeout, Duration.seconds(2))
+      },
+      reconnect: yield* ReconnectPolicy.make(options.reconnect),
+      openTimeout: yield* positive("openTimeout", options.openTimeout, Duration.seconds(10)),
+      messageTimeout: yield* positive("messageTimeout", options.messageTimeout, defaultMessageTimeout),
+      pingInterval: yield* positive("pingInterval", options.pingInterval, Duration.seconds(20)),
+      pongTimeout: yield* positive("pongTimeout", options.pongTimeout, Duration.seconds(10)),
+      inbox: {
+        capacity: yield* atLeast("inbox.capacity", 2, options.inbox?.capacity, 4096),
+        overflow: yield* overflow(options.inbox?.overflow ?? "suspend")
+      },
+      classify: options.classify ?? ((_, standard) => standard),
+      onOpen: options.onOpen
+    }
+  })

@@ -1,0 +1,80 @@
+// The topics that somebody wants.
+import * as Deferred from "effect/Deferred"
+import * as Exit from "effect/Exit"
+import type * as FiberId from "effect/FiberId"
+import { NotConnected } from "../../ConnectionError.ts"
+import type * as Session from "../../Session.ts"
+import * as Freshness from "./cadence.ts"
+
+export interface Entry<A> {
+  readonly topic: string
+  isWanted: boolean
+  listeners: ReadonlyArray<Session.Listener<A>>
+  /** How many wanted it with `subscribe`. */
+  held: number
+  status: Session.Subscription["status"]
+  since: number
+  readonly pulse: Freshness.Pulse
+  /** Where it is among those of which something came in this turn that listeners have not heard yet, if anything did. */
+  place: number
+  /** Completed when it is acknowledged, or will never be. */
+  readonly acknowledged: Deferred.Deferred<void, Session.SessionError | NotConnected>
+}
+
+export interface Wanted<A> {
+  readonly topics: ReadonlyMap<string, Entry<A>>
+  readonly want: (topic: string) => Entry<A>
+  /** Drops it when nobody wants it any more. */
+  readonly release: (entry: Entry<A>) => void
+  /** Ends it for all who want it. Without an error, it is the connection that has ended so. */
+  readonly finish: (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>, how?: "Disconnected" | "Closed") => void
+}
+
+export const make = <A>({ cadence, fiberId, now, onChange }: {
+  readonly cadence: (topic: string) => Session.Cadence
+  readonly now: () => number
+  readonly fiberId: FiberId.FiberId
+  readonly onChange: () => void
+}): Wanted<A> => {
+  const topics = new Map<string, Entry<A>>()
+  const drop = (entry: Entry<A>) => {
+    entry.isWanted = false
+    topics.delete(entry.topic)
+  }
+  return {
+    topics,
+    want: (topic) => {
+      const known = topics.get(topic)
+      if (known !== undefined) return known
+      const entry: Entry<A> = {
+        topic,
+        isWanted: true,
+        listeners: [],
+        held: 0,
+        status: "requested",
+        since: now(),
+        pulse: Freshness.make(cadence(topic)),
+        place: 0,
+        acknowledged: Deferred.unsafeMake(fiberId)
+      }
+      topics.set(topic, entry)
+      onChange()
+      return entry
+    },
+    release: (entry) => {
+      if (entry.listeners.length > 0 || entry.held > 0 || !entry.isWanted) return
+      drop(entry)
+      Deferred.unsafeDone(entry.acknowledged, Exit.void)
+      onChange()
+    },
+    finish: (entry, exit, how = "Disconnected") => {
+      if (entry.isWanted) drop(entry)
+      // Streams end with it. What never was acknowledged has not come about.
+      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state: how })) : exit)
+      const { listeners } = entry
+      entry.listeners = []
+      for (const listener of listeners) listener.end(exit)
+      onChange()
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// What is done about topics that have fallen silent while others speak.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as Session from "../../Session.ts"
+import { SessionEvent, SubscriptionStale } from "../../Session.ts"
+import type { Entry, Wanted } from "./desired.ts"
+
+export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "othersFlow" | "relocate"> {
+  readonly cadence: (topic: string) => Session.Cadence
+  readonly wanted: Wanted<A>
+  readonly now: () => number
+  readonly record: (event: Session.SessionEvent) => void
+  /** Whether it was asked for on the connection that is open now. */
+  readonly isAsked: (topic: string) => boolean
+  /** Subscribing to what may be subscribed loses nothing; unsubscribing first could. */
+  readonly askAgain: (topic: string) => void
+  readonly onChange: () => void
+  readonly scope: Scope.Scope
+}
+
+const remedies = { 1: "resubscribe", 2: "relocate" } as const
+
+// How recent the data of others must be for a silent topic to be an exception.
+const flowing = 5_000
+
+/** Looks once, and does what is to be done. */
+export const check = <A>(options: Options<A>): Effect.Effect<void> => {
+  const { askAgain, cadence, isAsked, now, onChange, record, scope, wanted } = options
+
+  const complain = (entry: Entry<A>, silentFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
+    const at = now()
+    entry.status = "stale"
+    entry.since = at
+    record(SessionEvent.Stale({ at, topic: entry.topic, silentFor, remedy }))
+    if (remedy === "fail") wanted.finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
+    else if (remedy === "resubscribe") askAgain(entry.topic)
+    onChange()
+    return Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
+      Effect.annotateLogs({ silentFor: Duration.format(silentFor), remedy })
+    )
+  }
+
+  // A topic that never spoke may not exist: an acknowledgement proves nothing. Or its market is a quiet one.
+  const failUnlessKnown = (entry: Entry<A>, silentFor: Duration.Duration, isKnown: Effect.Effect<boolean>) =>
+    Effect.flatMap(isKnown, (known) =>
+      known || wanted.topics.get(entry.topic) !== entry || Option.isSome(entry.pulse.last())
+        ? Effect.void
+        : complain(entry, silentFor, "fail"))
+
+  const othersFlow = (entry: Entry<A>, since: number) =>
+    [...wanted.topics.values()].some((other) => other !== entry && other.pulse.beatSince(since))
+      ? Effect.succeed(true)
+      : options.othersFlow?.(since) ?? Effect.succeed(false)
+
+  return Effect.gen(function*() {
+    const at = now()
+    for (const entry of [...wanted.topics.values()]) {
+      if (!isAsked(entry.topic) || entry.status === "requested" || !entry.pulse.isStale(at)) continue
+      // When all are silent, it is the connection's own deadlines that judge it.
+      if (!(yield* othersFlow(entry, at - flowing))) continue
+      const silentFor = Duration.millis(entry.pulse.silentFor(at))
+      const neverSpoke = Option.isNone(entry.pulse.last())
+      const isKnown = neverSpoke ? options.isKnown?.(entry.topic) : undefined
+      if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, silentFor, isKnown), scope)
+      let step = entry.pulse.complain(at)
+      if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
+      if (step === 1 || step === 2) yield* complain(entry, silentFor, remedies[step])
+      else if (neverSpoke && cadence(entry.topic) === "adaptive") entry.pulse.excuse()
+      else yield* complain(entry, silentFor, "fail")
+    }
+  })
+}

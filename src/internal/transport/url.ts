@@ -1,0 +1,20 @@
+// The URL of a dial, checked before anybody else can complain about it by quoting it.
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { InvalidUrl } from "../../ConnectionError.ts"
+
+const problem = (url: URL): string | undefined => {
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") return "its scheme is neither ws nor wss"
+  // RFC 6455 §3: a fragment has no meaning here, and must not be there.
+  if (url.hash !== "") return "it has a fragment"
+  return undefined
+}
+
+export const parseUrl = (redacted: Redacted.Redacted): Effect.Effect<URL, InvalidUrl> =>
+  Effect.suspend(() => {
+    const text = Redacted.value(redacted)
+    if (!URL.canParse(text)) return new InvalidUrl({ reason: "it is not a URL" })
+    const url = new URL(text)
+    const reason = problem(url)
+    return reason === undefined ? Effect.succeed(url) : new InvalidUrl({ reason })
+  })

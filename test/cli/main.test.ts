@@ -1,0 +1,234 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { spawn } from "node:child_process"
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Exchange } from "holdfast/binance/exchange"
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+interface Ran {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+// Runs the program to its end, and interrupts it (Ctrl-C) once it has printed this.
+const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, interruptAt?: string) =>
+  Effect.async<Ran>((resume) => {
+    const child = spawn(process.execPath, ["--import", "tsx", main, ...args], {
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let out = ""
+    let err = ""
+    child.stdout.on("data", (chunk: Buffer) => {
+      const before = out
+      out += chunk.toString()
+      if (interruptAt !== undefined && !before.includes(interruptAt) && out.includes(interruptAt)) child.kill("SIGINT")
+    })
+    child.stderr.on("data", (chunk: Buffer) => {
+      err += chunk.toString()
+    })
+    child.on("close", (code) => {
+      resume(Effect.succeed({ code, out, err }))
+    })
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+const Line = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+const lines = (out: string) => Effect.forEach(out.trim().split("\n"), (line) => Schema.decode(Line)(line))
+
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const within = { timeout: 60_000 }
+
+describe("the program", () => {
+  it.scopedLive("streams the demo as JSON, one object a line, through a connection that breaks and heals", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* run(["--json", "--for", "10s"])
+      assert.deepStrictEqual([code, err], [0, ""])
+      const all = yield* lines(out)
+      const market = all.filter((line) => "source" in line)
+      assert.deepStrictEqual([...new Set(market.map(({ type }) => type))].sort(), ["kline", "ticker", "trade"])
+      for (const event of market) {
+        assert.deepStrictEqual(Object.keys(event), ["source", "symbol", "type", "data", "timestamp", "via"])
+        assert.strictEqual(event["symbol"], "BTCUSDT")
+      }
+      const ids = market.flatMap(({ data, type }) =>
+        type === "trade" ? [Schema.decodeUnknownSync(Schema.Struct({ t: Schema.Number }))(data).t] : []
+      )
+      assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
+      const told = new Set(["Dialling", "Opened", "Lost", "Waiting", "Gap", "Repaired", "Summary"])
+      const connection = all.flatMap((line) => "connection" in line && told.has(String(line["event"])) ? [line["event"]] : [])
+      assert.deepStrictEqual(connection, [
+        "Dialling",
+        "Opened",
+        "Lost",
+        "Waiting",
+        "Dialling",
+        "Opened",
+        "Gap",
+        "Repaired",
+        "Summary"
+      ])
+    }), within)
+
+  it.scopedLive("logs to standard error, and prints only what was asked for", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const file = join(folder, "settings.json")
+      writeFileSync(file, `{"websocket_max_retrys": 3}`)
+      const { code, err, out } = yield* run(["--json", "--for", "10s"], { LOG_LEVEL: "info", HOLDFAST_CONFIG: file })
+      assert.strictEqual(code, 0)
+      assert.include(err, "websocket_max_retrys")
+      assert.include(err, "Connected")
+      const opened = (yield* lines(out)).filter(({ event }) => event === "Opened")
+      assert.isAbove(opened.length, 1)
+      // Times are in milliseconds, wherever they are.
+      assert.deepStrictEqual([...new Set(opened.map(({ outage }) => typeof outage))].sort(), ["number", "object"])
+    }), within)
+
+  it.scopedLive("goes on with the recording of a market that is there no more by a gap", () =>
+    Effect.gen(function*() {
+      const out = join(yield* temporary, "trades.ndjson")
+      const record = run(["record", "btcusdt@trade", "--out", out, "--for", "3s"])
+      assert.strictEqual((yield* record).code, 0)
+      const before = readFileSync(out, "utf8").split("\n").length
+      assert.strictEqual((yield* record).code, 0)
+      const after = readFileSync(out, "utf8").trim().split("\n").slice(before - 1)
+      assert.include(after[0], `"type":"gap"`)
+      assert.isAbove(after.length, 5)
+    }), within)
+
+  it.scopedLive("watches the streams it is told to, at the venue it is told to", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      const { code, out } = yield* run(
+        ["--json", "--for", "4s", "--ws", exchange.wsUrl, "--stream", "ethusdt@bookTicker", "-s", "solusdt@miniTicker"]
+      )
+      assert.strictEqual(code, 0)
+      const market = (yield* lines(out)).filter((line) => "source" in line)
+      assert.deepStrictEqual([...new Set(market.map(({ symbol }) => symbol))].sort(), ["ETHUSDT", "SOLUSDT"])
+    }), within)
+
+  it.scopedLive("shows an order book", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      const { code, out } = yield* run(["book", "btcusdt", "--levels", "3", "--json", "--for", "3s", "--ws", exchange.wsUrl])
+      assert.strictEqual(code, 0)
+      const books = (yield* lines(out)).filter(({ type }) => type === "book")
+      assert.isAbove(books.length, 0)
+      const Book = Schema.Struct({ bids: Schema.Array(Schema.Unknown), asks: Schema.Array(Schema.Unknown) })
+      for (const { data } of books) {
+        const { asks, bids } = Schema.decodeUnknownSync(Book)(data)
+        assert.deepStrictEqual([asks.length, bids.length], [3, 3])
+      }
+    }), within)
+
+  it.scopedLive("records, and after a crash goes on where it had stopped, with what it missed", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const folder = yield* temporary
+      const out = join(folder, "trades.ndjson")
+      // Another recording beside it, which has come further.
+      writeFileSync(join(folder, "trades.other.ndjson"), `{"source":"binance","symbol":"BTCUSDT","type":"trade","data":{"t":9000000}}\n`)
+      const record = (...more: ReadonlyArray<string>) =>
+        run(["record", "btcusdt@trade", "--out", out, "--for", "3s", "--ws", exchange.wsUrl, ...more])
+      assert.strictEqual((yield* record()).code, 0)
+      // What a crash leaves behind.
+      appendFileSync(out, `{"source":"binance","symbol":"BTC`)
+      assert.strictEqual((yield* record("--rotate-every", "1s")).code, 0)
+      assert.strictEqual((yield* record()).code, 0)
+
+      const files = readdirSync(folder).filter((file) => !file.includes("other")).sort()
+      assert.isAbove(files.length, 1)
+      const text = files.map((file) => readFileSync(join(folder, file), "utf8"))
+      assert.isTrue(text.every((content) => content.endsWith("\n")))
+      const Trade = Schema.parseJson(Schema.Struct({ type: Schema.Literal("trade"), data: Schema.Struct({ t: Schema.Number }) }))
+      const ids = text.join("").trim().split("\n").map((line) => Schema.decodeUnknownSync(Trade)(line).data.t)
+        .sort((a, b) => a - b)
+      assert.isAbove(ids.length, 100)
+      assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
+    }), within)
+
+  it.scopedLive("tells people what goes on, and sums it up when it is interrupted", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* run([], {}, "connected  BTCUSDT")
+      assert.deepStrictEqual([code, err], [0, ""])
+      assert.match(out, /connected in /)
+      assert.match(out, /\d\d:\d\d:\d\d {2}connected {2}BTCUSDT \d+\.\d\d/)
+      assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 gaps; 0 frames skipped\./)
+    }), within)
+
+  it.scopedLive("ends at once when it is interrupted while it reconnects", () =>
+    Effect.gen(function*() {
+      const { code, out } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_INITIAL_DELAY: "3600", WEBSOCKET_MAX_DELAY: "3600" }, "next dial at")
+      assert.strictEqual(code, 0)
+      assert.match(out, /Ran for .*\n/)
+    }), within)
+
+  it.scopedLive("says why it gives up, and exits with 1", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_MAX_RETRIES: "0" })
+      assert.strictEqual(code, 1)
+      assert.match(err, /^Gave up after 0 retries in \d+ms; the last failure: The dial failed with ECONNREFUSED: .*\n$/)
+    }), within)
+
+  for (
+    const [variables, sentence] of [
+      [{ WEBSOCKET_JITTER_FACTOR: "2" }, `WEBSOCKET_JITTER_FACTOR is "2", and must be a number from 0 to 1.\n`],
+      [{ TRADING_MODE: "mars" }, `TRADING_MODE is "mars", and must be one of demo, paper, live.\n`],
+      [
+        { LOG_LEVEL: "loud" },
+        `LOG_LEVEL is "loud", and must be one of all, trace, debug, info, warn, error, fatal, off.\n`
+      ],
+      [{ HOLDFAST_CONFIG: "nowhere.json" }, /^HOLDFAST_CONFIG is "nowhere.json", which cannot be read: .*\n$/]
+    ] as const
+  ) {
+    it.scopedLive(`says what is wrong with ${Object.keys(variables).join()}, and exits with 1`, () =>
+      Effect.gen(function*() {
+        const { code, err, out } = yield* run([], variables)
+        assert.deepStrictEqual([code, out], [1, ""])
+        if (typeof sentence === "string") assert.strictEqual(err, sentence)
+        else assert.match(err, sentence)
+      }), within)
+  }
+
+  for (
+    const [args, sentence] of [
+      [["--for", "soon"], "--for must be a duration, such as 20s, 5m or 1h"],
+      [["watch", "btcusdt@trade", "--jsno"], "There is no option --jsno; --help says which there are"],
+      [["book", "--levles", "5", "btcusdt"], "The flag '--levles' is not recognized"],
+      [["--json", "watch", "btcusdt@trade"], "Options of a command come after it: holdfast watch and then the options."],
+      [["--ws", "ws://127.0.0.1:1", "--rest", "nonsense"], `--rest must be a URL such as http://127.0.0.1:9443, without a user or a query, and is "nonsense".`],
+      [["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"], `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, and is "ws://…@127.0.0.1:1/?…".`],
+      [["record", "--rotate-every", "0s", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-every must be longer than nothing"],
+      [["book", "--levels", "6000", "btcusdt"], "--levels must be a whole number from 1 to 5000"],
+      [["record", "--rotate-size", "0", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-size must be a whole number of 1 or more"],
+      [
+        ["--rest", "http://127.0.0.1:1"],
+        "--rest names the REST interface of the venue that --ws names, and --ws is missing"
+      ]
+    ] as const
+  ) {
+    it.scopedLive(`says what is wrong with ${args.join(" ")}, and exits with 1`, () =>
+      Effect.gen(function*() {
+        const { code, err, out } = yield* run([...args, ...(args[0] === "--for" ? [] : ["--for", "3s"])])
+        assert.deepStrictEqual([code, out], [1, ""])
+        assert.include(err, sentence)
+      }), within)
+  }
+
+  it.scopedLive("takes an empty variable for none", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* run(["--for", "1s"], { TRADING_MODE: "", LOG_LEVEL: "", WEBSOCKET_MAX_RETRIES: "" })
+      assert.deepStrictEqual([code, err], [0, ""])
+    }), within)
+})

@@ -1,0 +1,515 @@
+// The real feed on real sockets, behind a proxy that breaks the network and on an exchange that breaks itself: one fault
+// after the other, each until the data is whole again.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { PCGRandom } from "effect/Utils"
+import { Connection, DialGate } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import type { MarketEvent, OrderBook } from "holdfast/binance"
+import { BinanceFeed, Venue } from "holdfast/binance"
+import { Decimal, Exchange, Fault, Market } from "holdfast/binance/exchange"
+import * as FaultProxy from "../../utils/FaultProxy.ts"
+import * as Witness from "./Witness.ts"
+
+/** What a user who wants to be back quickly would set. */
+export const settings = {
+  reconnect: { initialDelay: "50 millis", maxDelay: "500 millis", stableAfter: 0, maxRetries: "unlimited" },
+  openTimeout: "1 second",
+  messageTimeout: "1 second",
+  pingInterval: "500 millis",
+  pongTimeout: "500 millis",
+  closeTimeout: "300 millis",
+  maxMessageBytes: 64 * 1024
+} as const
+
+/** Loopback is dialled and asked more often than an exchange would allow: these limits are raised, all others stand. */
+export const limits = { dialsPerFiveMinutes: 1_000_000, weightPerMinute: 10_000_000 }
+
+// What was on its way when a fault struck has come by then: only what the exchange makes later says that data flows again.
+const inFlight = Duration.millis(150)
+
+/** A fault that has not healed by then will not. */
+export const deadline = Duration.seconds(30)
+
+// One of the symbols takes more than a byte a character, as some of Binance's do.
+const instruments: ReadonlyArray<Market.Instrument> = [
+  ...Market.instruments.slice(0, 3),
+  { symbol: "币安人生USDT", base: "币安人生", quote: "USDT", priceDecimals: 2, quantityDecimals: 3, price: 15_000, lots: 2_000 }
+]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What strikes
+
+interface Stage {
+  readonly exchange: Exchange.Exchange
+  readonly proxy: FaultProxy.FaultProxy
+  readonly feed: BinanceFeed.BinanceFeed
+  /** A time between the two, in milliseconds. */
+  readonly between: (least: number, most: number) => number
+}
+
+type Strike = (stage: Stage) => Effect.Effect<void>
+
+const network = (faultOf: (between: Stage["between"]) => FaultProxy.Fault): Strike => ({ between, proxy }) =>
+  proxy.strike(faultOf(between))
+
+const venue = (...faults: ReadonlyArray<Fault.Fault>): Strike => ({ exchange }) =>
+  Effect.forEach(faults, exchange.fault, { discard: true })
+
+const F = FaultProxy.Fault
+
+/** The kinds of faults: what the network does, what the exchange does, and what the user does meanwhile. */
+export const kinds: Readonly<Record<string, Strike>> = {
+  "network: reset": network(() => F.Reset()),
+  "network: FIN": network(() => F.Finish()),
+  "network: blackhole to the exchange": network((between) => F.BlackholeUp({ lasts: between(500, 1_500) })),
+  "network: blackhole to the client": network((between) => F.BlackholeDown({ lasts: between(500, 1_500) })),
+  "network: half-open": network((between) => F.HalfOpen({ lasts: between(500, 1_500) })),
+  "network: stall": network((between) => F.Stall({ lasts: between(100, 1_200) })),
+  "network: latency": network((between) => F.Latency({ delay: between(20, 200), lasts: between(300, 1_000) })),
+  "network: bandwidth": network((between) =>
+    F.Bandwidth({ bytesPerSecond: between(5_000, 100_000), lasts: between(300, 1_200) })
+  ),
+  "network: split frames": network((between) => F.Split({ most: between(1, 24), lasts: between(200, 600) })),
+  "network: refuse": network((between) => F.Refuse({ lasts: between(50, 700) })),
+  "network: accept, then close": network((between) => F.AcceptThenClose({ lasts: between(50, 700) })),
+  "exchange: drop": venue(Fault.Drop()),
+  "exchange: reset": venue(Fault.Reset()),
+  "exchange: close 1001": venue(Fault.Close({ code: 1001, reason: "going away" })),
+  "exchange: close 1008": venue(Fault.Close({ code: 1008, reason: "policy" })),
+  "exchange: close 1011": venue(Fault.Close({ code: 1011, reason: "oops" })),
+  "exchange: close 1012": venue(Fault.Close({ code: 1012, reason: "restarting" })),
+  "exchange: malformed": venue(Fault.Malformed()),
+  "exchange: oversize": venue(Fault.Oversize({ bytes: 100_000 })),
+  "exchange: protocol violation": venue(Fault.Violation()),
+  "exchange: silence": venue(Fault.Silence()),
+  "exchange: vanishes": venue(Fault.Vanish()),
+  "exchange: shutdown": venue(Fault.Shutdown({ notice: "400 millis" })),
+  "exchange: restart": ({ between, exchange }) => exchange.fault(Fault.Restart({ downtime: between(50, 600) })),
+  "exchange: 503": venue(Fault.RefuseUpgrades({ times: 2, status: 503, retryAfter: "1" }), Fault.Reset()),
+  "exchange: 500": venue(Fault.RefuseUpgrades({ times: 2, status: 500 }), Fault.Reset()),
+  "exchange: 429": venue(Fault.RefuseUpgrades({ times: 1, status: 429, retryAfter: "1" }), Fault.Drop()),
+  "exchange: slow upgrade": venue(Fault.DelayUpgrades({ times: 1, delay: "1300 millis" }), Fault.Reset()),
+  "REST: 503": venue(Fault.FailRest({ times: 6, status: 503 }), Fault.Reset()),
+  "REST: 429": venue(Fault.FailRest({ times: 1, status: 429, retryAfter: "1" }), Fault.Drop()),
+  "user: renewal, cut": ({ between, exchange, feed }) =>
+    Effect.all([feed.rotate, Effect.delay(exchange.fault(Fault.ResetOne()), between(0, 300))], {
+      concurrency: "unbounded",
+      discard: true
+    })
+}
+
+/** The same, and the certificate, which has a dial of its own. */
+export const names: ReadonlyArray<string> = [...Object.keys(kinds), "TLS: bad certificate"]
+
+/** A deck of all kinds, shuffled anew whenever it has been played. */
+const deal = function*(random: PCGRandom, only: ReadonlyArray<string>): Generator<string, never> {
+  for (;;) {
+    const deck = [...only]
+    while (deck.length > 0) yield* deck.splice(random.integer(deck.length), 1)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is watched
+
+interface Watched {
+  readonly name: string
+  readonly witness: Witness.Witness
+  /** The position of the newest that the exchange has made. */
+  readonly newest: () => number
+}
+
+interface Gaps {
+  readonly byCause: Map<string, number>
+}
+
+const levelsOf = (market: Market.Market, side: OrderBook.Side) =>
+  JSON.stringify(market.book.levels(side, 5_000).map(([price, quantity]) => [
+    Decimal.format(price, market.instrument.priceDecimals),
+    Decimal.format(quantity, market.instrument.quantityDecimals)
+  ]))
+
+/** What a fault came to. */
+export interface Healing {
+  readonly kind: string
+  /** When it struck, in milliseconds since the first. */
+  readonly at: number
+  /** From the end of the fault until data flowed again, in milliseconds. None: it never did. */
+  readonly back: number | undefined
+  /** From the end of the fault until every stream and book was whole up to where the exchange was soon after it. */
+  readonly whole: number | undefined
+}
+
+export interface Report {
+  readonly healings: ReadonlyArray<Healing>
+  readonly streams: Readonly<Record<string, Witness.Verdict>>
+  readonly gapsByCause: Readonly<Record<string, number>>
+  readonly fetched: number
+  readonly books: { readonly equal: number; readonly different: number; readonly stale: number }
+  readonly dials: number
+  readonly outages: number
+  readonly invalidFrames: number
+  /** How often each limit of the exchange was exceeded. */
+  readonly violations: Readonly<Record<string, number>>
+  /** Streams and connections that were given up, and why. */
+  readonly ended: ReadonlyArray<string>
+}
+
+export interface Options {
+  /** How many faults strike. */
+  readonly faults: number
+  readonly seed: number
+  /** No fault strikes after so long. Default: for as long as it takes. */
+  readonly lasts?: Duration.DurationInput | undefined
+  readonly kinds?: ReadonlyArray<string> | undefined
+  readonly tradesPerSecond?: number | undefined
+  /** The longest pause between two faults. Default: 300 milliseconds. */
+  readonly pause?: Duration.DurationInput | undefined
+  readonly onHealing?: ((healing: Healing) => void) | undefined
+}
+
+const follow = <A extends MarketEvent.MarketEvent>(options: {
+  readonly witness: Witness.Witness
+  readonly stream: BinanceFeed.Events<A>
+  readonly read: (event: A) => { readonly from: number; readonly to: number; readonly isTrue: boolean } | undefined
+  /** A bound of a gap, as a position. */
+  readonly position?: (bound: number) => number
+  readonly possible: ReadonlyArray<string>
+  readonly gaps: Gaps
+  readonly onFetched: () => void
+}) => {
+  const { gaps, onFetched, position = (bound: number) => bound, possible, read, stream, witness } = options
+  const isGap = (event: A | MarketEvent.Gap): event is MarketEvent.Gap => event.type === "gap"
+  return Stream.runForEach(stream, (event) =>
+    Effect.sync(() => {
+      if (isGap(event)) {
+        const { cause: { _tag }, from, to } = event.data
+        gaps.byCause.set(_tag, (gaps.byCause.get(_tag) ?? 0) + 1)
+        witness.gap(
+          from === undefined ? undefined : position(from),
+          to === undefined ? undefined : position(to),
+          possible.includes(_tag)
+        )
+        return
+      }
+      if (event.via === "rest") onFetched()
+      const seen = read(event)
+      if (seen !== undefined) witness.event(seen.from, seen.to, seen.isTrue)
+    }))
+}
+
+// The venue keeps all of it, and is never so far behind: only a REST interface that is kept from answering can lose it.
+const restCauses = ["RestUnavailable", "RestLimited"]
+
+const second = 1_000
+
+const watchMarket = (feed: BinanceFeed.BinanceFeed, market: Market.Market, gaps: Gaps, onFetched: () => void) => {
+  const { priceDecimals, quantityDecimals, symbol } = market.instrument
+  const price = (ticks: number) => Decimal.format(ticks, priceDecimals)
+  const quantity = (lots: number) => Decimal.format(lots, quantityDecimals)
+  const common = { gaps, onFetched }
+  const matches = (truth: Market.Trade | undefined, id: number, data: { readonly p: string; readonly q: string; readonly m: boolean; readonly T: number; readonly s: string }) =>
+    truth?.id === id && price(truth.price) === data.p && quantity(truth.quantity) === data.q &&
+    truth.buyerIsMaker === data.m && truth.time === data.T && data.s === symbol
+
+  const trades: Watched = {
+    name: `${symbol} trades`,
+    witness: Witness.make(),
+    newest: () => market.trades.nextKey(1) - 1
+  }
+  const aggTrades: Watched = {
+    name: `${symbol} aggTrades`,
+    witness: Witness.make(),
+    newest: () => market.aggTrades.nextKey(1) - 1
+  }
+  const klines: Watched = {
+    name: `${symbol} klines`,
+    witness: Witness.make(),
+    newest: () => (market.candles("1s").last(1)[0]?.start ?? 0) / second
+  }
+  let depthAt = 0
+  const depth: Watched = {
+    name: `${symbol} depth`,
+    witness: Witness.make(),
+    newest: () => depthAt
+  }
+  return {
+    // Which updates have gone out only the sockets tell: what is missing at the end shows in the book.
+    watched: [trades, aggTrades, klines],
+    depth,
+    reading: [
+      follow({
+        ...common,
+        witness: trades.witness,
+        stream: feed.trades(symbol),
+        possible: restCauses,
+        read: ({ data }) => ({
+          from: data.t,
+          to: data.t,
+          isTrue: matches(market.trades.from(data.t, 1)[0], data.t, data)
+        })
+      }),
+      follow({
+        ...common,
+        witness: aggTrades.witness,
+        stream: feed.aggTrades(symbol),
+        possible: restCauses,
+        read: ({ data }) => {
+          const truth = market.aggTrades.from(data.a, 1)[0]
+          return {
+            from: data.a,
+            to: data.a,
+            isTrue: matches(truth, data.a, data) && truth?.firstTrade === data.f && truth.lastTrade === data.l
+          }
+        }
+      }),
+      follow({
+        ...common,
+        witness: klines.witness,
+        stream: feed.klines(symbol, "1s"),
+        position: (bound) => Math.floor(bound / second),
+        possible: restCauses,
+        read: ({ data: { k, s } }) => {
+          if (!k.x) return undefined
+          const truth = market.candles("1s").from(k.t, 1)[0]
+          return {
+            from: k.t / second,
+            to: k.t / second,
+            isTrue: truth !== undefined && truth.start === k.t && s === symbol && truth.trades === k.n && price(truth.open) === k.o &&
+              price(truth.close) === k.c && price(truth.high) === k.h && price(truth.low) === k.l &&
+              quantity(truth.volume) === k.v
+          }
+        }
+      }),
+      follow({
+        ...common,
+        witness: depth.witness,
+        stream: feed.depth(symbol),
+        possible: ["NotRepairable"],
+        read: ({ data }) => {
+          depthAt = data.u
+          return { from: data.U, to: data.u, isTrue: data.s === symbol }
+        }
+      })
+    ]
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A certificate nobody trusts
+
+/**
+ * The client must give up at once, with the error that says why; and once the address leads to the exchange, a fresh
+ * `connect` must work. Gives back how long that took.
+ */
+export const badCertificate = (exchange: Exchange.Exchange, proxy: FaultProxy.FaultProxy) =>
+  Effect.gen(function*() {
+    const url = yield* Ref.make(`wss://127.0.0.1:${proxy.badCertificatePort}/ws/btcusdt@trade`)
+    const connection = yield* Connection.make({ ...settings, url: Ref.get(url) })
+    const refused = yield* Effect.either(connection.awaitOpen)
+    const { _tag } = yield* connection.state
+    if (Either.isRight(refused) || refused.left._tag !== "DialFailed" || _tag !== "Failed") return undefined
+    if (refused.left.code !== "DEPTH_ZERO_SELF_SIGNED_CERT") return undefined
+    const [took, first] = yield* Effect.timed(Effect.gen(function*() {
+      yield* Ref.set(url, `${exchange.wsUrl}/ws/btcusdt@trade`)
+      yield* connection.connect
+      return yield* Stream.runHead(connection.messages)
+    }))
+    return Option.isSome(first) ? Math.round(Duration.toMillis(took)) : undefined
+  }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer))
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const platform = Layer.merge(NodeTransport.layer, FetchHttpClient.layer)
+
+/** Runs it, and says what became of every fault and every event. */
+export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    const random = new PCGRandom(options.seed)
+    const between = (least: number, most: number) => least + random.integer(most - least + 1)
+    const exchange = yield* Exchange.make({
+      seed: options.seed,
+      instruments,
+      tradesPerSecond: options.tradesPerSecond ?? 50,
+      // Longer than a fault may take to heal, and so little that it is there in full after three minutes: what grows after
+      // that is not this.
+      history: 8_000,
+      candles: 120,
+      limits
+    })
+    const proxy = yield* FaultProxy.make(exchange.port, options.seed)
+    const feed = yield* BinanceFeed.make({
+      venue: {
+        ...Venue.make({ ws: `ws://127.0.0.1:${proxy.port}`, rest: `http://127.0.0.1:${proxy.port}` }),
+        weightPerMinute: limits.weightPerMinute
+      },
+      connection: settings,
+      renewalTimeout: "2 seconds",
+      rest: { timeout: "1 second" }
+    }).pipe(
+      Effect.provide(platform),
+      Effect.provideService(DialGate.DialGate, DialGate.make({ limit: limits.dialsPerFiveMinutes }))
+    )
+
+    // -----------------------------------------------------------------------------------------------------------------
+
+    const counts = { fetched: 0, dials: 0, outages: 0, invalidFrames: 0 }
+    const ended: Array<string> = []
+    const gaps: Gaps = { byCause: new Map() }
+    const noteEnd = (name: string) => <A, E>(exit: Exit.Exit<A, E>) =>
+      Effect.sync(() => {
+        if (!Exit.isInterrupted(exit)) ended.push(`${name}: ${String(Exit.isFailure(exit) ? exit.cause : "ended")}`)
+      })
+
+    yield* Effect.forkScoped(Stream.runForEach(feed.events, (event) =>
+      Effect.sync(() => {
+        if (event._tag === "InvalidFrame") counts.invalidFrames++
+        if (event._tag !== "Connection") return
+        if (event.event._tag === "Dialling") counts.dials++
+        if (event.event._tag === "Lost") counts.outages++
+        if (event.event._tag === "Failed") ended.push(`${event.connection}: ${event.event.error.message}`)
+      })))
+
+    const markets = [...exchange.markets.values()]
+    const watching = markets.map((market) =>
+      watchMarket(feed, market, gaps, () => {
+        counts.fetched++
+      })
+    )
+    const watched = watching.flatMap(({ watched }) => watched)
+    yield* Effect.forEach(watching, ({ reading, watched }) =>
+      Effect.forEach(reading, (stream, i) =>
+        Effect.forkScoped(Effect.onExit(stream, noteEnd(watched[i]?.name ?? "depth")))))
+
+    const books = { equal: 0, different: 0, stale: 0 }
+    const kept = yield* Effect.forEach(markets, (market) =>
+      Effect.map(feed.orderBook(market.instrument.symbol, { levels: 500 }), (book) => ({ market, book })))
+    yield* Effect.forEach(kept, ({ book, market }) =>
+      Effect.forkScoped(Effect.onExit(book.ended, noteEnd(`the book of ${market.instrument.symbol}`))))
+    // Read, so that nothing is held for a reader to come.
+    yield* Effect.forEach(kept, ({ book }) => Effect.forkScoped(Effect.ignore(Stream.runDrain(book.changes))))
+    yield* Effect.forkScoped(Effect.forEach(kept, ({ book, market }) =>
+      Effect.repeat(
+        Effect.map(Effect.option(book.top(5_000)), (top) => {
+          if (Option.isNone(top)) books.stale++
+          // The exchange is ahead between two updates: it can be compared when nothing has changed since.
+          else if (market.book.lastId() === top.value.lastUpdateId) {
+            const equal = JSON.stringify(top.value.bids) === levelsOf(market, "bids") &&
+              JSON.stringify(top.value.asks) === levelsOf(market, "asks")
+            books[equal ? "equal" : "different"]++
+          }
+        }),
+        Schedule.spaced("20 millis")
+      ), { concurrency: "unbounded", discard: true }))
+
+    // -----------------------------------------------------------------------------------------------------------------
+
+    // Where the exchange is now, and whether everything has come that far.
+    const mark = () => {
+      const goals = watched.map(({ newest, witness }) => ({ witness, goal: newest() }))
+      const bookGoals = kept.map(({ book, market }) => ({ book, goal: market.book.lastId() }))
+      const streamsAre = () => goals.every(({ goal, witness }) => (witness.next() ?? 0) > goal)
+      const booksAre = Effect.map(
+        Effect.forEach(bookGoals, ({ book, goal }) =>
+          Effect.map(Effect.option(book.top(1)), (top) => Option.isSome(top) && top.value.lastUpdateId >= goal)),
+        (all) => all.every((good) => good)
+      )
+      const flows = () =>
+        goals.some(({ goal, witness }) => (witness.next() ?? 0) > goal + 1)
+      return { flows, isWhole: Effect.suspend(() => streamsAre() ? booksAre : Effect.succeed(false)) }
+    }
+
+    const heal = Effect.gen(function*() {
+      const start = yield* Clock.currentTimeMillis
+      yield* Effect.sleep(inFlight)
+      const { flows, isWhole } = mark()
+      let back: number | undefined
+      const whole = yield* Effect.repeat(
+        Effect.gen(function*() {
+          const passed = (yield* Clock.currentTimeMillis) - start
+          if (flows()) back ??= passed
+          return yield* isWhole
+        }),
+        { until: (whole) => whole, schedule: Schedule.spaced("5 millis") }
+      ).pipe(Effect.timeoutOption(deadline))
+      const passed = (yield* Clock.currentTimeMillis) - start
+      return Option.isSome(whole) ? { back: back ?? passed, whole: passed } : { back, whole: undefined }
+    })
+
+    // All has begun, and is whole.
+    yield* Effect.repeat(Effect.sync(() => watched.every(({ witness }) => witness.next() !== undefined)), {
+      until: (begun) => begun,
+      schedule: Schedule.spaced("20 millis")
+    })
+    yield* heal
+
+    const healings: Array<Healing> = []
+    const start = yield* Clock.currentTimeMillis
+    const end = options.lasts === undefined ? Infinity : start + Duration.toMillis(options.lasts)
+    const pause = Duration.toMillis(options.pause ?? "300 millis")
+    const deck = deal(random, options.kinds ?? names)
+    while (healings.length < options.faults && (yield* Clock.currentTimeMillis) < end) {
+      const kind = deck.next().value
+      yield* Effect.sleep(between(0, pause))
+      const at = (yield* Clock.currentTimeMillis) - start
+      const strike = kinds[kind]
+      const healing: Healing = strike === undefined
+        ? yield* Effect.map(Effect.timeoutTo(badCertificate(exchange, proxy), {
+          duration: deadline,
+          onTimeout: () => undefined,
+          onSuccess: (took) => took
+        }), (took) => ({ kind, at, back: took, whole: took }))
+        : yield* strike({ exchange, proxy, feed, between }).pipe(
+          Effect.zipRight(heal),
+          Effect.map((healed) => ({ kind, at, ...healed }))
+        )
+      healings.push(healing)
+      options.onHealing?.(healing)
+    }
+    // What the exchange has made until now has to be there, or it is lost.
+    const newest = watched.map((one) => one.newest())
+    yield* heal
+    return {
+      healings,
+      streams: Object.fromEntries([
+        ...watched.map(({ name, witness }, i) => [name, witness.verdict(newest[i] ?? 0)] as const),
+        ...watching.map(({ depth: { name, newest, witness } }) => [name, witness.verdict(newest())] as const)
+      ]),
+      gapsByCause: Object.fromEntries(gaps.byCause),
+      ...counts,
+      books,
+      violations: { ...(yield* exchange.stats).violations },
+      ended
+    }
+  })
+
+/** What is wrong with a run: nothing, if all is well. */
+export const faultsOf = (report: Report): ReadonlyArray<string> => {
+  const total = Witness.sum(Object.values(report.streams))
+  const wrong: Array<string> = []
+  const complain = (count: number, what: string) => {
+    if (count > 0) wrong.push(`${count} ${what}`)
+  }
+  complain(report.healings.filter(({ whole }) => whole === undefined).length, "faults were not recovered from")
+  complain(total.lost, "events were lost")
+  complain(total.repeated, "events came twice")
+  complain(total.outOfOrder, "events came out of order")
+  complain(total.wrong, "events were not what the exchange had")
+  complain(total.falseGaps, "gaps were not true")
+  complain(Math.abs(total.produced - total.received - total.lost - total.declared), "events are unaccounted for")
+  complain(report.books.different, "books were not the exchange's")
+  complain(report.ended.length, "streams or connections were given up")
+  for (const [limit, count] of Object.entries(report.violations)) complain(count, `times the limit of ${limit} was exceeded`)
+  return wrong
+}

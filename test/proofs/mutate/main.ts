@@ -1,0 +1,103 @@
+// Do the invariants bite? `npm run mutate`: puts one deliberate bug at a time into a copy of the sources, runs the
+// simulation against it, and, where that finds nothing, the tests of its package.
+import { spawn } from "node:child_process"
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { mutations } from "./mutations.ts"
+
+const { values } = parseArgs({
+  options: {
+    /** Of the simulation, for each bug. */
+    runs: { type: "string", default: "600" },
+    seed: { type: "string", default: "1" },
+    /** Only bugs whose description or file has one of these in it. */
+    only: { type: "string", multiple: true, default: [""] },
+    json: { type: "boolean", default: false }
+  }
+})
+
+const tests = ["Connection", "DialGate", "Listenable", "Liveness", "ReconnectPolicy", "Session", "binance/OrderBook", "binance/hotPath", "binance/lines", "binance/renumbering", "binance/venues"].map((name) => `test/${name}.test.ts`)
+const longest = 5 * 60_000
+
+const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))
+for (const name of ["src", "test", "bench", "package.json", "tsconfig.json", "vitest.config.ts"]) {
+  cpSync(name, join(root, name), { recursive: true, filter: (path) => !path.includes("node_modules") })
+}
+symlinkSync(join(process.cwd(), "node_modules"), join(root, "node_modules"))
+
+// A bug may make a process spin, deaf to a polite signal, or leave workers behind: each command leads a group of its own,
+// of which nothing outlives it, nor us.
+const groups = new Set<number>()
+const killGroup = (pid: number) => {
+  try {
+    process.kill(-pid, "SIGKILL")
+  } catch {
+    // All of it has ended.
+  }
+}
+process.on("exit", () => {
+  groups.forEach(killGroup)
+  rmSync(root, { recursive: true, force: true })
+})
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1))
+
+const succeeds = (script: string, args: ReadonlyArray<string>) =>
+  new Promise<{ readonly ok: boolean; readonly output: string }>((resolve, reject) => {
+    const child = spawn(process.execPath, [script, ...args], { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] })
+    const { pid } = child
+    if (pid !== undefined) groups.add(pid)
+    let output = ""
+    for (const stream of [child.stderr, child.stdout]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text
+      })
+    }
+    const end = () => {
+      if (pid !== undefined) killGroup(pid)
+    }
+    const timer = setTimeout(end, longest)
+    child.once("error", reject)
+    child.once("exit", end)
+    child.once("close", (code) => {
+      clearTimeout(timer)
+      if (pid !== undefined) groups.delete(pid)
+      resolve({ ok: code === 0, output })
+    })
+  })
+
+const simulate = () =>
+  succeeds("node_modules/tsx/dist/cli.mjs", ["test/proofs/simulate/main.ts", "--runs", values.runs, "--seed", values.seed, "--found", "--no-shrink"])
+const test = () => succeeds("node_modules/vitest/vitest.mjs", ["run", "--bail", "1", ...tests])
+
+const results: Array<{ readonly what: string; readonly file: string; readonly by: string; readonly because: string }> = []
+
+const because = (output: string) =>
+  output.split("\n").find((line) => /^[a-z]+, at \d+ ms: /.test(line)) ?? "it did not come to its end"
+
+const sound = await simulate()
+if (!sound.ok) throw new Error(`The simulation finds something without any bug of ours:\n${sound.output}`)
+for (const { file, from, to, what } of mutations) {
+  if (!values.only.some((part) => `${what} ${file}`.includes(part))) continue
+  const path = join(root, "src", file)
+  const source = readFileSync(path, "utf8")
+  if (source.split(from).length !== 2) throw new Error(`"${from}" does not stand in ${file} exactly once`)
+  writeFileSync(path, source.replace(from, () => to))
+  const simulated = await simulate()
+  const by = !simulated.ok ? "simulation" : (await test()).ok ? "nobody" : "tests"
+  writeFileSync(path, source)
+  results.push({ what, file, by, because: by === "simulation" ? because(simulated.output) : "" })
+  process.stderr.write(`${by.padEnd(12)} ${what} (${file})${by === "simulation" ? `: ${because(simulated.output)}` : ""}\n`)
+}
+
+const count = (by: string) => results.filter((result) => result.by === by).length
+const score = {
+  bugs: results.length,
+  caught: results.length - count("nobody"),
+  bySimulation: count("simulation"),
+  byTests: count("tests"),
+  survived: results.filter(({ by }) => by === "nobody").map(({ file, what }) => `${what} (${file})`)
+}
+process.stdout.write(values.json ? `${JSON.stringify({ score, results }, undefined, 2)}\n` : `${JSON.stringify(score, undefined, 2)}\n`)
+if (score.survived.length > 0) process.exitCode = 1

@@ -1,0 +1,533 @@
+/**
+ * What must hold of every run, each as a pure function of what was seen. They know the promises, and nothing of how
+ * they are kept.
+ */
+import * as Duration from "effect/Duration"
+import type { ConnectionError } from "holdfast"
+import { ConnectionEvent, ConnectionState, FailureClass } from "holdfast"
+import type { MarketEvent, OrderBook } from "holdfast/binance"
+import { Decimal } from "holdfast/binance/exchange"
+import type { ConnectionPlan, ReaderKind } from "./Plan.ts"
+import type * as Tape from "./Tape.ts"
+import type { Pulled } from "./SimulatedNetwork.ts"
+import type { Report } from "./Violation.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 1. What was read is the truth, each event once and in order, every hole with a gap of exact bounds
+
+export type Read = { readonly at: number; readonly event: MarketEvent.MarketEvent }
+
+const text = (value: unknown) => JSON.stringify(value)
+
+const isGap = (event: MarketEvent.MarketEvent): event is MarketEvent.Gap => event.type === "gap"
+const castGap = (event: MarketEvent.MarketEvent) => isGap(event) ? event.data : undefined
+
+
+const field = (data: object, name: string): unknown => Object.entries(data).find(([key]) => key === name)?.[1]
+const numberIn = (data: object, name: string): number => Number(field(data, name))
+
+// How each kind counts: what an event covers, what is expected behind it, and what the truth is.
+interface Counting {
+  readonly from: (data: object) => number
+  readonly to: (data: object) => number
+  readonly next: (to: number) => number
+  readonly differs: (data: object, via: string) => string | undefined
+}
+
+const pick = (data: object, names: ReadonlyArray<string>) => names.map((name) => field(data, name))
+
+const same = (data: object, truth: object | undefined, names: ReadonlyArray<string>) =>
+  truth !== undefined && text(pick(data, names)) === text(pick(truth, names))
+    ? undefined
+    : `it is ${text(pick(data, names))}, and in truth ${truth === undefined ? "nothing" : text(pick(truth, names))}`
+
+export const counting = (kind: ReaderKind, tape: Tape.Tape): Counting | undefined => {
+  const { priceDecimals, quantityDecimals } = tape.instrument
+  const price = (ticks: number) => Decimal.format(ticks, priceDecimals)
+  const quantity = (lots: number) => Decimal.format(lots, quantityDecimals)
+  const quote = (product: bigint) => Decimal.format(product, priceDecimals + quantityDecimals)
+  switch (kind) {
+    case "trade":
+      return {
+        from: (data) => numberIn(data, "t"),
+        to: (data) => numberIn(data, "t"),
+        next: (to) => to + 1,
+        differs: (data) => {
+          const trade = tape.tradeAt(numberIn(data, "t"))
+          const truth = trade === undefined ? undefined : {
+            p: price(trade.price),
+            q: quantity(trade.quantity),
+            T: trade.time,
+            m: trade.buyerIsMaker
+          }
+          return same(data, truth, ["p", "q", "T", "m"])
+        }
+      }
+    case "aggTrade":
+      return {
+        from: (data) => numberIn(data, "a"),
+        to: (data) => numberIn(data, "a"),
+        next: (to) => to + 1,
+        differs: (data) => {
+          const trade = tape.aggTradeAt(numberIn(data, "a"))
+          const truth = trade === undefined ? undefined : {
+            p: price(trade.price),
+            q: quantity(trade.quantity),
+            T: trade.time,
+            m: trade.buyerIsMaker,
+            f: trade.firstTrade,
+            l: trade.lastTrade
+          }
+          return same(data, truth, ["p", "q", "T", "m", "f", "l"])
+        }
+      }
+    case "kline_1s":
+      return {
+        from: (data) => numberIn(data, "t"),
+        to: (data) => numberIn(data, "T"),
+        next: (to) => to + 1,
+        differs: (data, via) => {
+          const candle = tape.candleAt("1s", numberIn(data, "t"))
+          const truth = candle === undefined ? undefined : {
+            T: candle.end - 1,
+            o: price(candle.open),
+            h: price(candle.high),
+            l: price(candle.low),
+            c: price(candle.close),
+            v: quantity(candle.volume),
+            n: candle.trades,
+            q: quote(candle.quoteVolume),
+            V: quantity(candle.takerBuyVolume),
+            Q: quote(candle.takerBuyQuoteVolume),
+            f: via === "rest" ? -1 : candle.firstTrade,
+            L: via === "rest" ? -1 : candle.lastTrade
+          }
+          return same(data, truth, ["T", "o", "h", "l", "c", "v", "n", "q", "V", "Q", "f", "L"])
+        }
+      }
+    case "depth@100ms":
+      return {
+        from: (data) => numberIn(data, "U"),
+        to: (data) => numberIn(data, "u"),
+        next: (to) => to + 1,
+        differs: (data) => {
+          const truth = tape.diffAt(numberIn(data, "u"))?.payload
+          return same(data, truth, ["U", "u", "b", "a"])
+        }
+      }
+    default:
+      return undefined
+  }
+}
+
+// That a connection is gone may show only by its silence.
+const noticedWithin = 40_000
+
+// What came over one connection after the other, or over several at once, has a gap wherever something is missing: at the
+// place, or when it turns out.
+const checkUnordered = (reads: ReadonlyArray<Read>, wrong: (at: number, detail: string) => void) => {
+  const ids = reads.map(({ event }) => isGap(event) ? undefined : numberIn(event.data, "t"))
+  const seen = new Set(ids)
+  let greatest: number | undefined
+  let lastAt = -1
+  for (const [i, id] of ids.entries()) {
+    if (id === undefined) continue
+    const missing = greatest === undefined ? undefined : Array.from({ length: Math.max(0, id - greatest - 1) }, (_, k) => id - 1 - k).find((one) => !seen.has(one))
+    if (missing !== undefined) {
+      const from = lastAt
+      const at = reads[i]?.at ?? 0
+      const isTold = reads.some((read, k) => k > from && isGap(read.event) && read.at <= at + noticedWithin)
+      if (!isTold) wrong(at, `${missing} is missing, and no gap is told`)
+    }
+    greatest = Math.max(id, greatest ?? id)
+    lastAt = i
+  }
+}
+
+/** What is wrong with what one reader read. `after` is where it was told to go on. */
+export const checkReads = (options: {
+  readonly name: string
+  readonly kind: ReaderKind
+  readonly tape: Tape.Tape
+  readonly after: number | undefined
+  readonly reads: ReadonlyArray<Read>
+  /** Whether the exchange leaves out what it had to say, without a sign. */
+  readonly omits: boolean
+  readonly justified: (gap: MarketEvent.Gap["data"], at: number) => boolean
+  readonly report: Report
+}): void => {
+  const { kind, name, report, tape } = options
+  const count = counting(kind, tape)
+  const wrong = (at: number, detail: string) => {
+    report({ invariant: "truth", at, detail: `${name}: ${detail}` })
+  }
+  if (kind === "blockTrade") {
+    if (!options.omits) checkUnordered(options.reads, wrong)
+    return
+  }
+  if (count === undefined) {
+    // Only the latest matters: time goes on, and what is told was told.
+    let latest = Number.NEGATIVE_INFINITY
+    for (const { at, event } of options.reads) {
+      if (isGap(event)) wrong(at, "a gap where only the latest matters")
+      else if (event.timestamp <= latest) wrong(at, `${event.timestamp} came after ${latest}`)
+      latest = event.timestamp
+    }
+    return
+  }
+  let expected = options.after === undefined ? undefined : count.next(options.after)
+  let underWay = Number.NEGATIVE_INFINITY
+  for (const { at, event } of options.reads) {
+    const gap = castGap(event)
+    if (gap !== undefined) {
+      if (gap.from === undefined || gap.to === undefined) wrong(at, "a gap without bounds")
+      else {
+        if (expected !== undefined && gap.from !== expected) wrong(at, `a gap from ${gap.from}, and expected is ${expected}`)
+        if (gap.to < gap.from) wrong(at, `a gap from ${gap.from} to ${gap.to}`)
+        expected = gap.to + 1
+        if (!options.justified(gap, at)) {
+          wrong(at, `a gap from ${gap.from} to ${gap.to} that could have been avoided: ${gap.cause.message}`)
+        }
+      }
+      continue
+    }
+    const data = kind === "kline_1s" ? field(event.data, "k") : event.data
+    if (typeof data !== "object" || data === null) {
+      wrong(at, `nothing in ${text(event)}`)
+      continue
+    }
+    const [from, to] = [count.from(data), count.to(data)]
+    expected ??= from
+    if (from !== expected) wrong(at, from < expected ? `${from} came again, expected is ${expected}` : `${expected} is missing, here is ${from}`)
+    if (kind === "kline_1s" && field(data, "x") !== true) {
+      // A candle under way: the same again is no news.
+      if (event.timestamp <= underWay) wrong(at, `the candle as of ${event.timestamp} came after that of ${underWay}`)
+      underWay = event.timestamp
+      expected = from
+      continue
+    }
+    const difference = count.differs(data, event.via)
+    if (difference !== undefined) wrong(at, `${from} is not what it was: ${difference}`)
+    expected = count.next(to)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 2. A book that can be read is right
+
+const formatted = new WeakMap<Tape.BookState, { readonly bids: ReadonlyArray<string>; readonly asks: ReadonlyArray<string> }>()
+
+const levelsOf = (tape: Tape.Tape, state: Tape.BookState) => {
+  const known = formatted.get(state)
+  if (known !== undefined) return known
+  const { priceDecimals, quantityDecimals } = tape.instrument
+  const of = (levels: ReadonlyArray<readonly [number, number]>) =>
+    levels.map(([price, quantity]) => `${Decimal.format(price, priceDecimals)} ${Decimal.format(quantity, quantityDecimals)}`)
+  const levels = { bids: of(state.bids), asks: of(state.asks) }
+  formatted.set(state, levels)
+  return levels
+}
+
+export const checkBook = (tape: Tape.Tape, top: OrderBook.Top, name: string, report: Report): void => {
+  const truth = tape.bookWith(top.lastUpdateId)
+  if (truth === undefined) {
+    report({ invariant: "book", detail: `${name}: there never was an update ${top.lastUpdateId}` })
+    return
+  }
+  const levels = levelsOf(tape, truth)
+  for (const side of ["bids", "asks"] as const) {
+    const wrong = top[side].findIndex(([price, quantity], i) => levels[side][i] !== `${price} ${quantity}`)
+    if (wrong >= 0) {
+      report({
+        invariant: "book",
+        detail: `${name}: as of ${top.lastUpdateId}, number ${wrong + 1} of the ${side} is ${text(top[side][wrong])}, ` +
+          `and in truth ${levels[side][wrong] ?? "nothing"}`
+      })
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 3. Only legal states, and state, changes and events agree
+
+const ofEvent = (event: ConnectionEvent.ConnectionEvent): string | undefined => {
+  switch (event._tag) {
+    case "Dialling":
+      return `Connecting ${event.attempt}`
+    case "Opened":
+      return `Connected ${event.epoch}`
+    case "Lost":
+      return event.cause._tag === "ReconnectRequested" ? "Reconnecting on request" : undefined
+    case "Waiting":
+      return `Reconnecting ${event.attempt} until ${event.until}`
+    case "Disconnected":
+    case "Failed":
+    case "Closed":
+      return event._tag
+    default:
+      return undefined
+  }
+}
+
+const ofState = (state: ConnectionState.ConnectionState): string => {
+  switch (state._tag) {
+    case "Connecting":
+      return `Connecting ${state.attempt}`
+    case "Connected":
+      return `Connected ${state.epoch}`
+    case "Reconnecting":
+      return state.cause._tag === "ReconnectRequested"
+        ? "Reconnecting on request"
+        : `Reconnecting ${state.attempt} until ${state.nextDialAt}`
+    default:
+      return state._tag
+  }
+}
+
+export const checkStates = (options: {
+  readonly changes: ReadonlyArray<ConnectionState.ConnectionState>
+  readonly events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
+  readonly state: ConnectionState.ConnectionState
+  readonly report: Report
+}): void => {
+  const { changes, events, report, state } = options
+  changes.forEach((next, i) => {
+    const before = changes[i - 1]
+    if (before !== undefined && !ConnectionState.isLegal(before._tag, next._tag)) {
+      report({ invariant: "states", detail: `${next._tag} followed ${before._tag}` })
+    }
+  })
+  if (changes.at(-1) !== state) {
+    report({ invariant: "states", detail: `the state is ${state._tag}, and the last change was to ${changes.at(-1)?._tag ?? "nothing"}` })
+  }
+  const told = events.map(ofEvent).filter((line) => line !== undefined)
+  const seen = changes.map(ofState)
+  const differs = seen.findIndex((line, i) => line !== told[i])
+  if (differs >= 0 || told.length !== seen.length) {
+    const at = differs >= 0 ? differs : seen.length
+    report({ invariant: "states", detail: `state ${at} is "${seen[at] ?? "none"}", and by the events "${told[at] ?? "none"}"` })
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 4. Every wait obeys the policy, the budget is spent exactly, a fatal failure is never retried
+
+type Policy = ConnectionPlan["reconnect"]
+
+const factsOf = (cause: ConnectionError.AttemptError | ConnectionError.ReconnectRequested): string => {
+  switch (cause._tag) {
+    case "ConnectionClosed":
+    case "DialFailed":
+      return `${cause._tag} ${cause.code}`
+    case "HandshakeRejected":
+      return `${cause._tag} ${cause.status}`
+    case "ConnectionTimeout":
+      return `${cause._tag} ${cause.phase}`
+    default:
+      return cause._tag
+  }
+}
+
+export const checkPolicy = (options: {
+  readonly name: string
+  readonly policy: Policy
+  readonly events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
+  /** Whether a dial may begin before its time: the user can ask for that. */
+  readonly onRequest: boolean
+  readonly report: Report
+}): void => {
+  const { events, policy } = options
+  let attempt = 0
+  let counts = new Map<string, number>()
+  let pending: ConnectionError.AttemptError | undefined
+  let until = Number.NEGATIVE_INFINITY
+  let open = false
+  let over = true
+  let epoch = 0
+  let failures = 0
+
+  for (const event of events) {
+    const wrong = (detail: string) => {
+      options.report({ invariant: "policy", at: event.at, detail: `${options.name}: ${detail}` })
+    }
+    const fail = (cause: ConnectionError.AttemptError) => {
+      pending = cause
+      failures++
+      counts.set(factsOf(cause), (counts.get(factsOf(cause)) ?? 0) + 1)
+    }
+    switch (event._tag) {
+      case "Dialling":
+        if (over) {
+          attempt = 0
+          counts = new Map()
+          failures = 0
+          over = false
+        }
+        if (pending !== undefined) wrong("a dial without a decision")
+        if (event.attempt !== attempt) wrong(`dialled as retry ${event.attempt}, expected is ${attempt}`)
+        if (event.at < until && !options.onRequest) wrong(`dialled ${until - event.at} ms early`)
+        until = Number.NEGATIVE_INFINITY
+        break
+      case "Opened":
+        epoch++
+        if (event.epoch !== epoch) wrong(`epoch ${event.epoch}, expected is ${epoch}`)
+        if (open) wrong("opened twice")
+        open = true
+        break
+      case "AttemptFailed":
+        if (open) wrong("a dial failed while a connection was open")
+        fail(event.cause)
+        break
+      case "Lost": {
+        if (!open) wrong("lost what was not open")
+        open = false
+        const proven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0)
+        if (event.proven !== proven) wrong(`proven is ${event.proven}`)
+        if (proven) {
+          attempt = 0
+          counts = new Map()
+          failures = 0
+        }
+        if (event.cause._tag !== "ReconnectRequested") fail(event.cause)
+        break
+      }
+      case "Waiting": {
+        if (pending === undefined) {
+          wrong("a wait without a failure")
+          break
+        }
+        if (event.cause !== pending) wrong("a wait for something else than what failed")
+        const standard = FailureClass.classify(pending)
+        attempt++
+        const most = policy.maxRetries === "unlimited" ? Number.POSITIVE_INFINITY : policy.maxRetries
+        if (!policy.enabled) wrong("a retry, though they are off")
+        if (standard._tag === "Fatal") wrong(`a retry after ${pending.message}`)
+        if (standard._tag === "Limited" && (counts.get(factsOf(pending)) ?? 0) > standard.tries) {
+          wrong(`a retry after ${pending.message} for the ${counts.get(factsOf(pending)) ?? 0}th time`)
+        }
+        if (attempt > most) wrong(`retry ${attempt} of ${most}`)
+        if (event.attempt !== attempt) wrong(`called retry ${event.attempt}, expected is ${attempt}`)
+        if (event.retriesLeft !== (policy.maxRetries === "unlimited" ? "unlimited" : policy.maxRetries - attempt)) {
+          wrong(`${event.retriesLeft} retries left`)
+        }
+        const base = Math.min(policy.initialDelay * policy.backoffMultiplier ** (attempt - 1), policy.maxDelay)
+        const least = base * (1 - policy.jitterFactor)
+        const highest = Math.min(base * (1 + policy.jitterFactor), policy.maxDelay)
+        const floor = standard._tag === "RetryAfter" ? Duration.toMillis(standard.floor) : 0
+        const delay = Duration.toMillis(event.delay)
+        // Durations are kept in whole nanoseconds.
+        const slack = 0.01
+        if (delay < Math.max(least, floor) - slack) wrong(`waits ${delay} ms, less than ${Math.max(least, floor)}`)
+        if (delay > Math.max(highest, floor * (1 + policy.jitterFactor)) + slack) {
+          wrong(`waits ${delay} ms, more than ${Math.max(highest, floor * (1 + policy.jitterFactor))}`)
+        }
+        until = event.until
+        pending = undefined
+        break
+      }
+      case "Failed": {
+        if (pending === undefined) {
+          wrong("given up without a failure")
+          break
+        }
+        const standard = FailureClass.classify(pending)
+        const because = !policy.enabled
+          ? "disabled"
+          : standard._tag === "Fatal"
+          ? "fatal"
+          : standard._tag === "Limited" && (counts.get(factsOf(pending)) ?? 0) > standard.tries
+          ? "limited"
+          : attempt === policy.maxRetries
+          ? "exhausted"
+          : "nothing"
+        if (event.because !== because) wrong(`given up as ${event.because} because of ${pending.message}, and it is ${because}`)
+        if (event.error._tag === "RetriesExhausted") {
+          if (event.error.attempts !== attempt) wrong(`exhausted after ${event.error.attempts} retries, and there were ${attempt}`)
+          if (event.error.history.length !== Math.min(failures, 100)) wrong(`a history of ${event.error.history.length}, and ${failures} failures`)
+        } else if (event.error !== pending) wrong("failed with something else than what failed")
+        pending = undefined
+        over = true
+        break
+      }
+      case "Disconnected":
+      case "Closed":
+        open = false
+        over = true
+        pending = undefined
+        until = Number.NEGATIVE_INFINITY
+    }
+  }
+}
+
+/** The dials that were made are those that were told of; where a gate is in between, they may come later. */
+export const checkDials = (
+  dialled: ReadonlyArray<number>,
+  events: ReadonlyArray<ConnectionEvent.ConnectionEvent>,
+  gated: boolean,
+  report: Report
+): void => {
+  const told = events.filter(ConnectionEvent.$is("Dialling")).map(({ at }) => at)
+  const differs = gated
+    // One that is told to stop while it waits for its turn is not made.
+    ? dialled.length > told.length || dialled.some((at) => !told.some((then) => then <= at))
+    : text(told) !== text(dialled)
+  if (differs) report({ invariant: "policy", detail: `dialled at ${text(dialled)}, and told of ${text(told)}` })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 1 and 7 of a bare connection: every message that was read from a socket is delivered once and in order, or counted
+
+export type Frame =
+  | { readonly _tag: "Data"; readonly text: string }
+  | { readonly _tag: "Gap"; readonly dropped: number; readonly cause: string }
+
+export const checkFrames = (options: {
+  readonly pulled: ReadonlyArray<Pulled>
+  /** What each reading gave, from one connect to the next. */
+  readonly readings: ReadonlyArray<ReadonlyArray<Frame>>
+  /** Whether all that arrives is delivered: nothing is held for a handshake that may fail. */
+  readonly all: boolean
+  readonly report: Report
+}): void => {
+  const { pulled, report } = options
+  const wrong = (detail: string) => {
+    report({ invariant: "truth", detail })
+  }
+  let next = 0
+  let dropped = 0
+  let gap: string | undefined
+  let last: number | undefined
+  const all = options.readings.flatMap((frames) => [undefined, ...frames])
+  for (const frame of all) {
+    if (frame === undefined) {
+      // Who connects by hand begins anew.
+      last = undefined
+      gap = undefined
+      dropped = 0
+      continue
+    }
+    if (frame._tag === "Gap") {
+      dropped += frame.dropped
+      gap = frame.cause
+      continue
+    }
+    let found = next
+    while (found < pulled.length && pulled[found]?.text !== frame.text) found++
+    if (found === pulled.length) {
+      wrong(`"${frame.text.slice(0, 40)}" was not read from a socket, or came again`)
+      return
+    }
+    const peer = pulled[found]?.peer
+    const missing = found - next
+    if (missing > 0 && gap === undefined && last !== undefined) wrong(`${missing} messages are missing, and no gap says so`)
+    if (last !== undefined && peer !== last && gap === undefined) wrong("another connection, and no gap before it")
+    if (options.all && dropped !== missing && last !== undefined) wrong(`${missing} messages are missing, and the gap says ${dropped}`)
+    if (!options.all && dropped > missing) wrong(`${missing} messages are missing, and the gap says ${dropped}`)
+    if (gap !== undefined && missing === 0 && peer === last) wrong(`a gap with nothing missing: ${gap}`)
+    next = found + 1
+    last = peer
+    dropped = 0
+    gap = undefined
+  }
+}
+

@@ -1,0 +1,307 @@
+/**
+ * A simulated Binance: the markets of the embedded exchange, its answers to control messages and to REST requests, and
+ * its limits, on the simulated network.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { ControlMessage } from "holdfast/binance/exchange"
+import * as Limits from "../../../src/binance/exchange/Limits.ts"
+import * as RestApi from "../../../src/binance/exchange/RestApi.ts"
+import * as Network from "./SimulatedNetwork.ts"
+import type { AckFault, RestFault, ServerFault, SocketFault } from "./Plan.ts"
+import * as Tape from "./Tape.ts"
+import type { VirtualTime } from "./VirtualTime.ts"
+import type { Report } from "./Violation.ts"
+
+export interface SimulatedExchange extends Network.Network {
+  readonly http: HttpClient.HttpClient
+  readonly tape: (symbol: string) => Tape.Tape
+  readonly act: (fault: SocketFault | ServerFault) => void
+  /** The oldest trade, aggregate trade and candle that is kept now, as how many are. */
+  readonly kept: () => number
+  readonly stop: () => void
+}
+
+const tick = 100
+const answerTakes = 30
+// Longer than a session waits for an answer.
+const lateAnswerTakes = 7_000
+const pingEvery = 20_000
+const minute = 60_000
+const hasCadence = /@(kline|miniTicker)/
+
+const weightOf = (url: URL) => {
+  const limit = Number(url.searchParams.get("limit"))
+  if (url.pathname.endsWith("/historicalTrades")) return 25
+  if (url.pathname.endsWith("/aggTrades")) return 4
+  if (url.pathname.endsWith("/klines")) return 2
+  return limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
+}
+
+export const make = (options: {
+  readonly time: VirtualTime
+  readonly report: Report
+  readonly market: number
+  readonly streamsPerConnection: number
+  readonly weightPerMinute: number
+  readonly maxAge: number
+  readonly dialLimit: { readonly limit: number; readonly window: number }
+}): SimulatedExchange => {
+  const { report, time } = options
+  const limits = Limits.make({
+    messagesPerSecond: 1_000_000,
+    dialsPerFiveMinutes: 1_000_000,
+    streamsPerConnection: options.streamsPerConnection,
+    weightPerMinute: options.weightPerMinute
+  })
+  const acks: Array<AckFault> = []
+  const rest: Array<RestFault> = []
+  let restDown: { readonly until: number; readonly fault: RestFault } | undefined
+  let restLag = { by: 0, until: Number.NEGATIVE_INFINITY }
+  let kept = 1_000_000
+  let notBefore = Number.NEGATIVE_INFINITY
+  let toldAt = Number.NEGATIVE_INFINITY
+  const weights: Array<{ readonly at: number; readonly weight: number }> = []
+
+  const tape = (symbol: string) => Tape.of(symbol, options.market)
+  const symbols = ["BTCUSDT", "ETHUSDT"]
+  const lagging = () => time.now() < restLag.until ? restLag.by : 0
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The sockets
+
+  const answer = (peer: Network.Peer, text: string, how: AckFault | undefined): string =>
+    JSON.stringify(Either.match(ControlMessage.parse(text), {
+      onLeft: (refusal): object => refusal,
+      onRight: (request) => {
+        const { id } = request
+        if (how === "refused") return { code: 2, msg: "Invalid request: refused on purpose" }
+        if (how === "refusedWithId") return { error: { code: 4, msg: "refused on purpose" }, id }
+        if (request.method === "UNSUBSCRIBE") for (const stream of request.params) peer.streams.delete(stream)
+        if (request.method === "SUBSCRIBE") {
+          if (new Set([...peer.streams, ...request.params]).size > options.streamsPerConnection) {
+            report({ invariant: "limits", detail: `more than ${options.streamsPerConnection} streams of one connection` })
+            return { error: { code: 4, msg: "Too many subscriptions" }, id }
+          }
+          for (const stream of request.params) {
+            peer.streams.add(stream)
+            if (peer.muted.get(stream) === "resubscribed") peer.muted.delete(stream)
+          }
+        }
+        return { result: null, id }
+      }
+    }))
+
+  const network = Network.make({
+    time,
+    report,
+    messagesPerSecond: 5,
+    lag: 40,
+    dialLimit: options.dialLimit,
+    obeysRetryAfter: true,
+    host: {
+      refuse: () => undefined,
+      onOpen: (peer) => {
+        if (peer.path !== "/stream") report({ invariant: "limits", detail: `dialled ${peer.path}` })
+        time.after(options.maxAge, () => {
+          peer.close(1001, "connections live for 24 hours")
+        })
+        const ping = () => {
+          if (!peer.isOpen()) return
+          // The transport answers by itself.
+          peer.hears()
+          time.after(pingEvery, ping)
+        }
+        time.after(pingEvery, ping)
+      },
+      onMessage: (peer, text) => {
+        const how = acks.shift()
+        if (how === "lost") return
+        const answered = answer(peer, text, how)
+        if (how === "late") time.after(lateAnswerTakes, () => peer.say(answered))
+        else if (how !== "unanswered") peer.say(answered)
+      }
+    }
+  })
+
+  let told = 0
+  let running = true
+  const tell = () => {
+    if (!running) return
+    const until = tape("BTCUSDT").slotsAt(time.now())
+    for (const symbol of symbols.slice(1)) tape(symbol).slotsAt(time.now())
+    for (; told < until; told++) {
+      for (const peer of network.peers()) {
+        for (const stream of peer.streams) {
+          if (peer.muted.has(stream)) continue
+          const symbol = stream.slice(0, stream.indexOf("@")).toUpperCase()
+          for (const { text } of symbols.includes(symbol) ? tape(symbol).said(stream, told) : []) peer.say(text)
+        }
+      }
+    }
+    time.after(tick, tell)
+  }
+  time.after(tick, tell)
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // REST
+
+  const api = RestApi.make(
+    new Map(symbols.map((symbol) => [
+      symbol,
+      tape(symbol).view({ asOf: () => time.now() - lagging(), kept: () => kept })
+    ])),
+    limits,
+    () => undefined
+  )
+
+  const respond = (
+    request: HttpClientRequest.HttpClientRequest,
+    status: number,
+    body: string,
+    headers: Readonly<Record<string, string>>
+  ) => {
+    const response = HttpClientResponse.fromWeb(request, new Response(null, { status, headers: { ...headers } }))
+    // A promise would let real time in.
+    Object.defineProperty(response, "text", { value: Effect.succeed(body) })
+    return response
+  }
+
+  const serve = (url: URL) =>
+    api.pipe(
+      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(new Request(url))),
+      Effect.scoped,
+      Effect.orDie
+    )
+
+  const count = (weight: number) => {
+    const now = time.now()
+    // What goes out in the very moment it is told cannot know.
+    if (now < notBefore && now > toldAt) {
+      report({ invariant: "limits", detail: `asked ${notBefore - now} ms before Retry-After had passed` })
+    }
+    weights.push({ at: now, weight })
+    const used = weights.reduce((sum, taken) => now - taken.at < minute ? sum + taken.weight : sum, 0)
+    if (used > options.weightPerMinute) {
+      report({ invariant: "limits", detail: `a weight of ${used} in a minute, and ${options.weightPerMinute} is allowed` })
+    }
+  }
+
+  const limited = (status: number, retryAfter: string | undefined) => {
+    if (retryAfter !== undefined && (status === 429 || status === 418)) {
+      toldAt = time.now()
+      notBefore = Math.max(notBefore, time.now() + Number(retryAfter) * 1_000)
+    }
+  }
+
+  const execute = (request: HttpClientRequest.HttpClientRequest) => Effect.gen(function*() {
+    const url = new URL(request.url)
+    count(weightOf(url))
+    const down = restDown !== undefined && time.now() < restDown.until ? restDown.fault : undefined
+    const fault = rest.shift() ?? down
+    switch (fault?.how) {
+      case "hang":
+        return yield* Effect.never
+      case "reset":
+        return yield* new HttpClientError.RequestError({ request, reason: "Transport", description: "ECONNRESET" })
+      case "garbage":
+        yield* Effect.sleep(answerTakes)
+        return respond(request, 200, "<html>busy</html>", {})
+      case "status": {
+        yield* Effect.sleep(answerTakes)
+        const retryAfter = fault.retryAfter === undefined ? undefined : String(fault.retryAfter)
+        limited(fault.status, retryAfter)
+        return respond(
+          request,
+          fault.status,
+          JSON.stringify({ code: -1003, msg: "Refused on purpose." }),
+          retryAfter === undefined ? {} : { "retry-after": retryAfter }
+        )
+      }
+    }
+    // As it is when it is asked for, however long the answer takes.
+    const response = yield* serve(url)
+    const { body, headers, status } = response
+    yield* Effect.sleep(answerTakes + (fault?.how === "slow" ? fault.by : 0))
+    limited(status, headers["retry-after"])
+    return respond(request, status, body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : "", headers)
+  })
+
+  const http = HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
+    (request) => Effect.flatMap(request, execute),
+    Effect.succeed
+  )
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  return {
+    ...network,
+    http,
+    tape,
+    kept: () => kept,
+    stop: () => {
+      running = false
+    },
+    calm: () => {
+      network.calm()
+      // Nobody can tell that a stream without a cadence is silent for a reason.
+      for (const peer of network.targets("all")) {
+        for (const stream of peer.muted.keys()) {
+          if (!hasCadence.test(stream)) peer.muted.delete(stream)
+        }
+      }
+      acks.length = 0
+      rest.length = 0
+      restDown = undefined
+      restLag = { by: 0, until: Number.NEGATIVE_INFINITY }
+      kept = 1_000_000
+    },
+    act: (fault) => {
+      switch (fault.do) {
+        case "acks":
+          for (let i = 0; i < fault.times; i++) acks.push(fault.how)
+          break
+        case "shutdown":
+          for (const peer of network.peers()) {
+            peer.say(JSON.stringify({ stream: "!serverShutdown", data: { e: "serverShutdown", E: time.now() } }))
+            time.after(fault.notice, () => {
+              peer.close(1001, "the server is going away")
+            })
+          }
+          break
+        case "restart":
+          network.restart(fault.downtime)
+          break
+        case "dials":
+          network.dials(fault.times, fault.fault)
+          break
+        case "rest":
+          for (let i = 0; i < fault.times; i++) rest.push(fault.fault)
+          break
+        case "restDown":
+          restDown = { until: time.now() + fault.lasts, fault: fault.fault }
+          break
+        case "restLags":
+          restLag = { by: fault.by, until: time.now() + fault.lasts }
+          break
+        case "prune":
+          kept = fault.keep
+          break
+        case "mute":
+          for (const peer of network.targets(fault.on)) {
+            const streams = [...peer.streams]
+            const stream = streams[fault.stream % streams.length]
+            if (stream !== undefined) peer.muted.set(stream, fault.until)
+          }
+          break
+        default:
+          network.strike(fault)
+      }
+    }
+  }
+}

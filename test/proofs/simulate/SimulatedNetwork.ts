@@ -1,0 +1,462 @@
+/**
+ * The network and the sockets on it: a `Transport` whose other side is a function, in virtual time, which breaks on
+ * command as networks do.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { Scope } from "effect/Scope"
+import { ConnectionError } from "holdfast"
+import type { Transport } from "holdfast"
+import * as Incoming from "../../../src/internal/transport/receiveBuffer.ts"
+import type { DialFault, SocketFault, Target } from "./Plan.ts"
+import type { VirtualTime } from "./VirtualTime.ts"
+import type { Report } from "./Violation.ts"
+
+/** The server's end of a socket. */
+export interface Peer {
+  readonly id: number
+  readonly path: string
+  readonly openedAt: number
+  readonly streams: Set<string>
+  /** Streams that are silent, and until when. */
+  readonly muted: Map<string, "resubscribed" | "gone">
+  readonly say: (text: string) => void
+  /** As close frames do, behind all that was said. 1006 is the end of the connection without one. */
+  readonly close: (code: number, reason?: string) => void
+  readonly reset: () => void
+  /** A message of the client's, of any kind. */
+  readonly hears: () => void
+  /** Whether the server takes it for open. */
+  readonly isOpen: () => boolean
+}
+
+/** Whoever is dialled. */
+export interface Host {
+  /** Why a dial is refused, if it is. */
+  readonly refuse: () => { readonly status: number; readonly retryAfter?: string | undefined } | undefined
+  readonly onOpen: (peer: Peer) => void
+  readonly onMessage: (peer: Peer, text: string) => void
+}
+
+export interface Pulled {
+  readonly peer: number
+  readonly text: string
+}
+
+export interface Network {
+  readonly transport: Transport.Transport
+  readonly peers: () => ReadonlyArray<Peer>
+  readonly strike: (fault: Exclude<SocketFault, { readonly do: "mute" }>) => void
+  readonly targets: (on: Target) => ReadonlyArray<Peer>
+  readonly dials: (times: number, fault: DialFault) => void
+  readonly restart: (downtime: number) => void
+  /** No more faults: what is broken stays so until it is noticed. */
+  readonly calm: () => void
+  /** Whether the client has a socket that works as it should, as far as the client can tell. */
+  readonly isHealthy: (tells: { readonly silence: boolean; readonly pongs: boolean }) => boolean
+  /** When dials began. */
+  readonly dialled: () => ReadonlyArray<number>
+  /** Sockets and dials that the client has not let go of. */
+  readonly held: () => number
+  /** Sockets that have not ended for the client. */
+  readonly open: () => number
+  /** All that was read from sockets, in order. */
+  readonly pulled: () => ReadonlyArray<Pulled>
+}
+
+type Item =
+  | { readonly _tag: "Data"; readonly text: string }
+  | { readonly _tag: "Pong"; readonly answer: () => void }
+  | { readonly _tag: "End"; readonly error: Transport.SocketError }
+
+interface Link {
+  readonly peer: Peer
+  silent: boolean
+  vanished: boolean
+  noPongs: boolean
+  lag: number
+  skip: number
+  reorder: number
+  late: { count: number; readonly by: number }
+  readonly latest: Array<string>
+}
+
+const patience: ReadonlySet<number> = new Set([418, 429, 503])
+const latestKept = 20
+const dialTakes = 20
+
+export const make = (options: {
+  readonly time: VirtualTime
+  readonly host: Host
+  readonly report: Report
+  readonly messagesPerSecond: number
+  /** How long all takes each way, where nothing is wrong. */
+  readonly lag: number
+  readonly dialLimit: { readonly limit: number; readonly window: number }
+  /** Whether nobody may dial before a Retry-After has passed, not even on request. */
+  readonly obeysRetryAfter: boolean
+}): Network => {
+  const { host, report, time } = options
+  const links = new Set<Link>()
+  const faults: Array<DialFault> = []
+  const dialled: Array<number> = []
+  const pulled: Array<Pulled> = []
+  let ids = 0
+  let held = 0
+  let open = 0
+  let downUntil = Number.NEGATIVE_INFINITY
+  let notBefore = Number.NEGATIVE_INFINITY
+  let toldAt = Number.NEGATIVE_INFINITY
+
+  const rejected = (status: number, retryAfter: string | undefined) => {
+    if (retryAfter !== undefined && patience.has(status)) {
+      toldAt = time.now()
+      notBefore = Math.max(notBefore, time.now() + Number(retryAfter) * 1_000)
+    }
+    return new ConnectionError.HandshakeRejected({
+      status,
+      retryAfter: retryAfter === undefined ? Option.none() : Option.some(Duration.seconds(Number(retryAfter))),
+      body: ""
+    })
+  }
+
+  const countDial = () => {
+    const now = time.now()
+    dialled.push(now)
+    const { limit, window } = options.dialLimit
+    const before = dialled.at(-1 - limit)
+    if (before !== undefined && now - before < window) {
+      report({ invariant: "limits", detail: `more than ${limit} dials in ${window} ms` })
+    }
+    // What goes out in the very moment it is told cannot know.
+    if (options.obeysRetryAfter && now < notBefore && now > toldAt) {
+      report({ invariant: "limits", detail: `dialled ${notBefore - now} ms before Retry-After had passed` })
+    }
+  }
+
+  const accept = Effect.fnUntraced(function*(request: Transport.DialRequest) {
+    const kernel: Array<Item> = []
+    const heard: Array<number> = []
+    const openedAt = time.now()
+    const id = ++ids
+    let paused = false
+    let ended = false
+    let serverGone = false
+    let arrivesAt = 0
+
+    const incoming = Incoming.make({
+      pause: () => {
+        paused = true
+      },
+      resume: () => {
+        paused = false
+        pump()
+      }
+    })
+
+    const closed = (code: number, reason = "", errno?: string) =>
+      new ConnectionError.ConnectionClosed({ code, reason, openFor: Duration.millis(time.now() - openedAt), errno })
+
+    const end = (error: Transport.SocketError) => {
+      if (ended) return
+      ended = true
+      open--
+      kernel.length = 0
+      links.delete(link)
+      incoming.unsafeEnd(error)
+    }
+
+    const take = (item: Item) => {
+      if (ended) return
+      if (item._tag === "Pong") item.answer()
+      else if (item._tag === "End") end(item.error)
+      else if (item.text.length > request.maxMessageBytes) {
+        end(new ConnectionError.MessageTooLarge({ limit: request.maxMessageBytes }))
+      } else incoming.unsafeOffer(item.text, item.text.length)
+    }
+    const pump = () => {
+      for (let item = kernel.shift(); item !== undefined; item = kernel.shift()) {
+        take(item)
+        if (paused) return
+      }
+    }
+    const arrive = (item: Item) => {
+      if (link.vanished || ended) return
+      if (paused || kernel.length > 0) {
+        kernel.push(item)
+        return
+      }
+      // Not every transport says what one read brings.
+      if (id % 3 === 0) {
+        take(item)
+        return
+      }
+      incoming.unsafeBeginRead(1)
+      take(item)
+      incoming.unsafeEndRead()
+    }
+    // In the order of sending, however the lag changes.
+    const send = (item: Item) => {
+      arrivesAt = Math.max(arrivesAt, time.now() + link.lag)
+      if (arrivesAt <= time.now()) arrive(item)
+      else {
+        time.after(arrivesAt - time.now(), () => {
+          arrive(item)
+        })
+      }
+    }
+
+    const held: Array<string> = []
+    const say = (text: string) => {
+      if (serverGone || link.silent || link.vanished) return
+      if (link.skip > 0) {
+        link.skip--
+        return
+      }
+      link.latest.push(text)
+      if (link.latest.length > latestKept) link.latest.shift()
+      if (link.late.count > 0) {
+        link.late.count--
+        time.after(link.late.by, () => {
+          if (!serverGone) send({ _tag: "Data", text })
+        })
+        return
+      }
+      if (link.reorder > 0) {
+        link.reorder--
+        held.unshift(text)
+        if (link.reorder === 0) for (const next of held.splice(0)) send({ _tag: "Data", text: next })
+        return
+      }
+      send({ _tag: "Data", text })
+    }
+
+    const peer: Peer = {
+      id,
+      path: new URL(Redacted.value(request.url)).pathname,
+      openedAt,
+      streams: new Set(),
+      muted: new Map(),
+      say,
+      close: (code, reason) => {
+        if (serverGone) return
+        serverGone = true
+        send({ _tag: "End", error: closed(code, reason) })
+      },
+      reset: () => {
+        if (serverGone) return
+        serverGone = true
+        if (!link.vanished) end(closed(1006, "", "ECONNRESET"))
+      },
+      hears: () => {
+        heard.push(time.now())
+        const before = heard.at(-1 - options.messagesPerSecond)
+        if (before !== undefined && time.now() - before < 1_000) {
+          report({ invariant: "limits", detail: `more than ${options.messagesPerSecond} messages in a second` })
+        }
+      },
+      isOpen: () => !serverGone && !ended
+    }
+    const link: Link = {
+      peer,
+      silent: false,
+      vanished: false,
+      noPongs: false,
+      lag: options.lag,
+      skip: 0,
+      reorder: 0,
+      late: { count: 0, by: 0 },
+      latest: []
+    }
+    links.add(link)
+    open++
+
+    // What the client says arrives after the lag, if anybody is there.
+    const toServer = (act: () => void) => {
+      const later = () => {
+        if (!serverGone && !link.vanished && !ended) act()
+      }
+      if (link.lag === 0) later()
+      else time.after(link.lag, later)
+    }
+
+    const note = (batch: ReadonlyArray<Transport.Message>) => {
+      for (const text of batch) pulled.push({ peer: id, text: String(text) })
+    }
+    const socket: Transport.Socket = {
+      protocol: "",
+      pull: Effect.tap(incoming.pull, note),
+      // Not every transport can.
+      handOver: id % 4 === 0 ? undefined : (take) =>
+        Effect.tap(
+          incoming.handOver((batch) => {
+            const taken = take(batch)
+            if (taken) note(batch)
+            return taken
+          }),
+          note
+        ),
+      send: (message) =>
+        Effect.suspend(() => {
+          if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
+          toServer(() => {
+            peer.hears()
+            host.onMessage(peer, String(message))
+          })
+          return Effect.void
+        }),
+      ping: Effect.raceFirst(
+        Effect.async<void>((resume) => {
+          toServer(() => {
+            peer.hears()
+            if (!link.noPongs) send({ _tag: "Pong", answer: () => resume(Effect.void) })
+          })
+        }),
+        Effect.async<never, Transport.SocketError>((resume) => Effect.sync(incoming.onEnd(resume)))
+      ),
+      close: (code = 1000, reason = "") =>
+        Effect.suspend(() => {
+          if (ended) return Effect.void
+          const takes = link.vanished ? Duration.toMillis(request.closeTimeout) : 2 * link.lag
+          serverGone = true
+          const close = Effect.sync(() => {
+            end(closed(link.vanished ? 1006 : code, reason))
+          })
+          if (takes === 0) return close
+          return Effect.async<void>((resume) => {
+            time.after(takes, () => resume(Effect.void))
+          }).pipe(Effect.zipRight(close))
+        }),
+      terminate: Effect.sync(() => {
+        serverGone = true
+        end(closed(1006))
+      })
+    }
+    yield* Effect.addFinalizer(() => socket.close())
+    host.onOpen(peer)
+    return { socket, peer }
+  })
+
+  const dial = (request: Transport.DialRequest): Effect.Effect<Transport.Socket, Transport.DialError, Scope> =>
+    Effect.gen(function*() {
+      countDial()
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          held++
+        }),
+        () =>
+          Effect.sync(() => {
+            held--
+          })
+      )
+      const fault = faults.shift()
+      yield* Effect.sleep(dialTakes)
+      switch (fault?.how) {
+        case "hang":
+          return yield* Effect.never
+        case "errno":
+          return yield* new ConnectionError.DialFailed({ code: fault.code, reason: "simulated" })
+        case "status":
+          return yield* rejected(fault.status, fault.retryAfter === undefined ? undefined : String(fault.retryAfter))
+        case "slow":
+          yield* Effect.sleep(fault.by)
+      }
+      if (time.now() < downUntil) {
+        return yield* new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "nobody listens" })
+      }
+      const refusal = host.refuse()
+      if (refusal !== undefined) return yield* rejected(refusal.status, refusal.retryAfter)
+      const { peer, socket } = yield* accept(request)
+      if (fault?.how === "acceptThenClose") {
+        time.after(5, () => {
+          peer.close(1006)
+        })
+      }
+      return socket
+    })
+
+  const linksOf = (on: Target): ReadonlyArray<Link> => {
+    const all = [...links]
+    if (on === "all") return all
+    return all.slice(on === "oldest" ? 0 : -1).slice(0, 1)
+  }
+
+  return {
+    transport: {
+      capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+      dial
+    },
+    peers: () => [...links].map(({ peer }) => peer).filter((peer) => peer.isOpen()),
+    targets: (on) => linksOf(on).map(({ peer }) => peer),
+    strike: (fault) => {
+      for (const link of linksOf(fault.on)) {
+        switch (fault.do) {
+          case "close":
+            link.peer.close(fault.code)
+            break
+          case "reset":
+            link.peer.reset()
+            break
+          case "drop":
+            link.peer.close(1006)
+            break
+          case "silence":
+            link.silent = true
+            break
+          case "vanish":
+            link.vanished = true
+            break
+          case "noPongs":
+            link.noPongs = true
+            break
+          case "malformed":
+            link.peer.say(`{"stream":"btcusdt@trade","data":{"e":"trade","E":`)
+            break
+          case "oversize":
+            link.peer.say("x".repeat(70_000))
+            break
+          case "repeat":
+            for (const text of link.latest.slice(-fault.count)) link.peer.say(text)
+            break
+          case "reorder":
+            link.reorder = fault.count
+            break
+          case "late":
+            link.late = { count: fault.count, by: fault.by }
+            break
+          case "skip":
+            link.skip = fault.count
+            break
+          case "lag":
+            link.lag = fault.by
+        }
+      }
+    },
+    dials: (times, fault) => {
+      for (let i = 0; i < times; i++) faults.push(fault)
+    },
+    restart: (downtime) => {
+      downUntil = Math.max(downUntil, time.now() + downtime)
+      for (const { peer } of [...links]) peer.reset()
+    },
+    calm: () => {
+      faults.length = 0
+      downUntil = Number.NEGATIVE_INFINITY
+      for (const link of links) {
+        link.lag = options.lag
+        link.skip = 0
+        link.late = { count: 0, by: 0 }
+      }
+    },
+    isHealthy: ({ pongs, silence }) =>
+      [...links].some((link) =>
+        (link.peer.isOpen() || link.vanished) && !(link.vanished && (silence || pongs)) && !(link.silent && silence) && !(link.noPongs && pongs)
+      ),
+    dialled: () => dialled,
+    held: () => held,
+    open: () => open,
+    pulled: () => pulled
+  }
+}

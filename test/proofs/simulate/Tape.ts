@@ -1,0 +1,251 @@
+/**
+ * A market of the embedded exchange, worked through once and played to many runs: what every stream said in every slot,
+ * and what the market was like at any moment.
+ */
+import { Candles, Market, Payload, StreamName } from "holdfast/binance/exchange"
+import type { History, OrderBook } from "holdfast/binance/exchange"
+import * as Option from "effect/Option"
+
+export interface Message {
+  readonly payload: object
+  readonly text: string
+}
+
+/** A book as of the end of a slot, in ticks and lots. */
+export interface BookState {
+  readonly lastId: number
+  readonly bids: ReadonlyArray<OrderBook.Level>
+  readonly asks: ReadonlyArray<OrderBook.Level>
+}
+
+/** A market as it was at a moment, with what is older than so many trades forgotten. */
+export interface View {
+  readonly asOf: () => number
+  /** Trades, aggregate trades and candles kept, at most. */
+  readonly kept: () => number
+}
+
+export interface Tape {
+  readonly instrument: Market.Instrument
+  readonly start: number
+  /** The slots that are over at a moment: 0 when none is. */
+  readonly slotsAt: (time: number) => number
+  /** What a stream said in a slot, counted from 0. */
+  readonly said: (stream: string, slot: number) => ReadonlyArray<Message>
+  readonly trades: (until: number) => number
+  readonly aggTrades: (until: number) => number
+  readonly tradeAt: (id: number) => Market.Trade | undefined
+  readonly aggTradeAt: (id: number) => Market.AggTrade | undefined
+  readonly candleAt: (interval: Candles.Interval, start: number) => Candles.Candle | undefined
+  readonly diffAt: (lastId: number) => Message | undefined
+  readonly bookAt: (time: number) => BookState
+  readonly bookWith: (lastId: number) => BookState | undefined
+  readonly view: (view: View) => Market.Market
+}
+
+const keyframeEvery = 200
+// Slots.
+const blockTradeEvery = 5
+const statesKept = 2_000
+export const intervals: ReadonlyArray<Candles.Interval> = ["1s", "1m"]
+const kinds = ["trade", "aggTrade", "kline_1s", "kline_1m", "depth@100ms", "miniTicker", "bookTicker"]
+
+const better = { bids: (a: number, b: number) => b - a, asks: (a: number, b: number) => a - b }
+const sorted = (side: OrderBook.Side, levels: Iterable<OrderBook.Level>): ReadonlyArray<OrderBook.Level> =>
+  [...levels].sort(([a], [b]) => better[side](a, b))
+
+const historyOf = <A>(all: () => ReadonlyArray<A>, keyOf: (item: A) => number): History.History<A> => ({
+  push: () => undefined,
+  all,
+  last: (count) => count <= 0 ? [] : all().slice(-count),
+  from: (key, count) => {
+    const items = all()
+    let low = 0
+    let high = items.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const item = items[middle]
+      if (item !== undefined && keyOf(item) < key) low = middle + 1
+      else high = middle
+    }
+    return items.slice(low, low + count)
+  },
+  nextKey: () => 0
+})
+
+export const make = (instrument: Market.Instrument, seed: number, start: number): Tape => {
+  const market = Market.make({ instrument, seed, start, tradesPerSecond: 2, history: 1_000_000 })
+  const changes = market.book.collect()
+  const lower = instrument.symbol.toLowerCase()
+  const streams = kinds.map((kind) => `${lower}@${kind}`)
+  const said = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
+  // Nothing that the exchange knows: what nobody can ask for again, with numbers by which we see what is missing.
+  const blockTrades = new Array<ReadonlyArray<Message>>()
+  const trades: Array<Market.Trade> = []
+  const aggTrades: Array<Market.AggTrade> = []
+  const closed = new Map(intervals.map((interval) => [interval, new Array<Candles.Candle>()]))
+  const byStart = new Map(intervals.map((interval) => [interval, new Map<number, Candles.Candle>()]))
+  // As of the end of each slot.
+  const counts: Array<{ readonly trades: number; readonly aggTrades: number }> = []
+  const lastIds: Array<number> = []
+  const diffs: Array<{ readonly bids: ReadonlyArray<OrderBook.Level>; readonly asks: ReadonlyArray<OrderBook.Level> }> = []
+  const keyframes: Array<BookState> = []
+  const diffMessages = new Map<number, Message>()
+
+  const stateNow = (): BookState => ({
+    lastId: market.book.lastId(),
+    bids: market.book.levels("bids", Number.MAX_SAFE_INTEGER),
+    asks: market.book.levels("asks", Number.MAX_SAFE_INTEGER)
+  })
+  const initial = stateNow()
+
+  const step = () => {
+    const time = start + (counts.length + 1) * Market.slotMillis
+    const [slot] = market.advance(time)
+    if (slot === undefined) return
+    for (const [name, messages] of said) {
+      const stream = Option.getOrThrow(StreamName.parse(name))
+      const payloads = Payload.ofSlot(stream, market, slot, "millisecond")
+      messages.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
+    }
+    const nth = (counts.length + 1) / blockTradeEvery
+    const blockTrade = { e: "blockTrade", E: time, s: instrument.symbol, t: nth, p: "1", q: "1", T: time, m: true }
+    blockTrades.push(Number.isInteger(nth)
+      ? [{ payload: blockTrade, text: JSON.stringify({ stream: `${lower}@blockTrade`, data: blockTrade }) }]
+      : [])
+    const diff = slot.diff["100ms"]
+    const message = said.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
+    if (diff !== undefined && message !== undefined) diffMessages.set(diff.lastId, message)
+    trades.push(...slot.trades)
+    aggTrades.push(...slot.aggTrades)
+    for (const candle of slot.closed) {
+      closed.get(candle.interval)?.push(candle)
+      byStart.get(candle.interval)?.set(candle.start, candle)
+    }
+    const change = changes.take()
+    diffs.push({ bids: change?.bids ?? [], asks: change?.asks ?? [] })
+    counts.push({ trades: trades.length, aggTrades: aggTrades.length })
+    lastIds.push(market.book.lastId())
+    if (counts.length % keyframeEvery === 0) keyframes.push(stateNow())
+  }
+
+  const slotsAt = (time: number) => {
+    const slots = Math.max(0, Math.floor((time - start) / Market.slotMillis))
+    while (counts.length < slots) step()
+    return slots
+  }
+
+  // The book after so many slots. The latest looked at are likely to be looked at again, by this run or the next.
+  const states = new Map<number, BookState>()
+  const bookAfter = (slots: number): BookState => {
+    const known = states.get(slots)
+    if (known !== undefined) return known
+    if (states.size >= statesKept) states.clear()
+    const state = rebuild(slots)
+    states.set(slots, state)
+    return state
+  }
+
+  const rebuild = (slots: number): BookState => {
+    const frame = Math.floor(slots / keyframeEvery)
+    const from = frame === 0 ? initial : keyframes[frame - 1] ?? initial
+    const sides = { bids: new Map(from.bids), asks: new Map(from.asks) }
+    for (let i = frame * keyframeEvery; i < slots; i++) {
+      for (const side of ["bids", "asks"] as const) {
+        for (const [price, quantity] of diffs[i]?.[side] ?? []) {
+          if (quantity === 0) sides[side].delete(price)
+          else sides[side].set(price, quantity)
+        }
+      }
+    }
+    return {
+      lastId: slots === 0 ? initial.lastId : lastIds[slots - 1] ?? 0,
+      bids: sorted("bids", sides.bids),
+      asks: sorted("asks", sides.asks)
+    }
+  }
+
+  const bookWith = (lastId: number) => {
+    if (lastId === initial.lastId) return initial
+    let low = 0
+    let high = lastIds.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((lastIds[middle] ?? 0) < lastId) low = middle + 1
+      else high = middle
+    }
+    return lastIds[low] === lastId ? bookAfter(low + 1) : undefined
+  }
+
+  const tradesAt = (time: number) => counts[slotsAt(time) - 1]?.trades ?? 0
+  const aggTradesAt = (time: number) => counts[slotsAt(time) - 1]?.aggTrades ?? 0
+
+  const view = ({ asOf, kept }: View): Market.Market => {
+    const latest = <A>(items: ReadonlyArray<A>, count: number) => items.slice(Math.max(0, count - kept()), count)
+    const closedAt = (interval: Candles.Interval) => {
+      const slots = slotsAt(asOf())
+      const time = start + slots * Market.slotMillis
+      const all = closed.get(interval) ?? []
+      let count = all.length
+      while ((all[count - 1]?.end ?? 0) > time) count--
+      return latest(all, count)
+    }
+    const candle = (interval: Candles.Interval) => {
+      const time = start + slotsAt(asOf()) * Market.slotMillis
+      const count = tradesAt(asOf())
+      const [begins] = Candles.bounds(interval, time)
+      let first = count
+      while ((trades[first - 1]?.time ?? 0) >= begins) first--
+      const price = trades[first - 1]?.price ?? instrument.price
+      return trades.slice(first, count).reduce(Candles.add, Candles.begin(interval, time, price))
+    }
+    const bookNow = () => bookAfter(slotsAt(asOf()))
+    return {
+      ...market,
+      advance: () => [],
+      trades: historyOf(() => latest(trades, tradesAt(asOf())), ({ id }) => id),
+      aggTrades: historyOf(() => latest(aggTrades, aggTradesAt(asOf())), ({ id }) => id),
+      candle,
+      candles: (interval) => historyOf(() => closedAt(interval), (item) => item.start),
+      book: {
+        ...market.book,
+        lastId: () => bookNow().lastId,
+        levels: (side, limit) => bookNow()[side].slice(0, limit)
+      }
+    }
+  }
+
+  return {
+    instrument,
+    start,
+    slotsAt,
+    said: (stream, slot) => (stream === `${lower}@blockTrade` ? blockTrades : said.get(stream))?.[slot] ?? [],
+    trades: tradesAt,
+    aggTrades: aggTradesAt,
+    tradeAt: (id) => trades[id - 1],
+    aggTradeAt: (id) => aggTrades[id - 1],
+    candleAt: (interval, begins) => byStart.get(interval)?.get(begins),
+    diffAt: (lastId) => diffMessages.get(lastId),
+    bookAt: (time) => bookAfter(slotsAt(time)),
+    bookWith,
+    view
+  }
+}
+
+// Tapes are the same for all runs, and grow as far as the longest asks for.
+const tapes = new Map<string, Tape>()
+
+/** When every run begins. A whole minute, so that candles of a minute do too. */
+export const start = 1_700_000_040_000 - (1_700_000_040_000 % 60_000)
+
+export const of = (symbol: string, seed: number): Tape => {
+  const key = `${symbol} ${seed}`
+  const known = tapes.get(key)
+  if (known !== undefined) return known
+  const [first, ...others] = Market.instruments
+  const instrument = [first, ...others].find((one) => one?.symbol === symbol)
+  if (instrument === undefined) throw new Error(`There is no ${symbol}`)
+  const tape = make(instrument, seed, start)
+  tapes.set(key, tape)
+  return tape
+}

@@ -1,0 +1,103 @@
+// Deterministic simulation by the thousand: `npm run simulate -- --runs 10000 --seed 1`. A run that breaks an invariant
+// is shrunk, and its seed, path and plan are printed: `--seed S --path P`, or `--plan FILE`, replays it exactly.
+import * as fc from "fast-check"
+import { readFileSync } from "node:fs"
+import { parseArgs } from "node:util"
+import { found } from "./found.ts"
+import * as Simulation from "./Simulation.ts"
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: "string", default: "1000" },
+    seed: { type: "string", default: "1" },
+    /** Of the plan that failed, as it was printed. */
+    path: { type: "string" },
+    /** A plan, or the file it is in. */
+    plan: { type: "string" },
+    /** `connection` or `feed`. Default: both. */
+    level: { type: "string" },
+    /** Plans that once failed come first. */
+    found: { type: "boolean", default: false },
+    /** Stops at the first failure as it is. */
+    "no-shrink": { type: "boolean", default: false },
+    json: { type: "boolean", default: false }
+  }
+})
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+
+if (values.plan !== undefined) {
+  const text = values.plan.trimStart().startsWith("{") ? values.plan : readFileSync(values.plan, "utf8")
+  const simulated: unknown = JSON.parse(text)
+  if (!Simulation.isSimulated(simulated)) throw new Error("This is not a plan: it has a level and a plan of that level.")
+  const outcome = Simulation.run(simulated)
+  process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`)
+  process.exit(outcome.violations.length > 0 ? 1 : 0)
+}
+
+const runs = Number(values.runs)
+const totals = { runs: 0, virtualMillis: 0, dials: 0, frames: 0, read: 0, gaps: 0 }
+const plans = values.level === "connection" ? Simulation.connection : values.level === "feed" ? Simulation.feed : Simulation.either
+const began = performance.now()
+let failed = false
+
+const result = fc.check(
+  fc.property(plans, (simulated) => {
+    const outcome = Simulation.run(simulated)
+    if (!failed) {
+      totals.runs++
+      totals.virtualMillis += outcome.virtualMillis
+      totals.dials += outcome.dials
+      totals.frames += outcome.frames
+      totals.read += outcome.read
+      totals.gaps += outcome.gaps
+      if (totals.runs % 1_000 === 0) say(`${totals.runs} of ${runs}`)
+    }
+    if (outcome.violations.length > 0) {
+      failed = true
+      throw new Error(Simulation.complaint(outcome))
+    }
+  }),
+  {
+    numRuns: runs,
+    seed: Number(values.seed),
+    endOnFailure: values["no-shrink"],
+    examples: values.found ? found.map(({ simulated }): [Simulation.Simulated] => [simulated]) : [],
+    ...(values.path === undefined ? {} : { path: values.path })
+  }
+)
+
+const seconds = (performance.now() - began) / 1_000
+const summary = {
+  runs: totals.runs,
+  seed: Number(values.seed),
+  failed: result.failed,
+  seconds: Number(seconds.toFixed(1)),
+  runsPerSecond: Number((totals.runs / seconds).toFixed(1)),
+  simulatedHours: Number((totals.virtualMillis / 3_600_000).toFixed(1)),
+  dials: totals.dials,
+  frames: totals.frames,
+  eventsRead: totals.read,
+  gapsDeclared: totals.gaps,
+  ...(result.failed
+    ? {
+      path: result.counterexamplePath,
+      shrinks: result.numShrinks,
+      broke: result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance),
+      plan: result.counterexample?.[0]
+    }
+    : {})
+}
+
+if (values.json) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`)
+else {
+  say(`${summary.runs} runs of ${summary.simulatedHours} hours of market in ${summary.seconds} s: ` +
+    `${summary.dials} dials, ${summary.frames} messages, ${summary.eventsRead} read, ${summary.gapsDeclared} gaps declared`)
+  if (result.failed) {
+    say(`\n${String(summary.broke)}\n`)
+    say(`Replay it: npm run simulate -- --seed ${summary.seed} --path ${summary.path ?? ""}` +
+      `${values.level === undefined ? "" : ` --level ${values.level}`}\nThe plan:`)
+    process.stdout.write(`${JSON.stringify(summary.plan)}\n`)
+  } else say("Every invariant held.")
+}
+if (result.failed) process.exitCode = 1

@@ -1,0 +1,196 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import * as FaultProxy from "./FaultProxy.ts"
+
+const { Fault } = FaultProxy
+
+// A server that says what it hears, twice over: what was heard, and what comes back.
+const stage = Effect.gen(function*() {
+  const heard = yield* Queue.unbounded<string>()
+  const server = net.createServer((socket) => {
+    socket.on("error", () => undefined)
+    socket.on("data", (chunk) => {
+      Queue.unsafeOffer(heard, chunk.toString("latin1"))
+      socket.write(chunk)
+    })
+  })
+  const port = yield* Effect.acquireRelease(
+    Effect.async<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+      })
+    }),
+    () => Effect.sync(() => server.close())
+  )
+  return { heard, proxy: yield* FaultProxy.make(port) }
+})
+
+const dial = (port: number) =>
+  Effect.acquireRelease(
+    Effect.gen(function*() {
+      const reads = yield* Queue.unbounded<string>()
+      const ended = yield* Deferred.make<string>()
+      const end = (how: string) => {
+        Deferred.unsafeDone(ended, Effect.succeed(how))
+      }
+      const socket = net.connect(port, "127.0.0.1")
+      socket.on("data", (chunk) => {
+        Queue.unsafeOffer(reads, chunk.toString())
+      })
+      socket.on("error", (error) => {
+        end("code" in error && typeof error.code === "string" ? error.code : error.message)
+      })
+      socket.on("end", () => {
+        end("FIN")
+      })
+      return { socket, reads, ended: Deferred.await(ended), say: (text: string) => Effect.sync(() => socket.write(text)) }
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+// One that has been heard, and has heard.
+const open = Effect.gen(function*() {
+  const { heard, proxy } = yield* stage
+  const client = yield* dial(proxy.port)
+  yield* client.say("hello")
+  assert.strictEqual(yield* Queue.take(heard), "hello")
+  assert.strictEqual(yield* Queue.take(client.reads), "hello")
+  return { client, heard, proxy }
+})
+
+const lasts = "100 millis"
+
+describe("the fault proxy", () => {
+  it.scopedLive("resets, and finishes", () =>
+    Effect.gen(function*() {
+      const { client, proxy } = yield* open
+      yield* proxy.strike(Fault.Reset())
+      assert.strictEqual(yield* client.ended, "ECONNRESET")
+      const other = yield* dial(proxy.port)
+      yield* other.say("hello")
+      yield* Queue.take(other.reads)
+      yield* proxy.strike(Fault.Finish())
+      assert.strictEqual(yield* other.ended, "FIN")
+    }))
+
+  for (const { fault, isHeard } of [
+    { fault: Fault.BlackholeUp({ lasts }), isHeard: false },
+    { fault: Fault.BlackholeDown({ lasts }), isHeard: true },
+    { fault: Fault.HalfOpen({ lasts }), isHeard: false }
+  ]) {
+    it.scopedLive(`swallows for good what ${fault._tag} says, and lets others pass again`, () =>
+      Effect.gen(function*() {
+        const { client, heard, proxy } = yield* open
+        const striking = yield* Effect.fork(proxy.strike(fault))
+        yield* Effect.yieldNow()
+        yield* client.say("lost")
+        if (isHeard) assert.strictEqual(yield* Queue.take(heard), "lost")
+        yield* Fiber.join(striking)
+        yield* client.say("lost too")
+        if (isHeard) assert.strictEqual(yield* Queue.take(heard), "lost too")
+        const other = yield* dial(proxy.port)
+        yield* other.say("again")
+        assert.strictEqual(yield* Queue.take(heard), "again")
+        assert.strictEqual(yield* Queue.take(other.reads), "again")
+        assert.strictEqual(yield* Queue.size(client.reads), 0)
+        // A client that gives up is rid of.
+        client.socket.destroy()
+        yield* Effect.repeat(Effect.sync(() => proxy.open()), {
+          until: (open) => open === 1,
+          schedule: Schedule.spaced("5 millis")
+        })
+      }))
+  }
+
+  const race = <A>(first: Effect.Effect<A>, second: Effect.Effect<unknown>) =>
+    Effect.raceFirst(Effect.as(first, "first"), Effect.as(second, "second"))
+
+  it.scopedLive("holds everything back, and loses nothing of it", () =>
+    Effect.gen(function*() {
+      const { client, heard, proxy } = yield* open
+      const striking = yield* Effect.fork(proxy.strike(Fault.Stall({ lasts })))
+      yield* Effect.yieldNow()
+      yield* client.say("late")
+      assert.strictEqual(yield* race(Queue.take(heard), Fiber.join(striking)), "second")
+      assert.strictEqual(yield* Queue.take(client.reads), "late")
+    }))
+
+  it.scopedLive("is slow", () =>
+    Effect.gen(function*() {
+      const { client, heard, proxy } = yield* open
+      const striking = yield* Effect.fork(proxy.strike(Fault.Latency({ delay: "80 millis", lasts: "200 millis" })))
+      yield* Effect.yieldNow()
+      yield* client.say("late")
+      assert.strictEqual(yield* race(Queue.take(heard), Effect.sleep("20 millis")), "second")
+      assert.strictEqual(yield* race(Queue.take(client.reads), Fiber.join(striking)), "first")
+    }))
+
+  it.scopedLive("lets little through at a time, and loses nothing", () =>
+    Effect.gen(function*() {
+      const { client, heard, proxy } = yield* open
+      yield* Effect.fork(proxy.strike(Fault.Bandwidth({ bytesPerSecond: 100, lasts: "400 millis" })))
+      yield* Effect.yieldNow()
+      yield* client.say("0123456789")
+      const pieces: Array<string> = []
+      while (pieces.join("").length < 10) pieces.push(yield* Queue.take(heard))
+      assert.strictEqual(pieces.join(""), "0123456789")
+      assert.isAbove(pieces.length, 1)
+    }))
+
+  it.scopedLive("splits everything into pieces of their own", () =>
+    Effect.gen(function*() {
+      const { client, heard, proxy } = yield* open
+      const striking = yield* Effect.fork(proxy.strike(Fault.Split({ most: 2, lasts })))
+      yield* Effect.yieldNow()
+      const text = "币安人生"
+      yield* client.say(text)
+      const pieces: Array<Buffer> = []
+      while (Buffer.concat(pieces).length < Buffer.byteLength(text)) {
+        pieces.push(Buffer.from(yield* Queue.take(heard), "latin1"))
+      }
+      assert.strictEqual(Buffer.concat(pieces).toString(), text)
+      assert.isAtLeast(pieces.length, Buffer.byteLength(text) / 2)
+      yield* Fiber.join(striking)
+    }))
+
+  it.scopedLive("refuses, then listens again at the same port", () =>
+    Effect.gen(function*() {
+      const { client, proxy } = yield* open
+      const striking = yield* Effect.fork(proxy.strike(Fault.Refuse({ lasts })))
+      assert.strictEqual(yield* client.ended, "ECONNRESET")
+      assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "ECONNREFUSED")
+      yield* Fiber.join(striking)
+      const other = yield* dial(proxy.port)
+      yield* other.say("again")
+      assert.strictEqual(yield* Queue.take(other.reads), "again")
+    }))
+
+  it.scopedLive("accepts, then closes", () =>
+    Effect.gen(function*() {
+      const { client, proxy } = yield* open
+      const striking = yield* Effect.fork(proxy.strike(Fault.AcceptThenClose({ lasts })))
+      assert.strictEqual(yield* client.ended, "ECONNRESET")
+      assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "FIN")
+      yield* Fiber.join(striking)
+    }))
+
+  it.scopedLive("has a certificate nobody trusts", () =>
+    Effect.gen(function*() {
+      const { proxy } = yield* stage
+      const error = yield* Effect.async<unknown>((resume) => {
+        const socket = tls.connect({ port: proxy.badCertificatePort, host: "127.0.0.1" })
+        socket.on("error", (error) => {
+          resume(Effect.succeed(error))
+        })
+      })
+      assert(error instanceof Error && "code" in error)
+      assert.strictEqual(error.code, "DEPTH_ZERO_SELF_SIGNED_CERT")
+    }))
+})
