@@ -1,0 +1,249 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import type { ConnectionEvent , ConnectionState} from "holdfast"
+import { Connection, Transport } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+import type { Overrides } from "./scripted.ts"
+import { closed, collect, dialTimes, idle, noJitter, quiet, rough, scripted } from "./scripted.ts"
+
+const { fail, hang, open, openAfter, refuse, reset, send, vanish, wait } = TestTransport
+
+describe("by hand", () => {
+  const untouched = Effect.gen(function*() {
+    const before = (yield* dialTimes).length
+    yield* TestClock.adjust("1 hour")
+    assert.strictEqual((yield* dialTimes).length, before)
+    const { open: stillOpen } = yield* TestTransport.TestTransport
+    assert.strictEqual(yield* stillOpen, 0)
+  })
+
+  const stays = (name: string, script: ReadonlyArray<TestTransport.Dial>, state: ConnectionState.Tag) =>
+    it.effect(`disconnect while ${name}: no further dial, and the messages end normally`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const messages = yield* collect(connection.messages)
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual((yield* connection.state)._tag, state)
+        yield* connection.disconnect
+        assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+        assert.isTrue(Exit.isSuccess(yield* messages.exit))
+        yield* untouched
+        const refused = yield* Effect.flip(connection.reconnect("please"))
+        assert.strictEqual(refused.message, "There is no open connection: its state is Disconnected.")
+        yield* untouched
+      }).pipe(Effect.provide(scripted(script))))
+
+  stays("connected", [open(send("hello")), open()], "Connected")
+  stays("waiting", [fail(), open()], "Reconnecting")
+  stays("dialling", [hang, open()], "Connecting")
+  stays("dialling again", [fail(), hang], "Reconnecting")
+
+  it.effect("disconnect while in the protocol's handshake, from inside it too", () =>
+    Effect.gen(function*() {
+      const inside = yield* Effect.makeSemaphore(1)
+      yield* inside.take(1)
+      const context = yield* Layer.build(scripted([open(), open()], { onOpen: () => inside.take(1) }))
+      const connection = yield* Connection.Connection.pipe(Effect.provide(context))
+      yield* TestClock.adjust("1 second")
+      yield* connection.disconnect
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+      yield* untouched.pipe(Effect.provide(context))
+    }).pipe(Effect.scoped))
+
+  it.effect("connect starts afresh, with a full budget and streams of its own", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* connection.state)._tag, "Failed")
+      yield* connection.connect
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* messages.seen, ["back"])
+      yield* connection.disconnect
+      assert.isTrue(Exit.isSuccess(yield* messages.exit))
+      yield* connection.connect
+      const again = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 second")
+      // No gap: this is a new stream, and nothing was missed in it.
+      assert.deepStrictEqual((yield* again.seen).map(({ _tag }) => _tag), ["Data"])
+    }).pipe(
+      Effect.provide(scripted([fail(), fail(), fail(), open(send("back")), open(send("again"))], {
+        reconnect: { maxRetries: 1 }
+      }))
+    ))
+
+  it.effect("reconnect replaces an open connection at once, and costs no retry", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 second")
+      yield* connection.reconnect("new credentials")
+      yield* TestClock.adjust("1 second")
+      const gap = (yield* frames.seen)[1]
+      assert(gap?._tag === "Gap")
+      assert.strictEqual(gap.cause.message, `A reconnect was asked for: "new credentials".`)
+      assert.deepStrictEqual(yield* dialTimes, [0, 1])
+      const { endings } = yield* TestTransport.TestTransport
+      assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
+    }).pipe(
+      Effect.provide(scripted([open(send("a")), open(send("b"))], { reconnect: { maxRetries: 0 } }))
+    ))
+
+  it.effect("reconnect cuts a wait short", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("100 millis")
+      yield* connection.reconnect("the network is back")
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* dialTimes, [0, 0.1])
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  // Does something in the very moment in which it is told of an event.
+  const onEvent = (connection: Connection.Connection, tag: ConnectionEvent.ConnectionEvent["_tag"], effect: Effect.Effect<void, unknown>) =>
+    Effect.gen(function*() {
+      const runFork = Runtime.runFork(yield* Effect.runtime())
+      yield* Effect.fork(connection.events.listen((events) => {
+        if (events.some(({ _tag }) => _tag === tag)) runFork(effect)
+      }))
+      yield* TestClock.adjust(0)
+    })
+
+  for (const tag of ["Lost", "Waiting"] as const) {
+    it.effect(`whoever is told "${tag}" may disconnect in that moment, and nothing is left to wait for`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* onEvent(connection, tag, connection.disconnect)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+        // The next dial would have been then.
+        assert.notInclude(Chunk.toReadonlyArray(yield* TestClock.sleeps()), 2_000)
+        yield* untouched
+      }).pipe(Effect.provide(scripted([open(wait("1 second"), reset), open()]))))
+
+    it.effect(`whoever is told "${tag}" may want the next dial in that moment`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* onEvent(connection, tag, connection.reconnect("the network is back"))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* dialTimes, [0, 1])
+        assert.strictEqual((yield* connection.state)._tag, "Connected")
+      }).pipe(Effect.provide(scripted([open(wait("1 second"), reset), open()]))))
+  }
+
+  it.effect("a transport that interrupts its dial is a defect, and not a connection that says nothing", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: "ws://peer.test" })
+      const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
+      assert.isTrue(Exit.isInterrupted(exit))
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+    }).pipe(
+      Effect.provideService(Transport.Transport, {
+        capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+        dial: () => Effect.interrupt
+      }),
+      Effect.scoped
+    ))
+
+  it.effect("reconnect while a lost connection is still being closed has the next dial at once", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: "ws://peer.test", reconnect: { initialDelay: "30 seconds" }, ...quiet })
+      yield* TestClock.adjust("1500 millis")
+      yield* connection.reconnect("the network is back")
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(
+      Effect.provideService(Transport.Transport, rough((dial) =>
+        dial === 0
+          ? Effect.as(
+            Effect.addFinalizer(() => Effect.sleep("2 seconds")),
+            { ...idle, pull: Effect.delay(closed, "1 second") }
+          )
+          : Effect.succeed(idle))),
+      Effect.scoped
+    ))
+
+  it.effect("send fails at once when nothing is open, and with a deadline waits for the next connection", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { sent } = yield* TestTransport.TestTransport
+      const refused = yield* Effect.flip(connection.send("now"))
+      assert.strictEqual(refused._tag, "NotConnected")
+      const late = yield* Effect.fork(Effect.flip(connection.send("late", { deadline: "500 millis" })))
+      const patient = yield* Effect.fork(connection.send("patient", { deadline: "10 seconds" }))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* late).message, "The message could not be sent within 500ms.")
+      yield* patient
+      yield* connection.send("now")
+      assert.deepStrictEqual(yield* sent, ["patient", "now"])
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  const closings: ReadonlyArray<readonly [ConnectionState.Tag, ReadonlyArray<TestTransport.Dial>, Overrides]> = [
+    ["Connected", [open(send("x"))], {}],
+    ["Reconnecting", [fail()], {}],
+    ["Connecting", [hang], {}],
+    ["Connecting", [openAfter("5 seconds")], {}],
+    ["Connected", [open(vanish)], {}],
+    ["Failed", [refuse(404)], {}],
+    ["Connected", [open(send(...Array.from({ length: 100 }, String)))], { inbox: { capacity: 2 } }],
+    ["Connecting", [open(send("x"))], { onOpen: () => Effect.never }],
+    ["Connecting", [open()], { onOpen: ({ receive }) => Effect.asVoid(receive) }],
+    ["Connecting", [open()], { url: Effect.never }],
+    ["Connected", [open(send("x"))], { messageTimeout: "30 seconds", pingInterval: "100 millis", pongTimeout: "1 hour" }]
+  ]
+
+  it.effect("a closed scope ends every stream and leaves nothing, whatever the state", () =>
+    Effect.forEach(
+      closings,
+      ([state, script, options]) =>
+        Effect.gen(function*() {
+          const ended = yield* Effect.scoped(Effect.gen(function*() {
+            const context = yield* Layer.build(scripted(script, options))
+            const connection = yield* Connection.Connection.pipe(Effect.provide(context))
+            // Nobody makes room in the small inbox.
+            const messages = yield* collect(options.inbox === undefined ? connection.messages : Stream.empty)
+            const changes = yield* collect(connection.changes)
+            const events = yield* collect(connection.events)
+            yield* TestClock.adjust("500 millis")
+            assert.strictEqual((yield* connection.state)._tag, state)
+            // A peer that has vanished is given its closeTimeout.
+            yield* Effect.fork(TestClock.adjust("2 seconds"))
+            return { context, messages, changes, events }
+          }))
+          yield* ended.messages.exit
+          assert.isTrue(Exit.isSuccess(yield* ended.changes.exit))
+          assert.isTrue(Exit.isSuccess(yield* ended.events.exit))
+          assert.strictEqual((yield* ended.events.seen).at(-1)?._tag, "Closed")
+          const connection = yield* Connection.Connection.pipe(Effect.provide(ended.context))
+          assert.strictEqual((yield* connection.state)._tag, "Closed")
+          assert.strictEqual((yield* Effect.flip(connection.connect))._tag, "NotConnected")
+          yield* Effect.provide(untouched, ended.context)
+          // No timer is left either, nor the fibre that would wait for it.
+          assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
+        }),
+      { discard: true }
+    ))
+})
+
+describe("made where nothing may be interrupted", () => {
+  it.scoped("a connection heals and closes all the same", () =>
+    Effect.gen(function*() {
+      const connection = yield* Effect.uninterruptible(Connection.make({
+        url: "ws://peer.test",
+        messageTimeout: Duration.infinity,
+        reconnect: noJitter
+      }))
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* messages.seen, ["1", "2"])
+      yield* connection.disconnect
+      assert.strictEqual(yield* (yield* TestTransport.TestTransport).open, 0)
+    }).pipe(Effect.provide(TestTransport.layer([open(send("1"), wait("10 seconds"), reset), open(send("2"))]))))
+})

@@ -1,0 +1,141 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { Connection, FailureClass } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+import { bug, scripted, forever, dialTimes, waits, collect } from "./scripted.ts"
+
+const { close, fail, open, refuse, send, wait } = TestTransport
+
+describe("what a failure calls for", () => {
+  it.effect("429 with Retry-After waits at least as long", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 minute")
+      const [first] = yield* waits
+      assert.isAtLeast(first ?? 0, 17)
+      assert.strictEqual((yield* dialTimes).length, 2)
+    }).pipe(Effect.provide(scripted([refuse(429, { retryAfter: "17 seconds" }), open()]))))
+
+  it.effect("404 fails at once, with the refusal itself", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
+      const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
+      assert(error?._tag === "HandshakeRejected")
+      assert.strictEqual(error.message, `The server refused the upgrade with status 404: "no such stream".`)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(Effect.provide(scripted([refuse(404, { body: "no such stream" }), open()]))))
+
+  it.effect("with reconnection off, the stream fails with the cause itself", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* messages.seen, ["only"])
+      const exit = yield* messages.exit
+      const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
+      assert(error?._tag === "ConnectionClosed")
+      assert.strictEqual(error.message, `The connection closed with code 1001: "going away", after 3s.`)
+      assert.strictEqual((yield* dialTimes).length, 1)
+    }).pipe(
+      Effect.provide(scripted([open(send("only"), wait("3 seconds"), close(1001, "going away")), open()], {
+        reconnect: { enabled: false }
+      }))
+    ))
+
+  it.effect("close 1008 is tried three times more, and is then fatal", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [1, 2, 4])
+      const state = yield* connection.state
+      assert(state._tag === "Failed")
+      assert(state.error._tag === "ConnectionClosed")
+    }).pipe(Effect.provide(scripted(forever(open(close(1008, "too many messages")))))))
+
+  it.effect("a bug in classify ends the messages with that defect, and not with silence", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
+      assert(Exit.isFailure(exit))
+      assert.deepStrictEqual(Chunk.toReadonlyArray(Cause.defects(exit.cause)), [bug])
+    }).pipe(Effect.provide(scripted([fail()], {
+      classify: () => {
+        throw bug
+      }
+    }))))
+
+  it.effect("after such a bug nobody waits for an open connection for ever, the log tells, and connect starts afresh", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ cause, logLevel, message }) => {
+        lines.push(`${logLevel.label} ${String(message)} ${Cause.pretty(cause).split("\n")[0] ?? ""}`)
+      })
+      yield* Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const error = yield* Effect.flip(connection.awaitOpen)
+        assert.strictEqual(error.message, "There is no open connection: its state is Disconnected.")
+        assert.strictEqual((yield* Effect.flip(connection.reconnect("please")))._tag, "NotConnected")
+        assert.deepStrictEqual(lines, ["ERROR The connection ended by a defect. Error: a bug"])
+        const events = yield* Stream.runCollect(Stream.takeUntil(connection.events, ({ _tag }) => _tag === "Died"))
+        assert.deepStrictEqual(Chunk.toReadonlyArray(events).map(({ _tag }) => _tag), ["Dialling", "AttemptFailed", "Died"])
+        yield* connection.connect
+        yield* connection.awaitOpen
+        assert.deepStrictEqual(yield* dialTimes, [0, 0])
+      }).pipe(Effect.provide(
+        scripted([fail(), open()], {
+          classify: () => {
+            throw bug
+          }
+        }).pipe(
+          Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)),
+          Layer.provideMerge(Logger.minimumLogLevel(LogLevel.Warning))
+        )
+      ))
+    }))
+
+  it.effect("classify overrides the table", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* connection.awaitOpen.pipe(Effect.fork)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(
+      Effect.provide(scripted([refuse(404), open()], {
+        classify: (error, standard) => error._tag === "HandshakeRejected" ? FailureClass.Retry() : standard
+      }))
+    ))
+
+  it.effect("a URL effect is asked anew at every dial, and retried when it fails or dies", () =>
+    Effect.gen(function*() {
+      const { dials } = yield* TestTransport.TestTransport
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* dials).length, 1)
+      assert.deepStrictEqual(yield* dialTimes, [3])
+    }).pipe(
+      Effect.provide(scripted([open()], {
+        url: Effect.suspend((() => {
+          const answers = [Effect.fail("no token"), Effect.die(new Error("boom")), Effect.succeed("ws://peer.test")]
+          return () => answers.shift() ?? Effect.never
+        })())
+      }))
+    ))
+
+  it.effect("a URL effect that never answers is a timeout", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const failure = yield* Effect.fork(Effect.flip(connection.awaitOpen))
+      yield* TestClock.adjust("10 seconds")
+      const error = yield* failure
+      assert(error._tag === "ConnectionTimeout")
+      assert.strictEqual(error.message, "The connection did not open within 10s.")
+    }).pipe(Effect.provide(scripted([], { url: Effect.never, reconnect: { enabled: false } }))))
+})

@@ -1,0 +1,123 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import { Connection } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+import { scripted, forever, waits, collect } from "./scripted.ts"
+
+const { close, expect, hang, open, send, wait } = TestTransport
+
+describe("the handshake of the protocol", () => {
+  const login = (handshake: Connection.Handshake) =>
+    Effect.zipRight(
+      handshake.send("login"),
+      Effect.iterate("", { while: (answer) => answer !== "welcome", body: () => handshake.receive })
+    )
+
+  it.effect("goes out before anything the user sends, and loses nothing that arrives meanwhile", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { sent } = yield* TestTransport.TestTransport
+      const messages = yield* collect(connection.messages)
+      yield* Effect.fork(connection.send("order", { deadline: "1 minute" }))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* sent, ["login"])
+      assert.strictEqual((yield* connection.state)._tag, "Connecting")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* sent, ["login", "order"])
+      assert.deepStrictEqual(yield* messages.seen, ["early", "welcome", "late"])
+    }).pipe(
+      Effect.provide(scripted([open(expect("login"), send("early"), wait("2 seconds"), send("welcome", "late"))], {
+        onOpen: login
+      }))
+    ))
+
+  it.effect("sees all that comes before its answer, however much the inbox holds", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+      assert.deepStrictEqual(yield* messages.seen, ["one", "two", "three", "four", "welcome"])
+    }).pipe(Effect.provide(scripted([open(
+      expect("login"),
+      ...["one", "two", "three", "four", "welcome"].flatMap((message) => [send(message), wait("10 millis")])
+    )], { inbox: { capacity: 2 }, onOpen: login }))))
+
+  it.effect("keeps what came with it for a reader who comes late, though the socket ends at once", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 minute")
+      const frames = yield* collect(connection.frames)
+      yield* TestClock.adjust("1 minute")
+      const seen = (yield* frames.seen).map((frame) => frame._tag === "Gap" ? frame.dropped : frame.data)
+      assert.deepStrictEqual(seen, ["1", "2", "3", "welcome", 0, "4", "5", "welcome"])
+    }).pipe(
+      Effect.provide(scripted([
+        open(expect("login"), send("1", "2", "3", "welcome"), close(1001)),
+        open(expect("login"), send("4", "5", "welcome"), close(1001)),
+        hang
+      ], { onOpen: login, inbox: { capacity: 4 }, openTimeout: "1 hour" }))
+    ))
+
+  it.effect("that stopped waiting for more keeps what came then, though the socket ends before it does", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* messages.seen, ["hello", "late"])
+    }).pipe(
+      Effect.provide(scripted([open(send("hello"), wait("2 seconds"), send("late"), close(1001)), hang], {
+        onOpen: ({ receive }) =>
+          receive.pipe(
+            Effect.zipRight(Effect.timeoutOption(receive, "1 second")),
+            Effect.zipRight(Effect.sleep("4 seconds"))
+          ),
+        openTimeout: "1 hour"
+      }))
+    ))
+
+  it.effect("that fails, dies or never ends counts as a failed dial", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* collect(connection.events)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* waits, [1, 2, 14])
+      const causes = (yield* events.seen).flatMap((event) =>
+        event._tag === "AttemptFailed" ? [event.cause.message] : []
+      )
+      assert.deepStrictEqual(causes, [
+        "The handshake after opening failed: wrong password.",
+        "The handshake after opening failed: boom.",
+        "The connection did not open within 10s.",
+        "The handshake after opening failed: wrong password."
+      ])
+      const { open: stillOpen } = yield* TestTransport.TestTransport
+      assert.strictEqual(yield* stillOpen, 0)
+    }).pipe(
+      Effect.provide(scripted(forever(open(send("data"))), {
+        reconnect: { maxRetries: 3 },
+        onOpen: (() => {
+          const answers: Array<Effect.Effect<void, string>> = [
+            Effect.fail("wrong password"),
+            Effect.die(new Error("boom")),
+            Effect.never
+          ]
+          return () => answers.shift() ?? Effect.fail("wrong password")
+        })()
+      }))
+    ))
+
+  it.effect("whose socket closes under it is told by the close", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert(error._tag === "ConnectionClosed")
+      assert.strictEqual(error.code, 4001)
+    }).pipe(
+      Effect.provide(scripted([open(expect("login"), close(4001, "bad key"))], {
+        onOpen: login,
+        reconnect: { enabled: false }
+      }))
+    ))
+})

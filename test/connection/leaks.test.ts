@@ -1,0 +1,65 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Connection, ConnectionError, Transport } from "holdfast"
+import { heapUsed } from "./scripted.ts"
+
+describe("for ever", () => {
+  // A peer that says one word and hangs up. It keeps no record, so that whatever grows is ours.
+  const brief: Transport.Transport = {
+    capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
+    dial: () =>
+      Effect.acquireRelease(Effect.sync(() => {
+        let said = false
+        return {
+          protocol: "",
+          pull: Effect.suspend(() => {
+            if (said) {
+              return Effect.fail(new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.zero }))
+            }
+            said = true
+            return Effect.succeed<readonly [Transport.Message]>(["hello"])
+          }),
+          send: () => Effect.void,
+          ping: Effect.never,
+          close: () => Effect.void,
+          terminate: Effect.void
+        }
+      }), () => Effect.void)
+  }
+
+  // A clock on which the millisecond between two dials takes no time, and no deadline ever comes: ten thousand steps of
+  // TestClock would take a minute.
+  let millis = 0
+  const swift: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => millis,
+    currentTimeMillis: Effect.sync(() => millis),
+    unsafeCurrentTimeNanos: () => BigInt(millis) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(millis) * 1_000_000n),
+    sleep: (duration) =>
+      Duration.toMillis(duration) > 1 ? Effect.never : Effect.yieldNow().pipe(Effect.map(() => {
+        millis++
+      }))
+  }
+
+  it.effect("ten thousand reconnects leak nothing", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const after = (lives: number) => Effect.zipRight(Stream.runDrain(Stream.take(connection.messages, lives)), heapUsed)
+      const warm = yield* after(2_000)
+      const end = yield* after(10_000)
+      assert.isAtLeast(millis, 11_999)
+      // Four hundred bytes left behind by each of ten thousand would be more than this.
+      assert.isBelow(end - warm, 4 * 1024 * 1024)
+    }).pipe(
+      Effect.provide(Connection.layer({
+        url: "ws://peer.test",
+        reconnect: { initialDelay: "1 millis", stableAfter: 0, jitterFactor: 0 }
+      }).pipe(Layer.provide(Layer.succeed(Transport.Transport, brief)))),
+      Effect.withClock(swift)
+    ), 240_000)
+})

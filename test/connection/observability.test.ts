@@ -1,0 +1,229 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
+import * as MetricState from "effect/MetricState"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as Tracer from "effect/Tracer"
+import { Connection, ConnectionState } from "holdfast"
+import { TestTransport } from "holdfast/testing"
+import type { Overrides } from "./scripted.ts"
+import { scripted, collect } from "./scripted.ts"
+
+const { close, fail, open, refuse, reset, send, wait } = TestTransport
+
+describe("what is told", () => {
+  it.effect("every decision says its cause, class, delay and what is left", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* collect(connection.events)
+      yield* TestClock.adjust("1 minute")
+      const told = (yield* events.seen).map((event) => {
+        switch (event._tag) {
+          case "Waiting":
+            return [event._tag, event.at, event.cause._tag, event.class._tag, event.until, event.retriesLeft]
+          case "Failed":
+            return [event._tag, event.at, event.error._tag, event.class._tag, event.because]
+          case "Opened":
+            return [event._tag, event.at, event.epoch, event.attempt, event.outage]
+          default:
+            return [event._tag, event.at]
+        }
+      })
+      assert.deepStrictEqual(told, [
+        ["Dialling", 0],
+        ["AttemptFailed", 0],
+        ["Waiting", 0, "DialFailed", "Retry", 1000, 1],
+        ["Dialling", 1000],
+        ["Opened", 1000, 1, 1, Option.none()],
+        ["Lost", 1000],
+        ["Waiting", 1000, "ConnectionClosed", "Retry", 3000, 0],
+        ["Dialling", 3000],
+        ["Opened", 3000, 2, 2, Option.some(Duration.seconds(2))],
+        ["Lost", 3000],
+        ["Failed", 3000, "RetriesExhausted", "Retry", "exhausted"]
+      ])
+    }).pipe(
+      Effect.provide(scripted([fail(), open(close()), open(close())], { reconnect: { maxRetries: 2 } }))
+    ))
+
+  it.effect("changes begins with the state now and follows the table", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const changes = yield* collect(connection.changes)
+      yield* TestClock.adjust("1 minute")
+      yield* connection.disconnect
+      const tags = (yield* changes.seen).map(({ _tag }) => _tag)
+      assert.deepStrictEqual(tags, ["Connecting", "Reconnecting", "Connecting", "Connected", "Disconnected"])
+      tags.slice(1).forEach((tag, i) => {
+        assert.isTrue(ConnectionState.isLegal(tags[i] ?? "Closed", tag))
+      })
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  it.effect("no log, event or error shows the URL's path or query, or a header", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ annotations, message }) => {
+        lines.push(JSON.stringify([message, [...HashMap.toEntries(annotations)]]))
+      })
+      yield* Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const events = yield* collect(connection.events)
+        yield* TestClock.adjust("1 hour")
+        lines.push(JSON.stringify(yield* events.seen), JSON.stringify(yield* connection.state))
+      }).pipe(Effect.provide(
+        scripted([fail(), open(send("x"), reset), refuse(401), refuse(401)], {
+          headers: { authorization: "secret-header" }
+        }).pipe(Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)), Layer.provideMerge(
+          Logger.minimumLogLevel(LogLevel.All)
+        ))
+      ))
+      assert.isAbove(lines.length, 5)
+      assert.notMatch(lines.join("\n"), /secret/)
+      assert.match(lines.join("\n"), /peer\.test:8080/)
+    }))
+
+  it.effect.each(["dropping", "sliding"] as const)("a log tells what is done about a failure, and warns once of a consumer too slow for %s", (overflow) =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        lines.push(`${logLevel.label} ${String(message)}`)
+      })
+      yield* Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* TestClock.adjust("1 minute")
+        yield* connection.disconnect
+      }).pipe(Effect.provide(
+        scripted([fail(), open(send(...Array.from({ length: 100 }, String)), reset), open(), refuse(404)], {
+          inbox: { capacity: 8, overflow },
+          reconnect: { maxRetries: 5 }
+        }).pipe(
+          Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)),
+          Layer.provideMerge(Logger.minimumLogLevel(LogLevel.Info))
+        )
+      ))
+      assert.deepStrictEqual(lines, [
+        "WARN Retry 1 of 5 in 1s. The dial failed with ECONNREFUSED: scripted.",
+        "INFO Connected",
+        "WARN The consumer is slower than the peer: messages are dropped, and counted in the gaps.",
+        "INFO Lost the connection. The connection closed with code 1006, ECONNRESET, after 0ms.",
+        "WARN Retry 2 of 5 in 2s. The connection closed with code 1006, ECONNRESET, after 0ms.",
+        "INFO Connected, healed after 2s",
+        "INFO Disconnected on request"
+      ])
+    }))
+
+  it.effect("metrics count dials, closes, messages, drops and outages", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* collect(connection.messages)
+      yield* TestClock.adjust("1 minute")
+      yield* connection.send("hello")
+      const values = new Map<string, unknown>()
+      for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
+        const tags = [...metricKey.tags].map(({ key, value }) => `${key}=${value}`)
+        if (!tags.includes("server.address=metered.test")) continue
+        assert.include(tags, "server.port=443")
+        const extra = tags.filter((tag) => !/^(server|unit)/.test(tag)).sort()
+        values.set(
+          [metricKey.name.replace("websocket.client.", ""), ...extra].join(" "),
+          MetricState.isCounterState(metricState)
+            ? metricState.count
+            : MetricState.isGaugeState(metricState)
+            ? metricState.value
+            : MetricState.isHistogramState(metricState)
+            ? [metricState.count, metricState.sum]
+            : undefined
+        )
+      }
+      assert.deepStrictEqual([...values].sort(), [
+        ["closes error.type=ConnectionClosed websocket.close.code=1012", 1],
+        ["connection.attempts error.type=DialFailed outcome=failed", 1],
+        ["connection.attempts outcome=opened", 2],
+        ["connection.duration", [1, 5]],
+        ["connection.open.duration", [2, 0]],
+        ["connection.outage.duration", [1, 1]],
+        ["connection.reconnect.delay", [2, 2]],
+        ["connections state=open", 1],
+        ["messages direction=received", 3],
+        ["messages direction=sent", 1]
+      ])
+    }).pipe(
+      Effect.provide(scripted([
+        fail(),
+        open(send("a", "b"), wait("5 seconds"), close(1012)),
+        open(send("c"))
+      ], { url: "wss://metered.test/secret" }))
+    ))
+
+  it.effect("every dial is a span, which knows the server and not the path", () =>
+    Effect.gen(function*() {
+      const spans: Array<Tracer.Span> = []
+      const native = yield* Effect.tracer
+      const tracer = Tracer.make({
+        ...native,
+        span: (...args) => {
+          const span = native.span(...args)
+          spans.push(span)
+          return span
+        }
+      })
+      yield* TestClock.adjust("10 seconds").pipe(
+        Effect.provide(scripted([fail(), open()])),
+        Effect.withTracer(tracer)
+      )
+      const dials = spans.filter(({ name }) => name === "websocket.connect")
+      assert.deepStrictEqual(dials.map(({ attributes, kind, status }) => [
+        kind,
+        attributes.get("server.address"),
+        attributes.get("server.port"),
+        attributes.get("websocket.attempt"),
+        status._tag === "Ended" && Exit.isSuccess(status.exit)
+      ]), [["client", "peer.test", 8080, 0, false], ["client", "peer.test", 8080, 1, true]])
+    }))
+
+  it.effect("options out of range are refused with their name, their value and what is allowed", () =>
+    Effect.gen(function*() {
+      // What a program without types may be told.
+      const anything = (overflow: unknown): overflow is "suspend" => typeof overflow === "string"
+      const overflow: unknown = "drop"
+      assert(anything(overflow))
+      const anyTime = (time: unknown): time is "1 second" => typeof time === "string"
+      const time: unknown = "20 secs"
+      assert(anyTime(time))
+      const refusals = yield* Effect.forEach([
+        { openTimeout: 0 },
+        { messageTimeout: "0 seconds" },
+        { pingInterval: -5 },
+        { pongTimeout: 0 },
+        { closeTimeout: 0 },
+        { inbox: { capacity: 1 } },
+        { inbox: { overflow } },
+        { maxMessageBytes: 0.5 },
+        { messageTimeout: time },
+        { reconnect: { maxDelay: time } }
+      ] satisfies ReadonlyArray<Overrides>, (options) =>
+        Effect.map(
+          Effect.flip(Effect.scoped(Layer.build(scripted([], options)))),
+          (error) => "message" in error ? error.message : ""
+        ))
+      assert.deepStrictEqual(refusals, [
+        `openTimeout is "0", and must be longer than zero`,
+        `messageTimeout is "0", and must be longer than zero`,
+        `pingInterval is "0", and must be longer than zero`,
+        `pongTimeout is "0", and must be longer than zero`,
+        `closeTimeout is "0", and must be longer than zero`,
+        `inbox.capacity is "1", and must be a whole number from 2`,
+        `inbox.overflow is "drop", and must be one of suspend, sliding, dropping, fail`,
+        `maxMessageBytes is "0.5", and must be a whole number from 1`,
+        `messageTimeout is "20 secs", and must be a duration, such as "20 seconds"`,
+        `maxDelay is "20 secs", and must be a duration, such as "20 seconds"`
+      ])
+    }))
+})
