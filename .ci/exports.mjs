@@ -1,29 +1,62 @@
-// Imports the built package by its own name, the way its users will.
+// Imports every public module of the built package by its name, the way its users will. package.json is the one list of
+// what is public: its patterns are expanded over the sources, so a module cannot be forgotten here.
 import assert from "node:assert"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 
-const modules = {
-  "holdfast": ["Connection", "ConnectionError", "ConnectionState", "ReconnectPolicy", "Transport"],
-  "holdfast/Connection": ["Connection", "layer", "layerConfig", "make", "Tag"],
-  "holdfast/testing": ["TestTransport"],
-  "holdfast/binance/exchange": ["Exchange", "Fault"],
-  "holdfast/binance": ["MarketEvent"]
-}
-for (const [name, members] of Object.entries(modules)) {
-  const module = await import(name)
-  for (const member of members) assert(member in module, `${name} does not export ${member}`)
-}
-await assert.rejects(import("holdfast/internal/stream/broadcast"), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" })
-// What the declarations import is installed with the package, and has types: its users may check libraries too.
 const manifest = (path) => JSON.parse(readFileSync(`${path}package.json`, "utf8"))
-const { dependencies, peerDependencies } = manifest("")
+const { dependencies, exports, peerDependencies, peerDependenciesMeta } = manifest("")
+
+const names = readdirSync("src", { recursive: true })
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => path.replaceAll("\\", "/").replace(/(\/?index)?\.ts$/, ""))
+
+// Node tries the exact name first, and then the longest pattern that matches.
+const entryOf = (name) => {
+  const subpath = name === "" ? "." : `./${name}`
+  if (subpath in exports) return exports[subpath]
+  const patterns = Object.keys(exports).filter((pattern) => {
+    const [before, after] = pattern.split("*")
+    return after !== undefined && subpath.startsWith(before) && subpath.endsWith(after) && subpath.length >= pattern.length
+  })
+  const [best] = patterns.sort((a, b) => b.split("*")[0].length - a.split("*")[0].length || b.length - a.length)
+  return best === undefined ? undefined : exports[best]
+}
+
+let open = 0
+for (const name of names) {
+  const specifier = name === "" ? "holdfast" : `holdfast/${name}`
+  if (entryOf(name) === null) {
+    await assert.rejects(import(specifier), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" }, `${specifier} should not be public`)
+    continue
+  }
+  assert(!/(^|\/)internal\//.test(name), `${specifier} is internal, and public by package.json`)
+  const module = await import(specifier)
+  assert(Object.keys(module).length > 0 || isTypesOnly(name), `${specifier} exports nothing`)
+  open++
+}
+
+function isTypesOnly(name) {
+  const file = ["", "/index"].map((end) => `src/${name}${end}.ts`).find(existsSync)
+  return !/^export (?!type|interface)/m.test(readFileSync(file, "utf8"))
+}
+
+// What the declarations import is installed with the package, and has types: its users may check libraries too.
 const installed = { ...dependencies, ...peerDependencies }
 for (const file of readdirSync("dist", { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
   for (const [, specifier] of readFileSync(`dist/${file}`, "utf8").matchAll(/^(?:import|export) [^";]*from "(?!\.|node:)([^"]+)"/gm)) {
     const [name] = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)
     assert(name in installed, `${file} imports ${name}, which is not installed with the package`)
+    assert(!(name in peerDependenciesMeta), `${file} imports ${name}, which is optional`)
     const typed = /"(types|typings)"/.test(JSON.stringify(manifest(`node_modules/${name}/`)))
     assert(typed || `@types/${name}` in installed, `${file} imports ${name}, whose types are not installed with the package`)
   }
 }
-console.log("the package exports what it promises")
+
+// An optional peer is asked for in the version that package.json names.
+const { versions } = await import(new URL("../dist/internal/optionalPeer.js", import.meta.url))
+for (const [name, range] of Object.entries(versions)) {
+  assert.strictEqual(peerDependencies[name], range, `optionalPeer.ts asks for another version of ${name} than package.json`)
+  assert(peerDependenciesMeta[name]?.optional, `${name} is loaded as an optional peer, and is not one in package.json`)
+}
+assert.deepStrictEqual(Object.keys(versions), Object.keys(peerDependenciesMeta))
+console.log(`the package exports what it promises: ${open} public modules`)

@@ -1,9 +1,10 @@
 // Packs the package, unpacks it elsewhere, with no other package near, and runs the program: all that it needs is in it.
+// Beside its required peers alone, the library works, and what needs an optional peer asks for it by name.
 import assert from "node:assert"
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-"))
 const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: "utf8" })
@@ -22,6 +23,28 @@ try {
   }
   assert(existsSync(join(folder, "trades.ndjson")), "record wrote no file")
   assert.match(holdfast("book", "btcusdt", "--json", "--for", "2s"), /"type":"book"/)
+
+  const modules = join(folder, "package/node_modules")
+  for (const scope of ["@effect", "@types"]) mkdirSync(join(modules, scope), { recursive: true })
+  for (const name of ["effect", "@effect/platform", "ws"]) symlinkSync(resolve("node_modules", name), join(modules, name))
+  writeFileSync(join(folder, "package/app.mjs"), `
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { Connection } from "holdfast"
+import * as NodeTransport from "holdfast/NodeTransport"
+import { Exchange } from "holdfast/binance/exchange"
+
+const refused = Connection.make({ url: "ws://127.0.0.1:1", reconnect: { enabled: false } }).pipe(
+  Effect.flatMap(({ awaitOpen }) => awaitOpen),
+  Effect.provide(NodeTransport.layer)
+)
+for (const effect of [refused, Exchange.make()]) {
+  console.log(await Effect.runPromise(Effect.merge(Effect.map(Effect.flip(Effect.scoped(effect)), ({ message }) => message))))
+}
+`)
+  const [dial, exchange] = run(process.execPath, ["app.mjs"], join(folder, "package")).split("\n").filter((line) => line.startsWith("The "))
+  assert.match(dial, /^The dial failed with \w+: .*\.$/)
+  assert.match(exchange, /^The exchange could not start: The embedded exchange needs @effect\/platform-node, .* npm install @effect\/platform-node@\^/)
 } finally {
   rmSync(folder, { recursive: true })
 }

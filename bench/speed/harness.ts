@@ -12,6 +12,8 @@ export interface Size {
   /** Before a contestant measures, and while it does, in milliseconds: of CPU time where that is what is measured. */
   readonly warmUp: number
   readonly duration: number
+  /** The checkout whose contestants run. Default: this one. */
+  readonly root?: URL
 }
 
 export const full: Size = { small: false, warmUp: 3_000, duration: 1_000 }
@@ -72,13 +74,14 @@ export interface Result {
 // Processes
 
 // The contestants are compiled first, and run by Node alone: a loader would be measured with them.
-const compiled = (name: string) => fileURLToPath(new URL(`dist/${name}.js`, import.meta.url))
+const here = new URL("../../", import.meta.url)
+const compiled = (name: string, root = here) => fileURLToPath(new URL(`bench/speed/dist/${name}.js`, root))
 
 const longest = 10 * 60_000
 
 /** What a process says first, and how to end it. */
-const start = (name: string, argument: unknown, execArgv: ReadonlyArray<string> = []) => {
-  const child = fork(compiled(name), [JSON.stringify(argument)], {
+const start = (name: string, argument: unknown, execArgv: ReadonlyArray<string> = [], root?: URL) => {
+  const child = fork(compiled(name, root), [JSON.stringify(argument)], {
     execArgv: [...execArgv],
     stdio: ["ignore", "ignore", "pipe", "ipc"]
   })
@@ -132,8 +135,8 @@ export const measure = (
   execArgv: ReadonlyArray<string> = []
 ): Promise<Figures> =>
   withLoad(load, async (port) => {
-    const { duration, warmUp } = size
-    const child = start(`contestants/${module}`, { warmUp, duration, n: 0, ...task, port }, execArgv)
+    const { duration, root, warmUp } = size
+    const child = start(`contestants/${module}`, { warmUp, duration, n: 0, ...task, port }, execArgv, root)
     try {
       return figuresOf(await child.said)
     } finally {

@@ -3,27 +3,16 @@
 // --only text,typed   some benchmarks        --runs 9    rounds (5)       --small   as little as shows a gross loss
 // --json              the results as JSON    --write     to README.md and results.json
 // --guard             small, and fails when a ratio is twice what was recorded, or more
-import { build } from "esbuild"
-import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { book } from "./book.ts"
-import { growth } from "./growth.ts"
+import { benchmarks } from "./benchmarks.ts"
+import { compile } from "./compile.ts"
 import { losses, unrecorded } from "./guard.ts"
 import type { Benchmark, Result } from "./harness.ts"
 import * as Harness from "./harness.ts"
-import { latency } from "./latency.ts"
-import { many } from "./many.ts"
-import { recovery } from "./recovery.ts"
 import * as Report from "./report.ts"
 import { shown } from "./report.ts"
-import { slow } from "./slow.ts"
-import { start } from "./start.ts"
-import { text } from "./text.ts"
-import { typed } from "./typed.ts"
 
-const benchmarks: ReadonlyArray<Benchmark> = [text, typed, book, latency, recovery, many, slow, growth, start]
 const guarded = new Set(["text", "typed", "book"])
 
 const { values } = parseArgs({
@@ -76,22 +65,6 @@ const write = (results: ReadonlyArray<Result>) => {
 // -----------------------------------------------------------------------------------------------------------------------
 // Running
 
-// Users run the built package, and the contestants must not be slowed down by a loader.
-const tsc = "node_modules/typescript/bin/tsc"
-const compile = async () => {
-  for (const args of [[tsc, "-p", "tsconfig.build.json"], [".ci/bundle.mjs"], [tsc, "-p", "bench/speed/tsconfig.build.json"]]) {
-    execFileSync(process.execPath, args, { cwd: fileURLToPath(root), stdio: ["ignore", "ignore", "inherit"] })
-  }
-  // Some users bundle their programs.
-  await build({
-    absWorkingDir: fileURLToPath(root),
-    entryPoints: ["bench/speed/dist/contestants/start.js"],
-    outfile: "bench/speed/dist/bundled/start.cjs",
-    bundle: true,
-    platform: "node"
-  })
-}
-
 const run = async (benchmark: Benchmark): Promise<Result> => {
   say(`\n${benchmark.name}: ${benchmark.what}`)
   return Report.concise(
@@ -128,7 +101,7 @@ const guard = async (results: ReadonlyArray<Result>) => {
   else say("\nNothing became grossly slower.")
 }
 
-await compile()
+await compile(root)
 const results: Array<Result> = []
 for (const benchmark of benchmarks) {
   const chosen = only?.includes(benchmark.name) ?? (!values.guard || guarded.has(benchmark.name))

@@ -39,3 +39,31 @@ export const ratios = (rounds: ReadonlyArray<Round>, contestant: string, against
   }
   return Object.fromEntries(Object.entries(found).map(([name, values]) => [name, median(values)]))
 }
+
+/** A median, and the interval that holds the true one in at least 95 of 100 cases. */
+export interface Interval {
+  readonly median: number
+  readonly low: number
+  readonly high: number
+}
+
+/**
+ * The interval of a median by order statistics, which assumes nothing of the distribution: between the k-th smallest and
+ * the k-th largest value lies the true median but for the chance that fewer than k of n values are on one side of it.
+ */
+export const medianInterval = (values: ReadonlyArray<number>): Interval => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const n = sorted.length
+  // Of fewer than k values below the median: a binomial with a chance of one half.
+  let below = 0
+  let ways = 1
+  let k = 0
+  while (k < n / 2) {
+    below += ways / 2 ** n
+    if (2 * below > 0.05) break
+    ways = ways * (n - k) / (k + 1)
+    k++
+  }
+  const at = Math.max(k - 1, 0)
+  return { median: median(values), low: sorted[at] ?? Number.NaN, high: sorted[n - 1 - at] ?? Number.NaN }
+}

@@ -42,6 +42,20 @@ describe("statistics", () => {
   })
 })
 
+describe("the interval of a median", () => {
+  it("lies between order statistics, by the binomial: of 15 values the fourth from either end", () => {
+    const values = [7, 1, 15, 3, 12, 9, 4, 11, 2, 14, 6, 10, 5, 13, 8]
+    assert.deepStrictEqual(Stats.medianInterval(values), { median: 8, low: 4, high: 12 })
+  })
+
+  it("is all there is of fewer than six values, and narrows with more", () => {
+    assert.deepStrictEqual(Stats.medianInterval([3, 1, 2]), { median: 2, low: 1, high: 3 })
+    const hundred = Array.from({ length: 100 }, (_, i) => i + 1)
+    // Tables of the binomial have ranks 40 and 61 for 100 values.
+    assert.deepStrictEqual(Stats.medianInterval(hundred), { median: 50.5, low: 40, high: 61 })
+  })
+})
+
 describe("frames", () => {
   interface Trade {
     readonly t: number

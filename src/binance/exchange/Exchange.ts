@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -19,6 +18,7 @@ import type { IncomingMessage } from "node:http"
 import { createServer, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
+import * as OptionalPeer from "../../internal/optionalPeer.ts"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
 import * as ControlMessage from "./ControlMessage.ts"
@@ -33,7 +33,7 @@ import * as Strikes from "./Strikes.ts"
 import * as Topics from "./Topics.ts"
 
 /**
- * The exchange could not start: its port is taken, say.
+ * The exchange could not start: its port is taken, say, or `@effect/platform-node` is not installed.
  *
  * @since 0.1.0
  * @category errors
@@ -146,6 +146,13 @@ const readTarget = Option.liftThrowable((request: IncomingMessage) => {
   const url = new URL(request.url ?? "/", `ws://${host}`)
   return { url, path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent) }
 })
+
+// Only this part of Holdfast needs Node's platform package.
+const nodeHttpServer = OptionalPeer.load(
+  "The embedded exchange",
+  "@effect/platform-node",
+  () => import("@effect/platform-node/NodeHttpServer")
+).pipe(Effect.mapError(({ message }) => new ExchangeError({ reason: message })))
 
 /**
  * Starts an exchange that runs until the scope closes. Everything it does is on 127.0.0.1.
@@ -318,7 +325,8 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // -----------------------------------------------------------------------------------------------------------------
     // Listening
 
-    const rest = yield* NodeHttpServer.makeHandler(RestApi.make(markets, limits, strikes.nextRest))
+    const { makeHandler } = yield* nodeHttpServer
+    const rest = yield* makeHandler(RestApi.make(markets, limits, strikes.nextRest))
     const sockets = new Set<Duplex>()
     const server = createServer(rest)
     server.on("connection", (socket) => {

@@ -1,0 +1,116 @@
+// Bundles a Connection for a browser with esbuild, Vite, webpack and Bun, as an app that has installed the package would,
+// and runs what each has made where there is nothing of Node: a WebSocket of ours says one message, and the app prints it.
+import assert from "node:assert"
+import { execFileSync } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { createContext, runInContext } from "node:vm"
+
+const app = mkdtempSync(join(tmpdir(), "holdfast-bundlers-"))
+const bun = resolve("node_modules/.bin/bun")
+
+const source = `
+import * as Socket from "@effect/platform/Socket"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Connection, Transport } from "holdfast"
+import { MarketEvent } from "holdfast/binance"
+
+const Live = Connection.layer({ url: "ws://peer.test/" }).pipe(
+  Layer.provide(Transport.layerWebSocketConstructor),
+  Layer.provide(Socket.layerWebSocketConstructorGlobal)
+)
+
+Effect.gen(function*() {
+  const { messages } = yield* Connection.Connection
+  const [message] = yield* Stream.runCollect(Stream.take(messages, 1))
+  globalThis.told(message + " " + typeof MarketEvent.decode)
+}).pipe(Effect.provide(Live), Effect.runPromise).catch(globalThis.told)
+`
+
+const bundlers = {
+  esbuild: async (entry, out) => {
+    const { build } = await import("esbuild")
+    await build({ entryPoints: [entry], outfile: join(out, "app.js"), bundle: true, format: "iife", platform: "browser", absWorkingDir: app, logLevel: "warning" })
+  },
+  vite: async (entry, out) => {
+    const { build } = await import("vite")
+    await build({
+      root: app,
+      logLevel: "warn",
+      configFile: false,
+      build: { outDir: out, minify: false, modulePreload: false, rollupOptions: { input: entry, output: { format: "iife", inlineDynamicImports: true, entryFileNames: "app.js" } } }
+    })
+  },
+  webpack: async (entry, out) => {
+    const { default: webpack } = await import("webpack")
+    const stats = await new Promise((done, failed) => {
+      webpack({
+        mode: "development",
+        devtool: false,
+        target: ["web", "es2022"],
+        context: app,
+        entry,
+        output: { path: out, filename: "app.js" },
+        plugins: [new webpack.optimize.LimitChunkCountPlugin({ maxChunks: 1 })]
+      }, (error, stats) => error === null ? done(stats) : failed(error))
+    })
+    assert(!stats.hasErrors(), stats.toString({ all: false, errors: true }))
+  },
+  bun: (entry, out) => {
+    execFileSync(bun, ["build", entry, "--target=browser", "--format=iife", `--outfile=${join(out, "app.js")}`], { cwd: app, stdio: ["ignore", "ignore", "inherit"] })
+  }
+}
+
+// What a browser has, and nothing of Node. Its WebSocket opens, and says one message.
+const run = (code) =>
+  new Promise((told) => {
+    class WebSocket extends EventTarget {
+      readyState = 0
+      protocol = ""
+      constructor() {
+        super()
+        setTimeout(() => {
+          this.readyState = 1
+          this.dispatchEvent(new Event("open"))
+          this.dispatchEvent(Object.assign(new Event("message"), { data: "hello" }))
+        })
+      }
+      close() {
+        this.readyState = 3
+        this.dispatchEvent(Object.assign(new Event("close"), { code: 1000, reason: "" }))
+      }
+    }
+    const globals = { AbortController, clearInterval, clearTimeout, console: { log: () => undefined }, Event, EventTarget, Headers, performance, queueMicrotask, setInterval, setTimeout, structuredClone, TextDecoder, TextEncoder, told, URL, URLSearchParams, WebSocket }
+    const context = createContext({ ...globals })
+    context.self = context.window = context.globalThis = context
+    const silent = setTimeout(() => told("nothing within 10 seconds"), 10_000)
+    silent.unref()
+    runInContext(code, context)
+  })
+
+try {
+  const packed = join(app, "node_modules/holdfast")
+  mkdirSync(packed, { recursive: true })
+  const [{ files }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--dry-run", "--silent", "--ignore-scripts"], { encoding: "utf8" }))
+  for (const { path } of files) cpSync(path, join(packed, path))
+  mkdirSync(join(app, "node_modules/@effect"))
+  for (const name of ["effect", "@effect/platform"]) symlinkSync(resolve("node_modules", name), join(app, "node_modules", name))
+  writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module", private: true }))
+  writeFileSync(join(app, "app.js"), source)
+
+  for (const [name, bundle] of Object.entries(bundlers)) {
+    const out = join(app, `out-${name}`)
+    mkdirSync(out)
+    await bundle(join(app, "app.js"), out)
+    assert.deepStrictEqual(readdirSync(out), ["app.js"], `${name} wrote more than the app`)
+    const code = readFileSync(join(out, "app.js"), "utf8")
+    assert.strictEqual(String(await run(code)), "hello function", `the bundle of ${name} does not run`)
+    console.log(`${name}: ${(code.length / 1024).toFixed(0)} KiB, runs`)
+  }
+} finally {
+  rmSync(app, { recursive: true, force: true })
+}
+process.exit()

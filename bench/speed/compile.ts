@@ -1,0 +1,21 @@
+// Users run the built package, and a loader must not slow the contestants down: both are compiled first.
+import { build } from "esbuild"
+import { execFileSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+const tsc = "node_modules/typescript/bin/tsc"
+
+/** Compiles the package and the contestants of a checkout. */
+export const compile = async (root: URL): Promise<void> => {
+  for (const args of [[tsc, "-p", "tsconfig.build.json"], [".ci/bundle.mjs"], [tsc, "-p", "bench/speed/tsconfig.build.json"]]) {
+    execFileSync(process.execPath, args, { cwd: fileURLToPath(root), stdio: ["ignore", "ignore", "inherit"] })
+  }
+  // Some users bundle their programs.
+  await build({
+    absWorkingDir: fileURLToPath(root),
+    entryPoints: ["bench/speed/dist/contestants/start.js"],
+    outfile: "bench/speed/dist/bundled/start.cjs",
+    bundle: true,
+    platform: "node"
+  })
+}

@@ -1,0 +1,34 @@
+// Loads a package that only a part of Holdfast needs, and that its users install only for that part.
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+
+/** A package that a part of Holdfast needs is not installed. */
+export class PeerMissing extends Data.TaggedError("PeerMissing")<{
+  readonly part: string
+  readonly peer: Peer
+}> {
+  override get message(): string {
+    return `${this.part} needs ${this.peer}, which is not installed. Run: npm install ${this.peer}@${versions[this.peer]}`
+  }
+}
+
+/** The optional peers, with the versions that package.json names. CI compares the two. */
+export const versions = {
+  "@effect/platform-node": "^0.108.2"
+} as const
+
+export type Peer = keyof typeof versions
+
+const isNotFound = (error: unknown, peer: Peer): boolean =>
+  Predicate.hasProperty(error, "code") && error.code === "ERR_MODULE_NOT_FOUND" && String(error).includes(peer)
+
+/**
+ * Imports a module of an optional peer. Fails with `PeerMissing` when the peer is not installed; every other failure to
+ * import is a defect.
+ */
+export const load = <A>(part: string, peer: Peer, module: () => Promise<A>): Effect.Effect<A, PeerMissing> =>
+  Effect.catchAll(
+    Effect.tryPromise({ try: module, catch: (error) => error }),
+    (error) => isNotFound(error, peer) ? new PeerMissing({ part, peer }) : Effect.die(error)
+  )
