@@ -21,7 +21,8 @@ export const versions = {
 export type Peer = keyof typeof versions
 
 const isNotFound = (error: unknown, peer: Peer): boolean =>
-  Predicate.hasProperty(error, "code") && error.code === "ERR_MODULE_NOT_FOUND" && String(error).includes(peer)
+  error instanceof Error && Predicate.hasProperty(error, "code") && error.code === "ERR_MODULE_NOT_FOUND" &&
+  error.message.includes(peer)
 
 /**
  * Imports a module of an optional peer. Fails with `PeerMissing` when the peer is not installed; every other failure to
