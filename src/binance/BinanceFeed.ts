@@ -101,12 +101,11 @@ export type FromEach = From | ((name: string) => From)
  * ```ts
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
- * import * as Stream from "effect/Stream"
  * import { BinanceFeed } from "holdfast/binance"
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* Stream.runForEach(feed.trades(["BTCUSDT", "ETHUSDT"]), ({ data, symbol }) => Console.log(symbol, data))
+ *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach(({ data, symbol }) => Console.log(symbol, data))
  * })
  * ```
  */
@@ -216,7 +215,6 @@ export const make = (
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
  * import * as Layer from "effect/Layer"
- * import * as Stream from "effect/Stream"
  * import * as NodeTransport from "holdfast/NodeTransport"
  * import { BinanceFeed, Venue } from "holdfast/binance"
  *
@@ -226,7 +224,7 @@ export const make = (
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* Stream.runForEach(feed.trades("BTCUSDT"), (event) =>
+ *   yield* feed.trades("BTCUSDT").forEach((event) =>
  *     event.type === "gap"
  *       ? Console.log(`missing ${event.data.from} to ${event.data.to}`)
  *       : Console.log(event.data.t, event.data.p, event.via))
