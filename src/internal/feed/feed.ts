@@ -16,6 +16,7 @@ import type { SessionError } from "../../Session.ts"
 import type { Message } from "../../Transport.ts"
 import * as BookKeeper from "./bookSynchroniser.ts"
 import * as Broadcast from "../stream/broadcast.ts"
+import * as EventStream from "../stream/eventStream.ts"
 import type { Follow, Hub } from "./pipelines.ts"
 import * as Followers from "./pipelines.ts"
 import * as Pool from "../pool/pool.ts"
@@ -59,15 +60,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   // An option out of its range is told now, and not by a connection that is opened later.
   yield* resolve({ ...options.connection, url: venue.ws })
 
-  const events = Broadcast.make<FeedEvent>({
-    capacity: eventsHeld,
-    overflow: "sliding",
-    fold: (marker, lost) => ({
-      _tag: "EventsDropped",
-      at: now(),
-      count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
-    })
-  })
+  const events = EventStream.make<FeedEvent>({ capacity: eventsHeld, at: now })
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       events.end(Exit.void)
