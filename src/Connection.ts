@@ -142,7 +142,7 @@ export interface Options {
   } | undefined
   /** A larger message ends the connection with `MessageTooLarge`. Default: 16 MiB. */
   readonly maxMessageBytes?: number | undefined
-  /** Overrides what is done about a failure: gets the error and what the standard table says. */
+  /** Overrides what is done about a failure: gets the error and what the standard table, `FailureClass.classify`, says. */
   readonly classify?: ((error: AttemptError, standard: FailureClass) => FailureClass) | undefined
   /**
    * The protocol's own handshake (authenticate, subscribe), run on every open before anything else is sent. Its
@@ -163,7 +163,8 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
 /**
  * Makes a connection that lives as long as the scope, and dials at once. Fails when an option is out of its range.
  *
- * Where there is a `DialGate`, it waits there for its turn at every dial.
+ * Where there is a `DialGate`, it waits there for its turn at every dial. Where there is none, it dials as its own policy
+ * says.
  *
  * @since 0.1.0
  * @category constructors

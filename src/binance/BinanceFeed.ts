@@ -161,7 +161,10 @@ export interface BinanceFeed {
  */
 export interface Options {
   readonly venue: Venue
-  /** Of every connection. Default: {@link Connection.Options}. */
+  /**
+   * Of every connection. Default: {@link Connection.Options}. `classify` gets what the standard table and then the venue's
+   * own meaning (`Failure.classify`) say.
+   */
   readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
   /** On how many connections every stream runs at once; the first arrival wins. Default: 1. */
   readonly lines?: number | undefined
@@ -194,7 +197,8 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
  * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
  *
  * Venues count dials and REST weight by address, so one feed should serve all that a process wants of a venue. Where
- * there must be several, a `DialGate` provided to all of them keeps their dials within one limit.
+ * there must be several, a `DialGate` provided to all of them, such as `DialGate.layer(venue.dials)`, keeps their dials
+ * within one limit. A feed without one makes one of its own.
  *
  * @since 0.1.0
  * @category constructors
