@@ -8,7 +8,7 @@ import type * as Exit from "effect/Exit"
 import type * as ConnectionEvent from "../../ConnectionEvent.ts"
 import { isLocal } from "../../FailureClass.ts"
 import type { Listenable } from "../../Listenable.ts"
-import * as Metrics from "../../Metrics.ts"
+import type * as Metrics from "../../Metrics.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Server from "../transport/endpoint.ts"
 import { inWords } from "../time/durationText.ts"
@@ -88,14 +88,14 @@ const measure = (event: Told, counters: Metrics.Counters) => {
   }
 }
 
-export const make = (server: () => Server.Server): Journal => {
+export const make = (server: () => Server.Server, counters: () => Metrics.Counters): Journal => {
   const events = EventStream.make<ConnectionEvent.ConnectionEvent>({ capacity, at: ({ at }) => at })
   let unwritten: Array<{ readonly event: Told; readonly server: string }> = []
   const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
   return {
     record: (event) => {
       events.unsafeOfferAll([event])
-      measure(event, Metrics.forServer(server()))
+      measure(event, counters())
       unwritten.push({ event, server: Server.show(server()) })
     },
     writeLog: Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => {
