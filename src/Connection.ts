@@ -142,7 +142,7 @@ export interface Options {
   } | undefined
   /** A larger message ends the connection with `MessageTooLarge`. Default: 16 MiB. */
   readonly maxMessageBytes?: number | undefined
-  /** Overrides what is done about a failure: gets the error and what the standard table says. */
+  /** Overrides what is done about a failure: gets the error and what the standard table, `FailureClass.classify`, says. */
   readonly classify?: ((error: AttemptError, standard: FailureClass) => FailureClass) | undefined
   /**
    * The protocol's own handshake (authenticate, subscribe), run on every open before anything else is sent. Its
@@ -163,7 +163,8 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
 /**
  * Makes a connection that lives as long as the scope, and dials at once. Fails when an option is out of its range.
  *
- * Where there is a `DialGate`, it waits there for its turn at every dial.
+ * Where there is a `DialGate`, it waits there for its turn at every dial. Where there is none, it dials as its own policy
+ * says.
  *
  * @since 0.1.0
  * @category constructors
@@ -171,13 +172,12 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
  * ```ts
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
- * import * as Stream from "effect/Stream"
  * import { Connection } from "holdfast"
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const program = Effect.gen(function*() {
- *   const connection = yield* Connection.make({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" })
- *   yield* Stream.runForEach(connection.messages, Console.log)
+ *   const connection = yield* Connection.make({ url: "wss://example.com/feed" })
+ *   yield* connection.messages.forEach(Console.log)
  * }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer))
  * ```
  */
@@ -198,7 +198,7 @@ export const make = (
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
  * const ConnectionLive = Connection.layer({
- *   url: "wss://stream.binance.com:9443/ws/btcusdt@trade",
+ *   url: "wss://example.com/feed",
  *   reconnect: { maxRetries: "unlimited" }
  * }).pipe(Layer.provide(NodeTransport.layer))
  * ```
@@ -251,12 +251,12 @@ export interface TagClass<Self, Id extends string> extends Context.TagClass<Self
  * import { Connection } from "holdfast"
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
- * class Trades extends Connection.Tag<Trades>()("Trades") {}
- * class Orders extends Connection.Tag<Orders>()("Orders") {}
+ * class News extends Connection.Tag<News>()("News") {}
+ * class Chat extends Connection.Tag<Chat>()("Chat") {}
  *
  * const Live = Layer.merge(
- *   Trades.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }),
- *   Orders.layer({ url: "wss://example.com/orders" })
+ *   News.layer({ url: "wss://example.com/news" }),
+ *   Chat.layer({ url: "wss://example.com/chat" })
  * ).pipe(Layer.provide(NodeTransport.layer))
  * ```
  */

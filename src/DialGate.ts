@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
 import * as RollingWindow from "./internal/time/rollingWindow.ts"
-import { sleep } from "./internal/time/sleep.ts"
+import * as Turnstile from "./internal/time/turnstile.ts"
 
 /**
  * The gate.
@@ -30,7 +30,9 @@ export interface DialGate {
 }
 
 /**
- * The service. A connection that is made where there is none dials as it likes.
+ * The service. Whoever provides it decides for all that dial: connections, sessions and feeds.
+ *
+ * Where there is none, a connection dials as its own policy says, and a feed makes a gate for the limit of its venue.
  *
  * @since 0.1.0
  * @category tags
@@ -44,15 +46,20 @@ export const DialGate: Context.Tag<DialGate, DialGate> = Context.GenericTag<Dial
  * @category models
  */
 export interface Options {
-  /** Dials of one host in any stretch of `window`. Default: 300 (Binance docs: per address). */
+  /** Dials of one host in any stretch of `window`. Default: no limit. */
   readonly limit?: number | undefined
-  /** Default: 5 minutes. */
+  /** The stretch of time for `limit`. Default: 1 minute. */
   readonly window?: Duration.DurationInput | undefined
   /**
    * After so many failures in a row, one dial at a time is let through, spaced by 1, 2, 4 … 30 seconds, until one
    * succeeds. Default: 5.
    */
   readonly failures?: number | undefined
+  /**
+   * Overrides what is done about a failed dial: one that is classified as `RetryAfter` makes all dials of its host wait.
+   * Default: the standard table.
+   */
+  readonly classify?: FailureClass.Classify | undefined
 }
 
 // Between two probes of a host that does not answer, twice as long each time.
@@ -60,11 +67,10 @@ const firstSpacing = Duration.seconds(1)
 const longestSpacing = Duration.seconds(30)
 
 interface Host {
-  readonly dials: RollingWindow.RollingWindow
+  readonly turnstile: Turnstile.Turnstile<void>
   /** Held by the one dial that finds out whether the host is back. */
   readonly probe: Effect.Semaphore
   failures: number
-  notBefore: number
 }
 
 /**
@@ -76,48 +82,39 @@ interface Host {
 export const make = (options: Options = {}): DialGate => {
   const hosts = new Map<string, Host>()
   const most = options.failures ?? 5
+  const classify: FailureClass.Classify = options.classify ?? ((_, standard) => standard)
+  const newWindow = () =>
+    options.limit === undefined ? RollingWindow.unlimited : RollingWindow.make(options.limit, options.window ?? "1 minute")
 
   const hostOf = (name: string): Host => {
     const known = hosts.get(name)
     if (known !== undefined) return known
     const host: Host = {
-      dials: RollingWindow.make(options.limit ?? 300, options.window ?? "5 minutes"),
+      turnstile: Turnstile.make(newWindow()),
       probe: Effect.unsafeMakeSemaphore(1),
-      failures: 0,
-      notBefore: Number.NEGATIVE_INFINITY
+      failures: 0
     }
     hosts.set(name, host)
     return host
   }
-
-  const patience = (host: Host): Effect.Effect<void> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      now < host.notBefore ? Effect.zipRight(sleep(Duration.millis(host.notBefore - now)), patience(host)) : Effect.void)
-
-  // Somebody may have been asked for patience while this one waited: it takes another turn then.
-  const turn = (host: Host): Effect.Effect<void> =>
-    patience(host).pipe(
-      Effect.zipRight(host.dials.take(1)),
-      Effect.zipRight(Clock.currentTimeMillis),
-      Effect.flatMap((now) => now < host.notBefore ? turn(host) : Effect.void)
-    )
 
   const remember = (host: Host, error: AttemptError) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       // What is our own fault says nothing of the host.
       if (FailureClass.isLocal(error)) return
       host.failures++
-      const failureClass = FailureClass.classify(error)
+      const failureClass = classify(error, FailureClass.classify(error))
       const asked = failureClass._tag === "RetryAfter" ? failureClass.floor : Duration.zero
       const spacing = host.failures < most
         ? Duration.zero
         : Duration.min(Duration.times(firstSpacing, 2 ** Math.min(host.failures - most, 10)), longestSpacing)
-      host.notBefore = Math.max(host.notBefore, now + Duration.toMillis(Duration.max(asked, spacing)))
+      host.turnstile.holdUntil(now + Duration.toMillis(Duration.max(asked, spacing)))
     })
 
   return {
     through: (name) => <A, E extends AttemptError, R>(dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
       const host = hostOf(name)
+      const { patience, turn } = host.turnstile
       const attempt = dial.pipe(
         Effect.tapBoth({
           onFailure: (error) => remember(host, error),
@@ -139,8 +136,8 @@ export const make = (options: Options = {}): DialGate => {
       // The host may have gone down while this one waited for its turn, which it has had then.
       const next: Effect.Effect<A, E, R> = Effect.suspend(() =>
         isDown()
-          ? probe(turn(host))
-          : Effect.zipRight(turn(host), Effect.suspend(() => isDown() ? probe(patience(host)) : attempt))
+          ? probe(turn(1))
+          : Effect.zipRight(turn(1), Effect.suspend(() => isDown() ? probe(patience()) : attempt))
       )
       return next
     }
@@ -158,13 +155,13 @@ export const make = (options: Options = {}): DialGate => {
  * import { Connection, DialGate } from "holdfast"
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
- * class Trades extends Connection.Tag<Trades>()("Trades") {}
- * class Quotes extends Connection.Tag<Quotes>()("Quotes") {}
+ * class News extends Connection.Tag<News>()("News") {}
+ * class Chat extends Connection.Tag<Chat>()("Chat") {}
  *
- * const gate = DialGate.layer()
+ * const gate = DialGate.layer({ limit: 20, window: "1 minute" })
  * const Live = Layer.merge(
- *   Trades.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }),
- *   Quotes.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@bookTicker" })
+ *   News.layer({ url: "wss://example.com/news" }),
+ *   Chat.layer({ url: "wss://example.com/chat" })
  * ).pipe(Layer.provide([NodeTransport.layer, gate]))
  * ```
  */

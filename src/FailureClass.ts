@@ -46,7 +46,8 @@ export type FailureClass = Data.TaggedEnum<{
 export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnum<FailureClass>()
 
 /**
- * A classification of one's own: gets the failure and what the standard table says of it.
+ * A classification of one's own: gets the failure and what the standard table says of it. The table knows HTTP and
+ * WebSocket; what one server means by a status or a close code belongs in a function of this type.
  *
  * @since 0.1.0
  * @category models
@@ -54,7 +55,7 @@ export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnu
 export type Classify = (error: AttemptError, standard: FailureClass) => FailureClass
 
 /**
- * The least wait where a server asks for patience without saying how much (close 1013, or 429, 418 and 503 without
+ * The least wait where a server asks for patience without saying how much (close 1013, or 429 and 503 without
  * `Retry-After`).
  *
  * @since 0.1.0
@@ -63,9 +64,8 @@ export type Classify = (error: AttemptError, standard: FailureClass) => FailureC
 export const raisedFloor: Duration.Duration = Duration.seconds(5)
 
 /**
- * The longest `Retry-After` that is obeyed to the letter. A ban may be longer (Binance: up to three days, with status
- * 418), but a header that says so in error must not silence a client for days; whoever is banned is told so again
- * once an hour.
+ * The longest `Retry-After` that is obeyed to the letter. A server may ban a client for longer, but a header that says so
+ * in error must not silence a client for days; who is banned is told so again once an hour.
  *
  * @since 0.1.0
  * @category constants
@@ -92,7 +92,7 @@ const byCloseCode: ReadonlyMap<number, FailureClass> = new Map<number, FailureCl
   [1002, Limited({ tries: 1 })],
   [1003, fatal],
   [1007, Limited({ tries: 1 })],
-  // Exchanges close with "policy violation" for rate limits too.
+  // Some servers close with "policy violation" for rate limits too.
   [1008, Limited({ tries: 3 })],
   [1009, fatal],
   [1010, fatal],
@@ -109,8 +109,8 @@ const byStatus: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass
   [425, retry]
 ])
 
-// Statuses that ask for patience: too many requests, Binance's ban for not listening to those, out of service.
-const patience: ReadonlySet<number> = new Set([418, 429, 503])
+// Statuses that ask for patience: too many requests, out of service.
+const patience: ReadonlySet<number> = new Set([429, 503])
 
 // Node's errno and TLS codes. What is not here is retried: the network and its names come and go.
 const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
@@ -144,15 +144,34 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
   ].map((code) => [code, fatal] as const)
 ])
 
-const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>): FailureClass => {
-  if (patience.has(status)) {
-    return Option.match(retryAfter, {
-      onNone: () => raised,
-      onSome: (asked) => RetryAfter({ floor: Duration.min(asked, longestRetryAfter) })
-    })
-  }
-  return byStatus.get(status) ?? (status >= 300 && status < 500 ? fatal : retry)
-}
+/**
+ * What a refusal that asks for patience calls for: to wait as long as its `Retry-After` says, at most
+ * {@link longestRetryAfter}, or {@link raisedFloor} where there is none.
+ *
+ * @since 0.1.0
+ * @category classification
+ * @example
+ * ```ts
+ * import { Connection, FailureClass } from "holdfast"
+ *
+ * // This server answers 509 when a client has used up its bandwidth.
+ * const ConnectionLive = Connection.layer({
+ *   url: "wss://example.com/feed",
+ *   classify: (error, standard) =>
+ *     error._tag === "HandshakeRejected" && error.status === 509 ? FailureClass.obey(error.retryAfter) : standard
+ * })
+ * ```
+ */
+export const obey = (retryAfter: Option.Option<Duration.Duration>): FailureClass =>
+  Option.match(retryAfter, {
+    onNone: () => raised,
+    onSome: (asked) => RetryAfter({ floor: Duration.min(asked, longestRetryAfter) })
+  })
+
+const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>): FailureClass =>
+  patience.has(status)
+    ? obey(retryAfter)
+    : byStatus.get(status) ?? (status >= 300 && status < 500 ? fatal : retry)
 
 /**
  * The standard table.

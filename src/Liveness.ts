@@ -71,7 +71,7 @@ export interface Options<E> {
  *
  * It fails with `ConnectionTimeout` of phase `message` when nothing was read for `messageTimeout`, and of phase `pong` when
  * a ping was not answered within `pongTimeout`. While reading is held up, it logs a warning every `messageTimeout` instead:
- * a consumer that has stopped reading looks just like a quiet market.
+ * a consumer that has stopped reading looks just like a quiet peer.
  *
  * @since 0.1.0
  * @category deadlines

@@ -109,8 +109,8 @@ export const dropped: Metric.Metric.Counter<number> = counter("websocket.client.
 export const pingRoundTrip: Metric.Metric.Histogram<number> = seconds("websocket.client.ping.rtt", "Round trips of pings", quick)
 
 /**
- * What is measured of the connections to one server. An update is one addition, and has no other tags than these: not
- * those of the fibre it runs in.
+ * What is measured of one connection. An update is one addition, and has no other tags than those of its metric: not those
+ * of the fibre it runs in.
  *
  * @since 0.1.0
  * @category models
@@ -131,38 +131,25 @@ export interface Counters {
   readonly waits: (delay: Duration.Duration) => void
 }
 
-const bound = new Map<string, Counters>()
+const directionReceived = MetricLabel.make("direction", "received")
+const directionSent = MetricLabel.make("direction", "sent")
+const outcomeOpened = MetricLabel.make("outcome", "opened")
+const outcomeFailed = MetricLabel.make("outcome", "failed")
 
 /**
- * The {@link Counters} of a server, the same for all its connections.
+ * Makes the {@link Counters} of a connection to a server. All that are made for one server add to the same metrics, which
+ * Effect's own registry keeps for as long as the process runs; nothing else is kept.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const forServer = (server: { readonly address: string; readonly port: number }): Counters => {
-  const key = `${server.address}:${server.port}`
-  const known = bound.get(key)
-  if (known !== undefined) return known
-  const counters = bind(server)
-  bound.set(key, counters)
-  return counters
-}
-
-const bind = ({ address, port }: { readonly address: string; readonly port: number }): Counters => {
-  // A metric finds what belongs to labels by the array they are in: the same one each time, or it is a long search.
-  const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
-  const labels = (own: Readonly<Record<string, string>>) => {
-    const key = Object.values(own).join()
-    const labels = known.get(key) ??
-      Object.entries({ ...own, "server.address": address, "server.port": String(port) })
-        .map(([name, value]) => MetricLabel.make(name, value))
-    known.set(key, labels)
-    return labels
-  }
-  const tags = labels({})
-  const received = labels({ direction: "received" })
-  const sent = labels({ direction: "sent" })
-  const opened = labels({ outcome: "opened" })
+export const make = ({ address, port }: { readonly address: string; readonly port: number }): Counters => {
+  // A metric finds what belongs to labels by the array they are in: the same one each time where that is often, or it is a
+  // long search.
+  const server = [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]
+  const received = [directionReceived, ...server]
+  const sent = [directionSent, ...server]
+  const errorType = (type: string) => MetricLabel.make("error.type", type)
   return {
     received: (count) => {
       messages.unsafeUpdate(count, received)
@@ -171,29 +158,29 @@ const bind = ({ address, port }: { readonly address: string; readonly port: numb
       messages.unsafeUpdate(count, sent)
     },
     dropped: (count) => {
-      dropped.unsafeUpdate(count, tags)
+      dropped.unsafeUpdate(count, server)
     },
     pong: (roundTrip) => {
-      pingRoundTrip.unsafeUpdate(Duration.toSeconds(roundTrip), tags)
+      pingRoundTrip.unsafeUpdate(Duration.toSeconds(roundTrip), server)
     },
     opened: (took, outage) => {
-      attempts.unsafeUpdate(1, opened)
-      connections.unsafeModify(1, tags)
-      openDuration.unsafeUpdate(Duration.toSeconds(took), tags)
-      if (Option.isSome(outage)) outageDuration.unsafeUpdate(Duration.toSeconds(outage.value), tags)
+      attempts.unsafeUpdate(1, [outcomeOpened, ...server])
+      connections.unsafeModify(1, server)
+      openDuration.unsafeUpdate(Duration.toSeconds(took), server)
+      if (Option.isSome(outage)) outageDuration.unsafeUpdate(Duration.toSeconds(outage.value), server)
     },
-    failed: (errorType) => {
-      attempts.unsafeUpdate(1, labels({ "outcome": "failed", "error.type": errorType }))
+    failed: (type) => {
+      attempts.unsafeUpdate(1, [outcomeFailed, errorType(type), ...server])
     },
     gone: () => {
-      connections.unsafeModify(-1, tags)
+      connections.unsafeModify(-1, server)
     },
-    lost: (openFor, errorType, closeCode) => {
-      duration.unsafeUpdate(Duration.toSeconds(openFor), tags)
-      closes.unsafeUpdate(1, labels({ "error.type": errorType, "websocket.close.code": String(closeCode ?? "none") }))
+    lost: (openFor, type, closeCode) => {
+      duration.unsafeUpdate(Duration.toSeconds(openFor), server)
+      closes.unsafeUpdate(1, [errorType(type), MetricLabel.make("websocket.close.code", String(closeCode ?? "none")), ...server])
     },
     waits: (delay) => {
-      reconnectDelay.unsafeUpdate(Duration.toSeconds(delay), tags)
+      reconnectDelay.unsafeUpdate(Duration.toSeconds(delay), server)
     }
   }
 }

@@ -290,7 +290,7 @@ const pings = (ws: WebSocket, incoming: Incoming.Incoming): Effect.Effect<void, 
  * import { Connection } from "holdfast"
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
- * const ConnectionLive = Connection.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }).pipe(
+ * const ConnectionLive = Connection.layer({ url: "wss://example.com/feed" }).pipe(
  *   Layer.provide(NodeTransport.layer)
  * )
  * ```

@@ -307,7 +307,6 @@ export interface Options<A, N = never> {
  * ```ts
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
- * import * as Stream from "effect/Stream"
  * import { Session } from "holdfast"
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
@@ -326,7 +325,7 @@ export interface Options<A, N = never> {
  *
  * const program = Effect.gen(function*() {
  *   const session = yield* Session.make({ connection: { url: "wss://example.com/feed" }, protocol })
- *   yield* Stream.runForEach(session.stream("weather"), Console.log)
+ *   yield* session.stream("weather").forEach(Console.log)
  * }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer))
  * ```
  */

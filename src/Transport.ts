@@ -167,7 +167,7 @@ export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<T
  * import * as Layer from "effect/Layer"
  * import { Connection, Transport } from "holdfast"
  *
- * const ConnectionLive = Connection.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade" }).pipe(
+ * const ConnectionLive = Connection.layer({ url: "wss://example.com/feed" }).pipe(
  *   Layer.provide(Transport.layerWebSocketConstructor),
  *   Layer.provide(Socket.layerWebSocketConstructorGlobal)
  * )

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { Connection, ConnectionError, DialGate } from "holdfast"
+import { Connection, ConnectionError, DialGate, FailureClass } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
 const { fail, open, refuse } = TestTransport
@@ -152,6 +152,34 @@ describe("a dial gate", () => {
       })())),
       Effect.provide(DialGate.layer())
     ))
+
+  it.scoped("does not limit how many dials there are, unless it is told to", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 1_000 }), () => connect())
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* dialTimes).length, 1_000)
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(open()))),
+      Effect.provide(DialGate.layer())
+    ))
+
+  it.effect("makes all wait for a failure that it is told asks for it", () =>
+    Effect.gen(function*() {
+      const refused = new ConnectionError.HandshakeRejected({ status: 509, retryAfter: Option.some(Duration.seconds(17)), body: "" })
+      const classify: FailureClass.Classify = (error, standard) =>
+        error._tag === "HandshakeRejected" && error.status === 509 ? FailureClass.obey(error.retryAfter) : standard
+      const dialAfterRefusal = (options: DialGate.Options) =>
+        Effect.gen(function*() {
+          const gate = DialGate.make(options).through("peer.test")
+          const before = yield* Clock.currentTimeMillis
+          yield* Effect.ignore(gate(refused))
+          const dialled = yield* Effect.fork(gate(Clock.currentTimeMillis))
+          yield* TestClock.adjust("1 minute")
+          return (yield* Fiber.join(dialled)) - before
+        })
+      assert.strictEqual(yield* dialAfterRefusal({ classify }), 17_000)
+      assert.strictEqual(yield* dialAfterRefusal({}), 0)
+    }))
 
   it.effect("counts a dial for the whole window, and not for a part of it", () =>
     Effect.gen(function*() {

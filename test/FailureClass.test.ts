@@ -21,12 +21,12 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
   [Limited({ tries: 3 }), [closed(1008)]],
   [Limited({ tries: 1 }), [1002, 1007].map(closed)],
   [Fatal(), [1003, 1009, 1010, 1015].map(closed)],
-  [Fatal(), [301, 302, 307, 400, 404, 405, 410, 426, 451, 499].map((status) => rejected(status))],
+  [Fatal(), [301, 302, 307, 400, 404, 405, 410, 418, 426, 451, 499].map((status) => rejected(status))],
   [Limited({ tries: 1 }), [401, 403].map((status) => rejected(status))],
   [Retry(), [408, 425, 500, 502, 504, 599].map((status) => rejected(status))],
-  [seconds(5), [418, 429, 503].map((status) => rejected(status))],
-  [seconds(17), [418, 429, 503].map((status) => rejected(status, "17 seconds"))],
-  [seconds(3_600), [rejected(418, "3 days")]],
+  [seconds(5), [429, 503].map((status) => rejected(status))],
+  [seconds(17), [429, 503].map((status) => rejected(status, "17 seconds"))],
+  [seconds(3_600), [rejected(429, "3 days")]],
   [
     Retry(),
     [

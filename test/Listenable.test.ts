@@ -68,6 +68,166 @@ const echo: Layer.Layer<Transport.Transport> = Layer.effect(
   })
 )
 
+// Runs an effect for each event, and notes the event when its effect begins.
+const forEach = <A, E, B, E2, R>(
+  listenable: Listenable.Listenable<A, E>,
+  f: (event: A) => Effect.Effect<B, E2, R>
+) =>
+  Effect.gen(function*() {
+    const seen: Array<A> = []
+    const fiber = yield* Effect.fork(listenable.forEach((event) => {
+      seen.push(event)
+      return f(event)
+    }))
+    yield* TestClock.adjust(0)
+    return { seen, fiber, exit: Fiber.await(fiber) }
+  })
+
+describe("forEach", () => {
+  it.effect("runs one effect after the other, in the order of the events, across an outage, and goes on from what was held", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 second")
+      const log: Array<string> = []
+      yield* forEach(connection.frames, (frame) => {
+        const name = frame._tag === "Data" ? String(frame.data) : frame._tag
+        log.push(`${name} begins`)
+        return Effect.delay(Effect.sync(() => log.push(`${name} is done`)), "1 second")
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        log,
+        ["early", "late", "later", "Gap", "last"].flatMap((name) => [`${name} begins`, `${name} is done`])
+      )
+    }).pipe(
+      Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late", "later"), reset), fail(), open(send("last"))]))
+    ))
+
+  it.effect("makes the next event wait for the effect, and a full inbox the peer, so that nothing is lost", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* forEach(connection.frames, () => Effect.sleep("1 minute"))
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(events.seen.length, 10)
+      yield* TestClock.adjust("2 hours")
+      assert.deepStrictEqual(events.seen.map((frame) => frame._tag === "Data" ? frame.data : frame._tag), hundred)
+    }).pipe(Effect.provide(scripted(
+      [open(...hundred.flatMap((message) => [wait("1 second"), send(message)]))],
+      { inbox: { capacity: 8, overflow: "suspend" } }
+    ))))
+
+  it.effect("lets what waits slide out of a sliding inbox, and shows a gap there", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { seen } = yield* forEach(connection.frames, () => Effect.sleep("1 hour"))
+      yield* TestClock.adjust("1 day")
+      const [first, gap, ...rest] = seen
+      assert(first?._tag === "Data" && gap?._tag === "Gap")
+      assert.strictEqual(first.data, "0")
+      assert.strictEqual(gap.dropped, 91)
+      assert.deepStrictEqual(rest.map((frame) => frame._tag === "Data" ? frame.data : frame._tag), hundred.slice(-8))
+    }).pipe(Effect.provide(scripted(
+      [open(...hundred.flatMap((message) => [wait("1 second"), send(message)]))],
+      { inbox: { capacity: 8, overflow: "sliding" } }
+    ))))
+
+  const causeOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause._tag : "none"
+  const stopping = {
+    "fails with its effect": Effect.fail("no more"),
+    "ends by a defect of its effect": Effect.die("a bug"),
+    "is interrupted": Effect.interrupt
+  }
+  for (const [how, end] of Object.entries(stopping)) {
+    it.effect(`holds nobody up any more once it ${how}`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        const broken = yield* forEach(connection.messages, (message) => message === "1" ? end : Effect.void)
+        const other = yield* forEach(connection.messages, () => Effect.void)
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual(causeOf(yield* broken.exit), causeOf(yield* Effect.exit(end)))
+        assert.deepStrictEqual(broken.seen, ["0", "1"])
+        assert.deepStrictEqual(other.seen, hundred)
+      }).pipe(Effect.provide(scripted(
+        [open(...hundred.flatMap((message) => [wait("1 second"), send(message)]))],
+        { inbox: { capacity: 8, overflow: "suspend" } }
+      ))))
+  }
+
+  it.effect("ends by a defect when the function throws", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const bug = new Error("a bug")
+      const broken = yield* forEach(connection.messages, (): Effect.Effect<void> => {
+        throw bug
+      })
+      assert.deepStrictEqual(yield* broken.exit, Exit.die(bug))
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(Effect.provide(scripted([open(send("one"))]))))
+
+  it.effect("interrupts its effect when it is interrupted, and what comes after that is held for the next reader", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      let interrupted = 0
+      const events = yield* forEach(connection.messages, () =>
+        Effect.onInterrupt(Effect.never, () =>
+          Effect.sync(() => {
+            interrupted++
+          })))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(events.fiber)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([events.seen, interrupted], [["one"], 1])
+      assert.deepStrictEqual((yield* forEach(connection.messages, () => Effect.void)).seen, ["two"])
+    }).pipe(Effect.provide(scripted([open(wait("1 second"), send("one"), wait("1 second"), send("two"))]))))
+
+  it.effect("ends when the stream ends, once the last event is done", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* forEach(connection.messages, () => Effect.sleep("1 minute"))
+      yield* connection.disconnect
+      yield* TestClock.adjust("90 seconds")
+      assert.strictEqual(yield* Fiber.status(events.fiber).pipe(Effect.map(({ _tag }) => _tag)), "Suspended")
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(yield* events.exit, Exit.void)
+      assert.deepStrictEqual(events.seen, ["one", "two"])
+    }).pipe(Effect.provide(scripted([open(send("one", "two"))]))))
+
+  it.effect("fails as the stream fails, once the last event is done", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const events = yield* forEach(connection.messages, () => Effect.sleep("1 hour"))
+      yield* TestClock.adjust("2 hours")
+      const error = yield* Effect.flip(Fiber.join(events.fiber))
+      assert.strictEqual(error._tag, "RetriesExhausted")
+      assert.deepStrictEqual(events.seen, ["last", "words"])
+    }).pipe(Effect.provide(scripted([open(send("last", "words"), reset), fail(), fail(), fail()]))))
+
+  it.effect("gives every event to each of two, each at its own pace, and the slower decides what the inbox holds", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const slow = yield* forEach(connection.messages, () => Effect.sleep("1 minute"))
+      const quick = yield* forEach(connection.messages, () => Effect.sleep("1 second"))
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(slow.seen.length, 10)
+      assert.isAtLeast(quick.seen.length, 11)
+      // No more than the slow one has taken and the inbox holds.
+      assert.isAtMost(quick.seen.length, 10 + 16)
+      yield* TestClock.adjust("2 hours")
+      assert.deepStrictEqual([slow.seen, quick.seen], [hundred, hundred])
+    }).pipe(Effect.provide(scripted(
+      [open(...hundred.flatMap((message) => [wait("1 second"), send(message)]))],
+      { inbox: { capacity: 8, overflow: "suspend" } }
+    ))))
+
+  it.effect("begins anew with each run", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const reading = connection.changes.forEach(({ _tag }) => _tag === "Connected" ? Effect.fail(_tag) : Effect.void)
+      assert.strictEqual(yield* Effect.flip(reading), "Connected")
+      assert.strictEqual(yield* Effect.flip(reading), "Connected")
+    }).pipe(Effect.provide(scripted([open()]))))
+})
+
 describe("listening", () => {
   it.effect("hears what came before it and what comes, across an outage, as what is read", () =>
     Effect.gen(function*() {

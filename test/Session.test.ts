@@ -121,6 +121,28 @@ describe("a session", () => {
       assert.deepStrictEqual(again.seen, ["hello"])
     })))
 
+  it.scoped("unsubscribes when an effect that was run for each item fails, and leaves that effect's scope open", () =>
+    run([open(echo)], Effect.gen(function*() {
+      const session = yield* make()
+      let released = 0
+      const scope = yield* Scope.make()
+      const reading = session.stream("a").forEach(() =>
+        Effect.zipRight(
+          Effect.addFinalizer(() =>
+            Effect.sync(() => {
+              released++
+            })
+          ),
+          Effect.fail("no more")
+        ))
+      assert.strictEqual(yield* Effect.flip(Scope.extend(reading, scope)), "no more")
+      yield* settle
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "unsub 2 a"])
+      assert.strictEqual(released, 0)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(released, 1)
+    })))
+
   it.scoped("counts references: the last to go unsubscribes, and only once", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()

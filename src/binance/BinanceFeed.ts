@@ -101,12 +101,11 @@ export type FromEach = From | ((name: string) => From)
  * ```ts
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
- * import * as Stream from "effect/Stream"
  * import { BinanceFeed } from "holdfast/binance"
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* Stream.runForEach(feed.trades(["BTCUSDT", "ETHUSDT"]), ({ data, symbol }) => Console.log(symbol, data))
+ *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach(({ data, symbol }) => Console.log(symbol, data))
  * })
  * ```
  */
@@ -162,7 +161,10 @@ export interface BinanceFeed {
  */
 export interface Options {
   readonly venue: Venue
-  /** Of every connection. Default: {@link Connection.Options}. */
+  /**
+   * Of every connection. Default: {@link Connection.Options}. `classify` gets what the standard table and then the venue's
+   * own meaning (`Failure.classify`) say.
+   */
   readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
   /** On how many connections every stream runs at once; the first arrival wins. Default: 1. */
   readonly lines?: number | undefined
@@ -195,7 +197,8 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
  * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
  *
  * Venues count dials and REST weight by address, so one feed should serve all that a process wants of a venue. Where
- * there must be several, a `DialGate` provided to all of them keeps their dials within one limit.
+ * there must be several, a `DialGate` provided to all of them, such as `DialGate.layer(venue.dials)`, keeps their dials
+ * within one limit. A feed without one makes one of its own.
  *
  * @since 0.1.0
  * @category constructors
@@ -216,7 +219,6 @@ export const make = (
  * import * as Console from "effect/Console"
  * import * as Effect from "effect/Effect"
  * import * as Layer from "effect/Layer"
- * import * as Stream from "effect/Stream"
  * import * as NodeTransport from "holdfast/NodeTransport"
  * import { BinanceFeed, Venue } from "holdfast/binance"
  *
@@ -226,7 +228,7 @@ export const make = (
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* Stream.runForEach(feed.trades("BTCUSDT"), (event) =>
+ *   yield* feed.trades("BTCUSDT").forEach((event) =>
  *     event.type === "gap"
  *       ? Console.log(`missing ${event.data.from} to ${event.data.to}`)
  *       : Console.log(event.data.t, event.data.p, event.via))

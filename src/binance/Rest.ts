@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
+import * as Turnstile from "../internal/time/turnstile.ts"
 import { within } from "../internal/time/timeout.ts"
 import { inWords } from "../internal/time/durationText.ts"
 import * as Payloads from "./Payloads.ts"
@@ -216,37 +217,20 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
     const timeout = Duration.decode(options.timeout ?? "10 seconds")
     const giveUpAfter = Duration.decode(options.giveUpAfter ?? "2 minutes")
     // Others behind the same address use the budget too: a tenth is left to them.
-    const budget = RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute")
+    // It is held for a refusal, by the status of that.
+    const turnstile = Turnstile.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
     const weigh = weights[venue.api]
     // What is fetched has the times of what is heard.
     const headers = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
-    // Until when nothing is asked, and the status that said so.
-    let limited = { until: Number.NEGATIVE_INFINITY, status: 429 }
-
     const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
 
-    const patience = (path: string): Effect.Effect<void, RestLimited> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const { status, until } = limited
-        if (until <= now) return Effect.void
-        const left = Duration.millis(until - now)
-        return isTooLong(left)
-          ? new RestLimited({ path, status, retryAfter: left })
-          : Effect.zipRight(Effect.sleep(left), patience(path))
-      })
-
-    // The venue may have asked for patience while this one waited: it takes another turn then.
     const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
-      patience(path).pipe(
-        Effect.zipRight(budget.take(weight)),
-        Effect.zipRight(Clock.currentTimeMillis),
-        Effect.flatMap((now) => now < limited.until ? turn(path, weight) : Effect.void)
-      )
+      turnstile.turn(weight, (retryAfter, status) =>
+        isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void)
 
     const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        const until = now + Duration.toMillis(duration)
-        if (until > limited.until) limited = { until, status }
+        turnstile.holdUntil(now + Duration.toMillis(duration), status)
       })
 
     const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {

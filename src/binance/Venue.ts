@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import type * as DialGate from "../DialGate.ts"
+import * as Failure from "./Failure.ts"
 import type { StreamKind } from "./StreamKind.ts"
 
 /**
@@ -29,7 +31,12 @@ export interface Venue {
   readonly messagesPerSecond: number
   /** Weight of REST requests a minute. */
   readonly weightPerMinute: number
+  /** How often its hosts may be dialled, and what their refusals mean: for a `DialGate`. A feed makes one for itself. */
+  readonly dials: DialGate.Options
 }
+
+// Binance docs: by address.
+const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Failure.classify }
 
 /**
  * A spot venue by its URL pair, such as the embedded exchange's.
@@ -38,10 +45,14 @@ export interface Venue {
  * @category constructors
  * @example
  * ```ts
+ * import { DialGate } from "holdfast"
  * import { Venue } from "holdfast/binance"
  *
  * const venue = Venue.make({ ws: "ws://127.0.0.1:9443", rest: "http://127.0.0.1:9443" })
  * const finer: Venue.Venue = { ...Venue.spot, timeUnit: "microsecond" }
+ *
+ * // For several connections or feeds in one process.
+ * const gate = DialGate.layer(Venue.spot.dials)
  * ```
  */
 export const make = (urls: { readonly ws: string; readonly rest: string; readonly name?: string | undefined }): Venue => ({
@@ -52,7 +63,8 @@ export const make = (urls: { readonly ws: string; readonly rest: string; readonl
   path: () => "/stream",
   streamsPerConnection: 1_024,
   messagesPerSecond: 5,
-  weightPerMinute: 6_000
+  weightPerMinute: 6_000,
+  dials
 })
 
 /**
@@ -103,5 +115,6 @@ export const futures: Venue = {
   path: ({ route }) => `/${route}/stream`,
   streamsPerConnection: 200,
   messagesPerSecond: 10,
-  weightPerMinute: 2_400
+  weightPerMinute: 2_400,
+  dials
 }

@@ -6,6 +6,8 @@
 
 /** The feed: typed streams whose holes are repaired. */
 export * as BinanceFeed from "./BinanceFeed.ts"
+/** What Binance means by a refusal. */
+export * as Failure from "./Failure.ts"
 /** From a frame to the market events in it. */
 export * as MarketEvent from "./MarketEvent.ts"
 /** Order books that are right, or say that they are not. */

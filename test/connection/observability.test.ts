@@ -11,10 +11,10 @@ import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import { Connection, ConnectionState } from "holdfast"
+import { Connection, ConnectionEvent, ConnectionState } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 import type { Overrides } from "./scripted.ts"
-import { scripted, collect } from "./scripted.ts"
+import { collect, forever, scripted } from "./scripted.ts"
 
 const { close, fail, open, refuse, reset, send, wait } = TestTransport
 
@@ -51,6 +51,34 @@ describe("what is told", () => {
       ])
     }).pipe(
       Effect.provide(scripted([fail(), open(close()), open(close())], { reconnect: { maxRetries: 2 } }))
+    ))
+
+  it.effect("a reader of events that falls behind is told how many it missed, and when the last of them was", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const all: Array<ConnectionEvent.ConnectionEvent> = []
+      yield* Effect.fork(connection.events.listen((events) => {
+        for (const event of events) all.push(event)
+      }))
+      const seen: Array<ConnectionEvent.ConnectionEvent> = []
+      yield* Effect.fork(connection.events.forEach((event) => {
+        seen.push(event)
+        return seen.length === 1 ? Effect.sleep("15 minutes") : Effect.void
+      }))
+      yield* TestClock.adjust("16 minutes")
+      const happened = all.slice(all.findIndex((event) => event === seen[0]))
+      const i = seen.findIndex(ConnectionEvent.$is("EventsDropped"))
+      const marker = seen[i]
+      assert(marker?._tag === "EventsDropped")
+      assert.isAbove(marker.count, 100)
+      const missed = happened.slice(i, i + marker.count)
+      const facts = ({ _tag, at }: ConnectionEvent.ConnectionEvent) => [_tag, at]
+      assert.deepStrictEqual([...seen.slice(0, i), ...missed, ...seen.slice(i + 1)].map(facts), happened.map(facts))
+      assert.strictEqual(marker.at, missed.at(-1)?.at)
+    }).pipe(
+      Effect.provide(scripted(forever(fail()), {
+        reconnect: { maxRetries: "unlimited", initialDelay: "2 seconds", maxDelay: "2 seconds" }
+      }))
     ))
 
   it.effect("changes begins with the state now and follows the table", () =>

@@ -5,11 +5,11 @@ import * as LogLevel from "effect/LogLevel"
 import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Exit from "effect/Exit"
-import * as ConnectionEvent from "../../ConnectionEvent.ts"
+import type * as ConnectionEvent from "../../ConnectionEvent.ts"
 import { isLocal } from "../../FailureClass.ts"
 import type { Listenable } from "../../Listenable.ts"
-import * as Metrics from "../../Metrics.ts"
-import * as Broadcast from "../stream/broadcast.ts"
+import type * as Metrics from "../../Metrics.ts"
+import * as EventStream from "../stream/eventStream.ts"
 import * as Server from "../transport/endpoint.ts"
 import { inWords } from "../time/durationText.ts"
 
@@ -88,22 +88,14 @@ const measure = (event: Told, counters: Metrics.Counters) => {
   }
 }
 
-export const make = (server: () => Server.Server): Journal => {
-  const events = Broadcast.make<ConnectionEvent.ConnectionEvent>({
-    capacity,
-    overflow: "sliding",
-    fold: (marker, lost) =>
-      ConnectionEvent.EventsDropped({
-        at: lost[lost.length - 1]?.at ?? 0,
-        count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
-      })
-  })
+export const make = (server: () => Server.Server, counters: () => Metrics.Counters): Journal => {
+  const events = EventStream.make<ConnectionEvent.ConnectionEvent>({ capacity, at: ({ at }) => at })
   let unwritten: Array<{ readonly event: Told; readonly server: string }> = []
   const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
   return {
     record: (event) => {
       events.unsafeOfferAll([event])
-      measure(event, Metrics.forServer(server()))
+      measure(event, counters())
       unwritten.push({ event, server: Server.show(server()) })
     },
     writeLog: Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => {

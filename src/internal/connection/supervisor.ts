@@ -81,10 +81,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
   let epoch = 0
   const disconnected = ConnectionState.Disconnected({ since: now() })
   const machine = Machine.make(disconnected)
-  const journal = Journal.make(() => server)
+  let counters = Metrics.make(server)
+  const journal = Journal.make(() => server, () => counters)
   const { record, writeLog } = journal
-
-  let counters = Metrics.forServer(server)
 
   const newRun = (): Run => ({
     inbox: Inbox.make({
@@ -144,8 +143,9 @@ export const supervise = Effect.fnUntraced(function*(transport: Transport, gate:
         attempt: dialled.attempt,
         hooks: {
           onServer: (dialledServer) => {
+            if (Server.show(dialledServer) === Server.show(server)) return
             server = dialledServer
-            counters = Metrics.forServer(server)
+            counters = Metrics.make(server)
           },
           onOpened: (socket, end) => {
             const at = now()

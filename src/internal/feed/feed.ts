@@ -5,17 +5,22 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import type { BinanceFeed, Events, FeedEvent, FromEach, Options, Several } from "../../binance/BinanceFeed.ts"
+import * as Failure from "../../binance/Failure.ts"
 import * as MarketEvent from "../../binance/MarketEvent.ts"
 import * as Protocol from "../../binance/Protocol.ts"
 import * as Rest from "../../binance/Rest.ts"
 import * as StreamKind from "../../binance/StreamKind.ts"
+import * as DialGate from "../../DialGate.ts"
+import type { Classify } from "../../FailureClass.ts"
 import type { SessionError } from "../../Session.ts"
 import type { Message } from "../../Transport.ts"
 import * as BookKeeper from "./bookSynchroniser.ts"
 import * as Broadcast from "../stream/broadcast.ts"
+import * as EventStream from "../stream/eventStream.ts"
 import type { Follow, Hub } from "./pipelines.ts"
 import * as Followers from "./pipelines.ts"
 import * as Pool from "../pool/pool.ts"
@@ -59,15 +64,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   // An option out of its range is told now, and not by a connection that is opened later.
   yield* resolve({ ...options.connection, url: venue.ws })
 
-  const events = Broadcast.make<FeedEvent>({
-    capacity: eventsHeld,
-    overflow: "sliding",
-    fold: (marker, lost) => ({
-      _tag: "EventsDropped",
-      at: now(),
-      count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
-    })
-  })
+  const events = EventStream.make<FeedEvent>({ capacity: eventsHeld, at: now })
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       events.end(Exit.void)
@@ -84,8 +81,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     runFork(Effect.logWarning(error.message))
   }
 
+  // What the user says comes last.
+  const classify: Classify = (error, standard) => {
+    const meant = Failure.classify(error, standard)
+    return options.connection?.classify?.(error, meant) ?? meant
+  }
+  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.make(venue.dials))
+
   const pool = yield* Pool.make<Message, Protocol.Notice>({
-    connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}${timeUnit}` }),
+    connection: (path) => ({ ...options.connection, classify, url: `${venue.ws}${path}${timeUnit}` }),
     protocol: Protocol.make(venue.messagesPerSecond),
     topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,
     lines: options.lines ?? 1,
@@ -109,7 +113,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       if (event._tag === "Invalid") skip(connection)(new MarketEvent.InvalidFrame(event))
       else record({ _tag: "Session", connection, event })
     }
-  })
+  }).pipe(Effect.provideService(DialGate.DialGate, gate))
 
   const { candles, decodeAll, ordered, sequenced, unordered } = Followers.make({
     venue,

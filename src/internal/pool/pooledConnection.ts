@@ -185,7 +185,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
 }) {
   const scope = yield* Effect.scope
   const transport = yield* Transport
-  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.make())
+  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.open)
   const clock = yield* Effect.clock
   let names = 0
 

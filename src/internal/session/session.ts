@@ -12,8 +12,8 @@ import { InboxOverflow, NotConnected } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
 import * as Frame from "../../Frame.ts"
 import type * as Session from "../../Session.ts"
-import { SessionEvent } from "../../Session.ts"
 import * as Broadcast from "../stream/broadcast.ts"
+import * as EventStream from "../stream/eventStream.ts"
 import * as Hearing from "./dispatcher.ts"
 import { merge } from "../stream/cursors.ts"
 import * as Requests from "./reconciler.ts"
@@ -40,15 +40,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // It has ended by a defect of what hears, and its connection not yet.
   let isBroken = false
 
-  const events = Broadcast.make<Session.SessionEvent>({
-    capacity: eventsHeld,
-    overflow: "sliding",
-    fold: (marker, lost) =>
-      SessionEvent.EventsDropped({
-        at: now(),
-        count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
-      })
-  })
+  const events = EventStream.make<Session.SessionEvent>({ capacity: eventsHeld, at: now })
   const record = (event: Session.SessionEvent) => {
     events.unsafeOfferAll([event])
   }

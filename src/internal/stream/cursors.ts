@@ -173,11 +173,40 @@ const listenTo = <A, E, B>(
     return Effect.onInterrupt(restore(ended), () => Effect.sync(close))
   })
 
-// Suspended, since there are many streams of which few are read.
-const listenable = <A, E>(
-  channel: () => Channel.Channel<Chunk.Chunk<A>, unknown, E>,
-  listen: Listenable<A, E>["listen"]
-): Listenable<A, E> => Object.assign(Stream.fromChannel(Channel.suspend(channel)), { listen })
+// In the fibre that reads: what comes meanwhile waits in the buffers of its sources.
+const runForEach = <A, E, B, E2, R>(
+  places: Places<A, E>,
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
+  f: (item: B) => Effect.Effect<unknown, E2, R>
+): Effect.Effect<void, E | E2, R> => {
+  const next: Effect.Effect<void, E | E2, R> = Effect.suspend(() => {
+    const batch = places.take()
+    if (batch.length > 0) {
+      return Effect.zipRight(Effect.forEach(select(batch), (item) => f(item), { discard: true }), next)
+    }
+    return places.ended() ?? Effect.zipRight(places.arrived, next)
+  })
+  return next
+}
+
+/** A reader that has taken its places. */
+interface Visit<A, E> {
+  readonly places: Places<A, E>
+  readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+}
+
+// The channel is suspended, since there are many streams of which few are read.
+const listenable = <A, E, B>(
+  visit: Effect.Effect<Visit<A, E>>,
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
+  listen: Listenable<B, E>["listen"]
+): Listenable<B, E> => {
+  const channel = Channel.suspend(() =>
+    Channel.acquireUseRelease(visit, ({ places }) => read(places, select), ({ leave }, exit) => leave(exit)))
+  const forEach: Listenable<B, E>["forEach"] = (f) =>
+    Effect.acquireUseRelease(visit, ({ places }) => runForEach(places, select, f), ({ leave }, exit) => leave(exit))
+  return Object.assign(Stream.fromChannel(channel), { listen, forEach })
+}
 
 /** All that these sources hold: see `merge`. */
 export const of = <A, E, B>(
@@ -185,14 +214,16 @@ export const of = <A, E, B>(
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
-    () =>
-      Channel.acquireUseRelease(
-        Effect.sync(() => new Places(sources())),
-        (places) => read(places, select),
-        (places) => Effect.sync(() => {
+    Effect.sync(() => {
+      const places = new Places(sources())
+      return {
+        places,
+        leave: () => Effect.sync(() => {
           places.close()
         })
-      ),
+      }
+    }),
+    select,
     (hear) => Effect.suspend(() => listenTo(sources(), select, hear))
   )
 
@@ -205,20 +236,22 @@ export const merge = <A, E, B>(
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
-    // In the channel itself, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
-    () =>
-      Channel.acquireUseRelease(
-        Effect.flatMap(Scope.make(), (scope) =>
-          sources.pipe(
-            Effect.interruptible,
-            Effect.map((opened) => ({ scope, places: new Places(opened) })),
-            Scope.extend(scope),
-            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-          )),
-        ({ places }) => read(places, select),
-        ({ places, scope }, exit) => Effect.zipRight(Effect.sync(() => {
-          places.close()
-        }), Scope.close(scope, exit))
-      ),
+    // Here, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
+    Effect.flatMap(Scope.make(), (scope) =>
+      sources.pipe(
+        Effect.interruptible,
+        Effect.map((opened) => {
+          const places = new Places(opened)
+          return {
+            places,
+            leave: (exit: Exit.Exit<unknown, unknown>) => Effect.zipRight(Effect.sync(() => {
+              places.close()
+            }), Scope.close(scope, exit))
+          }
+        }),
+        Scope.extend(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )),
+    select,
     (hear) => Effect.scoped(Effect.flatMap(sources, (opened) => listenTo(opened, select, hear)))
   )

@@ -17,6 +17,9 @@ interface Taken {
   readonly cost: number
 }
 
+/** A window without a limit. */
+export const unlimited: RollingWindow = { take: () => Effect.void, unsafeTake: () => undefined, used: () => 0 }
+
 export const make = (limit: number, window: Duration.DurationInput): RollingWindow => {
   const millis = Duration.toMillis(window)
   const queue = Effect.unsafeMakeSemaphore(1)

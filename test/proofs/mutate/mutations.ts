@@ -223,6 +223,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     `proven._tag === "Right" || !(yield* isAlive(slot))`,
     `proven._tag === "Right"`
   ),
+  mutation(
+    "who waits for a window is let through before the moment that was set meanwhile",
+    "internal/time/turnstile.ts",
+    "heldAt(now) === undefined ? Effect.void : turn(cost, onHold)",
+    "Effect.void"
+  ),
   mutation("a rolling window is half as long", "internal/time/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
   mutation(
     "the gate forgets Retry-After",
@@ -230,9 +236,23 @@ export const mutations: ReadonlyArray<Mutation> = [
     "Duration.toMillis(Duration.max(asked, spacing))",
     "Duration.toMillis(asked === spacing ? asked : spacing)"
   ),
+  mutation("a ban is the end", "binance/Failure.ts", "error.status === 418", "error.status === 0"),
   mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
-  mutation("REST requests are not weighed", "binance/Rest.ts", "budget.take(weight)", "budget.take(0)"),
+  mutation("REST requests are not weighed", "binance/Rest.ts", "turnstile.turn(weight,", "turnstile.turn(0,"),
   mutation("silence is never noticed", "internal/session/cadence.ts", "this.silentFor(at) > this.#allowed()", "this.silentFor(at) > Infinity"),
+  mutation("the next event does not wait for the effect of the last", "internal/stream/cursors.ts", "{ discard: true }", `{ discard: true, concurrency: "unbounded" }`),
+  mutation(
+    "an effect that fails keeps the place of its reader",
+    "internal/stream/cursors.ts",
+    "runForEach(places, select, f), ({ leave }, exit) => leave(exit))",
+    "runForEach(places, select, f), () => Effect.void)"
+  ),
+  mutation(
+    "events that were dropped earlier are not counted",
+    "internal/stream/eventStream.ts",
+    " + (marker !== undefined && isMarker(marker) ? marker.count : 0)",
+    ""
+  ),
   mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold"),
   mutation("who listens does not hear what is held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
   mutation("who listens is not told of the end", "internal/stream/broadcast.ts", "    this.#endTakers(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),

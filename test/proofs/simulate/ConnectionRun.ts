@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConnectionEvent, ConnectionState, Frame } from "holdfast"
 import { Connection, DialGate, Transport } from "holdfast"
+import { Failure, Venue } from "holdfast/binance"
 import * as Invariants from "./Invariants.ts"
 import type { ConnectionAction, ConnectionPlan } from "./Plan.ts"
 import * as Network from "./SimulatedNetwork.ts"
@@ -92,9 +93,10 @@ export const run = (plan: ConnectionPlan): Outcome => {
       pongTimeout: plan.pongTimeout,
       maxMessageBytes: 64 * 1024,
       inbox: plan.inbox,
+      classify: Failure.classify,
       onOpen
     }).pipe(Effect.provideService(Transport.Transport, network.transport), Scope.extend(scope))
-    const connection = yield* plan.gate ? Effect.provideService(made, DialGate.DialGate, DialGate.make()) : made
+    const connection = yield* plan.gate ? Effect.provideService(made, DialGate.DialGate, DialGate.make(Venue.spot.dials)) : made
     return { connection, scope }
   })
 

@@ -175,7 +175,7 @@ export const run = (plan: FeedPlan): Outcome => {
     }).pipe(
       Effect.provideService(Transport.Transport, exchange.transport),
       Effect.provideService(HttpClient.HttpClient, exchange.http),
-      Effect.provideService(DialGate.DialGate, DialGate.make()),
+      Effect.provideService(DialGate.DialGate, DialGate.make(Venue.spot.dials)),
       Scope.extend(scope)
     )
     return { feed, scope }

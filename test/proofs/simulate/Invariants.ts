@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import type { ConnectionError } from "holdfast"
 import { ConnectionEvent, ConnectionState, FailureClass } from "holdfast"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
+import { Failure } from "holdfast/binance"
 import { Decimal } from "holdfast/binance/exchange"
 import type { ConnectionPlan, ReaderKind } from "./Plan.ts"
 import type * as Tape from "./Tape.ts"
@@ -397,7 +398,7 @@ export const checkPolicy = (options: {
           break
         }
         if (event.cause !== pending) wrong("a wait for something else than what failed")
-        const standard = FailureClass.classify(pending)
+        const standard = Failure.classify(pending, FailureClass.classify(pending))
         attempt++
         const most = policy.maxRetries === "unlimited" ? Number.POSITIVE_INFINITY : policy.maxRetries
         if (!policy.enabled) wrong("a retry, though they are off")
@@ -430,7 +431,7 @@ export const checkPolicy = (options: {
           wrong("given up without a failure")
           break
         }
-        const standard = FailureClass.classify(pending)
+        const standard = Failure.classify(pending, FailureClass.classify(pending))
         const because = !policy.enabled
           ? "disabled"
           : standard._tag === "Fatal"
