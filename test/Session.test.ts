@@ -7,13 +7,15 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Transport } from "holdfast"
-import { Session } from "holdfast"
+import { Session, SessionEvent, type SessionProtocol } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
 const { answer, close, open, reset, send, vanish, wait } = TestTransport
 
 // "sub ID a b" and "unsub ID a b" are answered "ok ID" or "no ID why"; data is "a: text".
-const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}): Session.Protocol<string, "leaving"> => ({
+type Protocol = SessionProtocol.SessionProtocol<string, "leaving">
+
+const protocol = (overrides: Partial<Protocol> = {}): Protocol => ({
   subscribe: (topics, id) => `sub ${id} ${topics.join(" ")}`,
   unsubscribe: (topics, id) => `unsub ${id} ${topics.join(" ")}`,
   parse: (message) => {
@@ -32,6 +34,22 @@ const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}):
   cadence: () => "exempt",
   ...overrides
 })
+
+// The same for the data, without parsing it.
+const frames: SessionProtocol.TopicFrames<string> = {
+  topicSpan: (text) => {
+    const end = text.indexOf(": ")
+    return end === -1 ? undefined : { start: 0, end }
+  },
+  data: (text) => text.slice(text.indexOf(": ") + 2)
+}
+
+// Parses, and notes the data that it was given.
+const noting = (parsed: Array<string>): Protocol["parse"] => (message) => {
+  const incoming = protocol().parse(message)
+  if (incoming._tag === "Data") parsed.push(String(message))
+  return incoming
+}
 
 const parts = (message: unknown) => String(message).split(" ")
 
@@ -398,26 +416,10 @@ describe("a session", () => {
       assert.deepStrictEqual(heard, ["a: 1 2 3", "b: 1 2"])
     })))
 
-  it.scoped("is read by its protocol's own reader, who finds a topic once for as long as it is wanted", () =>
+  it.scoped("parses one frame of a topic for as long as it is wanted, where its protocol says how to do with less", () =>
     run([open(acknowledge, ...["a: 1", "a: 2", "a: nobody's", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
-      const found: Array<string> = []
-      const { parse } = protocol()
-      const session = yield* make({
-        protocol: protocol({
-          reader: <Topic extends Session.Wanted>({ find, hear, take }: Session.Reading<string, "leaving", Topic>) => {
-            let kept: Topic | undefined
-            return (message) => {
-              const incoming = parse(message)
-              if (incoming._tag === "Data" && kept?.isWanted !== true) {
-                kept = find(incoming.topic)
-                found.push(`${incoming.data} ${kept === undefined ? "by nobody" : "by somebody"}`)
-              }
-              if (incoming._tag === "Data" && kept !== undefined) hear(kept, incoming.data)
-              else take(incoming)
-            }
-          }
-        })
-      })
+      const parsed: Array<string> = []
+      const session = yield* make({ protocol: protocol({ parse: noting(parsed), frames }) })
       const before = yield* collect(session, "a")
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.interrupt(before.fiber)
@@ -426,7 +428,37 @@ describe("a session", () => {
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(before.seen, ["1", "2"])
       assert.deepStrictEqual(after.seen, ["3", "4"])
-      assert.deepStrictEqual(found, ["1 by somebody", "nobody's by nobody", "3 by somebody"])
+      assert.deepStrictEqual(parsed, ["a: 1", "a: nobody's", "a: 3"])
+    })))
+
+  it.scoped("parses every frame of a topic whose name is not what stands in the frame", () =>
+    run([open(acknowledge, ...["A: 1", "A: 2", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
+      const parsed: Array<string> = []
+      const { parse } = protocol()
+      const inLowerCase: Protocol["parse"] = (message) => {
+        parsed.push(String(message))
+        const incoming = parse(message)
+        return incoming._tag === "Data" ? { ...incoming, topic: incoming.topic.toLowerCase() } : incoming
+      }
+      const session = yield* make({ protocol: protocol({ parse: inLowerCase, frames }) })
+      const a = yield* collect(session, "a")
+      const other = yield* collect(session, "A")
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(a.seen, ["1", "2", "3", "4"])
+      assert.deepStrictEqual(other.seen, [])
+      assert.deepStrictEqual(parsed.filter((text) => !text.startsWith("ok")), ["A: 1", "A: 2", "a: 3"])
+    })))
+
+  it.scoped("tells topics apart by their names, however alike their hashes are", () =>
+    run([
+      // These have the same (FNV-1a, 32 bits).
+      open(acknowledge, ...Array.from({ length: 4 }, (_, i) => [wait("1 second"), send(`costarring: ${i}`, `liquid: ${i}`)]).flat())
+    ], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ frames }) })
+      const costarring = yield* collect(session, "costarring")
+      const liquid = yield* collect(session, "liquid")
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual([costarring.seen, liquid.seen], [["0", "1", "2", "3"], ["0", "1", "2", "3"]])
     })))
 
   it.scoped("asks a quiet peer whether it is there, and drops one that is not", () =>
@@ -473,7 +505,7 @@ describe("a session", () => {
         const session = yield* make({ onNotice: (notice) => heard.push(notice) })
         yield* settle
         assert.deepStrictEqual(heard, ["leaving"])
-        const event = yield* Stream.runHead(Stream.filter(session.events, Session.SessionEvent.$is("Invalid")))
+        const event = yield* Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Invalid")))
         assert.strictEqual(event._tag, "Some")
       }))
     }))
@@ -600,7 +632,7 @@ describe("freshness", () => {
       yield* collect(session, "a")
       yield* collect(session, "b")
       yield* collect(session, "never")
-      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, Session.SessionEvent.$is("Stale"))))
+      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Stale"))))
       yield* TestClock.adjust("55 seconds")
       assert.strictEqual((yield* session.subscriptions).every(({ status }) => status !== "stale"), true)
       yield* TestClock.adjust("10 seconds")

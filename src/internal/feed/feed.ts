@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import type { BinanceFeed, Events, FeedEvent, FromEach, Options, Several } from "../../binance/BinanceFeed.ts"
@@ -12,7 +13,8 @@ import * as MarketEvent from "../../binance/MarketEvent.ts"
 import * as Protocol from "../../binance/Protocol.ts"
 import * as Rest from "../../binance/Rest.ts"
 import * as StreamKind from "../../binance/StreamKind.ts"
-import type { SessionError } from "../../Session.ts"
+import * as DialGate from "../../DialGate.ts"
+import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import * as BookKeeper from "./bookSynchroniser.ts"
 import * as Broadcast from "../stream/broadcast.ts"
@@ -84,7 +86,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     runFork(Effect.logWarning(error.message))
   }
 
+  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.make())
   const pool = yield* Pool.make<Message, Protocol.Notice>({
+    gate,
     connection: (path) => ({ ...options.connection, url: `${venue.ws}${path}${timeUnit}` }),
     protocol: Protocol.make(venue.messagesPerSecond),
     topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,

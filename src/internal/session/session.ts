@@ -12,15 +12,16 @@ import { InboxOverflow, NotConnected } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
 import * as Frame from "../../Frame.ts"
 import type * as Session from "../../Session.ts"
-import { SessionEvent } from "../../Session.ts"
-import * as Broadcast from "../stream/broadcast.ts"
-import * as Hearing from "./dispatcher.ts"
-import { merge } from "../stream/cursors.ts"
-import * as Requests from "./reconciler.ts"
+import type { SessionError } from "../../SessionError.ts"
+import * as SessionEvent from "../../SessionEvent.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
-import * as Silence from "./staleness.ts"
 import type { Supervised } from "../connection/supervisor.ts"
-import * as Wanted from "./desired.ts"
+import * as Broadcast from "../stream/broadcast.ts"
+import { merge } from "../stream/cursors.ts"
+import * as Desired from "./desired.ts"
+import * as Dispatcher from "./dispatcher.ts"
+import * as Reconciler from "./reconciler.ts"
+import * as Staleness from "./staleness.ts"
 
 const eventsHeld = 4_096
 
@@ -36,11 +37,11 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const now = () => clock.unsafeCurrentTimeMillis()
   const fiberId = yield* Effect.fiberId
 
-  let ended: Exit.Exit<void, Session.SessionError> | undefined
+  let ended: Exit.Exit<void, SessionError> | undefined
   // It has ended by a defect of what hears, and its connection not yet.
   let isBroken = false
 
-  const events = Broadcast.make<Session.SessionEvent>({
+  const events = Broadcast.make<SessionEvent.SessionEvent>({
     capacity: eventsHeld,
     overflow: "sliding",
     fold: (marker, lost) =>
@@ -49,22 +50,22 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
       })
   })
-  const record = (event: Session.SessionEvent) => {
+  const record = (event: SessionEvent.SessionEvent) => {
     events.unsafeOfferAll([event])
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // What is wanted
 
-  const registry = Wanted.make<A>({
+  const desired = Desired.make<A>({
     cadence: protocol.cadence,
     now,
     fiberId,
     onChange: () => {
-      requests.change()
+      reconciler.change()
     }
   })
-  const { finish, release, topics: wanted, want } = registry
+  const { finish, release, topics: wanted, want } = desired
 
   // Who hears that it connects again may be sooner than what reads.
   const over = Effect.map(connection.state, (state) => isBroken || !isUp(state) ? ended : undefined)
@@ -93,18 +94,18 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // What arrives
 
-  const hearing = Hearing.make<A, N>({
+  const dispatcher = Dispatcher.make<A, N>({
     protocol,
     topics: wanted,
     now,
     record,
     onAnswer: (answer) => {
-      requests.answer(answer)
+      reconciler.answer(answer)
     },
     onNotice: options.onNotice,
     onGap: (gap) => {
       // It may be another connection's, and not only what was dropped of this one.
-      requests.leave(gap.epoch)
+      reconciler.leave(gap.epoch)
       // What they do with it may be to leave, and to come again: that begins after it.
       const hearing = [...wanted.values()].map((entry) => ({ entry, listeners: entry.listeners }))
       for (const { entry, listeners } of hearing) {
@@ -115,9 +116,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   })
 
-  const stop = (exit: Exit.Exit<void, Session.SessionError>, how?: "Disconnected" | "Closed") => {
+  const stop = (exit: Exit.Exit<void, SessionError>, how?: "Disconnected" | "Closed") => {
     ended = exit
-    requests.leave(Number.POSITIVE_INFINITY)
+    reconciler.leave(Number.POSITIVE_INFINITY)
     for (const entry of [...wanted.values()]) finish(entry, exit, how)
   }
 
@@ -129,7 +130,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   const read = Effect.gen(function*() {
     do {
-      const exit = yield* Effect.exit(entries.listen(hearing.receive))
+      const exit = yield* Effect.exit(entries.listen(dispatcher.receive))
       // A connection ends its own defects: this one is of what hears it.
       if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
         return yield* Effect.die(Cause.squash(exit.cause))
@@ -143,18 +144,18 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   // The connection is dropped for silence that lasts twice as long.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
-  const isQuiet = () => now() - Math.max(hearing.last(), requests.since() ?? 0) >= quietAfter
+  const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
   // A peer that answers and yet leaves out what is due is no good: then its silence is to end the connection.
   const isOverdue = () => {
     const at = now()
     return [...wanted.values()].some(({ pulse }) => pulse.isStale(at))
   }
 
-  const requests: Requests.Requests = Requests.make({
+  const reconciler: Reconciler.Reconciler = Reconciler.make({
     connection,
     protocol,
     answerTimeout: Duration.decode(options.answerTimeout ?? "5 seconds"),
-    wanted: registry,
+    desired,
     now,
     record,
     fiberId,
@@ -164,30 +165,30 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // By the state as it is, since what is told of may be long past.
   const watch = Stream.runForEach(connection.changes, () =>
     Effect.map(connection.state, (state) => {
-      requests.leave(state._tag === "Connected" ? state.epoch : Number.POSITIVE_INFINITY)
-      if (state._tag === "Connected") requests.change()
+      reconciler.leave(state._tag === "Connected" ? state.epoch : Number.POSITIVE_INFINITY)
+      if (state._tag === "Connected") reconciler.change()
     }))
 
   // -------------------------------------------------------------------------------------------------------------------
   // What has fallen silent
 
-  const checkSilence = Silence.check<A>({
+  const checkSilence = Staleness.check<A>({
     ...options,
     cadence: protocol.cadence,
-    wanted: registry,
+    desired,
     now,
     record,
-    isAsked: requests.isAsked,
-    askAgain: requests.askAgain,
-    onChange: requests.change,
+    isAsked: reconciler.isAsked,
+    askAgain: reconciler.askAgain,
+    onChange: reconciler.change,
     scope: yield* Effect.scope
   })
   const look = Effect.suspend(() => {
-    if (isQuiet()) requests.change()
+    if (isQuiet()) reconciler.change()
     return checkSilence
   })
 
-  const live: Effect.Effect<void> = Effect.all([read, watch, requests.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
+  const live: Effect.Effect<void> = Effect.all([read, watch, reconciler.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
     concurrency: "unbounded",
     discard: true
   }).pipe(
@@ -216,8 +217,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       merge(Effect.gen(function*() {
         const cause = new InboxOverflow({ capacity })
         const asGap = (item: Session.Item<A>): Frame.Gap =>
-          item._tag === "Gap" ? item : Frame.Gap({ epoch: requests.epoch(), cause, downtime: Duration.zero, dropped: 1 })
-        const buffer = Broadcast.make<Session.Item<A>, Session.SessionError>({
+          item._tag === "Gap" ? item : Frame.Gap({ epoch: reconciler.epoch(), cause, downtime: Duration.zero, dropped: 1 })
+        const buffer = Broadcast.make<Session.Item<A>, SessionError>({
           capacity,
           overflow: "sliding",
           fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
