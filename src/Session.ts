@@ -97,7 +97,7 @@ export interface Session<A> {
 }
 
 /**
- * What a session can be told.
+ * The options of a session.
  *
  * @since 0.1.0
  * @category models
@@ -106,22 +106,22 @@ export interface Options<A, N = never> {
   readonly connection: Connection.Options
   readonly protocol: SessionProtocol<A, N>
   /**
-   * How long an answer to a request may take. Default: 5 seconds. After three requests in a row without one, or three
-   * refusals to unsubscribe, the connection is dropped.
+   * How long the answer to a request may take, in whatever parts it comes. Default: 5 seconds. After three requests in
+   * a row without one, or three refusals to unsubscribe, the connection is dropped.
    */
   readonly answerTimeout?: Duration.DurationInput | undefined
-  /** Hears what the protocol says to the client as a whole. It must not wait or throw. Default: nobody does. */
+  /** Hears what the peer says to the client as a whole. It must not wait or throw. Default: nobody does. */
   readonly onNotice?: ((notice: N) => void) | undefined
   /**
-   * Takes a topic that stays silent although it was subscribed again to another socket. Says whether it could.
-   * Default: nobody does.
+   * Moves a topic that stays silent, although it was subscribed again, to another socket. Says whether it could.
+   * Default: nothing is moved.
    */
   readonly relocate?: ((topic: string) => boolean) | undefined
   /** Whether data has come over other sockets since then. Default: only this one is looked at. */
   readonly othersFlow?: ((since: number) => Effect.Effect<boolean>) | undefined
   /**
-   * Asked about a topic whose first data does not come: whether the peer knows it. If not, it fails at once. If so, or
-   * by default, one with a fixed cadence fails in the end, and others go on waiting.
+   * Says whether the peer knows a topic whose first data does not come. If not, the topic fails at once. If so, or by
+   * default, a topic with a fixed cadence fails in the end, and others go on waiting.
    */
   readonly isKnown?: ((topic: string) => Effect.Effect<boolean>) | undefined
 }

@@ -511,6 +511,103 @@ describe("a session", () => {
     }))
 })
 
+describe("an answer", () => {
+  type Answer = SessionProtocol.Incoming<string, "leaving">
+  const parsed: (text: string) => Answer = JSON.parse
+  const tell = (answer: Answer) => JSON.stringify(answer)
+  // Its peer says what it means.
+  const outspoken = { protocol: protocol({ parse: (message) => parsed(String(message)) }) }
+  const acknowledged = (topics?: ReadonlyArray<string>) => tell({ _tag: "Acknowledged", topics })
+  // What the peer says to its first, second, … request, and to all that come after these.
+  const answers = (...each: ReadonlyArray<ReadonlyArray<string>>) => {
+    let next = 0
+    return answer(() => each[next++] ?? [acknowledged()])
+  }
+
+  it.scoped("without an id answers the request under way", () =>
+    run([open(answers([tell({ _tag: "Refused", reason: "no such thing" })]))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      assert.strictEqual((yield* Effect.flip(session.subscribe("a")))._tag, "SubscriptionRefused")
+      yield* session.subscribe("b")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
+    })))
+
+  it.scoped("that names topics settles these, and the others wait for theirs", () =>
+    run([open(answers([acknowledged(["b", "c"])]), wait("2 seconds"), send(acknowledged(["a"])))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const [a, b, c] = yield* Effect.all(["a", "b", "c"].map((topic) => Effect.fork(session.subscribe(topic))))
+      const done = () => [a, b, c].map((wanting) => Exit.isExit(wanting?.unsafePoll()))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(done(), [false, true, true])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(done(), [true, true, true])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c"])
+    })))
+
+  it.scoped("that does not come for some topics has these alone asked for again", () =>
+    run([open(answers([acknowledged(["a"])]), wait("3 seconds"), send(acknowledged(["c"])))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      yield* Effect.forEach(["a", "b", "c"], (topic) => Effect.fork(session.subscribe(topic)))
+      yield* TestClock.adjust("4900 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c"])
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c", "sub 2 b"])
+    })))
+
+  it.scoped("that names other topics than those asked for is none", () =>
+    run([open(answers([acknowledged(["b"]), tell({ _tag: "Refused", topics: ["b"], reason: "why not" })]))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const events = yield* Effect.fork(Stream.runCollect(Stream.takeUntil(session.events, SessionEvent.$is("Unanswered"))))
+      yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([...yield* Fiber.join(events)].map(({ _tag }) => _tag), ["Requested", "Unanswered"])
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a"])
+    })))
+
+  it.scoped("that refuses topics by their names spares the others, without asking for them again", () =>
+    run([
+      open(answers([tell({ _tag: "Refused", topics: ["bad", "worse"], reason: "there is no such thing" }), acknowledged(["a", "b"])]))
+    ], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const topics = ["a", "bad", "b", "worse"]
+      const asked = yield* Effect.forEach(topics, (topic) => Effect.either(session.subscribe(topic)), { concurrency: "unbounded" })
+      assert.deepStrictEqual(asked.map((each) => each._tag === "Left" ? each.left.message : ""), [
+        "",
+        "The subscription to bad was refused: there is no such thing.",
+        "",
+        "The subscription to worse was refused: there is no such thing."
+      ])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a bad b worse"])
+    })))
+
+  it.scoped("that refuses for the moment has the same asked again later, and not before", () =>
+    run([
+      open(answers(
+        [tell({ _tag: "Refused", reason: "too fast", retry: "10 seconds" })],
+        [acknowledged()],
+        [acknowledged()],
+        [tell({ _tag: "Refused", reason: "too fast", retry: 3_000 })]
+      ))
+    ], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const wanting = yield* Effect.fork(Effect.all(["a", "b"].map(session.subscribe), { concurrency: "unbounded" }))
+      yield* TestClock.adjust("1 second")
+      yield* session.subscribe("c")
+      yield* TestClock.adjust("8900 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b", "sub 2 c"])
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b", "sub 2 c", "sub 3 a b"])
+      yield* Fiber.join(wanting)
+      yield* session.unsubscribe("a")
+      yield* TestClock.adjust("2900 millis")
+      assert.deepStrictEqual((yield* sent).slice(3), ["unsub 4 a"])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual((yield* sent).slice(3), ["unsub 4 a", "unsub 5 a"])
+    })))
+})
+
 describe("wanting a topic", () => {
   const unanswered = [open(vanish)]
 

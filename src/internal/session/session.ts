@@ -1,29 +1,34 @@
-// A session: what is wanted, who hears it, and what is done about what is silent.
+// A session, put together: the topics that are wanted (desired), the requests that bring them onto the wire (reconciler),
+// who hears what comes (dispatcher), and what is done about silence (staleness).
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { InboxOverflow, NotConnected } from "../../ConnectionError.ts"
+import { NotConnected } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
-import * as Frame from "../../Frame.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
 import type { Supervised } from "../connection/supervisor.ts"
 import * as Broadcast from "../stream/broadcast.ts"
-import { merge } from "../stream/cursors.ts"
 import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
 import * as Reconciler from "./reconciler.ts"
 import * as Staleness from "./staleness.ts"
+import * as TopicStream from "./topicStream.ts"
 
 const eventsHeld = 4_096
+
+// How a session is. Ended with its connection, it goes on when that is told to connect again. Broken by a defect of the
+// protocol or of what hears, it has ended, and its connection not yet.
+type Life =
+  | { readonly _tag: "Running" }
+  | { readonly _tag: "Ended" | "Broken"; readonly exit: Exit.Exit<void, SessionError> }
 
 // Connected, or on the way to it.
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
@@ -37,9 +42,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const now = () => clock.unsafeCurrentTimeMillis()
   const fiberId = yield* Effect.fiberId
 
-  let ended: Exit.Exit<void, SessionError> | undefined
-  // It has ended by a defect of what hears, and its connection not yet.
-  let isBroken = false
+  let life: Life = { _tag: "Running" }
 
   const events = Broadcast.make<SessionEvent.SessionEvent>({
     capacity: eventsHeld,
@@ -67,8 +70,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const { finish, release, topics: wanted, want } = desired
 
-  // Who hears that it connects again may be sooner than what reads.
-  const over = Effect.map(connection.state, (state) => isBroken || !isUp(state) ? ended : undefined)
+  // How it has ended, if it has. Who hears that it connects again may be sooner than what reads.
+  const over = Effect.map(connection.state, (state) =>
+    life._tag === "Broken" || (life._tag === "Ended" && !isUp(state)) ? life.exit : undefined)
 
   const notConnected = Effect.flatMap(connection.state, ({ _tag }) => new NotConnected({ state: _tag }))
 
@@ -116,15 +120,15 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   })
 
-  const stop = (exit: Exit.Exit<void, SessionError>, how?: "Disconnected" | "Closed") => {
-    ended = exit
+  const stop = (next: Exclude<Life, { readonly _tag: "Running" }>, how?: "Disconnected" | "Closed") => {
+    life = next
     reconciler.leave(Number.POSITIVE_INFINITY)
-    for (const entry of [...wanted.values()]) finish(entry, exit, how)
+    for (const entry of [...wanted.values()]) finish(entry, next.exit, how)
   }
 
   // Disconnected by hand, or given up: it may be told to connect again, and goes on then.
   const resumed = Effect.map(Stream.runHead(Stream.filter(connection.changes, isUp)), (up) => {
-    if (Option.isSome(up)) ended = undefined
+    if (Option.isSome(up)) life = { _tag: "Running" }
     return Option.isSome(up)
   })
 
@@ -135,7 +139,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
         return yield* Effect.die(Cause.squash(exit.cause))
       }
-      stop(exit)
+      stop({ _tag: "Ended", exit })
     } while (yield* resumed)
   })
 
@@ -192,50 +196,28 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     concurrency: "unbounded",
     discard: true
   }).pipe(
-    // A bug in the protocol: nothing hears or asks any more, and it must not look like a quiet market.
+    // Nothing hears or asks any more, and it must not look like silence.
     Effect.catchAllDefect((defect) =>
       Effect.gen(function*() {
-        isBroken = true
-        stop(Exit.die(defect))
+        const exit = Exit.die(defect)
+        stop({ _tag: "Broken", exit })
         yield* Effect.logError("The session ended by a defect.", Cause.die(defect))
         yield* connection.disconnect
-        isBroken = false
+        if (life._tag === "Broken") life = { _tag: "Ended", exit }
         if (yield* resumed) yield* live
       })
     )
   )
   yield* Effect.forkScoped(Effect.interruptible(live))
   yield* Effect.addFinalizer(() => Effect.sync(() => {
-    stop(Exit.void, "Closed")
+    stop({ _tag: "Ended", exit: Exit.void }, "Closed")
     events.end(Exit.void)
   }))
 
   const session: Session.Session<A> = {
     connection,
     listen,
-    stream: (topic, { capacity = 4_096 } = {}) =>
-      merge(Effect.gen(function*() {
-        const cause = new InboxOverflow({ capacity })
-        const asGap = (item: Session.Item<A>): Frame.Gap =>
-          item._tag === "Gap" ? item : Frame.Gap({ epoch: reconciler.epoch(), cause, downtime: Duration.zero, dropped: 1 })
-        const buffer = Broadcast.make<Session.Item<A>, SessionError>({
-          capacity,
-          overflow: "sliding",
-          fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
-        })
-        yield* listen(topic, {
-          data: (batch) => {
-            buffer.unsafeOfferAll(batch.map((data) => ({ _tag: "Data", data })))
-          },
-          gap: (gap) => {
-            buffer.unsafeOfferAll([gap])
-          },
-          end: (exit) => {
-            buffer.end(exit)
-          }
-        })
-        return [buffer]
-      }), identity),
+    stream: TopicStream.make(listen, reconciler.epoch),
     subscribe: (topic) =>
       Effect.flatMap(over, (ended) => {
         if (ended !== undefined) return Exit.isSuccess(ended) ? notConnected : ended
