@@ -1,6 +1,7 @@
 // Knows the topic of a text frame by the name that stands in it, without parsing the frame.
 //
-// A name is believed to be the topic when `parse` once found it to be: what is escaped in a frame is not what it says.
+// A name passes for the topic when `parse` once found that topic in such a frame, and the topic is called just so: what is
+// escaped in a frame is not what it says.
 import type { Span } from "../../SessionProtocol.ts"
 import type { Desired, Entry } from "./desired.ts"
 
@@ -41,7 +42,7 @@ export class TopicCache<A> {
   /** The frame is of this topic, as `parse` says. */
   learn(topic: string, text: string, span: Span): void {
     const entry = this.#topics.get(topic)
-    if (entry === undefined || !stands(topic, text, span)) return
+    if (entry === undefined) return
     if (this.#hashed.size >= topicsKept) this.#hashed = new Map()
     this.#hashed.set(hashOf(text, span), entry)
   }

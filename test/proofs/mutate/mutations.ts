@@ -134,6 +134,10 @@ export const mutations: ReadonlyArray<Mutation> = [
     "if (askedBefore.has(topic)) wire.topics.set(topic, undefined)\n    else wire.topics.delete(topic)",
     "wire.topics.delete(topic)"
   ),
+  mutation("an answer to some topics is taken for one to all", "internal/session/answers.ts", "named === undefined ? open : open.filter((topic) => named.includes(topic))", "open"),
+  mutation("what is to be asked later is asked at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
+  mutation("one topic passes for another, when their hashes are alike", "internal/session/topicCache.ts", "!likely.isWanted || !stands(likely.topic, text, span)", "!likely.isWanted"),
+  mutation("a break is told though another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", told: "gap"`, `live: { everything: "gap", later: "gap", told: "gap"`),
   mutation("what nobody wants any more is heard still", "internal/session/desired.ts", "entry.isWanted = false", "void entry"),
   mutation("requests are not paced", "internal/session/reconciler.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
