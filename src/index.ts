@@ -30,5 +30,11 @@ export * as Metrics from "./Metrics.ts"
 export * as ReconnectPolicy from "./ReconnectPolicy.ts"
 /** Subscriptions that survive reconnects. */
 export * as Session from "./Session.ts"
+/** How a subscription fails. */
+export * as SessionError from "./SessionError.ts"
+/** What happens to subscriptions. */
+export * as SessionEvent from "./SessionEvent.ts"
+/** How to ask for topics, and what the answers mean. */
+export * as SessionProtocol from "./SessionProtocol.ts"
 /** The wire. */
 export * as Transport from "./Transport.ts"

@@ -7,13 +7,15 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Transport } from "holdfast"
-import { Session } from "holdfast"
+import { Session, SessionEvent, type SessionProtocol } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
 const { answer, close, open, reset, send, vanish, wait } = TestTransport
 
 // "sub ID a b" and "unsub ID a b" are answered "ok ID" or "no ID why"; data is "a: text".
-const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}): Session.Protocol<string, "leaving"> => ({
+type Protocol = SessionProtocol.SessionProtocol<string, "leaving">
+
+const protocol = (overrides: Partial<Protocol> = {}): Protocol => ({
   subscribe: (topics, id) => `sub ${id} ${topics.join(" ")}`,
   unsubscribe: (topics, id) => `unsub ${id} ${topics.join(" ")}`,
   parse: (message) => {
@@ -32,6 +34,22 @@ const protocol = (overrides: Partial<Session.Protocol<string, "leaving">> = {}):
   cadence: () => "exempt",
   ...overrides
 })
+
+// The same for the data, without parsing it.
+const frames: SessionProtocol.TopicFrames<string> = {
+  topicSpan: (text) => {
+    const end = text.indexOf(": ")
+    return end === -1 ? undefined : { start: 0, end }
+  },
+  data: (text) => text.slice(text.indexOf(": ") + 2)
+}
+
+// Parses, and notes the data that it was given.
+const noting = (parsed: Array<string>): Protocol["parse"] => (message) => {
+  const incoming = protocol().parse(message)
+  if (incoming._tag === "Data") parsed.push(String(message))
+  return incoming
+}
 
 const parts = (message: unknown) => String(message).split(" ")
 
@@ -420,26 +438,10 @@ describe("a session", () => {
       assert.deepStrictEqual(heard, ["a: 1 2 3", "b: 1 2"])
     })))
 
-  it.scoped("is read by its protocol's own reader, who finds a topic once for as long as it is wanted", () =>
+  it.scoped("parses one frame of a topic for as long as it is wanted, where its protocol says how to do with less", () =>
     run([open(acknowledge, ...["a: 1", "a: 2", "a: nobody's", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
-      const found: Array<string> = []
-      const { parse } = protocol()
-      const session = yield* make({
-        protocol: protocol({
-          reader: <Topic extends Session.Wanted>({ find, hear, take }: Session.Reading<string, "leaving", Topic>) => {
-            let kept: Topic | undefined
-            return (message) => {
-              const incoming = parse(message)
-              if (incoming._tag === "Data" && kept?.isWanted !== true) {
-                kept = find(incoming.topic)
-                found.push(`${incoming.data} ${kept === undefined ? "by nobody" : "by somebody"}`)
-              }
-              if (incoming._tag === "Data" && kept !== undefined) hear(kept, incoming.data)
-              else take(incoming)
-            }
-          }
-        })
-      })
+      const parsed: Array<string> = []
+      const session = yield* make({ protocol: protocol({ parse: noting(parsed), frames }) })
       const before = yield* collect(session, "a")
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.interrupt(before.fiber)
@@ -448,7 +450,37 @@ describe("a session", () => {
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(before.seen, ["1", "2"])
       assert.deepStrictEqual(after.seen, ["3", "4"])
-      assert.deepStrictEqual(found, ["1 by somebody", "nobody's by nobody", "3 by somebody"])
+      assert.deepStrictEqual(parsed, ["a: 1", "a: nobody's", "a: 3"])
+    })))
+
+  it.scoped("parses every frame of a topic whose name is not what stands in the frame", () =>
+    run([open(acknowledge, ...["A: 1", "A: 2", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
+      const parsed: Array<string> = []
+      const { parse } = protocol()
+      const inLowerCase: Protocol["parse"] = (message) => {
+        parsed.push(String(message))
+        const incoming = parse(message)
+        return incoming._tag === "Data" ? { ...incoming, topic: incoming.topic.toLowerCase() } : incoming
+      }
+      const session = yield* make({ protocol: protocol({ parse: inLowerCase, frames }) })
+      const a = yield* collect(session, "a")
+      const other = yield* collect(session, "A")
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(a.seen, ["1", "2", "3", "4"])
+      assert.deepStrictEqual(other.seen, [])
+      assert.deepStrictEqual(parsed.filter((text) => !text.startsWith("ok")), ["A: 1", "A: 2", "a: 3"])
+    })))
+
+  it.scoped("tells topics apart by their names, however alike their hashes are", () =>
+    run([
+      // These have the same (FNV-1a, 32 bits).
+      open(acknowledge, ...Array.from({ length: 4 }, (_, i) => [wait("1 second"), send(`costarring: ${i}`, `liquid: ${i}`)]).flat())
+    ], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ frames }) })
+      const costarring = yield* collect(session, "costarring")
+      const liquid = yield* collect(session, "liquid")
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual([costarring.seen, liquid.seen], [["0", "1", "2", "3"], ["0", "1", "2", "3"]])
     })))
 
   it.scoped("asks a quiet peer whether it is there, and drops one that is not", () =>
@@ -495,10 +527,107 @@ describe("a session", () => {
         const session = yield* make({ onNotice: (notice) => heard.push(notice) })
         yield* settle
         assert.deepStrictEqual(heard, ["leaving"])
-        const event = yield* Stream.runHead(Stream.filter(session.events, Session.SessionEvent.$is("Invalid")))
+        const event = yield* Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Invalid")))
         assert.strictEqual(event._tag, "Some")
       }))
     }))
+})
+
+describe("an answer", () => {
+  type Answer = SessionProtocol.Incoming<string, "leaving">
+  const parsed: (text: string) => Answer = JSON.parse
+  const tell = (answer: Answer) => JSON.stringify(answer)
+  // Its peer says what it means.
+  const outspoken = { protocol: protocol({ parse: (message) => parsed(String(message)) }) }
+  const acknowledged = (topics?: ReadonlyArray<string>) => tell({ _tag: "Acknowledged", topics })
+  // What the peer says to its first, second, … request, and to all that come after these.
+  const answers = (...each: ReadonlyArray<ReadonlyArray<string>>) => {
+    let next = 0
+    return answer(() => each[next++] ?? [acknowledged()])
+  }
+
+  it.scoped("without an id answers the request under way", () =>
+    run([open(answers([tell({ _tag: "Refused", reason: "no such thing" })]))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      assert.strictEqual((yield* Effect.flip(session.subscribe("a")))._tag, "SubscriptionRefused")
+      yield* session.subscribe("b")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
+    })))
+
+  it.scoped("that names topics settles these, and the others wait for theirs", () =>
+    run([open(answers([acknowledged(["b", "c"])]), wait("2 seconds"), send(acknowledged(["a"])))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const [a, b, c] = yield* Effect.all(["a", "b", "c"].map((topic) => Effect.fork(session.subscribe(topic))))
+      const done = () => [a, b, c].map((wanting) => Exit.isExit(wanting?.unsafePoll()))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(done(), [false, true, true])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(done(), [true, true, true])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c"])
+    })))
+
+  it.scoped("that does not come for some topics has these alone asked for again", () =>
+    run([open(answers([acknowledged(["a"])]), wait("3 seconds"), send(acknowledged(["c"])))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      yield* Effect.forEach(["a", "b", "c"], (topic) => Effect.fork(session.subscribe(topic)))
+      yield* TestClock.adjust("4900 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c"])
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b c", "sub 2 b"])
+    })))
+
+  it.scoped("that names other topics than those asked for is none", () =>
+    run([open(answers([acknowledged(["b"]), tell({ _tag: "Refused", topics: ["b"], reason: "why not" })]))], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const events = yield* Effect.fork(Stream.runCollect(Stream.takeUntil(session.events, SessionEvent.$is("Unanswered"))))
+      yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([...yield* Fiber.join(events)].map(({ _tag }) => _tag), ["Requested", "Unanswered"])
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a"])
+    })))
+
+  it.scoped("that refuses topics by their names spares the others, without asking for them again", () =>
+    run([
+      open(answers([tell({ _tag: "Refused", topics: ["bad", "worse"], reason: "there is no such thing" }), acknowledged(["a", "b"])]))
+    ], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const topics = ["a", "bad", "b", "worse"]
+      const asked = yield* Effect.forEach(topics, (topic) => Effect.either(session.subscribe(topic)), { concurrency: "unbounded" })
+      assert.deepStrictEqual(asked.map((each) => each._tag === "Left" ? each.left.message : ""), [
+        "",
+        "The subscription to bad was refused: there is no such thing.",
+        "",
+        "The subscription to worse was refused: there is no such thing."
+      ])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a bad b worse"])
+    })))
+
+  it.scoped("that refuses for the moment has the same asked again later, and not before", () =>
+    run([
+      open(answers(
+        [tell({ _tag: "Refused", reason: "too fast", retry: "10 seconds" })],
+        [acknowledged()],
+        [acknowledged()],
+        [tell({ _tag: "Refused", reason: "too fast", retry: 3_000 })]
+      ))
+    ], Effect.gen(function*() {
+      const session = yield* make(outspoken)
+      const wanting = yield* Effect.fork(Effect.all(["a", "b"].map(session.subscribe), { concurrency: "unbounded" }))
+      yield* TestClock.adjust("1 second")
+      yield* session.subscribe("c")
+      yield* TestClock.adjust("8900 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b", "sub 2 c"])
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a b", "sub 2 c", "sub 3 a b"])
+      yield* Fiber.join(wanting)
+      yield* session.unsubscribe("a")
+      yield* TestClock.adjust("2900 millis")
+      assert.deepStrictEqual((yield* sent).slice(3), ["unsub 4 a"])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual((yield* sent).slice(3), ["unsub 4 a", "unsub 5 a"])
+    })))
 })
 
 describe("wanting a topic", () => {
@@ -622,7 +751,7 @@ describe("freshness", () => {
       yield* collect(session, "a")
       yield* collect(session, "b")
       yield* collect(session, "never")
-      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, Session.SessionEvent.$is("Stale"))))
+      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Stale"))))
       yield* TestClock.adjust("55 seconds")
       assert.strictEqual((yield* session.subscriptions).every(({ status }) => status !== "stale"), true)
       yield* TestClock.adjust("10 seconds")

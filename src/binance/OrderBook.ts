@@ -9,7 +9,7 @@
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type { Listenable } from "../Listenable.ts"
-import type { SessionError } from "../Session.ts"
+import type { SessionError } from "../SessionError.ts"
 import type * as Payloads from "./Payloads.ts"
 import type { RestError, Snapshot } from "./Rest.ts"
 

@@ -4,11 +4,11 @@
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
-import * as Combined from "./internal/combined.ts"
-import { isTooDeep } from "../internal/json/nesting.ts"
 import { excerpt } from "../internal/json/excerpt.ts"
-import type * as Session from "../Session.ts"
+import { isTooDeep } from "../internal/json/nesting.ts"
+import type { SessionProtocol } from "../SessionProtocol.ts"
 import type { Message } from "../Transport.ts"
+import { topicSpan } from "./internal/combined.ts"
 import * as StreamKind from "./StreamKind.ts"
 
 /**
@@ -61,7 +61,7 @@ const invalid = (text: string, reason = "it is not a combined event") =>
  * console.log(Protocol.parse(`{"result":null,"id":1}`)) // { _tag: "Acknowledged", id: 1 }
  * ```
  */
-export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
+export const parse: SessionProtocol<unknown, Notice>["parse"] = (message) => {
   const text = typeof message === "string" ? message : readUtf8(message)
   if (text === undefined) return invalid("", "it is not UTF-8")
   if (isTooDeep(text)) return invalid(text, "it is nested too deeply")
@@ -83,7 +83,7 @@ export const parse: Session.Protocol<unknown, Notice>["parse"] = (message) => {
 const request = (method: string) => (params: ReadonlyArray<string>, id: number) => JSON.stringify({ method, params, id })
 
 // What a frame of a topic says is read by whoever hears the topic.
-const parseTopic: Session.Protocol<Message, Notice>["parse"] = (message) => {
+const parseTopic: SessionProtocol<Message, Notice>["parse"] = (message) => {
   const incoming = parse(message)
   return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
 }
@@ -97,12 +97,12 @@ const parseTopic: Session.Protocol<Message, Notice>["parse"] = (message) => {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (messagesPerSecond: number): Session.Protocol<Message, Notice> => ({
+export const make = (messagesPerSecond: number): SessionProtocol<Message, Notice> => ({
   subscribe: request("SUBSCRIBE"),
   unsubscribe: request("UNSUBSCRIBE"),
   probe: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id }),
   parse: parseTopic,
-  reader: Combined.make(parseTopic),
+  frames: { topicSpan, data: (text) => text },
   maxBatch: 200,
   pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },
   cadence: (stream) => StreamKind.parse(stream).kind.cadence

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import type { Cadence } from "../Session.ts"
+import type { Cadence } from "../SessionProtocol.ts"
 
 /**
  * What can be said about the order of a stream's events, and so about what is missing from them.

@@ -2,11 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
+import * as FiberId from "effect/FiberId"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { MarketEvent, OrderBook, Payloads, Protocol } from "holdfast/binance"
 import * as Shape from "../../src/internal/json/compiledReader.ts"
 import * as Validator from "../../src/internal/json/validator.ts"
+import * as Desired from "../../src/internal/session/desired.ts"
+import * as Dispatcher from "../../src/internal/session/dispatcher.ts"
 import { collectGarbage } from "../proofs/fuzz/garbage.ts"
 
 const parsed: (text: string) => unknown = JSON.parse
@@ -319,26 +322,57 @@ const told = (messages: ReadonlyArray<string | Uint8Array>) =>
     })
   })
 
-// Reads the messages of one connection, of which every topic is wanted, or none.
-const reading = (isWanted: boolean, onData: (topic: string, frame: string | Uint8Array) => void, onElse: (other: unknown) => void) => {
-  const { reader } = Protocol.make(5)
-  assert(reader !== undefined)
-  return reader({
-    find: (topic) => isWanted ? { topic, isWanted } : undefined,
-    hear: ({ topic }, frame) => {
-      onData(topic, frame)
-    },
-    take: (incoming) => {
-      if (incoming._tag === "Data") onData(incoming.topic, incoming.data)
-      else onElse(incoming._tag === "Invalid" ? "Invalid" : incoming)
-    }
+// Reads the messages of one connection, one after another, of which these topics are wanted.
+const reading = (
+  wanted: Iterable<string>,
+  onData: (topic: string, frame: string | Uint8Array) => void,
+  onElse: (other: unknown) => void
+) => {
+  const protocol = Protocol.make(5)
+  const now = () => 0
+  const desired = Desired.make<string | Uint8Array>({
+    cadence: () => "exempt",
+    now,
+    fiberId: FiberId.none,
+    onChange: () => undefined
   })
+  for (const topic of wanted) {
+    desired.want(topic).listeners = [{
+      data: (frames) => {
+        for (const frame of frames) onData(topic, frame)
+      },
+      gap: () => undefined,
+      end: () => undefined
+    }]
+  }
+  const { receive } = Dispatcher.make({
+    protocol,
+    topics: desired.topics,
+    now,
+    record: ({ _tag }) => {
+      if (_tag === "Invalid") onElse("Invalid")
+    },
+    onAnswer: onElse,
+    onNotice: (notice) => {
+      onElse({ _tag: "Notice", notice })
+    },
+    onGap: () => undefined
+  })
+  return (message: string | Uint8Array) => {
+    receive([message])
+  }
 }
+
+const topicsOf = (messages: ReadonlyArray<string | Uint8Array>) =>
+  messages.flatMap((message) => {
+    const incoming = Protocol.parse(message)
+    return incoming._tag === "Data" ? [incoming.topic] : []
+  })
 
 const together = (messages: ReadonlyArray<string | Uint8Array>) => {
   const decoders = new Map<string, MarketEvent.Decoder<MarketEvent.MarketEvent>>()
   let all: Array<unknown> = []
-  const read = reading(true, (topic, frame) => {
+  const read = reading(["a@trade", ...topicsOf(messages)], (topic, frame) => {
     const decoder = decoders.get(topic) ?? MarketEvent.fromStream(topic)
     decoders.set(topic, decoder)
     const events = decoder.all([frame], 0, () => all.push("Invalid"))
@@ -407,7 +441,7 @@ describe("messages of a combined connection that came at once", () => {
   })
 
   it("do not stay in memory for their topics, though these are very long and nobody wants them", () => {
-    const read = reading(false, () => undefined, () => undefined)
+    const read = reading([], () => undefined, () => undefined)
     const size = 100_000
     const count = 100
     const heap = () => {

@@ -16,7 +16,7 @@ import * as Rest from "../../binance/Rest.ts"
 import * as StreamKind from "../../binance/StreamKind.ts"
 import * as DialGate from "../../DialGate.ts"
 import type { Classify } from "../../FailureClass.ts"
-import type { SessionError } from "../../Session.ts"
+import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import * as BookKeeper from "./bookSynchroniser.ts"
 import * as Broadcast from "../stream/broadcast.ts"
@@ -89,6 +89,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.make(venue.dials))
 
   const pool = yield* Pool.make<Message, Protocol.Notice>({
+    gate,
     connection: (path) => ({ ...options.connection, classify, url: `${venue.ws}${path}${timeUnit}` }),
     protocol: Protocol.make(venue.messagesPerSecond),
     topicsPerConnection: options.streamsPerConnection ?? venue.streamsPerConnection,

@@ -8,9 +8,14 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Session from "../../Session.ts"
-import type { Listener, Member, Topic } from "./pooledConnection.ts"
-import * as Members from "./pooledConnection.ts"
 import { sleep } from "../time/sleep.ts"
+import type { Listener, Topic } from "./coverage.ts"
+import { makeTopic } from "./coverage.ts"
+import * as Placement from "./placement.ts"
+import type { Member } from "./pooledConnection.ts"
+import * as Members from "./pooledConnection.ts"
+import type { Slot } from "./slot.ts"
+import { idle, isAlive, membersOf, topicsOf } from "./slot.ts"
 
 export interface Options<A, N> extends Members.Options<A, N> {
   readonly topicsPerConnection: number
@@ -32,40 +37,34 @@ export interface Pool<A> {
   readonly sessions: () => ReadonlyArray<Session.Session<A>>
 }
 
-// A place in the pool, which outlives the connections that fill it.
-interface Slot<A> {
-  readonly path: string
-  readonly line: number
-  readonly topics: Set<Topic<A>>
-  member: Member<A>
-  /** What is to take the member's place, while it proves itself. */
-  successor: Member<A> | undefined
-  renewing: boolean
-  /** Room that newcomers may not have: that of the topics which are about to move here, or all, where they move away. */
-  spokenFor: number
-}
-
 // How long an empty connection is kept, for those who leave one topic to take another.
 const linger = Duration.seconds(5)
 // Between two tries to renew a connection.
 const renewalSpacing = Duration.minutes(5)
-// How full one connection may be made by merging two: full ones would be split again by the next topic.
-const roomy = 0.75
 
 export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
+  const capacity = options.topicsPerConnection
   const runFork = yield* FiberSet.makeRuntime()
   const lock = Effect.unsafeMakeSemaphore(1)
   const slots = new Set<Slot<A>>()
+  const slotsOf = (path: string, line: number) => [...slots].filter((slot) => slot.path === path && slot.line === line)
   const sessions = () => [...slots].map(({ member }) => member.session)
 
   const { attach, attachAll, close, detach, endSilent, open, proof } = yield* Members.make(options, {
     sessions,
     forget: (topic) => {
       for (const slot of slots) {
-        if (slot.topics.delete(topic)) runFork(Effect.delay(closeWhenEmpty(slot), linger))
+        if (slot.topics.delete(topic)) afterLinger(closeWhenEmpty(slot))
       }
     }
   })
+
+  const afterLinger = (effect: Effect.Effect<void>) => {
+    runFork(Effect.delay(effect, linger))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Slots
 
   const openFor = (slot: Pick<Slot<A>, "path" | "line">, slotOf: () => Slot<A> | undefined) =>
     open(
@@ -95,87 +94,14 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       })
     ))
 
-  const renew = (slot: Slot<A>): Effect.Effect<boolean> =>
-    Effect.suspend(() => {
-      if (slot.renewing || !slots.has(slot)) return Effect.succeed(false)
-      slot.renewing = true
-      return Effect.gen(function*() {
-        const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
-        slot.successor = successor
-        // Whoever leaves meanwhile waits, and then leaves the successor too.
-        yield* lock.withPermits(1)(attachAll(successor, slot.topics))
-        const proven = yield* Effect.either(proof(successor, slot.topics))
-        // The old one may lag behind, with what came before all that the successor brings still on its way.
-        yield* Effect.sleep(options.grace)
-        return yield* Effect.gen(function*() {
-          // Proven or not, it is better than one that was given up meanwhile.
-          const renewed = slots.has(slot) && (proven._tag === "Right" || !(yield* isAlive(slot)))
-          if (renewed) yield* endSilent(slot.member, successor)
-          const spare = renewed ? slot.member : successor
-          if (renewed) slot.member = successor
-          else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
-          // What only the other carried, since it was refused here, has another chance.
-          if (slots.has(slot)) yield* attachAll(slot.member, slot.topics)
-          yield* close(spare)
-          return renewed
-        }).pipe(lock.withPermits(1))
-      }).pipe(Effect.ensuring(Effect.sync(() => {
-        slot.renewing = false
-        slot.successor = undefined
-      })))
-    })
-
-  const topicsOf = (slot: Slot<A>, name: string) => [...slot.topics].filter((known) => known.name === name)
-
-  const relocate = (slot: Slot<A>, name: string) =>
-    Effect.gen(function*() {
-      // It may be read in several ways.
-      const topics = topicsOf(slot, name)
-      if (topics.length === 0) return
-      const other = yield* addSlot(slot.path, slot.line)
-      for (const topic of topics) {
-        topic.moved = true
-        slot.topics.delete(topic)
-        other.topics.add(topic)
-        yield* attach(other.member, topic)
-        yield* detach(slot.member, topic)
-        if (slot.successor !== undefined) yield* detach(slot.successor, topic)
-      }
-      runFork(Effect.delay(closeWhenEmpty(slot), linger))
-    }).pipe(lock.withPermits(1))
-
   const addSlot = (path: string, line: number) =>
     Effect.gen(function*() {
       const holder: { slot: Slot<A> | undefined } = { slot: undefined }
       const member = yield* openFor({ path, line }, () => holder.slot)
-      const slot: Slot<A> = { path, line, topics: new Set(), member, successor: undefined, renewing: false, spokenFor: 0 }
+      const slot: Slot<A> = { path, line, topics: new Set(), member, work: idle }
       holder.slot = slot
       slots.add(slot)
       return slot
-    })
-
-  // A connection that was given up carries nothing more.
-  const isAlive = ({ member }: Slot<A>) =>
-    Effect.map(member.session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")
-
-  const place = (path: string, line: number, topic: Topic<A>) =>
-    Effect.gen(function*() {
-      let found: Slot<A> | undefined
-      for (const slot of [...slots]) {
-        if (slot.path !== path || slot.line !== line) continue
-        if (!(yield* isAlive(slot))) {
-          // What is to take its place carries its topics on.
-          if (slot.renewing) continue
-          slots.delete(slot)
-          yield* close(slot.member)
-        } else if (slot.topics.size + slot.spokenFor < options.topicsPerConnection) {
-          found ??= slot
-        }
-      }
-      const slot = found ?? (yield* addSlot(path, line))
-      slot.topics.add(topic)
-      yield* attach(slot.member, topic)
-      if (slot.successor !== undefined) yield* attach(slot.successor, topic)
     })
 
   const closeWhenEmpty = (slot: Slot<A>) =>
@@ -185,23 +111,90 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.member)
     }).pipe(lock.withPermits(1))
 
-  // Under the lock: what is placed meanwhile would be more than there is room for.
-  const pairUp = (path: string, line: number) =>
+  // The slots whose connections have not been given up. The others are closed, but for those that something takes the
+  // place of: that carries their topics on.
+  const aliveOf = (path: string, line: number) =>
+    Effect.filter(slotsOf(path, line), (slot) =>
+      Effect.tap(isAlive(slot), (alive) => {
+        if (alive || slot.work._tag !== "Idle") return Effect.void
+        slots.delete(slot)
+        return close(slot.member)
+      }))
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Topics come, move and go
+
+  const place = (path: string, line: number, topic: Topic<A>) =>
     Effect.gen(function*() {
-      const [from, into] = [...slots]
-        .filter((slot) => slot.path === path && slot.line === line && !slot.renewing && slot.topics.size > 0)
-        .sort((a, b) => a.topics.size - b.topics.size)
-      if (from === undefined || into === undefined) return undefined
-      if (from.topics.size + into.topics.size > options.topicsPerConnection * roomy) return undefined
-      from.renewing = into.renewing = true
-      from.spokenFor = options.topicsPerConnection
-      into.spokenFor = from.topics.size
-      yield* attachAll(into.member, from.topics)
-      return { from, into }
+      const slot = Placement.withRoom(yield* aliveOf(path, line), capacity) ?? (yield* addSlot(path, line))
+      slot.topics.add(topic)
+      for (const member of membersOf(slot)) yield* attach(member, topic)
+    })
+
+  const relocate = (slot: Slot<A>, name: string) =>
+    Effect.gen(function*() {
+      const topics = topicsOf(slot, name)
+      if (topics.length === 0) return
+      const other = yield* addSlot(slot.path, slot.line)
+      for (const topic of topics) {
+        topic.moved = true
+        slot.topics.delete(topic)
+        other.topics.add(topic)
+        yield* attach(other.member, topic)
+        for (const member of membersOf(slot)) yield* detach(member, topic)
+      }
+      afterLinger(closeWhenEmpty(slot))
     }).pipe(lock.withPermits(1))
 
-  // Two half-empty connections are one too many: the smaller one's topics move to the other, and prove themselves there
-  // before they are left.
+  const remove = (topic: Topic<A>) =>
+    Effect.gen(function*() {
+      for (const slot of slots) {
+        if (!slot.topics.delete(topic)) continue
+        for (const member of membersOf(slot)) yield* detach(member, topic)
+        afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.line)))
+      }
+    }).pipe(lock.withPermits(1))
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Renewal
+
+  const renew = (slot: Slot<A>): Effect.Effect<boolean> =>
+    Effect.suspend(() => {
+      if (slot.work._tag !== "Idle" || !slots.has(slot)) return Effect.succeed(false)
+      slot.work = { _tag: "Renewing", successor: undefined }
+      return Effect.gen(function*() {
+        const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
+        slot.work = { _tag: "Renewing", successor }
+        // Whoever leaves meanwhile waits, and then leaves the successor too.
+        yield* lock.withPermits(1)(attachAll(successor, slot.topics))
+        const proven = yield* Effect.either(proof(successor, slot.topics))
+        // The old one may lag behind, with what came before all that the successor brings still on its way.
+        yield* Effect.sleep(options.grace)
+        return yield* replace(slot, successor, proven._tag === "Right")
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        slot.work = idle
+      })))
+    })
+
+  // Puts the successor in the place of the member, or keeps the member. Says whether it was renewed.
+  const replace = (slot: Slot<A>, successor: Member<A>, isProven: boolean) =>
+    Effect.gen(function*() {
+      // Proven or not, it is better than one that was given up meanwhile.
+      const renewed = slots.has(slot) && (isProven || !(yield* isAlive(slot)))
+      if (renewed) yield* endSilent(slot.member, successor)
+      const spare = renewed ? slot.member : successor
+      if (renewed) slot.member = successor
+      else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
+      // What only the other carried, since it was refused here, has another chance.
+      if (slots.has(slot)) yield* attachAll(slot.member, slot.topics)
+      yield* close(spare)
+      return renewed
+    }).pipe(lock.withPermits(1))
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Two half-empty connections are one too many
+
+  // The smaller one's topics move to the other, and prove themselves there before they are left.
   const consolidate = (path: string, line: number) =>
     Effect.gen(function*() {
       const pair = yield* pairUp(path, line)
@@ -210,49 +203,52 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       yield* Effect.gen(function*() {
         const proven = yield* Effect.either(proof(into.member, from.topics))
         yield* Effect.sleep(options.grace)
-        yield* Effect.gen(function*() {
-          const stays = (proven._tag === "Left" || !slots.has(into)) && (yield* isAlive(from))
-          if (!stays) yield* endSilent(from.member, into.member)
-          for (const topic of [...from.topics]) {
-            if (stays) {
-              yield* detach(into.member, topic)
-              continue
-            }
-            // What was refused since then has another chance.
-            yield* attach(into.member, topic)
-            from.topics.delete(topic)
-            into.topics.add(topic)
-            yield* detach(from.member, topic)
-          }
-          // What nobody wanted any more in the meantime.
-          for (const topic of [...into.member.carries.keys()]) {
-            if (!into.topics.has(topic)) yield* detach(into.member, topic)
-          }
-        }).pipe(lock.withPermits(1))
+        yield* merge(from, into, proven._tag === "Right")
         yield* closeWhenEmpty(from)
       }).pipe(Effect.ensuring(Effect.sync(() => {
-        from.renewing = into.renewing = false
-        from.spokenFor = into.spokenFor = 0
+        from.work = into.work = idle
       })))
     })
 
-  const remove = (topic: Topic<A>) =>
+  // Under the lock: what is placed meanwhile would be more than there is room for.
+  const pairUp = (path: string, line: number) =>
     Effect.gen(function*() {
-      for (const slot of slots) {
-        if (!slot.topics.delete(topic)) continue
-        yield* detach(slot.member, topic)
-        if (slot.successor !== undefined) yield* detach(slot.successor, topic)
-        runFork(Effect.delay(
-          Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.line)),
-          linger
-        ))
+      const pair = Placement.toMerge(slotsOf(path, line), capacity)
+      if (pair === undefined) return undefined
+      pair.from.work = { _tag: "Emptying" }
+      pair.into.work = { _tag: "Filling", expected: pair.from.topics.size }
+      yield* attachAll(pair.into.member, pair.from.topics)
+      return pair
+    }).pipe(lock.withPermits(1))
+
+  // Moves the topics, or leaves them where they were.
+  const merge = (from: Slot<A>, into: Slot<A>, isProven: boolean) =>
+    Effect.gen(function*() {
+      const stays = (!isProven || !slots.has(into)) && (yield* isAlive(from))
+      if (!stays) yield* endSilent(from.member, into.member)
+      for (const topic of [...from.topics]) {
+        if (stays) {
+          yield* detach(into.member, topic)
+          continue
+        }
+        // What was refused since then has another chance.
+        yield* attach(into.member, topic)
+        from.topics.delete(topic)
+        into.topics.add(topic)
+        yield* detach(from.member, topic)
+      }
+      // What nobody wanted any more in the meantime.
+      for (const topic of [...into.member.carries.keys()]) {
+        if (!into.topics.has(topic)) yield* detach(into.member, topic)
       }
     }).pipe(lock.withPermits(1))
+
+  // -------------------------------------------------------------------------------------------------------------------
 
   const listen: Pool<A>["listen"] = (path, name, listener) =>
     Effect.acquireRelease(
       Effect.gen(function*() {
-        const topic = Members.makeTopic(name, listener)
+        const topic = makeTopic(name, listener)
         for (let line = 0; line < options.lines; line++) yield* place(path, line, topic)
         return topic
       }).pipe(lock.withPermits(1)),
@@ -266,8 +262,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       Effect.map((renewed) => renewed.filter((done) => done).length)
     ),
     isRedundant: (name) =>
-      options.lines > 1 ||
-      [...slots].some(({ renewing, topics }) => renewing && [...topics].some((topic) => topic.name === name)),
+      options.lines > 1 || [...slots].some((slot) => slot.work._tag !== "Idle" && topicsOf(slot, name).length > 0),
     sessions
   }
   return pool

@@ -1,7 +1,7 @@
 // Whether a topic still speaks as often as it should.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Cadence } from "../../Session.ts"
+import type { Cadence } from "../../SessionProtocol.ts"
 
 // A stream that is late by this much of its cadence has missed several turns.
 const tolerance = 5

@@ -3,39 +3,41 @@ import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import type * as FiberId from "effect/FiberId"
 import { NotConnected } from "../../ConnectionError.ts"
-import type * as Session from "../../Session.ts"
-import * as Freshness from "./cadence.ts"
+import type { Listener, Subscription } from "../../Session.ts"
+import type { SessionError } from "../../SessionError.ts"
+import type { Cadence } from "../../SessionProtocol.ts"
+import * as Pulse from "./cadence.ts"
 
 export interface Entry<A> {
   readonly topic: string
   isWanted: boolean
-  listeners: ReadonlyArray<Session.Listener<A>>
+  listeners: ReadonlyArray<Listener<A>>
   /** How many wanted it with `subscribe`. */
   held: number
-  status: Session.Subscription["status"]
+  status: Subscription["status"]
   since: number
-  readonly pulse: Freshness.Pulse
+  readonly pulse: Pulse.Pulse
   /** Where it is among those of which something came in this turn that listeners have not heard yet, if anything did. */
   place: number
   /** Completed when it is acknowledged, or will never be. */
-  readonly acknowledged: Deferred.Deferred<void, Session.SessionError | NotConnected>
+  readonly acknowledged: Deferred.Deferred<void, SessionError | NotConnected>
 }
 
-export interface Wanted<A> {
+export interface Desired<A> {
   readonly topics: ReadonlyMap<string, Entry<A>>
   readonly want: (topic: string) => Entry<A>
   /** Drops it when nobody wants it any more. */
   readonly release: (entry: Entry<A>) => void
   /** Ends it for all who want it. Without an error, it is the connection that has ended so. */
-  readonly finish: (entry: Entry<A>, exit: Exit.Exit<void, Session.SessionError>, how?: "Disconnected" | "Closed") => void
+  readonly finish: (entry: Entry<A>, exit: Exit.Exit<void, SessionError>, how?: "Disconnected" | "Closed") => void
 }
 
 export const make = <A>({ cadence, fiberId, now, onChange }: {
-  readonly cadence: (topic: string) => Session.Cadence
+  readonly cadence: (topic: string) => Cadence
   readonly now: () => number
   readonly fiberId: FiberId.FiberId
   readonly onChange: () => void
-}): Wanted<A> => {
+}): Desired<A> => {
   const topics = new Map<string, Entry<A>>()
   const drop = (entry: Entry<A>) => {
     entry.isWanted = false
@@ -53,7 +55,7 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
         held: 0,
         status: "requested",
         since: now(),
-        pulse: Freshness.make(cadence(topic)),
+        pulse: Pulse.make(cadence(topic)),
         place: 0,
         acknowledged: Deferred.unsafeMake(fiberId)
       }

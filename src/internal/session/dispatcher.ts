@@ -1,34 +1,47 @@
-// What arrives, and who hears it.
+// Tells messages apart, and gives each topic's listeners its data.
 import type * as Frame from "../../Frame.ts"
-import type * as Session from "../../Session.ts"
-import { SessionEvent } from "../../Session.ts"
+import * as SessionEvent from "../../SessionEvent.ts"
+import type { Incoming, SessionProtocol, TopicFrames } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import * as Inbox from "../connection/inbox.ts"
-import type { Entry, Wanted } from "./desired.ts"
+import type { Answered } from "./answers.ts"
+import type { Desired, Entry } from "./desired.ts"
+import { TopicCache } from "./topicCache.ts"
 
 export interface Options<A, N> {
-  readonly protocol: Session.Protocol<A, N>
-  readonly topics: Wanted<A>["topics"]
+  readonly protocol: SessionProtocol<A, N>
+  readonly topics: Desired<A>["topics"]
   readonly now: () => number
-  readonly record: (event: Session.SessionEvent) => void
-  readonly onAnswer: (answer: Extract<Session.Incoming<A, N>, { readonly _tag: "Acknowledged" | "Refused" }>) => void
+  readonly record: (event: SessionEvent.SessionEvent) => void
+  readonly onAnswer: (answer: Answered) => void
   readonly onNotice: ((notice: N) => void) | undefined
   /** Something may be missing from here on. */
   readonly onGap: (gap: Frame.Gap) => void
 }
 
-export interface Hearing {
+export interface Dispatcher {
   readonly receive: (entries: ReadonlyArray<Inbox.Entry>) => void
   /** When something came last. */
   readonly last: () => number
 }
 
-export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Hearing => {
+export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
   let last = now()
 
   // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
   let fresh: Array<Entry<A>> = []
   let batches: Array<Array<A>> = []
+
+  const keep = (entry: Entry<A>, data: A) => {
+    if (fresh[entry.place] === entry) {
+      batches[entry.place]?.push(data)
+    } else {
+      entry.place = fresh.push(entry) - 1
+      // With room for one: of a thousand topics, hardly any has more at once.
+      batches.push([data])
+    }
+  }
+
   const hear = (at: number) => {
     const heard = fresh
     const unheard = batches
@@ -50,22 +63,10 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     }
   }
 
-  const keep = (entry: Entry<A>, data: A) => {
-    if (fresh[entry.place] === entry) {
-      batches[entry.place]?.push(data)
-    } else {
-      entry.place = fresh.push(entry) - 1
-      // With room for one: of a thousand topics, hardly any has more at once.
-      batches.push([data])
-    }
-  }
-
-  const find = (topic: string) => topics.get(topic)
-
-  const take = (incoming: Session.Incoming<A, N>) => {
+  const take = (incoming: Incoming<A, N>) => {
     switch (incoming._tag) {
       case "Data": {
-        const entry = find(incoming.topic)
+        const entry = topics.get(incoming.topic)
         if (entry !== undefined) keep(entry, incoming.data)
         return
       }
@@ -81,12 +82,35 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     }
   }
 
-  const read = protocol.reader?.({ find, hear: keep, take }) ?? ((message: Message) => {
+  const parse = (message: Message) => {
     take(protocol.parse(message))
-  })
+  }
+
+  const readText = ({ data, topicSpan }: TopicFrames<A>) => {
+    const cache = new TopicCache<A>(topics)
+    return (text: string) => {
+      const span = topicSpan(text)
+      if (span === undefined) {
+        parse(text)
+        return
+      }
+      const entry = cache.find(text, span)
+      if (entry !== undefined) {
+        keep(entry, data(text))
+        return
+      }
+      const incoming = protocol.parse(text)
+      if (incoming._tag === "Data") cache.learn(incoming.topic, text, span)
+      take(incoming)
+    }
+  }
+  const parseText = protocol.frames === undefined ? parse : readText(protocol.frames)
 
   const understand = (messages: ReadonlyArray<Message>, at: number) => {
-    for (const message of messages) read(message)
+    for (const message of messages) {
+      if (typeof message === "string") parseText(message)
+      else parse(message)
+    }
     hear(at)
   }
 

@@ -1,28 +1,34 @@
-// A session: what is wanted, who hears it, and what is done about what is silent.
+// A session, put together: the topics that are wanted (desired), the requests that bring them onto the wire (reconciler),
+// who hears what comes (dispatcher), and what is done about silence (staleness).
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { InboxOverflow, NotConnected } from "../../ConnectionError.ts"
+import { NotConnected } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
-import * as Frame from "../../Frame.ts"
 import type * as Session from "../../Session.ts"
-import * as Broadcast from "../stream/broadcast.ts"
-import * as EventStream from "../stream/eventStream.ts"
-import * as Hearing from "./dispatcher.ts"
-import { merge } from "../stream/cursors.ts"
-import * as Requests from "./reconciler.ts"
+import type { SessionError } from "../../SessionError.ts"
+import * as SessionEvent from "../../SessionEvent.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
-import * as Silence from "./staleness.ts"
 import type { Supervised } from "../connection/supervisor.ts"
-import * as Wanted from "./desired.ts"
+import * as EventStream from "../stream/eventStream.ts"
+import * as Desired from "./desired.ts"
+import * as Dispatcher from "./dispatcher.ts"
+import * as Reconciler from "./reconciler.ts"
+import * as Staleness from "./staleness.ts"
+import * as TopicStream from "./topicStream.ts"
 
 const eventsHeld = 4_096
+
+// How a session is. Ended with its connection, it goes on when that is told to connect again. Broken by a defect of the
+// protocol or of what hears, it has ended, and its connection not yet.
+type Life =
+  | { readonly _tag: "Running" }
+  | { readonly _tag: "Ended" | "Broken"; readonly exit: Exit.Exit<void, SessionError> }
 
 // Connected, or on the way to it.
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
@@ -36,30 +42,29 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const now = () => clock.unsafeCurrentTimeMillis()
   const fiberId = yield* Effect.fiberId
 
-  let ended: Exit.Exit<void, Session.SessionError> | undefined
-  // It has ended by a defect of what hears, and its connection not yet.
-  let isBroken = false
+  let life: Life = { _tag: "Running" }
 
-  const events = EventStream.make<Session.SessionEvent>({ capacity: eventsHeld, at: now })
-  const record = (event: Session.SessionEvent) => {
+  const events = EventStream.make<SessionEvent.SessionEvent>({ capacity: eventsHeld, at: now })
+  const record = (event: SessionEvent.SessionEvent) => {
     events.unsafeOfferAll([event])
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // What is wanted
 
-  const registry = Wanted.make<A>({
+  const desired = Desired.make<A>({
     cadence: protocol.cadence,
     now,
     fiberId,
     onChange: () => {
-      requests.change()
+      reconciler.change()
     }
   })
-  const { finish, release, topics: wanted, want } = registry
+  const { finish, release, topics: wanted, want } = desired
 
-  // Who hears that it connects again may be sooner than what reads.
-  const over = Effect.map(connection.state, (state) => isBroken || !isUp(state) ? ended : undefined)
+  // How it has ended, if it has. Who hears that it connects again may be sooner than what reads.
+  const over = Effect.map(connection.state, (state) =>
+    life._tag === "Broken" || (life._tag === "Ended" && !isUp(state)) ? life.exit : undefined)
 
   const notConnected = Effect.flatMap(connection.state, ({ _tag }) => new NotConnected({ state: _tag }))
 
@@ -85,18 +90,18 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // What arrives
 
-  const hearing = Hearing.make<A, N>({
+  const dispatcher = Dispatcher.make<A, N>({
     protocol,
     topics: wanted,
     now,
     record,
     onAnswer: (answer) => {
-      requests.answer(answer)
+      reconciler.answer(answer)
     },
     onNotice: options.onNotice,
     onGap: (gap) => {
       // It may be another connection's, and not only what was dropped of this one.
-      requests.leave(gap.epoch)
+      reconciler.leave(gap.epoch)
       // What they do with it may be to leave, and to come again: that begins after it.
       const hearing = [...wanted.values()].map((entry) => ({ entry, listeners: entry.listeners }))
       for (const { entry, listeners } of hearing) {
@@ -107,26 +112,26 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   })
 
-  const stop = (exit: Exit.Exit<void, Session.SessionError>, how?: "Disconnected" | "Closed") => {
-    ended = exit
-    requests.leave(Number.POSITIVE_INFINITY)
-    for (const entry of [...wanted.values()]) finish(entry, exit, how)
+  const stop = (next: Exclude<Life, { readonly _tag: "Running" }>, how?: "Disconnected" | "Closed") => {
+    life = next
+    reconciler.leave(Number.POSITIVE_INFINITY)
+    for (const entry of [...wanted.values()]) finish(entry, next.exit, how)
   }
 
   // Disconnected by hand, or given up: it may be told to connect again, and goes on then.
   const resumed = Effect.map(Stream.runHead(Stream.filter(connection.changes, isUp)), (up) => {
-    if (Option.isSome(up)) ended = undefined
+    if (Option.isSome(up)) life = { _tag: "Running" }
     return Option.isSome(up)
   })
 
   const read = Effect.gen(function*() {
     do {
-      const exit = yield* Effect.exit(entries.listen(hearing.receive))
+      const exit = yield* Effect.exit(entries.listen(dispatcher.receive))
       // A connection ends its own defects: this one is of what hears it.
       if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
         return yield* Effect.die(Cause.squash(exit.cause))
       }
-      stop(exit)
+      stop({ _tag: "Ended", exit })
     } while (yield* resumed)
   })
 
@@ -135,18 +140,18 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   // The connection is dropped for silence that lasts twice as long.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
-  const isQuiet = () => now() - Math.max(hearing.last(), requests.since() ?? 0) >= quietAfter
+  const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
   // A peer that answers and yet leaves out what is due is no good: then its silence is to end the connection.
   const isOverdue = () => {
     const at = now()
     return [...wanted.values()].some(({ pulse }) => pulse.isStale(at))
   }
 
-  const requests: Requests.Requests = Requests.make({
+  const reconciler: Reconciler.Reconciler = Reconciler.make({
     connection,
     protocol,
     answerTimeout: Duration.decode(options.answerTimeout ?? "5 seconds"),
-    wanted: registry,
+    desired,
     now,
     record,
     fiberId,
@@ -156,77 +161,55 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // By the state as it is, since what is told of may be long past.
   const watch = Stream.runForEach(connection.changes, () =>
     Effect.map(connection.state, (state) => {
-      requests.leave(state._tag === "Connected" ? state.epoch : Number.POSITIVE_INFINITY)
-      if (state._tag === "Connected") requests.change()
+      reconciler.leave(state._tag === "Connected" ? state.epoch : Number.POSITIVE_INFINITY)
+      if (state._tag === "Connected") reconciler.change()
     }))
 
   // -------------------------------------------------------------------------------------------------------------------
   // What has fallen silent
 
-  const checkSilence = Silence.check<A>({
+  const checkSilence = Staleness.check<A>({
     ...options,
     cadence: protocol.cadence,
-    wanted: registry,
+    desired,
     now,
     record,
-    isAsked: requests.isAsked,
-    askAgain: requests.askAgain,
-    onChange: requests.change,
+    isAsked: reconciler.isAsked,
+    askAgain: reconciler.askAgain,
+    onChange: reconciler.change,
     scope: yield* Effect.scope
   })
   const look = Effect.suspend(() => {
-    if (isQuiet()) requests.change()
+    if (isQuiet()) reconciler.change()
     return checkSilence
   })
 
-  const live: Effect.Effect<void> = Effect.all([read, watch, requests.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
+  const live: Effect.Effect<void> = Effect.all([read, watch, reconciler.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
     concurrency: "unbounded",
     discard: true
   }).pipe(
-    // A bug in the protocol: nothing hears or asks any more, and it must not look like a quiet market.
+    // Nothing hears or asks any more, and it must not look like silence.
     Effect.catchAllDefect((defect) =>
       Effect.gen(function*() {
-        isBroken = true
-        stop(Exit.die(defect))
+        const exit = Exit.die(defect)
+        stop({ _tag: "Broken", exit })
         yield* Effect.logError("The session ended by a defect.", Cause.die(defect))
         yield* connection.disconnect
-        isBroken = false
+        if (life._tag === "Broken") life = { _tag: "Ended", exit }
         if (yield* resumed) yield* live
       })
     )
   )
   yield* Effect.forkScoped(Effect.interruptible(live))
   yield* Effect.addFinalizer(() => Effect.sync(() => {
-    stop(Exit.void, "Closed")
+    stop({ _tag: "Ended", exit: Exit.void }, "Closed")
     events.end(Exit.void)
   }))
 
   const session: Session.Session<A> = {
     connection,
     listen,
-    stream: (topic, { capacity = 4_096 } = {}) =>
-      merge(Effect.gen(function*() {
-        const cause = new InboxOverflow({ capacity })
-        const asGap = (item: Session.Item<A>): Frame.Gap =>
-          item._tag === "Gap" ? item : Frame.Gap({ epoch: requests.epoch(), cause, downtime: Duration.zero, dropped: 1 })
-        const buffer = Broadcast.make<Session.Item<A>, Session.SessionError>({
-          capacity,
-          overflow: "sliding",
-          fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
-        })
-        yield* listen(topic, {
-          data: (batch) => {
-            buffer.unsafeOfferAll(batch.map((data) => ({ _tag: "Data", data })))
-          },
-          gap: (gap) => {
-            buffer.unsafeOfferAll([gap])
-          },
-          end: (exit) => {
-            buffer.end(exit)
-          }
-        })
-        return [buffer]
-      }), identity),
+    stream: TopicStream.make(listen, reconciler.epoch),
     subscribe: (topic) =>
       Effect.flatMap(over, (ended) => {
         if (ended !== undefined) return Exit.isSuccess(ended) ? notConnected : ended

@@ -5,14 +5,16 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Session from "../../Session.ts"
-import { SessionEvent, SubscriptionStale } from "../../Session.ts"
-import type { Entry, Wanted } from "./desired.ts"
+import { SubscriptionStale } from "../../SessionError.ts"
+import * as SessionEvent from "../../SessionEvent.ts"
+import type { Cadence } from "../../SessionProtocol.ts"
+import type { Desired, Entry } from "./desired.ts"
 
 export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "othersFlow" | "relocate"> {
-  readonly cadence: (topic: string) => Session.Cadence
-  readonly wanted: Wanted<A>
+  readonly cadence: (topic: string) => Cadence
+  readonly desired: Desired<A>
   readonly now: () => number
-  readonly record: (event: Session.SessionEvent) => void
+  readonly record: (event: SessionEvent.SessionEvent) => void
   /** Whether it was asked for on the connection that is open now. */
   readonly isAsked: (topic: string) => boolean
   /** Subscribing to what may be subscribed loses nothing; unsubscribing first could. */
@@ -28,14 +30,14 @@ const flowing = 5_000
 
 /** Looks once, and does what is to be done. */
 export const check = <A>(options: Options<A>): Effect.Effect<void> => {
-  const { askAgain, cadence, isAsked, now, onChange, record, scope, wanted } = options
+  const { askAgain, cadence, desired, isAsked, now, onChange, record, scope } = options
 
   const complain = (entry: Entry<A>, silentFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
     const at = now()
     entry.status = "stale"
     entry.since = at
     record(SessionEvent.Stale({ at, topic: entry.topic, silentFor, remedy }))
-    if (remedy === "fail") wanted.finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
+    if (remedy === "fail") desired.finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, silentFor })))
     else if (remedy === "resubscribe") askAgain(entry.topic)
     onChange()
     return Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
@@ -46,18 +48,18 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
   // A topic that never spoke may not exist: an acknowledgement proves nothing. Or its market is a quiet one.
   const failUnlessKnown = (entry: Entry<A>, silentFor: Duration.Duration, isKnown: Effect.Effect<boolean>) =>
     Effect.flatMap(isKnown, (known) =>
-      known || wanted.topics.get(entry.topic) !== entry || Option.isSome(entry.pulse.last())
+      known || desired.topics.get(entry.topic) !== entry || Option.isSome(entry.pulse.last())
         ? Effect.void
         : complain(entry, silentFor, "fail"))
 
   const othersFlow = (entry: Entry<A>, since: number) =>
-    [...wanted.topics.values()].some((other) => other !== entry && other.pulse.beatSince(since))
+    [...desired.topics.values()].some((other) => other !== entry && other.pulse.beatSince(since))
       ? Effect.succeed(true)
       : options.othersFlow?.(since) ?? Effect.succeed(false)
 
   return Effect.gen(function*() {
     const at = now()
-    for (const entry of [...wanted.topics.values()]) {
+    for (const entry of [...desired.topics.values()]) {
       if (!isAsked(entry.topic) || entry.status === "requested" || !entry.pulse.isStale(at)) continue
       // When all are silent, it is the connection's own deadlines that judge it.
       if (!(yield* othersFlow(entry, at - flowing))) continue

@@ -119,21 +119,25 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what was unsubscribed stays on the wire",
     "internal/session/reconciler.ts",
-    `if (method === "unsubscribe") {\n          for (const topic of topics) on.topics.delete(topic)`,
-    `if (method === "unsubscribe") {`
+    "          for (const topic of topics) on.topics.delete(topic)\n",
+    ""
   ),
   mutation(
     "a refused unsubscription is taken for made",
-    "internal/session/reconciler.ts",
-    `if (method !== "subscribe") return`,
-    `if (method !== "subscribe") {\n          for (const topic of topics) on.topics.delete(topic)\n          return\n        }`
+    "internal/session/answers.ts",
+    `if (method === "unsubscribe") return { _tag: "Kept", topics }`,
+    `if (method === "unsubscribe") return { _tag: "Released", topics }`
   ),
   mutation(
     "what was refused when it was asked for again is left on the wire",
-    "internal/session/reconciler.ts",
-    "if (askedBefore.has(topic)) on.topics.set(topic, undefined)\n          else on.topics.delete(topic)",
-    "on.topics.delete(topic)"
+    "internal/session/wire.ts",
+    "if (askedBefore.has(topic)) wire.topics.set(topic, undefined)\n    else wire.topics.delete(topic)",
+    "wire.topics.delete(topic)"
   ),
+  mutation("an answer to some topics is taken for one to all", "internal/session/answers.ts", "named === undefined ? open : open.filter((topic) => named.includes(topic))", "open"),
+  mutation("what is to be asked later is asked at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
+  mutation("one topic passes for another, when their hashes are alike", "internal/session/topicCache.ts", "!likely.isWanted || !stands(likely.topic, text, span)", "!likely.isWanted"),
+  mutation("a break is told though another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", told: "gap"`, `live: { everything: "gap", later: "gap", told: "gap"`),
   mutation("what nobody wants any more is heard still", "internal/session/desired.ts", "entry.isWanted = false", "void entry"),
   mutation("requests are not paced", "internal/session/reconciler.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
@@ -172,30 +176,30 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "a line that brings nothing yet makes up for another",
-    "internal/pool/pooledConnection.ts",
+    "internal/pool/coverage.ts",
     "if (other !== this && other.#liveSince !== undefined && other.#liveSince <= since) return true",
     "if (other !== this) return true"
   ),
   mutation(
     "a break of the last line is forgotten when another goes on",
-    "internal/pool/pooledConnection.ts",
-    "if (topic.broken !== undefined) this.#tell(topic.broken)",
+    "internal/pool/coverage.ts",
+    "if (topic.broken !== undefined) this.#tellGap(topic.broken)",
     "topic.broken = undefined"
   ),
   mutation(
     "each of two lines tells of the same gap",
-    "internal/pool/pooledConnection.ts",
-    "this.#othersBring() || told > this.#last",
-    "this.#othersBring()"
+    "internal/pool/coverage.ts",
+    `broken === undefined && told > this.#last ? "told" : "nothing"`,
+    `"nothing"`
   ),
   mutation(
     "a gap that was told stands for all later ones",
-    "internal/pool/pooledConnection.ts",
-    "    this.#last = ++topic.turn\n",
+    "internal/pool/coverage.ts",
+    "    this.#last = ++this.#topic.turn\n",
     ""
   ),
-  mutation("a line was alive until its death showed", "internal/pool/pooledConnection.ts", "wasLive && !this.#isCovered()", "false"),
-  mutation("a book is not told that its connection is lost", "internal/pool/pooledConnection.ts", "this.#topic.listener.lost(why)", "void why"),
+  mutation("a line was alive until its death showed", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", told: "break"`, `live: { everything: "-", later: "-", told: "break"`),
+  mutation("a book is not told that its connection is lost", "internal/pool/coverage.ts", "this.#topic.listener.lost(why)", "void why"),
   mutation(
     "an update that follows with a hole is applied",
     "binance/OrderBook.ts",
@@ -203,7 +207,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return U <= lastUpdateId + 3"
   ),
   mutation("a removed level stays", "binance/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
-  mutation("the old connection is never closed", "internal/pool/pool.ts", "          yield* close(spare)\n", ""),
+  mutation("the old connection is never closed", "internal/pool/pool.ts", "      yield* close(spare)\n", ""),
   mutation(
     "a successor is not asked for proof",
     "internal/pool/pool.ts",
@@ -212,16 +216,16 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "newcomers get the room of those that are moving there",
-    "internal/pool/pool.ts",
-    "slot.topics.size + slot.spokenFor <",
+    "internal/pool/placement.ts",
+    "slot.topics.size + spokenFor(slot, capacity) <",
     "slot.topics.size <"
   ),
-  mutation("a connection that is given up takes its successor along", "internal/pool/pool.ts", "          if (slot.renewing) continue\n", ""),
+  mutation("a connection that is given up takes its successor along", "internal/pool/pool.ts", `alive || slot.work._tag !== "Idle"`, "alive"),
   mutation(
     "a connection that was given up is kept for one that has proven nothing",
     "internal/pool/pool.ts",
-    `proven._tag === "Right" || !(yield* isAlive(slot))`,
-    `proven._tag === "Right"`
+    "isProven || !(yield* isAlive(slot))",
+    "isProven"
   ),
   mutation(
     "who waits for a window is let through before the moment that was set meanwhile",

@@ -1,0 +1,35 @@
+// The stream of a topic: what comes for it, held for a reader that may be slow.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import { InboxOverflow } from "../../ConnectionError.ts"
+import * as Frame from "../../Frame.ts"
+import type { Item, Session } from "../../Session.ts"
+import type { SessionError } from "../../SessionError.ts"
+import * as Broadcast from "../stream/broadcast.ts"
+import { merge } from "../stream/cursors.ts"
+
+export const make = <A>(listen: Session<A>["listen"], epoch: () => number): Session<A>["stream"] =>
+(topic, { capacity = 4_096 } = {}) =>
+  merge(Effect.gen(function*() {
+    const cause = new InboxOverflow({ capacity })
+    const asGap = (item: Item<A>): Frame.Gap =>
+      item._tag === "Gap" ? item : Frame.Gap({ epoch: epoch(), cause, downtime: Duration.zero, dropped: 1 })
+    const buffer = Broadcast.make<Item<A>, SessionError>({
+      capacity,
+      overflow: "sliding",
+      fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
+    })
+    yield* listen(topic, {
+      data: (batch) => {
+        buffer.unsafeOfferAll(batch.map((data) => ({ _tag: "Data", data })))
+      },
+      gap: (gap) => {
+        buffer.unsafeOfferAll([gap])
+      },
+      end: (exit) => {
+        buffer.end(exit)
+      }
+    })
+    return [buffer]
+  }), identity)
