@@ -18,7 +18,7 @@ const { values } = parseArgs({
   }
 })
 
-const tests = ["Connection", "DialGate", "Listenable", "Liveness", "ReconnectPolicy", "Session", "binance/OrderBook", "binance/hotPath", "binance/lines", "binance/renumbering", "binance/venues"].map((name) => `test/${name}.test.ts`)
+const tests = ["Connection", "DialGate", "Listenable", "Liveness", "ReconnectPolicy", "Session", "binance/OrderBook", "binance/hotPath", "binance/lines", "binance/renumbering", "binance/venues", "market/Decoder", "market/MarketFeed"].map((name) => `test/${name}.test.ts`)
 const longest = 5 * 60_000
 
 const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))

@@ -164,6 +164,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("an old candle passes", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle is taken for closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
   mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* onEvents(closed)", "      if (opens > end) {\n        yield* onEvents(closed)"),
+  mutation("events of another kind pass for those that were asked for", "internal/feed/feed.ts", "batch.every(isOfKind) ? batch", "batch.length > 0 ? batch"),
+  mutation("the user does not have the last word on a failure", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
+  mutation("a venue's limit of dials is ignored", "internal/feed/feed.ts", "DialGate.make(venue.limits.dials)", "DialGate.make()"),
+  mutation("what a frame ends with is not looked at", "internal/feed/decoder.ts", "Shape.make(schema, framing.end)", "Shape.make(schema)"),
+  mutation("an id under which nothing happened is shown", "internal/feed/operators.ts", "if (sequence.isReal === undefined) return events", "if (events.length > 0) return events"),
   mutation(
     "a missed update is ignored",
     "internal/feed/bookSynchroniser.ts",
