@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import { excerpt } from "../internal/json/excerpt.ts"
-import { isTooDeep } from "../internal/json/nesting.ts"
-import type { SessionProtocol } from "../SessionProtocol.ts"
+import * as Json from "../market/Json.ts"
+import type { Incoming, SessionProtocol } from "../SessionProtocol.ts"
 import type { Message } from "../Transport.ts"
 import { topicSpan } from "./internal/combined.ts"
 import * as StreamKind from "./StreamKind.ts"
@@ -19,25 +21,6 @@ import * as StreamKind from "./StreamKind.ts"
  */
 export type Notice = "serverShutdown"
 
-// Where bytes are no characters, nothing is made up for them.
-const utf8 = new TextDecoder("utf-8", { fatal: true })
-
-const readUtf8 = (bytes: Uint8Array): string | undefined => {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 const reasonLength = 250
 
 const refusal = (answer: Readonly<Record<string, unknown>>) => {
@@ -45,9 +28,6 @@ const refusal = (answer: Readonly<Record<string, unknown>>) => {
   const error = Predicate.isReadonlyRecord(answer.error) ? answer.error : answer
   return typeof error.msg === "string" ? excerpt(error.msg, reasonLength) : undefined
 }
-
-const invalid = (text: string, reason = "it is not a combined event") =>
-  ({ _tag: "Invalid", reason, excerpt: excerpt(text) }) as const
 
 /**
  * Reads a message of a combined connection.
@@ -61,12 +41,13 @@ const invalid = (text: string, reason = "it is not a combined event") =>
  * console.log(Protocol.parse(`{"result":null,"id":1}`)) // { _tag: "Acknowledged", id: 1 }
  * ```
  */
-export const parse: SessionProtocol<unknown, Notice>["parse"] = (message) => {
-  const text = typeof message === "string" ? message : readUtf8(message)
-  if (text === undefined) return invalid("", "it is not UTF-8")
-  if (isTooDeep(text)) return invalid(text, "it is nested too deeply")
-  const json = parseJson(text)
-  if (!Predicate.isReadonlyRecord(json)) return invalid(text)
+export const parse: SessionProtocol<unknown, Notice>["parse"] = (message) => Either.match(Json.parse(message), {
+  onLeft: identity,
+  onRight: (json) => incomingOf(json) ?? Json.invalid(message, "it is not a combined event")
+})
+
+const incomingOf = (json: unknown): Incoming<unknown, Notice> | undefined => {
+  if (!Predicate.isReadonlyRecord(json)) return undefined
   if (typeof json.stream === "string" && "data" in json) {
     return json.stream === "!serverShutdown"
       ? { _tag: "Notice", notice: "serverShutdown" }
@@ -77,7 +58,7 @@ export const parse: SessionProtocol<unknown, Notice>["parse"] = (message) => {
   const reason = refusal(json)
   if (reason !== undefined) return { _tag: "Refused", id, reason }
   if ("result" in json && id !== undefined) return { _tag: "Acknowledged", id }
-  return invalid(text)
+  return undefined
 }
 
 const request = (method: string) => (params: ReadonlyArray<string>, id: number) => JSON.stringify({ method, params, id })

@@ -156,18 +156,23 @@ export const mutations: ReadonlyArray<Mutation> = [
     "    this.#isCaughtUp = false\n    this.#intake",
     "    this.#intake"
   ),
-  mutation("repair begins one too late", "internal/feed/resequencer.ts", "Effect.either(fetch(last))", "Effect.either(fetch(last + 2))"),
+  mutation("repair begins one too late", "internal/feed/resequencer.ts", "sequence.fetch(target, last)", "sequence.fetch(target, last + 2)"),
   mutation(
     "a hole begins one too early",
     "internal/feed/resequencer.ts",
-    "onHole({ from: last + 1, to, cause: fetched.left })",
-    "onHole({ from: last, to, cause: fetched.left })"
+    "return { from: last + 1, to, cause: fetched.left }",
+    "return { from: last, to, cause: fetched.left }"
   ),
   mutation("a hole may have nothing in it", "internal/feed/resequencer.ts", "idOf(first) > last + 1", "idOf(first) > last"),
-  mutation("a lagging REST interface is not waited for", "internal/feed/resequencer.ts", "if (asked === patience)", "if (asked === 0)"),
-  mutation("an old candle passes", "internal/feed/candles.ts", "if (t < next) continue", "if (t < next - 1_000) continue"),
+  mutation("a lagging REST interface is not waited for", "internal/feed/lag.ts", "useless === patience", "useless === 0"),
+  mutation("an old candle passes", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle is taken for closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
-  mutation("a missing candle is no hole", "internal/feed/candles.ts", "        if (t > next) {\n          yield* onEvents(closed)", "        if (t > end) {\n          yield* onEvents(closed)"),
+  mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* onEvents(closed)", "      if (opens > end) {\n        yield* onEvents(closed)"),
+  mutation("events of another kind pass for those that were asked for", "internal/feed/feed.ts", "batch.every(isOfKind) ? batch", "batch.length > 0 ? batch"),
+  mutation("the user does not have the last word on a failure", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
+  mutation("a venue's limit of dials is ignored", "internal/feed/feed.ts", "...venue.limits.dials", ""),
+  mutation("what a frame ends with is not looked at", "internal/feed/decoder.ts", "Shape.make(schema, framing.end)", "Shape.make(schema)"),
+  mutation("an id under which nothing happened is shown", "internal/feed/operators.ts", "if (sequence.isReal === undefined) return events", "if (events.length > 0) return events"),
   mutation(
     "a missed update is ignored",
     "internal/feed/bookSynchroniser.ts",
@@ -202,11 +207,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a book is not told that its connection is lost", "internal/pool/coverage.ts", "this.#topic.listener.lost(why)", "void why"),
   mutation(
     "an update that follows with a hole is applied",
-    "binance/OrderBook.ts",
-    "return U <= lastUpdateId + 1",
-    "return U <= lastUpdateId + 3"
+    "binance/internal/bookRules.ts",
+    "return U <= id + 1",
+    "return U <= id + 3"
   ),
-  mutation("a removed level stays", "binance/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
+  mutation("a removed level stays", "market/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
   mutation("the old connection is never closed", "internal/pool/pool.ts", "      yield* close(spare)\n", ""),
   mutation(
     "a successor is not asked for proof",
@@ -263,7 +268,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isHanding) {", "if (this.#later.length > 0) {"),
   mutation("what is escaped passes for itself", "internal/json/compiledReader.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),
   mutation("a number with more digits than are safe is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
-  mutation("what follows an object is not looked at", "internal/json/compiledReader.ts", String.raw`\}$`, String.raw`\}`),
+  mutation("what follows an object is not looked at", "internal/json/compiledReader.ts", "frameEnd])}$`", "frameEnd])}`"),
   mutation("a number loses its sign", "internal/json/compiledReader.ts", `return isNegative ? -value : value`, `return value`),
   mutation("an empty side of a book is read as if it were not", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
 ]

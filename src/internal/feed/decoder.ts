@@ -1,28 +1,18 @@
 // From the frames of a stream to its events: at first each is parsed and checked, and later, as a rule, read by its shape.
 import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { parse } from "../Protocol.ts"
-import * as StreamKind from "../StreamKind.ts"
+import type { Options } from "../../market/Decoder.ts"
+import type { MarketEvent } from "../../market/MarketEvent.ts"
 import type { Message } from "../../Transport.ts"
-import * as Combined from "./combined.ts"
-import { excerpt } from "../../internal/json/excerpt.ts"
-import * as Shape from "../../internal/json/compiledReader.ts"
-import * as Validator from "../../internal/json/validator.ts"
+import { excerpt } from "../json/excerpt.ts"
+import * as Shape from "../json/compiledReader.ts"
+import * as Validator from "../json/validator.ts"
 
 /** What is wrong with a frame, and its beginning. */
 interface Wrong {
   readonly reason: string
   readonly excerpt: string
-}
-
-export interface Options<Type extends string, A, I, E> {
-  readonly type: Type
-  readonly schema: Schema.Schema<A, I>
-  /** Whether the type is known here: then what comes of a symbol must be about that symbol. */
-  readonly isKnown: boolean
-  readonly asError: (wrong: Wrong) => E
 }
 
 const tooDeep = "it is nested too deeply to be written out"
@@ -47,18 +37,18 @@ const orInvalid = (data: unknown, reason: (() => string) | undefined) =>
 
 const last = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
 
-// A `MarketEvent` that came over a socket. It is made by `new`, since V8 comes to take a literal whose objects outlive their
-// turn in the beginning for one whose objects live long, and from then on even the shortest-lived of them is collected
-// with the old ones, and whatever it holds with it (measured: a quarter of the cost of a trade).
-class Arrived<Data extends object, Type extends string> {
-  readonly source: "binance"
+// An event that came over a socket. It is made by `new`, since V8 comes to take a literal whose objects outlive their turn in
+// the beginning for one whose objects live long, and from then on even the shortest-lived of them is collected with the old
+// ones, and whatever it holds with it (measured: a quarter of the cost of a trade).
+class Arrived<Data extends object, Type extends string> implements MarketEvent<Data, Type> {
+  readonly source: string
   readonly symbol: string
   readonly type: Type
   readonly data: Data
   readonly timestamp: number
   readonly via: "ws" | "rest"
-  constructor(symbol: string, type: Type, data: Data, timestamp: number) {
-    this.source = "binance"
+  constructor(source: string, symbol: string, type: Type, data: Data, timestamp: number) {
+    this.source = source
     this.symbol = symbol
     this.type = type
     this.data = data
@@ -67,42 +57,50 @@ class Arrived<Data extends object, Type extends string> {
   }
 }
 
-/** What the decoders of a type have in common: what one of them learns, all know. */
+// What the decoders of a kind have in common: what one of them learns, all know.
 class Kind<Type extends string, A extends object, I, E> {
+  readonly source: string
   readonly type: Type
-  readonly isKnown: boolean
+  readonly options: Options<Type, A, I>
   readonly asError: (wrong: Wrong) => E
+  readonly symbolOf: (data: A) => string | undefined
+  readonly timeOf: (data: A) => number | undefined
   readonly isData: (data: unknown) => data is A
   readonly shapes: Shape.Shapes<A>
   readonly explain: (data: unknown) => Either.Either<A, ParseError>
-  constructor({ asError, isKnown, schema, type }: Options<Type, A, I, E>) {
+  constructor(options: Options<Type, A, I>, asError: (wrong: Wrong) => E) {
+    const { framing, schema, source, symbolOf, timeOf, type } = options
+    this.source = source
     this.type = type
-    this.isKnown = isKnown
+    this.options = options
     this.asError = asError
+    this.symbolOf = symbolOf
+    this.timeOf = timeOf ?? (() => undefined)
     this.isData = Validator.is(schema)
-    this.shapes = Shape.make(schema)
+    this.shapes = framing === undefined ? Shape.none() : Shape.make(schema, framing.end)
     this.explain = Schema.decodeUnknownEither(schema)
   }
 }
 
-/**
- * The decoder of one stream. What is parsed passes as it is: nothing is copied, so that fields which nobody knows of
- * cannot do harm by their names.
- */
-export class Decoder<Type extends string, A extends object, I, E> {
+// The decoder of one stream. What is parsed passes as it is: nothing is copied, so that fields which nobody knows of cannot do
+// harm by their names.
+class Decoder<Type extends string, A extends object, I, E> {
   readonly #kind: Kind<Type, A, I, E>
   readonly #stream: string
   readonly #symbol: string
-  readonly #isOfOne: boolean
+  readonly #isOfOneSymbol: boolean
+  readonly #hasLists: boolean
   // How its frames begin.
   readonly #start: string
 
-  constructor(kind: Kind<Type, A, I, E>, stream: string) {
+  constructor(kind: Kind<Type, A, I, E>, stream: string, symbol: string) {
+    const { anySymbol = false, framing, lists } = kind.options
     this.#kind = kind
     this.#stream = stream
-    this.#symbol = StreamKind.parse(stream).symbol
-    this.#isOfOne = kind.isKnown && this.#symbol !== ""
-    this.#start = Combined.startOf(stream)
+    this.#symbol = symbol
+    this.#isOfOneSymbol = symbol !== "" && !anySymbol
+    this.#hasLists = lists ?? symbol === ""
+    this.#start = framing === undefined ? "" : framing.start(stream)
   }
 
   decode(data: unknown, receivedAt: number): Either.Either<ReadonlyArray<Arrived<A, Type>>, E> {
@@ -130,18 +128,10 @@ export class Decoder<Type extends string, A extends object, I, E> {
 
   // The event, or what is wrong with it.
   #eventOf(item: A, receivedAt: number): Arrived<A, Type> | (() => string) {
-    // A liquidation tells its symbol with its order.
-    const s = "s" in item ? item.s : "o" in item && Predicate.hasProperty(item.o, "s") ? item.o.s : undefined
-    const E = "E" in item ? item.E : undefined
-    // Of what is not known here, these may be anything.
-    const isNamed = (s === undefined || typeof s === "string") && (E === undefined || typeof E === "number")
-    if (this.#isOfOne && isNamed && s !== undefined && s !== this.#symbol) return () => `it is about ${s}`
-    return new Arrived(
-      isNamed && s !== undefined ? s : this.#symbol,
-      this.#kind.type,
-      item,
-      isNamed && E !== undefined ? E : receivedAt
-    )
+    const { source, symbolOf, timeOf, type } = this.#kind
+    const symbol = symbolOf(item)
+    if (this.#isOfOneSymbol && symbol !== undefined && symbol !== this.#symbol) return () => `it is about ${symbol}`
+    return new Arrived(source, symbol ?? this.#symbol, type, item, timeOf(item) ?? receivedAt)
   }
 
   // Puts an event behind those that are there, or says what is wrong.
@@ -158,7 +148,7 @@ export class Decoder<Type extends string, A extends object, I, E> {
   // Puts the events behind those that are there, or says what is wrong and puts none.
   #putAll(events: Array<Arrived<A, Type>>, data: unknown, receivedAt: number): Wrong | undefined {
     if (!Array.isArray(data)) return orInvalid(data, this.#putOne(events, data, receivedAt))
-    if (this.#isOfOne) return invalid(data, () => "one event is due, and not a list")
+    if (!this.#hasLists) return invalid(data, () => "one event is due, and not a list")
     const before = events.length
     for (const item of data) {
       const reason = this.#putOne(events, item, receivedAt)
@@ -170,7 +160,7 @@ export class Decoder<Type extends string, A extends object, I, E> {
   }
 
   #putFrame(events: Array<Arrived<A, Type>>, frame: Message, receivedAt: number): Wrong | undefined {
-    const incoming = parse(frame)
+    const incoming = this.#kind.options.parse(frame)
     if (incoming._tag === "Invalid") return incoming
     if (incoming._tag !== "Data" || incoming.topic !== this.#stream) return invalid(incoming, () => "it is not about its stream")
     const wrong = this.#putAll(events, incoming.data, receivedAt)
@@ -180,8 +170,11 @@ export class Decoder<Type extends string, A extends object, I, E> {
   }
 }
 
-/** Makes the decoders of a type, one for each stream. */
-export const make = <const Type extends string, A extends object, I, E>(options: Options<Type, A, I, E>) => {
-  const kind = new Kind(options)
-  return (stream: string): Decoder<Type, A, I, E> => new Decoder(kind, stream)
+/** Makes the decoders of a kind, one for each stream. */
+export const make = <const Type extends string, A extends object, I, E>(
+  options: Options<Type, A, I>,
+  asError: (wrong: Wrong) => E
+) => {
+  const kind = new Kind(options, asError)
+  return (stream: string, symbol: string): Decoder<Type, A, I, E> => new Decoder(kind, stream, symbol)
 }

@@ -1,0 +1,100 @@
+// The walls: which room may import which. A room is a folder of src, or a public module of its own.
+import { assert, describe, it } from "@effect/vitest"
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const src = fileURLToPath(new URL("../src/", import.meta.url))
+
+/** The layers, lowest first. No arrow runs from a layer to a higher one; facades may be named as types from below. */
+const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>]> = [
+  ["tools", ["internal/time", "internal/json", "internal/optionalPeer"]],
+  ["streams", ["Listenable", "internal/stream"]],
+  ["transport", ["ConnectionError", "Transport", "NodeTransport", "internal/transport"]],
+  ["connection", [
+    "Connection",
+    "ConnectionEvent",
+    "ConnectionState",
+    "DialGate",
+    "FailureClass",
+    "Frame",
+    "Liveness",
+    "Metrics",
+    "ReconnectPolicy",
+    "ConfigFile",
+    "internal/connection"
+  ]],
+  ["session", ["Session", "SessionError", "SessionEvent", "SessionProtocol", "internal/session"]],
+  ["pool", ["internal/pool"]],
+  ["feed", ["market", "internal/feed"]],
+  ["venue", ["binance"]],
+  ["program", ["testing", "index", "cli", "main"]]
+]
+
+interface Arrow {
+  readonly from: string
+  readonly to: string
+  readonly isType: boolean
+}
+
+const files = readdirSync(src, { recursive: true, encoding: "utf8" })
+  .map((path) => path.replaceAll("\\", "/"))
+  .filter((path) => path.endsWith(".ts"))
+
+const arrows: ReadonlyArray<Arrow> = files.flatMap((from) =>
+  [...readFileSync(join(src, from), "utf8").matchAll(/^(?:import|export)( type)?[^;"']*? from "(\.[^"]+)"|import\("(\.[^"]+)"\)/gm)]
+    .map(([, isType, target = "", dynamic = ""]) => ({
+      from,
+      to: relative(src, join(src, dirname(from), target || dynamic)).replaceAll("\\", "/"),
+      isType: isType !== undefined
+    }))
+)
+
+const roomOf = (file: string): string => {
+  const [first = "", second] = file.replace(/\.ts$/, "").split("/")
+  return first === "internal" && second !== undefined ? `internal/${second}` : first
+}
+const layerOf = (file: string): number => layers.findIndex(([, rooms]) => rooms.includes(roomOf(file)))
+const isFacade = (file: string): boolean => !file.startsWith("internal/")
+const show = ({ from, to }: Arrow) => `${from} -> ${to}`
+
+describe("the rooms of src", () => {
+  it("are all in a layer, and every layer's rooms exist", () => {
+    assert.deepStrictEqual(files.filter((file) => layerOf(file) === -1), [])
+    const rooms = new Set(files.map(roomOf))
+    assert.deepStrictEqual(layers.flatMap(([, all]) => all).filter((room) => !rooms.has(room)), [])
+    assert.isAbove(arrows.length, files.length)
+  })
+
+  it("import no value from a higher layer", () => {
+    const upward = arrows.filter((arrow) => !arrow.isType && layerOf(arrow.to) > layerOf(arrow.from))
+    assert.deepStrictEqual(upward.map(show), [])
+  })
+
+  it("name no type of a higher layer but a facade's own", () => {
+    const upward = arrows.filter(({ from, to }) => layerOf(to) > layerOf(from) && !isFacade(to))
+    assert.deepStrictEqual(upward.map(show), [])
+  })
+
+  it("know no venue below the venue, not even as a type", () => {
+    const venue = layers.findIndex(([name]) => name === "venue")
+    const known = arrows.filter(({ from, to }) => layerOf(from) < venue && layerOf(to) >= venue)
+    assert.deepStrictEqual(known.map(show), [])
+  })
+
+  it("have no circle of values", () => {
+    const next = new Map<string, ReadonlyArray<string>>()
+    for (const { from, isType, to } of arrows) if (!isType) next.set(from, [...next.get(from) ?? [], to])
+    const done = new Set<string>()
+    const circles: Array<string> = []
+    const walk = (file: string, path: ReadonlyArray<string>) => {
+      const at = path.indexOf(file)
+      if (at >= 0) circles.push([...path.slice(at), file].join(" -> "))
+      if (at >= 0 || done.has(file)) return
+      for (const target of next.get(file) ?? []) walk(target, [...path, file])
+      done.add(file)
+    }
+    for (const file of files) walk(file, [])
+    assert.deepStrictEqual(circles, [])
+  })
+})

@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import type { MarketEvent } from "holdfast/market"
+import { Decoder, Json } from "holdfast/market"
+
+const Trade = Schema.Struct({ market: Schema.optional(Schema.String), id: Schema.Int })
+const isFrame = Schema.is(Schema.Struct({ channel: Schema.String, payload: Schema.Unknown }))
+
+let parsed = 0
+const parse: Decoder.Options<string, object, object>["parse"] = (message) => {
+  parsed++
+  const json = Json.parse(message)
+  if (Either.isLeft(json)) return json.left
+  return isFrame(json.right)
+    ? { _tag: "Data", topic: json.right.channel, data: json.right.payload }
+    : Json.invalid(message, "it is no frame")
+}
+
+const facts = { source: "example", type: "trade", schema: Trade, parse, symbolOf: ({ market }: typeof Trade.Type) => market } as const
+
+const frame = (payload: unknown, more = `,"v":1}`, channel = "trades:A") =>
+  `{"channel":"${channel}","payload":${JSON.stringify(payload)}${more}`
+
+const decoded = (decoder: Decoder.Decoder<MarketEvent.MarketEvent>, ...frames: ReadonlyArray<string>) => {
+  const wrong: Array<string> = []
+  const events = decoder.all(frames, 5, ({ reason }) => wrong.push(reason))
+  return { events: events.map((event) => ({ ...event })), wrong }
+}
+
+describe("a decoder", () => {
+  it("makes events of the venue, with its time of them or else that of their arrival", () => {
+    const timed = Decoder.make({ ...facts, timeOf: ({ id }) => id > 1 ? id * 10 : undefined })("trades:A", "A")
+    const event = { source: "example", type: "trade", symbol: "A", via: "ws" } as const
+    assert.deepStrictEqual(decoded(timed, frame({ id: 1 }), frame({ id: 2, market: "A" })), {
+      events: [{ ...event, data: { id: 1 }, timestamp: 5 }, { ...event, data: { id: 2, market: "A" }, timestamp: 20 }],
+      wrong: []
+    })
+  })
+
+  it("reads frames of a known framing without parsing them, once it has seen one, and parses all that end otherwise", () => {
+    const framing = { start: (stream: string) => `{"channel":"${stream}","payload":`, end: `,"v":1}` }
+    const decoder = Decoder.make({ ...facts, framing })("trades:A", "A")
+    parsed = 0
+    const ids = (...frames: ReadonlyArray<string>) => decoded(decoder, ...frames).events.map(({ data }) => data)
+    assert.deepStrictEqual(ids(frame({ id: 1 }), frame({ id: 2 }), frame({ id: 3 })), [{ id: 1 }, { id: 2 }, { id: 3 }])
+    assert.strictEqual(parsed, 1)
+    assert.deepStrictEqual(ids(frame({ id: 4 }, "}"), frame({ id: 5 }, `,"v":1}}`), frame({ id: 6 })), [{ id: 4 }, { id: 6 }])
+    assert.strictEqual(parsed, 3)
+  })
+
+  it("takes no list and no other symbol in a stream of one symbol, unless it is told that there are", () => {
+    const list = frame([{ id: 1 }, { id: 2 }])
+    const other = frame({ id: 1, market: "B" })
+    const counts = (options: { readonly lists?: boolean; readonly anySymbol?: boolean }, symbol = "A") => {
+      const decoder = Decoder.make({ ...facts, ...options })("trades:A", symbol)
+      return [list, other].map((each) => decoded(decoder, each).events.length)
+    }
+    assert.deepStrictEqual(counts({}), [0, 0])
+    assert.deepStrictEqual(counts({ lists: true }), [2, 0])
+    assert.deepStrictEqual(counts({ anySymbol: true }), [0, 1])
+    assert.deepStrictEqual(counts({}, ""), [2, 1])
+  })
+
+  it("leaves out what is invalid, and says why", () => {
+    const decoder = Decoder.make(facts)("trades:A", "A")
+    const { events, wrong } = decoded(decoder, "{", frame({ id: "x" }), frame({ id: 1 }, "}", "trades:B"), frame({ id: 1 }))
+    assert.strictEqual(events.length, 1)
+    assert.deepStrictEqual(wrong, ["it is not JSON", `Expected number, actual "x"`, "it is not about its stream"])
+  })
+})

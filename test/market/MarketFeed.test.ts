@@ -1,0 +1,189 @@
+// What a venue can say, and a feed does: on a venue of two kinds of streams, whose messages are plain text.
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import type { Connection } from "holdfast"
+import { FailureClass } from "holdfast"
+import { Continuity, Decoder, MarketEvent, MarketFeed } from "holdfast/market"
+import type { Venue } from "holdfast/market"
+import { TestTransport } from "holdfast/testing"
+
+const { answer, open, refuse, reset, send, wait } = TestTransport
+
+// "trades:A {…}" is data of a stream, "ok 7" acknowledges the request "7 …", and "bye" is a notice.
+const parse: Decoder.Options<string, object, object>["parse"] = (message) => {
+  const [, head = "", tail = ""] = /^(\S*) ?(.*)$/s.exec(String(message)) ?? []
+  if (head === "ok") return { _tag: "Acknowledged", id: Number(tail) }
+  if (head === "bye") return { _tag: "Notice", notice: head }
+  const data = Schema.decodeEither(Schema.parseJson())(tail)
+  return Either.isRight(data)
+    ? { _tag: "Data", topic: head, data: data.right }
+    : { _tag: "Invalid", reason: "it is not JSON", excerpt: "" }
+}
+
+const decoder = <const Type extends string>(type: Type) =>
+  Decoder.make({
+    source: "example",
+    type,
+    schema: Schema.Struct({ id: Schema.Int }),
+    parse,
+    symbolOf: () => undefined,
+    timeOf: ({ id }) => id
+  })
+
+type Of<Type extends string> = MarketEvent.MarketEvent<{ readonly id: number }, Type>
+
+const trade: Venue.Kind<Of<"trade">> = {
+  type: "trade",
+  decoder: decoder("trade"),
+  continuity: {
+    _tag: "Sequence",
+    idOf: ({ data }) => data.id,
+    isReal: ({ data }) => data.id % 10 !== 0,
+    fetch: ({ symbol }, fromId) =>
+      Effect.succeed([0, 1, 2].map((more) => ({
+        source: "example",
+        symbol,
+        type: "trade",
+        data: { id: fromId + more },
+        timestamp: fromId,
+        via: "rest"
+      }))),
+    pageSize: 3
+  }
+}
+const news: Venue.Kind<Of<"news">> = { type: "news", decoder: decoder("news"), continuity: Continuity.unknown }
+
+const venue: Venue.Venue = {
+  name: "example",
+  protocol: {
+    subscribe: (topics, id) => `${id} +${topics.join(" +")}`,
+    unsubscribe: (topics, id) => `${id} -${topics.join(" -")}`,
+    parse: (message) => {
+      const incoming = parse(message)
+      return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
+    },
+    maxBatch: 50,
+    pace: { limit: 100, window: "1 second" },
+    cadence: () => "exempt"
+  },
+  endpoint: (group) => ({ url: `ws://example.test/${group}`, headers: { "x-group": group } }),
+  stream: (name) => {
+    const [type = "", symbol = ""] = name.split(":")
+    const group = type.toLowerCase()
+    return { name: `${group}:${symbol}`, symbol, group, kind: group === "trades" ? trade : news }
+  },
+  limits: { topicsPerConnection: 10 }
+}
+
+const connection = {
+  messageTimeout: Duration.infinity,
+  pingInterval: Duration.infinity,
+  reconnect: { jitterFactor: 0, initialDelay: "1 second", stableAfter: 0 }
+} as const
+
+const acknowledge = answer((message) => [`ok ${String(message).split(" ")[0] ?? ""}`])
+const says = (topic: string, id: number) => `${topic} ${JSON.stringify({ id })}`
+
+const dials = Effect.flatMap(TestTransport.TestTransport, ({ dials }) => dials)
+
+const collect = <A extends MarketEvent.MarketEvent>(events: MarketFeed.Events<A>) =>
+  Effect.gen(function*() {
+    const all: Array<string> = []
+    yield* Effect.forkScoped(Stream.runForEach(events, (event) =>
+      Effect.sync(() => {
+        all.push(MarketEvent.isGap(event) ? `gap in ${event.data.stream}` : `${event.type} ${event.symbol} ${JSON.stringify(event.data)}`)
+      })))
+    yield* TestClock.adjust("10 seconds")
+    return all
+  })
+
+const made = (more: Partial<Venue.Venue> = {}, options: MarketFeed.Options = {}) =>
+  MarketFeed.make({ ...venue, ...more }, { connection, ...options })
+
+describe("a feed of any venue", () => {
+  it.scoped("takes a stream once, however it is named, and dials each group by itself", () =>
+    Effect.gen(function*() {
+      const feed = yield* made()
+      const all = yield* collect(feed.stream(["TRADES:A", "trades:A", "news:B"]))
+      assert.deepStrictEqual(all.sort(), [`news B {"id":7}`, `trade A {"id":1}`])
+      const requests = (yield* dials).map(({ request: { headers, url } }) => [Redacted.value(url), Object.keys(headers)])
+      assert.deepStrictEqual(requests.sort(), [["ws://example.test/news", ["x-group"]], ["ws://example.test/trades", ["x-group"]]])
+    }).pipe(Effect.provide(TestTransport.layer(function*() {
+      for (;;) yield open(acknowledge, send(says("trades:A", 1), says("news:B", 7)))
+    }()))))
+
+  it.scoped("goes on from where it is told, and shows no event that is not real", () =>
+    Effect.gen(function*() {
+      const feed = yield* made()
+      const all = yield* collect(feed.stream({ name: "trades:A", after: 7 }))
+      assert.deepStrictEqual(all, [8, 9, 11, 12].map((id) => `trade A {"id":${id}}`))
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(says("trades:A", 12)))]))))
+
+  it.scoped("gives events of a kind where that is asked for, and leaves out what is of another", () =>
+    Effect.gen(function*() {
+      const feed = yield* made()
+      const [asNews, asTrades] = yield* Effect.all([
+        collect(feed.streamOf(news, "trades:A")),
+        collect(feed.streamOf(trade, "trades:A"))
+      ], { concurrency: "unbounded" })
+      assert.deepStrictEqual([asNews, asTrades], [[], [`trade A {"id":1}`]])
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, wait("1 second"), send(says("trades:A", 1)))]))))
+
+  it.scoped("lets the venue say what a failure calls for, and the user the last word", () =>
+    Effect.gen(function*() {
+      const standards: Array<string> = []
+      const classify: Connection.Options["classify"] = (_, standard) => {
+        standards.push(standard._tag)
+        return standards.length < 3 ? standard : FailureClass.Fatal()
+      }
+      const feed = yield* made({
+        classify: (error, standard) =>
+          error._tag === "HandshakeRejected" && error.status === 404 ? FailureClass.RetryAfter({ floor: Duration.seconds(7) }) : standard
+      }, { connection: { ...connection, classify } })
+      const exit = yield* Effect.fork(Effect.exit(Stream.runDrain(feed.stream("trades:A"))))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(standards, ["RetryAfter", "Fatal"])
+      assert.deepStrictEqual((yield* dials).map(({ at }) => at), [0, 7_000])
+      assert.isTrue(Exit.isFailure(yield* exit))
+    }).pipe(Effect.provide(TestTransport.layer([refuse(404), refuse(400), open(acknowledge)]))))
+
+  it.scoped("dials no more often than the venue allows", () =>
+    Effect.gen(function*() {
+      const feed = yield* made({ limits: { ...venue.limits, dials: { limit: 2, window: "1 minute" } } })
+      yield* Effect.forkScoped(Stream.runDrain(feed.stream("trades:A")))
+      yield* TestClock.adjust("2 minutes")
+      const [first = 0, second = 0, third = 0] = (yield* dials).map(({ at }) => at)
+      assert.isBelow(second - first, 2_000)
+      assert.isAtLeast(third - first, 60_000)
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, reset), open(acknowledge, reset), open(acknowledge)]))))
+
+  for (const [title, isEnding, count] of [
+    ["replaces a connection when the venue says that a notice ends it", (notice: unknown) => notice === "bye", 2],
+    ["keeps a connection whatever a notice says, unless the venue says that it ends", undefined, 1]
+  ] as const) {
+    it.scoped(title, () =>
+      Effect.gen(function*() {
+        const feed = yield* made(isEnding === undefined ? {} : { isEnding })
+        yield* collect(feed.stream("trades:A"))
+        assert.strictEqual((yield* dials).length, count)
+      }).pipe(Effect.provide(TestTransport.layer([
+        open(acknowledge, send(says("trades:A", 1)), wait("1 second"), send("bye")),
+        open(acknowledge, send(says("trades:A", 1)))
+      ]))))
+  }
+
+  it.scoped("dies when a book is asked for of a venue that has none", () =>
+    Effect.gen(function*() {
+      const feed = yield* made()
+      const exit = yield* Effect.exit(feed.orderBook("A"))
+      assert.match(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", /example has no order books/)
+    }).pipe(Effect.provide(TestTransport.layer([]))))
+})
