@@ -19,7 +19,23 @@ const { values } = parseArgs({
 })
 
 // What Vitest runs: test files whose path has one of these in it.
-const tests = ["connection/", "DialGate", "Listenable", "Liveness", "ReconnectPolicy", "Session", "binance/OrderBook", "binance/hotPath", "binance/lines", "binance/renumbering", "binance/venues", "pool/coverage", "market/Decoder", "market/MarketFeed"].map((name) => `test/${name}`)
+const tests = [
+  "connection/",
+  "market/",
+  "pool/",
+  "DialGate",
+  "Listenable",
+  "Liveness",
+  "NodeTransport",
+  "ReconnectPolicy",
+  "Session",
+  "binance/Failure",
+  "binance/OrderBook",
+  "binance/hotPath",
+  "binance/lines",
+  "binance/renumbering",
+  "binance/venues"
+].map((name) => `test/${name}`)
 const longest = 5 * 60_000
 
 const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))
