@@ -88,7 +88,7 @@ export interface Span {
 export interface TopicFrames<A> {
   /** Where the name of the topic stands in a frame of a topic; undefined when `parse` has to say what the text is. */
   readonly topicSpan: (text: string) => Span | undefined
-  /** The data of the frame. What is wrong with them is for the listeners of the topic to find. */
+  /** The data of the frame, as `parse` gives it. Where `parse` would find the frame invalid, that is left to `A` to say. */
   readonly data: (text: string) => A
 }
 

@@ -9,7 +9,7 @@ const tolerance = 5
 const observations = 20
 const adaptiveTolerance = 20
 const adaptiveLeast = 30_000
-// What trades seldom is given so long for its first data.
+// How long a topic that may speak seldom is given for its first data.
 const adaptiveFirst = 120_000
 // The weight of the latest interval in the average.
 const weight = 0.1
