@@ -91,18 +91,30 @@ export type SocketError = ConnectionClosed | MessageTooLarge
  *
  * @since 0.1.0
  * @category models
+ * @example
+ * ```ts
+ * import type * as Effect from "effect/Effect"
+ * import type { Transport } from "holdfast"
+ *
+ * // The socket waits only while something is being written.
+ * const record = (socket: Transport.Socket, write: (text: string) => Effect.Effect<void>) =>
+ *   socket.receive((batch) => {
+ *     const text = batch.filter((message) => typeof message === "string")
+ *     return text.length === 0 ? undefined : write(text.join("\n"))
+ *   })
+ * ```
  */
 export interface Socket {
   /** The subprotocol the server chose, `""` when none. */
   readonly protocol: string
   /**
-   * Reads until the socket ends. Calls `handler` with each batch, in order, as soon as it arrives. When the handler gives
-   * back an effect, the next batch waits until that is done; its failure ends the reading, and so does a handler that
-   * throws, as a defect.
+   * Reads until the socket ends. Calls `handler` with each batch, in order, as soon as it arrives. When the handler
+   * returns an effect, the socket runs it before it hands over the next batch; its failure ends the reading. A handler
+   * that throws ends the reading with a defect.
    *
-   * While such an effect runs, and while nobody receives, messages are held, and a transport that can pause stops reading
-   * past its high-water mark. What arrived before the socket ended is handed over before the failure. Interruption loses
-   * nothing that was not handed over yet: the next `receive` goes on from there. One at a time may receive.
+   * While the effect runs, or while nobody receives, messages are held, and a transport that can pause stops reading past
+   * its high-water mark. All that arrived before the socket ended is handed over before the failure. Interruption loses
+   * nothing that was not yet handed over: the next `receive` goes on from there. Only one `receive` may run at a time.
    */
   readonly receive: <E = never>(
     handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void

@@ -86,13 +86,15 @@ const request = (url: string): Transport.DialRequest => ({
 const dial = (url: string, overrides: Partial<Transport.DialRequest> = {}) =>
   Effect.flatMap(Transport.Transport, (transport) => transport.dial({ ...request(url), ...overrides }))
 
+const echo = peer((client) => {
+  client.on("message", (data, isBinary) => {
+    client.send(data, { binary: isBinary })
+  })
+})
+
 // A hundred round trips to another peer: time in which everything arrives that is not held up.
 const turns = Effect.gen(function*() {
-  const other = yield* dial(yield* peer((client) => {
-    client.on("message", () => {
-      client.send("turn")
-    })
-  }))
+  const other = yield* dial(yield* echo)
   for (let i = 0; i < 100; i++) {
     yield* other.send("turn")
     yield* collect(other, 1)
@@ -204,6 +206,52 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.deepStrictEqual(yield* ending(socket), error)
       }).pipe(Effect.provide(layer)))
 
+    it.scopedLive("hands nothing over while the handler's effect runs, and fails as that does", () =>
+      Effect.gen(function*() {
+        const socket = yield* dial(yield* echo)
+        const seen: Array<string> = []
+        const held = yield* Effect.makeLatch()
+        const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
+          seen.push(String(batch))
+          return batch.includes("one")
+            ? Effect.zipRight(Effect.orDie(socket.send("two")), held.await)
+            : Effect.fail(new Enough())
+        })))
+        yield* socket.send("one")
+        // By now "two" has come back.
+        yield* turns
+        seen.push("the effect is done")
+        yield* held.open
+        assert.strictEqual((yield* receiving)._tag, "Enough")
+        assert.deepStrictEqual(seen, ["one", "the effect is done", "two"])
+        yield* socket.send("three")
+        assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("hands over what came during an effect before the end that came after", () =>
+      Effect.gen(function*() {
+        const url = yield* peer((client) => {
+          client.on("message", () => {
+            client.send("last words")
+            client.close(4321)
+          })
+          client.send("one")
+        })
+        const socket = yield* dial(url)
+        const seen: Array<string> = []
+        const held = yield* Effect.makeLatch()
+        const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
+          seen.push(String(batch))
+          return batch.includes("one") ? Effect.zipRight(Effect.orDie(socket.send("go on")), held.await) : undefined
+        })))
+        yield* turns
+        yield* held.open
+        const error = yield* receiving
+        assert(error._tag === "ConnectionClosed")
+        assert.strictEqual(error.code, 4321)
+        assert.deepStrictEqual(seen, ["one", "last words"])
+      }).pipe(Effect.provide(layer)))
+
     it.scopedLive("ends the reading with a defect when the handler throws", () =>
       Effect.gen(function*() {
         const socket = yield* dial(yield* peer((client) => {
@@ -217,12 +265,7 @@ for (const [name, layer] of Object.entries(transports)) {
 
     it.scopedLive("sends text and bytes, and says which subprotocol was chosen", () =>
       Effect.gen(function*() {
-        const url = yield* peer((client) => {
-          client.on("message", (data, isBinary) => {
-            client.send(data, { binary: isBinary })
-          })
-        })
-        const socket = yield* dial(url, { protocols: ["two", "one"] })
+        const socket = yield* dial(yield* echo, { protocols: ["two", "one"] })
         yield* socket.send("text")
         yield* socket.send(Uint8Array.of(1, 2))
         const [text, bytes] = yield* collect(socket, 2)
@@ -291,11 +334,12 @@ for (const [name, layer] of Object.entries(transports)) {
 describe("NodeTransport", () => {
   const provide = Effect.provide(NodeTransport.layer)
 
-  it.scopedLive("hands over the first of many that come at once before the last, all in their order", () =>
+  // Batches of so many messages that a server writes at once.
+  const burst = (count: number) =>
     Effect.gen(function*() {
-      const sent = Array.from({ length: 200 }, (_, i) => String(100 + i))
-      // Text frames of three characters, unmasked as a server's are (RFC 6455 §5.2).
-      const frames = Buffer.concat(sent.map((text) => Buffer.from([0x81, 3, ...Buffer.from(text)])))
+      const sent = Array.from({ length: count }, (_, i) => String(10_000 + i))
+      // Text frames of five characters, unmasked as a server's are (RFC 6455 §5.2).
+      const frames = Buffer.concat(sent.map((text) => Buffer.from([0x81, 5, ...Buffer.from(text)])))
       const { url } = yield* raw((socket) => {
         socket.once("data", (data) => {
           const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
@@ -309,13 +353,23 @@ describe("NodeTransport", () => {
       const all = yield* Deferred.make<void>()
       const receiving = yield* Effect.fork(socket.receive((batch) => {
         batches.push(batch)
-        if (batch.includes("299")) Deferred.unsafeDone(all, Effect.void)
+        if (batch.at(-1) === sent.at(-1)) Deferred.unsafeDone(all, Effect.void)
       }))
       yield* socket.send("go")
       yield* Deferred.await(all)
       yield* Fiber.interrupt(receiving)
       assert.deepStrictEqual(batches.flat(), sent)
-      assert.isAtMost(Math.max(...batches.map(({ length }) => length)), 32)
+      return Math.max(...batches.map(({ length }) => length))
+    })
+
+  it.scopedLive("hands over the first of many that come at once before the last, all in their order", () =>
+    Effect.gen(function*() {
+      assert.isAtMost(yield* burst(200), 32)
+    }).pipe(provide))
+
+  it.scopedLive("hands over together what fills a read, since more waits behind it", () =>
+    Effect.gen(function*() {
+      assert.isAbove(yield* burst(30_000), 5_000)
     }).pipe(provide))
 
   it.scopedLive("drops a peer that does not answer the close frame", () =>
@@ -459,20 +513,45 @@ describe("NodeTransport", () => {
       yield* Effect.scoped(Effect.zipRight(dial(url, patient), turns))
     }).pipe(provide))
 
+  // A peer that sends more than anybody buffers, and how much of it has not left.
+  const flood = Effect.gen(function*() {
+    const total = 20_000
+    const text = "x".repeat(2_000)
+    let client: WebSocket | undefined
+    const url = yield* peer((connected) => {
+      client = connected
+      for (let i = 0; i < total; i++) connected.send(`${i} ${text}`)
+    })
+    return { url, total, unsent: () => client?.bufferedAmount ?? 0 }
+  })
+
+  const numbers = (messages: ReadonlyArray<Transport.Message>) => messages.map((message) => parseInt(String(message)))
+
   it.scopedLive("holds the peer up while nobody receives, and loses nothing by it", () =>
     Effect.gen(function*() {
-      const total = 20_000
-      const text = "x".repeat(2_000)
-      let client: WebSocket | undefined
-      const url = yield* peer((connected) => {
-        client = connected
-        for (let i = 0; i < total; i++) connected.send(`${i} ${text}`)
-      })
+      const { total, unsent, url } = yield* flood
       const socket = yield* dial(url)
       yield* turns
-      assert.isAbove(client?.bufferedAmount ?? 0, 10_000_000)
+      assert.isAbove(unsent(), 10_000_000)
       const all = yield* collect(socket, total)
-      assert.deepStrictEqual(all.map((message) => parseInt(String(message))), Array.from({ length: total }, (_, i) => i))
+      assert.deepStrictEqual(numbers(all), Array.from({ length: total }, (_, i) => i))
+    }).pipe(provide))
+
+  it.scopedLive("holds the peer up while the handler's effect runs, and loses nothing by it", () =>
+    Effect.gen(function*() {
+      const { total, unsent, url } = yield* flood
+      const socket = yield* dial(url)
+      const all: Array<Transport.Message> = []
+      const held = yield* Effect.makeLatch()
+      const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
+        all.push(...batch)
+        return all.length < total ? held.await : Effect.fail(new Enough())
+      })))
+      yield* turns
+      assert.isAbove(unsent(), 10_000_000)
+      yield* held.open
+      assert.strictEqual((yield* receiving)._tag, "Enough")
+      assert.deepStrictEqual(numbers(all), Array.from({ length: total }, (_, i) => i))
     }).pipe(provide))
 })
 

@@ -1,9 +1,16 @@
-// The messages that a socket has received and nobody has taken: the reading half of every transport.
+// The messages that a socket has received and nobody has taken yet: the reading half of every transport.
 //
-// A fibre that waits in `receive` is not woken for a batch, since at low rates its waking would cost more than all the
-// rest. Its handler is called where the messages arrive: at the end of the read that brought them, where the transport
-// says where reads begin and end, and else when the callbacks of this turn of the event loop have run. The fibre wakes
-// to run what the handler gives back, and at the end.
+//                 Away                 Waiting
+//   a message     is held              is held; later, or at the end of its part of a read: hand over
+//   a read ends   –                    hand over
+//   the end       is kept              later: hand over
+//   receive       becomes Waiting,     –
+//                 then: hand over
+//
+// To hand over: be Away, call the handler with all that is held, and be Waiting again. When the handler gives back an
+// effect, the fibre in `receive` wakes, runs it, and receives again; when nothing is held and the socket has ended, the
+// fibre wakes to fail. For a batch that keeps nobody waiting it does not wake: at low rates that would cost more than all
+// the rest. "Later" is when the callbacks of this turn of the event loop have run, so that they make one batch.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -11,53 +18,65 @@ import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import type { Message, Socket, SocketError } from "../../Transport.ts"
 
-// At either of these, reading stops until the messages are taken: enough to keep a fast consumer busy for a turn of the
-// event loop, and little beside what the operating system buffers itself.
-const highWaterMessages = 1024
-const highWaterBytes = 1024 * 1024
-
-/** What stops and resumes the reading of the transport. */
+/** Stops and restarts the reading of the transport. */
 export interface Flow {
   readonly pause: () => void
   readonly resume: () => void
 }
 
+/** While either of these is held, or more, the transport is paused. */
+export interface HighWater {
+  readonly messages: number
+  readonly bytes: number
+}
+
+// Enough to keep a fast consumer busy for a turn of the event loop, and little beside what the operating system buffers.
+const oneTurn: HighWater = { messages: 1024, bytes: 1024 * 1024 }
+
 export interface ReceiveBuffer {
-  /**
-   * What is offered between these two came in one read. It is handed over so many messages at a time, and the rest at
-   * the end of the read.
-   */
+  /** A read of the transport begins. Its messages are handed over in parts of so many, and the rest when it ends. */
   readonly unsafeBeginRead: (part: number) => void
   readonly unsafeEndRead: () => void
   readonly unsafeOffer: (message: Message, bytes: number) => void
   /** The first end counts. What was received before it is handed over before it. */
   readonly unsafeEnd: (error: SocketError) => void
   readonly receive: Socket["receive"]
-  /** Calls back with the end, whether or not everything before it was handed over. Gives back what stops that. */
-  readonly onEnd: (hear: (end: Exit.Exit<never, SocketError>) => void) => () => void
+  /** Calls back with the end, at once, whatever is held. Gives back what stops that. */
+  readonly onEnd: (hear: (end: End) => void) => () => void
   readonly isEnded: () => boolean
 }
 
-// Who takes what arrives.
+type End = Exit.Exit<never, SocketError>
+
+type Handler<E> = (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
+
 type Receiver =
-  /** Nobody: no fibre is in `receive`, or its handler is at work. Messages are held. */
+  /** No fibre is in `receive`, or its handler is at work. */
   | { readonly _tag: "Away" }
-  /** A fibre waits, and its handler is called with each batch. */
   | { readonly _tag: "Waiting"; readonly handOver: () => void; readonly handOverLater: () => void }
 
 const away: Receiver = { _tag: "Away" }
 
-export const make = (flow: Flow): ReceiveBuffer => {
+const handle = <E>(handler: Handler<E>, batch: ReadonlyArray<Message>): Effect.Effect<void, E> | void => {
+  if (!isNonEmptyReadonlyArray(batch)) return
+  try {
+    return handler(batch)
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer => {
   let receiver: Receiver = away
   let messages: Array<Message> = []
   let bytes = 0
-  // Of the read that is going on, if one is.
+  // Set while a read goes on.
   let part: number | undefined
-  let end: Exit.Exit<never, SocketError> | undefined
-  const endListeners = new Set<(end: Exit.Exit<never, SocketError>) => void>()
+  let end: End | undefined
+  const endListeners = new Set<(end: End) => void>()
 
   // The transport is paused exactly while this holds.
-  const isFull = () => messages.length >= highWaterMessages || bytes >= highWaterBytes
+  const isFull = () => messages.length >= highWater.messages || bytes >= highWater.bytes
 
   const hold = (message: Message, size: number) => {
     const wasFull = isFull()
@@ -75,43 +94,34 @@ export const make = (flow: Flow): ReceiveBuffer => {
     return taken
   }
 
-  const receive: Socket["receive"] = <E>(
-    handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
-  ) => {
-    const handle = (batch: ReadonlyArray<Message>): Effect.Effect<void, E> | void => {
-      try {
-        if (isNonEmptyReadonlyArray(batch)) return handler(batch)
-      } catch (defect) {
-        return Effect.die(defect)
-      }
-    }
-    // Waits until the handler gives back an effect, and runs it.
-    const next = Effect.withFiberRuntime<void, SocketError | E>((fiber) =>
-      Effect.async((resume) => {
+  const receive = <E>(handler: Handler<E>): Effect.Effect<never, SocketError | E> => {
+    const receiveOnce = Effect.withFiberRuntime<void, SocketError | E>((fiber) =>
+      Effect.async((wake) => {
         const handOver = () => {
           if (receiver !== waiting) return
           receiver = away
-          const work = handle(take())
-          if (work !== undefined) resume(work)
-          else if (messages.length === 0 && end !== undefined) resume(end)
+          const work = handle(handler, take())
+          if (work !== undefined) wake(work)
+          else if (messages.length === 0 && end !== undefined) wake(end)
           else {
             receiver = waiting
-            // The handler itself may have made more arrive.
+            // What the handler did may have brought more.
             if (messages.length > 0) handOverLater()
           }
         }
         const handOverLater = () => {
           fiber.currentScheduler.scheduleTask(handOver, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
         }
-        const waiting = receiver = { _tag: "Waiting", handOver, handOverLater }
+        const waiting: Receiver = { _tag: "Waiting", handOver, handOverLater }
+        receiver = waiting
         handOver()
         return Effect.sync(() => {
           if (receiver === waiting) receiver = away
         })
       })
     )
-    const loop: Effect.Effect<never, SocketError | E> = Effect.flatMap(next, () => loop)
-    return loop
+    const receiveOn: Effect.Effect<never, SocketError | E> = Effect.flatMap(receiveOnce, () => receiveOn)
+    return receiveOn
   }
 
   return {
@@ -126,9 +136,8 @@ export const make = (flow: Flow): ReceiveBuffer => {
       if (end !== undefined) return
       hold(message, size)
       if (receiver._tag === "Away") return
-      if (part === undefined) {
-        if (messages.length === 1) receiver.handOverLater()
-      } else if (messages.length >= part) receiver.handOver()
+      if (part !== undefined && messages.length >= part) receiver.handOver()
+      else if (part === undefined && messages.length === 1) receiver.handOverLater()
     },
     unsafeEnd: (error) => {
       if (end !== undefined) return

@@ -40,7 +40,7 @@ export interface Host {
   readonly onMessage: (peer: Peer, text: string) => void
 }
 
-export interface Pulled {
+export interface Received {
   readonly peer: number
   readonly text: string
 }
@@ -63,7 +63,7 @@ export interface Network {
   /** Sockets that have not ended for the client. */
   readonly open: () => number
   /** All that was read from sockets, in order. */
-  readonly pulled: () => ReadonlyArray<Pulled>
+  readonly received: () => ReadonlyArray<Received>
 }
 
 type Item =
@@ -102,7 +102,7 @@ export const make = (options: {
   const links = new Set<Link>()
   const faults: Array<DialFault> = []
   const dialled: Array<number> = []
-  const pulled: Array<Pulled> = []
+  const received: Array<Received> = []
   let ids = 0
   let held = 0
   let open = 0
@@ -283,7 +283,7 @@ export const make = (options: {
     }
 
     const note = (batch: ReadonlyArray<Transport.Message>) => {
-      for (const text of batch) pulled.push({ peer: id, text: String(text) })
+      for (const text of batch) received.push({ peer: id, text: String(text) })
     }
     const socket: Transport.Socket = {
       protocol: "",
@@ -453,6 +453,6 @@ export const make = (options: {
     dialled: () => dialled,
     held: () => held,
     open: () => open,
-    pulled: () => pulled
+    received: () => received
   }
 }
