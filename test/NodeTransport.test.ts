@@ -193,7 +193,8 @@ for (const [name, layer] of Object.entries(transports)) {
         yield* first.all
         yield* Fiber.interrupt(receiving)
         yield* socket.send("next")
-        // It came after the interruption, whether or not before this.
+        // It comes while nobody receives.
+        yield* turns
         assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
         assert.deepStrictEqual(seen, ["one", "two"])
 
@@ -252,15 +253,20 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.deepStrictEqual(seen, ["one", "last words"])
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("ends the reading with a defect when the handler throws", () =>
+    it.scopedLive("ends the reading with a defect when the handler throws, whether the message was held or comes", () =>
       Effect.gen(function*() {
-        const socket = yield* dial(yield* peer((client) => {
-          client.send("hello")
-        }))
-        const exit = yield* Effect.exit(socket.receive(() => {
+        const socket = yield* dial(yield* echo)
+        const broken = Effect.exit(socket.receive(() => {
           throw new Error("broken")
         }))
-        assert.deepStrictEqual(exit, Exit.die(new Error("broken")))
+        yield* socket.send("held")
+        yield* turns
+        assert.deepStrictEqual(yield* broken, Exit.die(new Error("broken")))
+
+        const receiving = yield* Effect.fork(broken)
+        yield* turns
+        yield* socket.send("comes")
+        assert.deepStrictEqual(yield* Fiber.join(receiving), Exit.die(new Error("broken")))
       }).pipe(Effect.provide(layer)))
 
     it.scopedLive("sends text and bytes, and says which subprotocol was chosen", () =>

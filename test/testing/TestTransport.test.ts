@@ -17,21 +17,22 @@ const dial = Effect.flatMap(Transport.Transport, (transport) =>
   }))
 
 describe("a scripted socket", () => {
-  it.scoped("hands over what the handler makes arrive after the handler has returned", () =>
+  it.scoped("hands over what the handler makes arrive when the handler has returned", () =>
     Effect.gen(function*() {
       const socket = yield* dial
       const log: Array<string> = []
       const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
         log.push(`${String(batch)} begins`)
-        if (batch.includes("hello")) Effect.runSync(socket.send("who are you?"))
+        if (!batch.includes("bye")) Effect.runSync(socket.send(batch[0]))
         log.push(`${String(batch)} is done`)
       })))
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual((yield* Fiber.join(receiving))._tag, "ConnectionClosed")
-      assert.deepStrictEqual(log, ["hello begins", "hello is done", "a peer begins", "a peer is done"])
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual(log, ["hello begins", "hello is done", "who? begins", "who? is done", "bye begins", "bye is done"])
+      // It ended while "who?" was handed over, and after "bye" had come.
+      assert.strictEqual((yield* Fiber.join(receiving))._tag, "MessageTooLarge")
     }).pipe(Effect.provide(TestTransport.layer([
       TestTransport.open(
-        TestTransport.answer(() => ["a peer"]),
+        TestTransport.answer((message) => message === "hello" ? ["who?"] : ["bye", "x".repeat(2_000)]),
         TestTransport.send("hello"),
         TestTransport.wait("1 second"),
         TestTransport.close()

@@ -19,7 +19,7 @@ const { values } = parseArgs({
 })
 
 // What Vitest runs: test files whose path has one of these in it.
-const tests = ["connection/", "DialGate", "Listenable", "Liveness", "ReconnectPolicy", "Session", "binance/OrderBook", "binance/hotPath", "binance/lines", "binance/renumbering", "binance/venues"].map((name) => `test/${name}`)
+const tests = ["connection/", "DialGate", "Listenable", "Liveness", "ReconnectPolicy", "Session", "testing/", "binance/OrderBook", "binance/hotPath", "binance/lines", "binance/renumbering", "binance/venues"].map((name) => `test/${name}`)
 const longest = 5 * 60_000
 
 const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))
