@@ -17,9 +17,10 @@ import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { WebSocket } from "ws"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "./ConnectionError.ts"
-import * as Incoming from "./internal/transport/receiveBuffer.ts"
+import * as ReceiveBuffer from "./internal/transport/receiveBuffer.ts"
 import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { parseUrl } from "./internal/transport/url.ts"
+import { onReads, partOf } from "./internal/transport/wsReads.ts"
 import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
@@ -93,25 +94,14 @@ const rejection = (
 
 const replaced = /\uFFFD/
 
-const terminate = (ws: WebSocket) =>
-  Effect.sync(() => {
-    ws.terminate()
-  })
-
-const dial = Effect.fnUntraced(function*(request: DialRequest) {
-  const url = yield* parseUrl(request.url)
-  const clock = yield* Effect.clock
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [name, Redacted.value(value)])
-  )
-
-  let pausable: WebSocket | undefined
-  const incoming = Incoming.make({
+// Fills a buffer with what a new socket says, and ends it when the socket ends.
+const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): ReceiveBuffer.ReceiveBuffer => {
+  const incoming = ReceiveBuffer.make({
     pause: () => {
-      pausable?.pause()
+      ws.pause()
     },
     resume: () => {
-      pausable?.resume()
+      ws.resume()
     }
   })
   let openedAt = clock.unsafeCurrentTimeMillis()
@@ -122,97 +112,50 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
     incoming.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
   }
 
-  const listen = (ws: WebSocket) => {
-    pausable = ws
-    ws.once("upgrade", ({ socket }) => {
-      // `ws` keeps the errors of an open socket to itself.
-      socket.on("error", (error) => {
-        errno = codeOf(error, error.message)
-      })
-      ws.once("open", () => {
-        openedAt = clock.unsafeCurrentTimeMillis()
-        // Now `ws` listens: what one read brings, it emits between these two.
-        socket.prependListener("data", ({ length }: Buffer) => {
-          incoming.unsafeBeginRead(length)
-        }).on("data", incoming.unsafeEndRead)
-      })
+  ws.once("upgrade", ({ socket }) => {
+    // `ws` keeps the errors of an open socket to itself.
+    socket.on("error", (error) => {
+      errno = codeOf(error, error.message)
     })
-    ws.on("message", (data, isBinary) => {
-      if (!Buffer.isBuffer(data)) return
-      const message = isBinary ? data : data.toString()
-      // Bytes that are no characters come out as this one (RFC 6455 §8.1): only a text that has it is looked at twice.
-      if (typeof message === "string" && replaced.test(message) && !isUtf8(data)) {
-        end(1007, "invalid UTF-8 sequence")
-        ws.close(1007)
-        return
-      }
-      incoming.unsafeOffer(message, data.length)
+    ws.once("open", () => {
+      openedAt = clock.unsafeCurrentTimeMillis()
     })
-    // It stays for good: `ws` also emits an error when a dial is given up, and unheard that would end the process.
-    ws.on("error", (error) => {
-      const code = codeOf(error, "")
-      const violation = violations[code]
-      if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
-        incoming.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
-      } else if (violation !== undefined) {
-        end(violation, error.message)
-      }
-    })
-    ws.on("close", (code, reason) => {
-      end(code, reason.toString())
-    })
-  }
-
-  const create = Effect.try({
-    try: () => {
-      const ws = new WebSocket(url, [...request.protocols], {
-        headers,
-        maxPayload: request.maxMessageBytes,
-        // Compression costs memory per socket and time per message, and market data comes in small messages.
-        perMessageDeflate: false,
-        // It is done here, for less.
-        skipUTF8Validation: true
-      })
-      // At once: the first messages may come in the same packet as the answer to the upgrade.
-      listen(ws)
-      return ws
-    },
-    // Only names are quoted in these messages: of a header, of a subprotocol's fault.
-    catch: (error) =>
-      new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })
+  onReads(ws, {
+    begin: (bytes) => {
+      incoming.unsafeBeginRead(partOf(bytes))
+    },
+    end: incoming.unsafeEndRead
+  })
+  ws.on("message", (data, isBinary) => {
+    if (!Buffer.isBuffer(data)) return
+    const message = isBinary ? data : data.toString()
+    // Bytes that are no characters come out as this one (RFC 6455 §8.1): only a text that has it is looked at twice.
+    if (typeof message === "string" && replaced.test(message) && !isUtf8(data)) {
+      end(1007, "invalid UTF-8 sequence")
+      ws.close(1007)
+      return
+    }
+    incoming.unsafeOffer(message, data.length)
+  })
+  // It stays for good: `ws` also emits an error when a dial is given up, and unheard that would end the process.
+  ws.on("error", (error) => {
+    const code = codeOf(error, "")
+    const violation = violations[code]
+    if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+      incoming.unsafeEnd(new MessageTooLarge({ limit: maxMessageBytes }))
+    } else if (violation !== undefined) {
+      end(violation, error.message)
+    }
+  })
+  ws.on("close", (code, reason) => {
+    end(code, reason.toString())
+  })
+  return incoming
+}
 
-  const sayGoodbye = (ws: WebSocket, code: number, reason: string) =>
-    Effect.async<void>((resume) => {
-      const done = () => {
-        resume(Effect.void)
-      }
-      ws.once("close", done)
-      // Nobody pulls any more, but the close frame lies behind whatever is still coming.
-      ws.removeAllListeners("message")
-      ws.resume()
-      ws.close(code, reason)
-      return Effect.sync(() => {
-        ws.off("close", done)
-      })
-    }).pipe(
-      Effect.interruptible,
-      within(request.closeTimeout, () => undefined),
-      // Late, or the code is one that may not be sent: either way this socket is done with.
-      Effect.catchAllCause(() => terminate(ws))
-    )
-
-  const closePolitely = (ws: WebSocket, code: number, reason: string) =>
-    Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : sayGoodbye(ws, code, reason))
-
-  // While it is connecting there is nobody to be polite to.
-  const release = (ws: WebSocket) =>
-    Effect.suspend(() => ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, 1000, ""))
-  // `Effect.acquireRelease` would keep what the fibre refers to now, the dial's span too: 3 KiB for as long as it is open.
-  const scope = yield* Effect.scope
-  const ws = yield* Effect.uninterruptible(Effect.tap(create, (ws) => Scope.addFinalizer(scope, release(ws))))
-
-  const opened = Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
+const opened = (ws: WebSocket, url: URL, headers: Readonly<Record<string, string>>) =>
+  Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
     const settle = (outcome: Effect.Effect<void, DialFailed | HandshakeRejected>) => {
       // What is left listening would keep all of the dial in memory.
       ws.off("open", open).off("unexpected-response", refused).off("error", failed)
@@ -229,12 +172,75 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
     }
     ws.on("open", open).on("unexpected-response", refused).on("error", failed)
   })
-  yield* opened
+
+const terminate = (ws: WebSocket) =>
+  Effect.sync(() => {
+    ws.terminate()
+  })
+
+const sayGoodbye = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
+  Effect.async<void>((resume) => {
+    const done = () => {
+      resume(Effect.void)
+    }
+    ws.once("close", done)
+    // Nobody receives any more, but the close frame lies behind whatever is still coming.
+    ws.removeAllListeners("message")
+    ws.resume()
+    ws.close(code, reason)
+    return Effect.sync(() => {
+      ws.off("close", done)
+    })
+  }).pipe(
+    Effect.interruptible,
+    within(closeTimeout, () => undefined),
+    // Late, or the code is one that may not be sent: either way this socket is done with.
+    Effect.catchAllCause(() => terminate(ws))
+  )
+
+const closePolitely = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
+  Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : sayGoodbye(ws, closeTimeout, code, reason))
+
+// While it is connecting there is nobody to be polite to.
+const release = (ws: WebSocket, closeTimeout: Duration.Duration) =>
+  Effect.suspend(() =>
+    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, closeTimeout, 1000, "")
+  )
+
+const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protocols, ...request }: DialRequest) {
+  const url = yield* parseUrl(request.url)
+  const clock = yield* Effect.clock
+  const scope = yield* Effect.scope
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, Redacted.value(value)])
+  )
+
+  const create = Effect.try({
+    try: () => {
+      const ws = new WebSocket(url, [...protocols], {
+        headers,
+        maxPayload: maxMessageBytes,
+        // Compression costs memory per socket and time per message, and market data comes in small messages.
+        perMessageDeflate: false,
+        // It is done here, for less.
+        skipUTF8Validation: true
+      })
+      // At once: the first messages may come in the same packet as the answer to the upgrade.
+      return { ws, incoming: listen(ws, clock, maxMessageBytes) }
+    },
+    // Only names are quoted in these messages: of a header, of a subprotocol's fault.
+    catch: (error) =>
+      new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
+  })
+  // `Effect.acquireRelease` would keep what the fibre refers to now, the dial's span too: 3 KiB for as long as it is open.
+  const { incoming, ws } = yield* Effect.uninterruptible(
+    Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
+  )
+  yield* opened(ws, url, headers)
 
   const socket: Socket = {
     protocol: ws.protocol,
-    pull: incoming.pull,
-    handOver: incoming.handOver,
+    receive: incoming.receive,
     send: (message) =>
       Effect.async((resume) => {
         if (ws.readyState !== WebSocket.OPEN) {
@@ -246,7 +252,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
         })
       }),
     ping: pings(ws, incoming),
-    close: (code = 1000, reason = "") => closePolitely(ws, code, reason),
+    close: (code = 1000, reason = "") => closePolitely(ws, closeTimeout, code, reason),
     terminate: terminate(ws)
   }
   return socket
@@ -254,7 +260,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
 
 // Each ping has a payload of its own, since a pong that answers another ping, or none, proves nothing
 // (RFC 6455 §5.5.3).
-const pings = (ws: WebSocket, incoming: Incoming.Incoming): Effect.Effect<void, SocketError> => {
+const pings = (ws: WebSocket, incoming: ReceiveBuffer.ReceiveBuffer): Effect.Effect<void, SocketError> => {
   let count = 0
   return Effect.suspend(() => {
     const payload = String(++count)

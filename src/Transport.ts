@@ -1,8 +1,8 @@
 /**
- * The wire: dial a WebSocket in a scope, pull what it says, send, ping, close.
+ * The wire: dial a WebSocket in a scope, receive, send, ping, close.
  *
- * Acquiring dials, pulling yields a batch, and every end (a clean close too) is a typed failure. Reconnection is
- * somebody else's word: see `Connection`.
+ * Acquiring dials, receiving calls a handler with each batch, and every end (a clean close too) is a typed failure.
+ * Reconnection is somebody else's word: see `Connection`.
  *
  * @since 0.1.0
  */
@@ -42,7 +42,7 @@ export type Message = string | Uint8Array
 export interface Capabilities {
   /** It can send ping frames and see their pongs. Without it a half-open peer shows only by its silence. */
   readonly ping: boolean
-  /** It can stop reading, so that TCP slows the peer down. Without it its own buffer grows while nobody pulls. */
+  /** It can stop reading, so that TCP slows the peer down. Without it its own buffer grows while nobody receives. */
   readonly pause: boolean
   /** It can drop a socket at once. Without it `terminate` only starts a polite close and lets go. */
   readonly terminate: boolean
@@ -87,29 +87,38 @@ export type SocketError = ConnectionClosed | MessageTooLarge
 
 /**
  * An open socket. It lives as long as the scope it was dialled in: closing the scope closes it politely, waits
- * `closeTimeout` at most, then terminates it, and fails a `pull` or `ping` that is still waiting.
+ * `closeTimeout` at most, then terminates it, and fails a `receive` or `ping` that is still waiting.
  *
  * @since 0.1.0
  * @category models
+ * @example
+ * ```ts
+ * import type * as Effect from "effect/Effect"
+ * import type { Transport } from "holdfast"
+ *
+ * // The socket waits only while something is being written.
+ * const record = (socket: Transport.Socket, write: (text: string) => Effect.Effect<void>) =>
+ *   socket.receive((batch) => {
+ *     const text = batch.filter((message) => typeof message === "string")
+ *     return text.length === 0 ? undefined : write(text.join("\n"))
+ *   })
+ * ```
  */
 export interface Socket {
   /** The subprotocol the server chose, `""` when none. */
   readonly protocol: string
   /**
-   * Everything that arrived since the last pull, in order, waiting for the first message when there is none. While
-   * nobody pulls, a transport that can pause stops reading past its high-water mark. What arrived before the socket
-   * ended is yielded before the failure.
+   * Reads until the socket ends. Calls `handler` with each batch, in order, as soon as it arrives. When the handler
+   * returns an effect, the socket runs it before it hands over the next batch; its failure ends the reading. A handler
+   * that throws ends the reading with a defect.
+   *
+   * While the effect runs, or while nobody receives, messages are held, and a transport that can pause stops reading past
+   * its high-water mark. All that arrived before the socket ended is handed over before the failure. Interruption loses
+   * nothing that was not yet handed over: the next `receive` goes on from there. Only one `receive` may run at a time.
    */
-  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /**
-   * Optional: the same as `pull`, but shows each batch to `take` first, and yields only one for which that gives false.
-   * Whoever can mostly take a batch without waiting is so saved the fibre that wakes for it. `take` must not throw.
-   */
-  readonly handOver?:
-    | ((
-      take: (batch: NonEmptyReadonlyArray<Message>) => boolean
-    ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>)
-    | undefined
+  readonly receive: <E = never>(
+    handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
+  ) => Effect.Effect<never, SocketError | E>
   /** Completes when the message has been handed to the operating system. */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /** Sends a ping frame; completes when the pong with its payload came. Never completes where `ping` is unsupported. */

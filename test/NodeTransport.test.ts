@@ -1,5 +1,6 @@
 import * as PlatformSocket from "@effect/platform/Socket"
 import { assert, describe, it } from "@effect/vitest"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -85,25 +86,36 @@ const request = (url: string): Transport.DialRequest => ({
 const dial = (url: string, overrides: Partial<Transport.DialRequest> = {}) =>
   Effect.flatMap(Transport.Transport, (transport) => transport.dial({ ...request(url), ...overrides }))
 
+const echo = peer((client) => {
+  client.on("message", (data, isBinary) => {
+    client.send(data, { binary: isBinary })
+  })
+})
+
 // A hundred round trips to another peer: time in which everything arrives that is not held up.
 const turns = Effect.gen(function*() {
-  const other = yield* dial(yield* peer((client) => {
-    client.on("message", () => {
-      client.send("turn")
-    })
-  }))
+  const other = yield* dial(yield* echo)
   for (let i = 0; i < 100; i++) {
     yield* other.send("turn")
-    yield* other.pull
+    yield* collect(other, 1)
   }
 })
 
+class Enough extends Data.TaggedError("Enough") {}
+
+// Receives until there are so many.
 const collect = (socket: Transport.Socket, count: number) =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const all: Array<Transport.Message> = []
-    while (all.length < count) all.push(...(yield* socket.pull))
-    return all
+    return socket.receive((batch) => {
+      all.push(...batch)
+      return all.length < count ? undefined : new Enough()
+    }).pipe(Effect.catchTag("Enough", () => Effect.succeed(all)))
   })
+
+// How the socket ends, with no message before it.
+const ending = (socket: Transport.Socket) =>
+  Effect.flip(socket.receive((batch) => Effect.dieMessage(`received ${String(batch)}`)))
 
 const transports = {
   NodeTransport: NodeTransport.layer,
@@ -144,7 +156,7 @@ for (const [name, layer] of Object.entries(transports)) {
         const socket = yield* dial(url)
         assert.deepStrictEqual(yield* collect(socket, 1), ["last words"])
         for (let i = 0; i < 2; i++) {
-          const error = yield* Effect.flip(socket.pull)
+          const error = yield* ending(socket)
           assert(error._tag === "ConnectionClosed")
           assert.deepStrictEqual([error.code, error.reason], [4321, "that is all"])
         }
@@ -152,7 +164,7 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.strictEqual(unsent.message, "The message could not be sent: the socket has ended.")
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("hands over what is taken, yields what is not, and says nothing to whoever was interrupted", () =>
+    it.scopedLive("hands over each batch, goes on after an interruption, and tells the end again", () =>
       Effect.gen(function*() {
         const words = ["one", "two", "three", "four"]
         const url = yield* peer((client) => {
@@ -164,59 +176,102 @@ for (const [name, layer] of Object.entries(transports)) {
           })
         })
         const socket = yield* dial(url)
-        const handOver = socket.handOver
-        assert(handOver !== undefined)
         const seen: Array<Transport.Message> = []
-        const takeUntil = (last: string) => {
+        const receiveUntil = (last: string) => {
           const all = Effect.runSync(Deferred.make<void>())
-          const take = (batch: ReadonlyArray<Transport.Message>) => {
+          const run = socket.receive((batch) => {
             seen.push(...batch)
             if (batch.includes(last)) Deferred.unsafeDone(all, Effect.void)
             else Effect.runFork(socket.send("next"))
-            return true
-          }
-          return { all: Deferred.await(all), run: handOver(take) }
+          })
+          return { all: Deferred.await(all), run }
         }
 
-        const first = takeUntil("two")
-        const taking = yield* Effect.fork(first.run)
+        const first = receiveUntil("two")
+        const receiving = yield* Effect.fork(first.run)
         yield* socket.send("next")
         yield* first.all
-        yield* Fiber.interrupt(taking)
+        yield* Fiber.interrupt(receiving)
         yield* socket.send("next")
-        // It came after the interruption, whether or not before this.
-        assert.deepStrictEqual(yield* handOver(() => false), ["three"])
+        // It comes while nobody receives.
+        yield* turns
+        assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
         assert.deepStrictEqual(seen, ["one", "two"])
 
-        const second = yield* Effect.fork(takeUntil("").run)
+        const second = yield* Effect.fork(receiveUntil("").run)
         yield* socket.send("next")
         const error = yield* Effect.flip(Fiber.join(second))
         assert(error._tag === "ConnectionClosed")
         assert.strictEqual(error.code, 4321)
         assert.deepStrictEqual(seen, ["one", "two", "four"])
-        assert.deepStrictEqual(yield* Effect.flip(handOver(() => true)), error)
+        assert.deepStrictEqual(yield* ending(socket), error)
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("what throws where it is handed over is a defect of whoever waits", () =>
+    it.scopedLive("hands nothing over while the handler's effect runs, and fails as that does", () =>
       Effect.gen(function*() {
-        const socket = yield* dial(yield* peer((client) => {
-          client.send("hello")
-        }))
-        assert(socket.handOver !== undefined)
-        const exit = yield* Effect.exit(socket.handOver(() => {
+        const socket = yield* dial(yield* echo)
+        const seen: Array<string> = []
+        const held = yield* Effect.makeLatch()
+        const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
+          seen.push(String(batch))
+          return batch.includes("one")
+            ? Effect.zipRight(Effect.orDie(socket.send("two")), held.await)
+            : Effect.fail(new Enough())
+        })))
+        yield* socket.send("one")
+        // By now "two" has come back.
+        yield* turns
+        seen.push("the effect is done")
+        yield* held.open
+        assert.strictEqual((yield* receiving)._tag, "Enough")
+        assert.deepStrictEqual(seen, ["one", "the effect is done", "two"])
+        yield* socket.send("three")
+        assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("hands over what came during an effect before the end that came after", () =>
+      Effect.gen(function*() {
+        const url = yield* peer((client) => {
+          client.on("message", () => {
+            client.send("last words")
+            client.close(4321)
+          })
+          client.send("one")
+        })
+        const socket = yield* dial(url)
+        const seen: Array<string> = []
+        const held = yield* Effect.makeLatch()
+        const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
+          seen.push(String(batch))
+          return batch.includes("one") ? Effect.zipRight(Effect.orDie(socket.send("go on")), held.await) : undefined
+        })))
+        yield* turns
+        yield* held.open
+        const error = yield* receiving
+        assert(error._tag === "ConnectionClosed")
+        assert.strictEqual(error.code, 4321)
+        assert.deepStrictEqual(seen, ["one", "last words"])
+      }).pipe(Effect.provide(layer)))
+
+    it.scopedLive("ends the reading with a defect when the handler throws, whether the message was held or comes", () =>
+      Effect.gen(function*() {
+        const socket = yield* dial(yield* echo)
+        const broken = Effect.exit(socket.receive(() => {
           throw new Error("broken")
         }))
-        assert.deepStrictEqual(exit, Exit.die(new Error("broken")))
+        yield* socket.send("held")
+        yield* turns
+        assert.deepStrictEqual(yield* broken, Exit.die(new Error("broken")))
+
+        const receiving = yield* Effect.fork(broken)
+        yield* turns
+        yield* socket.send("comes")
+        assert.deepStrictEqual(yield* Fiber.join(receiving), Exit.die(new Error("broken")))
       }).pipe(Effect.provide(layer)))
 
     it.scopedLive("sends text and bytes, and says which subprotocol was chosen", () =>
       Effect.gen(function*() {
-        const url = yield* peer((client) => {
-          client.on("message", (data, isBinary) => {
-            client.send(data, { binary: isBinary })
-          })
-        })
-        const socket = yield* dial(url, { protocols: ["two", "one"] })
+        const socket = yield* dial(yield* echo, { protocols: ["two", "one"] })
         yield* socket.send("text")
         yield* socket.send(Uint8Array.of(1, 2))
         const [text, bytes] = yield* collect(socket, 2)
@@ -231,7 +286,7 @@ for (const [name, layer] of Object.entries(transports)) {
           client.send("x".repeat(101))
         })
         const socket = yield* dial(url, { maxMessageBytes: 100 })
-        const error = yield* Effect.flip(socket.pull)
+        const error = yield* ending(socket)
         assert.strictEqual(error.message, "The peer sent a message of more than 100 bytes.")
       }).pipe(Effect.provide(layer)))
 
@@ -285,11 +340,12 @@ for (const [name, layer] of Object.entries(transports)) {
 describe("NodeTransport", () => {
   const provide = Effect.provide(NodeTransport.layer)
 
-  it.scopedLive("hands over the first of many that come at once before the last, all in their order", () =>
+  // Batches of so many messages that a server writes at once.
+  const burst = (count: number) =>
     Effect.gen(function*() {
-      const sent = Array.from({ length: 200 }, (_, i) => String(100 + i))
-      // Text frames of three characters, unmasked as a server's are (RFC 6455 §5.2).
-      const frames = Buffer.concat(sent.map((text) => Buffer.from([0x81, 3, ...Buffer.from(text)])))
+      const sent = Array.from({ length: count }, (_, i) => String(10_000 + i))
+      // Text frames of five characters, unmasked as a server's are (RFC 6455 §5.2).
+      const frames = Buffer.concat(sent.map((text) => Buffer.from([0x81, 5, ...Buffer.from(text)])))
       const { url } = yield* raw((socket) => {
         socket.once("data", (data) => {
           const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
@@ -299,19 +355,27 @@ describe("NodeTransport", () => {
         })
       })
       const socket = yield* dial(url)
-      assert(socket.handOver !== undefined)
       const batches: Array<ReadonlyArray<Transport.Message>> = []
       const all = yield* Deferred.make<void>()
-      const handing = yield* Effect.fork(socket.handOver((batch) => {
+      const receiving = yield* Effect.fork(socket.receive((batch) => {
         batches.push(batch)
-        if (batch.includes("299")) Deferred.unsafeDone(all, Effect.void)
-        return true
+        if (batch.at(-1) === sent.at(-1)) Deferred.unsafeDone(all, Effect.void)
       }))
       yield* socket.send("go")
       yield* Deferred.await(all)
-      yield* Fiber.interrupt(handing)
+      yield* Fiber.interrupt(receiving)
       assert.deepStrictEqual(batches.flat(), sent)
-      assert.isAtMost(Math.max(...batches.map(({ length }) => length)), 32)
+      return Math.max(...batches.map(({ length }) => length))
+    })
+
+  it.scopedLive("hands over the first of many that come at once before the last, all in their order", () =>
+    Effect.gen(function*() {
+      assert.isAtMost(yield* burst(200), 32)
+    }).pipe(provide))
+
+  it.scopedLive("hands over together what fills a read, since more waits behind it", () =>
+    Effect.gen(function*() {
+      assert.isAbove(yield* burst(30_000), 5_000)
     }).pipe(provide))
 
   it.scopedLive("drops a peer that does not answer the close frame", () =>
@@ -419,7 +483,7 @@ describe("NodeTransport", () => {
         client.send(Buffer.of(0xff, 0xfe), { binary: false })
       })
       const socket = yield* dial(url)
-      const error = yield* Effect.flip(socket.pull)
+      const error = yield* ending(socket)
       assert(error._tag === "ConnectionClosed")
       assert.deepStrictEqual([error.code, error.reason], [1007, "invalid UTF-8 sequence"])
     }).pipe(provide))
@@ -434,7 +498,7 @@ describe("NodeTransport", () => {
       }, { autoPong: false })
       const socket = yield* dial(url)
       const unanswered = yield* Effect.fork(socket.ping)
-      yield* socket.pull
+      yield* collect(socket, 1)
       yield* socket.terminate
       const error = yield* Effect.flip(Fiber.join(unanswered))
       assert.strictEqual(error._tag, "ConnectionClosed")
@@ -455,20 +519,45 @@ describe("NodeTransport", () => {
       yield* Effect.scoped(Effect.zipRight(dial(url, patient), turns))
     }).pipe(provide))
 
-  it.scopedLive("holds the peer up while nobody pulls, and loses nothing by it", () =>
+  // A peer that sends more than anybody buffers, and how much of it has not left.
+  const flood = Effect.gen(function*() {
+    const total = 20_000
+    const text = "x".repeat(2_000)
+    let client: WebSocket | undefined
+    const url = yield* peer((connected) => {
+      client = connected
+      for (let i = 0; i < total; i++) connected.send(`${i} ${text}`)
+    })
+    return { url, total, unsent: () => client?.bufferedAmount ?? 0 }
+  })
+
+  const numbers = (messages: ReadonlyArray<Transport.Message>) => messages.map((message) => parseInt(String(message)))
+
+  it.scopedLive("holds the peer up while nobody receives, and loses nothing by it", () =>
     Effect.gen(function*() {
-      const total = 20_000
-      const text = "x".repeat(2_000)
-      let client: WebSocket | undefined
-      const url = yield* peer((connected) => {
-        client = connected
-        for (let i = 0; i < total; i++) connected.send(`${i} ${text}`)
-      })
+      const { total, unsent, url } = yield* flood
       const socket = yield* dial(url)
       yield* turns
-      assert.isAbove(client?.bufferedAmount ?? 0, 10_000_000)
+      assert.isAbove(unsent(), 10_000_000)
       const all = yield* collect(socket, total)
-      assert.deepStrictEqual(all.map((message) => parseInt(String(message))), Array.from({ length: total }, (_, i) => i))
+      assert.deepStrictEqual(numbers(all), Array.from({ length: total }, (_, i) => i))
+    }).pipe(provide))
+
+  it.scopedLive("holds the peer up while the handler's effect runs, and loses nothing by it", () =>
+    Effect.gen(function*() {
+      const { total, unsent, url } = yield* flood
+      const socket = yield* dial(url)
+      const all: Array<Transport.Message> = []
+      const held = yield* Effect.makeLatch()
+      const receiving = yield* Effect.fork(Effect.flip(socket.receive((batch) => {
+        all.push(...batch)
+        return all.length < total ? held.await : Effect.fail(new Enough())
+      })))
+      yield* turns
+      assert.isAbove(unsent(), 10_000_000)
+      yield* held.open
+      assert.strictEqual((yield* receiving)._tag, "Enough")
+      assert.deepStrictEqual(numbers(all), Array.from({ length: total }, (_, i) => i))
     }).pipe(provide))
 })
 

@@ -6,19 +6,17 @@
  *
  * @since 0.1.0
  */
-import { isNonEmptyReadonlyArray } from "effect/Array"
-import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "../ConnectionError.ts"
-import type { Capabilities, DialError, DialRequest, Message, Socket, SocketError } from "../Transport.ts"
+import * as ReceiveBuffer from "../internal/transport/receiveBuffer.ts"
+import type { Capabilities, DialError, DialRequest, Message, Socket } from "../Transport.ts"
 import { Transport } from "../Transport.ts"
 
 /**
@@ -205,8 +203,8 @@ export const TestTransport: Context.Tag<TestTransport, TestTransport> = Context.
   "holdfast/testing/TestTransport"
 )
 
-// As many messages as may lie unread before the scripted peer feels TCP push back.
-const highWaterMark = 16
+// The scripted peer feels TCP push back when so much lies unread.
+const highWater: ReceiveBuffer.HighWater = { messages: 16, bytes: Number.POSITIVE_INFINITY }
 
 const allCapable: Capabilities = { ping: true, pause: true, terminate: true, handshake: true, headers: true }
 
@@ -265,7 +263,19 @@ export const layer = (
 
     const openSocket = Effect.fnUntraced(function*(request: DialRequest, steps: ReadonlyArray<Step>) {
       const openedAt = yield* Clock.currentTimeMillis
-      const unread = yield* Mailbox.make<Message, SocketError>(highWaterMark)
+      const room = Effect.unsafeMakeLatch(true)
+      const incoming = ReceiveBuffer.make({
+        pause: () => {
+          room.unsafeClose()
+        },
+        resume: () => {
+          room.unsafeOpen()
+        }
+      }, highWater)
+      // Nobody waits for room on a socket that has ended.
+      incoming.onEnd(() => {
+        room.unsafeOpen()
+      })
       const heard: Array<Message> = []
       const listening = Effect.unsafeMakeLatch(false)
       let vanished = false
@@ -273,8 +283,11 @@ export const layer = (
 
       // Gives true to whoever was the first to end the socket.
       const end = (code: number, reason: string, errno?: string) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          unread.fail(new ConnectionClosed({ code, reason, openFor: Duration.millis(now - openedAt), errno })))
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          if (incoming.isEnded()) return false
+          incoming.unsafeEnd(new ConnectionClosed({ code, reason, openFor: Duration.millis(now - openedAt), errno }))
+          return true
+        })
 
       const hear = (matches: (message: Message) => boolean): Effect.Effect<void> =>
         Effect.suspend(() => {
@@ -287,11 +300,14 @@ export const layer = (
           return Effect.zipRight(listening.await, hear(matches))
         })
 
+      const arrive = (message: Message) => {
+        const size = sizeOf(message)
+        if (size > request.maxMessageBytes) incoming.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
+        else incoming.unsafeOffer(message, size)
+      }
+
       const say = (messages: ReadonlyArray<Message>) =>
-        Effect.forEach(messages, (message) =>
-          sizeOf(message) > request.maxMessageBytes
-            ? unread.fail(new MessageTooLarge({ limit: request.maxMessageBytes }))
-            : unread.offer(message), { discard: true })
+        Effect.forEach(messages, (message) => Effect.map(room.await, () => arrive(message)), { discard: true })
 
       const play = Step.$match({
         Wait: ({ duration }): Effect.Effect<unknown> => Effect.sleep(duration),
@@ -312,21 +328,12 @@ export const layer = (
         if (first) terminated++
       })
 
-      const pull: Socket["pull"] = Effect.flatMap(unread.takeAll, ([messages]) => {
-        const batch = Chunk.toReadonlyArray(messages)
-        return isNonEmptyReadonlyArray(batch) ? Effect.succeed(batch) : pull
-      })
-
-      const handOver: NonNullable<Socket["handOver"]> = (take) =>
-        Effect.flatMap(pull, (batch) => take(batch) ? handOver(take) : Effect.succeed(batch))
-
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
-        pull,
-        handOver,
+        receive: incoming.receive,
         send: (message) =>
-          Effect.flatMap(unread.size, (size) => {
-            if (Option.isNone(size)) return new SendFailed({ reason: "the socket has ended" })
+          Effect.suspend(() => {
+            if (incoming.isEnded()) return new SendFailed({ reason: "the socket has ended" })
             sent.push(message)
             heard.push(message)
             return Effect.zipRight(listening.open, say(vanished ? [] : answering(message)))

@@ -1,143 +1,157 @@
-// What a socket has received and nobody has pulled yet: the reading half of every transport.
+// The messages that a socket has received and nobody has taken yet: the reading half of every transport.
 //
-// What arrives in one turn of the event loop is one batch: whoever waits is woken once, when the turn's callbacks have
-// run, and takes the array itself. At low rates that fibre costs more than all it does, so a batch can also be handed
-// over without one: at once when a transport says where a read begins and ends, and else when the turn's callbacks have
-// run.
+//                 Away                 Waiting
+//   a message     is held              is held; later, or at the end of its part of a read: hand over
+//   a read ends   –                    hand over
+//   the end       is kept              later: hand over
+//   receive       becomes Waiting,     –
+//                 then: hand over
+//
+// To hand over: be Away, call the handler with all that is held, and be Waiting again. When the handler gives back an
+// effect, the fibre in `receive` wakes, runs it, and receives again; when nothing is held and the socket has ended, the
+// fibre wakes to fail. For a batch that keeps nobody waiting it does not wake: at low rates that would cost more than all
+// the rest. "Later" is when the callbacks of this turn of the event loop have run, so that they make one batch.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
-import type { Message, SocketError } from "../../Transport.ts"
+import type { Message, Socket, SocketError } from "../../Transport.ts"
 
-// Past either of these, reading stops until somebody pulls: enough to keep a fast consumer busy for a turn of the
-// event loop, and little beside what the operating system buffers itself.
-const highWaterMessages = 1024
-const highWaterBytes = 1024 * 1024
+/** Stops and restarts the reading of the transport. */
+export interface Flow {
+  readonly pause: () => void
+  readonly resume: () => void
+}
 
-// What one read brings at most: libuv's buffer, and a TLS record (RFC 8446 §5.1). With more waiting behind it, what
-// counts is how much can be done, and not how soon.
-const fullReads: ReadonlySet<number> = new Set([65_536, 16_384])
-// In a part of any other read. A part costs about what two messages do.
-const partSize = 32
+/** While either of these is held, or more, the transport is paused. */
+export interface HighWater {
+  readonly messages: number
+  readonly bytes: number
+}
 
-export interface Incoming {
-  /**
-   * What is offered between these two has come at once, so many bytes of it, and is handed over when it has: all of it
-   * when more is waiting behind, and else in parts, so that what came first does not wait for what came last.
-   */
-  readonly unsafeBeginRead: (bytes: number) => void
+// Enough to keep a fast consumer busy for a turn of the event loop, and little beside what the operating system buffers.
+const oneTurn: HighWater = { messages: 1024, bytes: 1024 * 1024 }
+
+export interface ReceiveBuffer {
+  /** A read of the transport begins. Its messages are handed over in parts of so many, and the rest when it ends. */
+  readonly unsafeBeginRead: (part: number) => void
   readonly unsafeEndRead: () => void
   readonly unsafeOffer: (message: Message, bytes: number) => void
-  /** The first end counts. What was received before it is pulled before it. */
+  /** The first end counts. What was received before it is handed over before it. */
   readonly unsafeEnd: (error: SocketError) => void
-  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /** `Socket.handOver`. */
-  readonly handOver: (
-    take: (batch: NonEmptyReadonlyArray<Message>) => boolean
-  ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /** Calls back with the end, whether or not everything before it was pulled. Gives back what stops that. */
-  readonly onEnd: (hear: (end: Exit.Exit<never, SocketError>) => void) => () => void
+  readonly receive: Socket["receive"]
+  /** Calls back with the end, at once, whatever is held. Gives back what stops that. */
+  readonly onEnd: (hear: (end: End) => void) => () => void
   readonly isEnded: () => boolean
 }
 
-export const make = (flow: { readonly pause: () => void; readonly resume: () => void }): Incoming => {
-  const waiting = new Set<(exit: Exit.Exit<never, SocketError>) => void>()
-  const arrived = Effect.unsafeMakeLatch(false)
-  let end: Exit.Exit<never, SocketError> | undefined
-  let batch: Array<Message> = []
+type End = Exit.Exit<never, SocketError>
+
+type Handler<E> = (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
+
+type Receiver =
+  /** No fibre is in `receive`, or its handler is at work. */
+  | { readonly _tag: "Away" }
+  | { readonly _tag: "Waiting"; readonly handOver: () => void; readonly handOverLater: () => void }
+
+const away: Receiver = { _tag: "Away" }
+
+const handle = <E>(handler: Handler<E>, batch: ReadonlyArray<Message>): Effect.Effect<void, E> | void => {
+  if (!isNonEmptyReadonlyArray(batch)) return
+  try {
+    return handler(batch)
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer => {
+  let receiver: Receiver = away
+  let messages: Array<Message> = []
   let bytes = 0
-  let paused = false
+  // Set while a read goes on.
+  let part: number | undefined
+  let end: End | undefined
+  const endListeners = new Set<(end: End) => void>()
 
-  // Who is handed what arrives, at once or when this turn's callbacks have run.
-  let taker: { readonly pass: () => void; readonly passLater: () => void } | undefined
-  let isReading = false
-  let partAt = partSize
+  // The transport is paused exactly while this holds.
+  const isFull = () => messages.length >= highWater.messages || bytes >= highWater.bytes
 
-  const takeBatch = (): ReadonlyArray<Message> => {
-    const taken = batch
-    if (taken.length === 0) return taken
-    batch = []
+  const hold = (message: Message, size: number) => {
+    const wasFull = isFull()
+    messages.push(message)
+    bytes += size
+    if (!wasFull && isFull()) flow.pause()
+  }
+
+  const take = (): ReadonlyArray<Message> => {
+    const wasFull = isFull()
+    const taken = messages
+    messages = []
     bytes = 0
-    if (end === undefined) arrived.unsafeClose()
-    if (paused) {
-      paused = false
-      flow.resume()
-    }
+    if (wasFull) flow.resume()
     return taken
   }
 
-  const pull: Incoming["pull"] = Effect.suspend(() => {
-    const taken = takeBatch()
-    return isNonEmptyReadonlyArray(taken) ? Effect.succeed(taken) : end ?? Effect.zipRight(arrived.await, pull)
-  })
-
-  const handOver: Incoming["handOver"] = (take) =>
-    Effect.withFiberRuntime((fiber) =>
-      Effect.async<NonEmptyReadonlyArray<Message>, SocketError>((resume) => {
-        const settle = (result: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>) => {
-          taker = undefined
-          resume(result)
-        }
-        const pass = () => {
-          if (taker !== mine) return
-          const taken = takeBatch()
-          try {
-            if (isNonEmptyReadonlyArray(taken) && !take(taken)) settle(Effect.succeed(taken))
-            else if (end !== undefined) settle(end)
-          } catch (defect) {
-            settle(Effect.die(defect))
+  const receive = <E>(handler: Handler<E>): Effect.Effect<never, SocketError | E> => {
+    const receiveOnce = Effect.withFiberRuntime<void, SocketError | E>((fiber) =>
+      Effect.async((wake) => {
+        const handOver = () => {
+          if (receiver !== waiting) return
+          receiver = away
+          const work = handle(handler, take())
+          if (work !== undefined) wake(work)
+          else if (messages.length === 0 && end !== undefined) wake(end)
+          else {
+            receiver = waiting
+            // What the handler did may have brought more.
+            if (messages.length > 0) handOverLater()
           }
         }
-        const passLater = () => {
-          fiber.currentScheduler.scheduleTask(pass, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
+        const handOverLater = () => {
+          fiber.currentScheduler.scheduleTask(handOver, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
         }
-        const mine = taker = { pass, passLater }
-        pass()
+        const waiting: Receiver = { _tag: "Waiting", handOver, handOverLater }
+        receiver = waiting
+        handOver()
         return Effect.sync(() => {
-          if (taker === mine) taker = undefined
+          if (receiver === waiting) receiver = away
         })
       })
     )
+    const receiveOn: Effect.Effect<never, SocketError | E> = Effect.flatMap(receiveOnce, () => receiveOn)
+    return receiveOn
+  }
 
   return {
     unsafeBeginRead: (size) => {
-      isReading = true
-      partAt = fullReads.has(size) ? Number.POSITIVE_INFINITY : partSize
+      part = size
     },
     unsafeEndRead: () => {
-      isReading = false
-      if (batch.length > 0) taker?.pass()
+      part = undefined
+      if (receiver._tag === "Waiting" && messages.length > 0) receiver.handOver()
     },
     unsafeOffer: (message, size) => {
       if (end !== undefined) return
-      if (batch.push(message) === 1) {
-        if (taker === undefined) arrived.unsafeOpen()
-        else if (!isReading) taker.passLater()
-      }
-      bytes += size
-      if (batch.length >= partAt && isReading) taker?.pass()
-      if (!paused && (batch.length >= highWaterMessages || bytes >= highWaterBytes)) {
-        paused = true
-        flow.pause()
-      }
+      hold(message, size)
+      if (receiver._tag === "Away") return
+      if (part !== undefined && messages.length >= part) receiver.handOver()
+      else if (part === undefined && messages.length === 1) receiver.handOverLater()
     },
     unsafeEnd: (error) => {
       if (end !== undefined) return
       end = Exit.fail(error)
-      arrived.unsafeOpen()
-      taker?.passLater()
-      for (const resume of waiting) resume(end)
-      waiting.clear()
+      if (receiver._tag === "Waiting") receiver.handOverLater()
+      for (const hear of endListeners) hear(end)
+      endListeners.clear()
     },
-    pull,
-    handOver,
+    receive,
     onEnd: (hear) => {
-      if (end === undefined) waiting.add(hear)
+      if (end === undefined) endListeners.add(hear)
       else hear(end)
       return () => {
-        waiting.delete(hear)
+        endListeners.delete(hear)
       }
     },
     isEnded: () => end !== undefined

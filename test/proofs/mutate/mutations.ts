@@ -85,6 +85,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation(
+    "messages are handed over while the handler's effect runs",
+    "internal/transport/receiveBuffer.ts",
+    "receiver = away\n          const work",
+    "const work"
+  ),
+  mutation(
+    "a socket that ends drops what it still holds",
+    "internal/transport/receiveBuffer.ts",
+    "messages.length === 0 && end !== undefined",
+    "end !== undefined"
+  ),
+  mutation(
     "what was disconnected decides what comes next",
     "internal/connection/supervisor.ts",
     "(ended) => run.stopped ? Effect.void : decide(",

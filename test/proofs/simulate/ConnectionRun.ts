@@ -67,7 +67,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
     violations: world.violations,
     virtualMillis: world.elapsed(),
     dials: network.dialled().length,
-    frames: network.pulled().length,
+    frames: network.received().length,
     read: readings.reduce((sum, { frames }) => sum + frames.length, 0),
     gaps: readings.reduce((sum, { frames }) => sum + frames.filter(({ _tag }) => _tag === "Gap").length, 0)
   })
@@ -224,7 +224,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
     if (plan.inbox.overflow !== "suspend" || plan.onOpen !== "none" || readings.length > 1) return
     const read = readings.reduce((sum, { frames }) => sum + frames.filter(({ _tag }) => _tag === "Data").length, 0)
     const dropped = readings.reduce((sum, { frames }) => sum + frames.reduce((all, frame) => all + (frame._tag === "Gap" ? frame.dropped : 0), 0), 0)
-    const held = network.pulled().length - read - dropped
+    const held = network.received().length - read - dropped
     if (held > mostHeld) report({ invariant: "memory", detail: `${held} messages are held, and ${mostHeld} may be` })
   }
 
@@ -283,7 +283,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
   Invariants.checkDials(network.dialled(), events, plan.gate, report)
   if (!repeats) {
     Invariants.checkFrames({
-      pulled: network.pulled(),
+      received: network.received(),
       readings: readings.map(({ frames }) => frames),
       all: plan.onOpen === "none",
       report

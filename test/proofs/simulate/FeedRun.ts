@@ -104,7 +104,7 @@ export const run = (plan: FeedPlan): Outcome => {
     violations: world.violations,
     virtualMillis: world.elapsed(),
     dials: exchange.dialled().length,
-    frames: exchange.pulled().length,
+    frames: exchange.received().length,
     read: sessions.reduce((sum, { reads }) => sum + reads.length, 0),
     gaps: sessions.reduce((sum, { reads }) => sum + reads.filter(({ event }) => event.type === "gap").length, 0)
   })

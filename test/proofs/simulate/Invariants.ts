@@ -10,7 +10,7 @@ import { Failure } from "holdfast/binance"
 import { Decimal } from "holdfast/binance/exchange"
 import type { ConnectionPlan, ReaderKind } from "./Plan.ts"
 import type * as Tape from "./Tape.ts"
-import type { Pulled } from "./SimulatedNetwork.ts"
+import type { Received } from "./SimulatedNetwork.ts"
 import type { Report } from "./Violation.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -483,14 +483,14 @@ export type Frame =
   | { readonly _tag: "Gap"; readonly dropped: number; readonly cause: string }
 
 export const checkFrames = (options: {
-  readonly pulled: ReadonlyArray<Pulled>
+  readonly received: ReadonlyArray<Received>
   /** What each reading gave, from one connect to the next. */
   readonly readings: ReadonlyArray<ReadonlyArray<Frame>>
   /** Whether all that arrives is delivered: nothing is held for a handshake that may fail. */
   readonly all: boolean
   readonly report: Report
 }): void => {
-  const { pulled, report } = options
+  const { received, report } = options
   const wrong = (detail: string) => {
     report({ invariant: "truth", detail })
   }
@@ -513,12 +513,12 @@ export const checkFrames = (options: {
       continue
     }
     let found = next
-    while (found < pulled.length && pulled[found]?.text !== frame.text) found++
-    if (found === pulled.length) {
+    while (found < received.length && received[found]?.text !== frame.text) found++
+    if (found === received.length) {
       wrong(`"${frame.text.slice(0, 40)}" was not read from a socket, or came again`)
       return
     }
-    const peer = pulled[found]?.peer
+    const peer = received[found]?.peer
     const missing = found - next
     if (missing > 0 && gap === undefined && last !== undefined) wrong(`${missing} messages are missing, and no gap says so`)
     if (last !== undefined && peer !== last && gap === undefined) wrong("another connection, and no gap before it")

@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import type { Scope } from "effect/Scope"
 import { ConnectionError } from "holdfast"
 import type { Transport } from "holdfast"
-import * as Incoming from "../../../src/internal/transport/receiveBuffer.ts"
+import * as ReceiveBuffer from "../../../src/internal/transport/receiveBuffer.ts"
 import type { DialFault, SocketFault, Target } from "./Plan.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 import type { Report } from "./Violation.ts"
@@ -40,7 +40,7 @@ export interface Host {
   readonly onMessage: (peer: Peer, text: string) => void
 }
 
-export interface Pulled {
+export interface Received {
   readonly peer: number
   readonly text: string
 }
@@ -63,7 +63,7 @@ export interface Network {
   /** Sockets that have not ended for the client. */
   readonly open: () => number
   /** All that was read from sockets, in order. */
-  readonly pulled: () => ReadonlyArray<Pulled>
+  readonly received: () => ReadonlyArray<Received>
 }
 
 type Item =
@@ -102,7 +102,7 @@ export const make = (options: {
   const links = new Set<Link>()
   const faults: Array<DialFault> = []
   const dialled: Array<number> = []
-  const pulled: Array<Pulled> = []
+  const received: Array<Received> = []
   let ids = 0
   let held = 0
   let open = 0
@@ -146,7 +146,7 @@ export const make = (options: {
     let serverGone = false
     let arrivesAt = 0
 
-    const incoming = Incoming.make({
+    const incoming = ReceiveBuffer.make({
       pause: () => {
         paused = true
       },
@@ -193,7 +193,7 @@ export const make = (options: {
         take(item)
         return
       }
-      incoming.unsafeBeginRead(1)
+      incoming.unsafeBeginRead(32)
       take(item)
       incoming.unsafeEndRead()
     }
@@ -283,21 +283,17 @@ export const make = (options: {
     }
 
     const note = (batch: ReadonlyArray<Transport.Message>) => {
-      for (const text of batch) pulled.push({ peer: id, text: String(text) })
+      for (const text of batch) received.push({ peer: id, text: String(text) })
     }
     const socket: Transport.Socket = {
       protocol: "",
-      pull: Effect.tap(incoming.pull, note),
-      // Not every transport can.
-      handOver: id % 4 === 0 ? undefined : (take) =>
-        Effect.tap(
-          incoming.handOver((batch) => {
-            const taken = take(batch)
-            if (taken) note(batch)
-            return taken
-          }),
-          note
-        ),
+      receive: (handler) =>
+        incoming.receive((batch) => {
+          // Not every transport can call the handler where the batch arrives.
+          const work = id % 4 === 0 ? Effect.suspend(() => handler(batch) ?? Effect.void) : handler(batch)
+          if (work === undefined) return note(batch)
+          return Effect.zipRight(Effect.sync(() => note(batch)), work)
+        }),
       send: (message) =>
         Effect.suspend(() => {
           if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
@@ -457,6 +453,6 @@ export const make = (options: {
     dialled: () => dialled,
     held: () => held,
     open: () => open,
-    pulled: () => pulled
+    received: () => received
   }
 }
