@@ -14,7 +14,7 @@ import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type * as SessionEvent from "../../SessionEvent.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
-import type { Supervised } from "../connection/supervisor.ts"
+import type { Handle } from "../connection/handle.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
@@ -34,7 +34,7 @@ type Life =
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, entries }: Supervised,
+  { connection, entries }: Handle,
   options: Session.Options<A, N>
 ) {
   const { protocol } = options

@@ -23,6 +23,7 @@ const tests = [
   "connection/",
   "market/",
   "pool/",
+  "testing/",
   "DialGate",
   "Listenable",
   "Liveness",
