@@ -199,7 +199,7 @@ const levels = (text: string, from: number, end: number): ReadonlyArray<Readonly
 
 const isRead = (made: unknown): made is Read => typeof made === "function"
 
-const shapeOf = (plan: Plan, value: unknown): Shape | undefined => {
+const shapeOf = (plan: Plan, value: unknown, frameEnd: string): Shape | undefined => {
   const draft: Draft = { variables: 0, constructors: [] }
   const piece = pieceOf(plan, value, draft)
   if (piece === undefined) return undefined
@@ -208,7 +208,7 @@ const shapeOf = (plan: Plan, value: unknown): Shape | undefined => {
     // after another.
     const make = new Function("integer", "levels", codeOf(piece, draft))
     const read: unknown = Reflect.apply(make, undefined, [integer, levels])
-    return isRead(read) ? { regex: new RegExp(String.raw`${patternOf(piece.parts)}\}$`, "y"), read } : undefined
+    return isRead(read) ? { regex: new RegExp(`${patternOf([...piece.parts, frameEnd])}$`, "y"), read } : undefined
   } catch {
     // Where code must not be made from text, everything is parsed.
     return undefined
@@ -219,7 +219,7 @@ const shapeOf = (plan: Plan, value: unknown): Shape | undefined => {
 // From a text to its value
 
 export interface Shapes<A> {
-  /** The value between the beginning of a text and its last character, if it is written in a way that is known. */
+  /** The value between the beginning of a text and its end, if it is written in a way that is known. */
   readonly read: (text: unknown, start: string) => A | undefined
   /**
    * Learns how the value of a text was written, which was parsed and conforms. Now and then only: what cannot be learned
@@ -231,7 +231,11 @@ export interface Shapes<A> {
 const isShort = (text: unknown): text is string => typeof text === "string" && text.length <= longest
 const isTimeToLearn = (missed: number) => missed < 1_024 ? Number.isInteger(Math.log2(missed)) : missed % 1_024 === 0
 
-export const make = <A, I>(schema: Schema.Schema<A, I>): Shapes<A> => {
+/** Reads nothing, and learns nothing. */
+export const none = <A>(): Shapes<A> => ({ read: () => undefined, learn: () => undefined })
+
+/** Of texts that end, after the value, with `frameEnd`. */
+export const make = <A, I>(schema: Schema.Schema<A, I>, frameEnd = "}"): Shapes<A> => {
   const planned = plan(schema.ast)
   // The latest first.
   let shapes: ReadonlyArray<Shape> = []
@@ -251,7 +255,7 @@ export const make = <A, I>(schema: Schema.Schema<A, I>): Shapes<A> => {
     },
     learn: (text, value) => {
       if (planned === undefined || !isShort(text) || !isTimeToLearn(++missed)) return
-      const shape = shapeOf(planned, value)
+      const shape = shapeOf(planned, value, frameEnd)
       if (shape === undefined || shapes.some(({ regex }) => regex.source === shape.regex.source)) return
       shapes = [shape, ...shapes].slice(0, most)
     }

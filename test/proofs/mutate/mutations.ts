@@ -239,7 +239,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isHanding) {", "if (this.#later.length > 0) {"),
   mutation("what is escaped passes for itself", "internal/json/compiledReader.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),
   mutation("a number with more digits than are safe is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
-  mutation("what follows an object is not looked at", "internal/json/compiledReader.ts", String.raw`\}$`, String.raw`\}`),
+  mutation("what follows an object is not looked at", "internal/json/compiledReader.ts", "frameEnd])}$`", "frameEnd])}`"),
   mutation("a number loses its sign", "internal/json/compiledReader.ts", `return isNegative ? -value : value`, `return value`),
   mutation("an empty side of a book is read as if it were not", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
 ]
