@@ -17,9 +17,10 @@ import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { WebSocket } from "ws"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "./ConnectionError.ts"
-import * as Incoming from "./internal/transport/receiveBuffer.ts"
+import * as ReceiveBuffer from "./internal/transport/receiveBuffer.ts"
 import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { parseUrl } from "./internal/transport/url.ts"
+import { onReads, partOf } from "./internal/transport/wsReads.ts"
 import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
@@ -106,7 +107,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
   )
 
   let pausable: WebSocket | undefined
-  const incoming = Incoming.make({
+  const incoming = ReceiveBuffer.make({
     pause: () => {
       pausable?.pause()
     },
@@ -131,11 +132,13 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
       })
       ws.once("open", () => {
         openedAt = clock.unsafeCurrentTimeMillis()
-        // Now `ws` listens: what one read brings, it emits between these two.
-        socket.prependListener("data", ({ length }: Buffer) => {
-          incoming.unsafeBeginRead(length)
-        }).on("data", incoming.unsafeEndRead)
       })
+    })
+    onReads(ws, {
+      begin: (bytes) => {
+        incoming.unsafeBeginRead(partOf(bytes))
+      },
+      end: incoming.unsafeEndRead
     })
     ws.on("message", (data, isBinary) => {
       if (!Buffer.isBuffer(data)) return
@@ -188,7 +191,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
         resume(Effect.void)
       }
       ws.once("close", done)
-      // Nobody pulls any more, but the close frame lies behind whatever is still coming.
+      // Nobody receives any more, but the close frame lies behind whatever is still coming.
       ws.removeAllListeners("message")
       ws.resume()
       ws.close(code, reason)
@@ -233,8 +236,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
 
   const socket: Socket = {
     protocol: ws.protocol,
-    pull: incoming.pull,
-    handOver: incoming.handOver,
+    receive: incoming.receive,
     send: (message) =>
       Effect.async((resume) => {
         if (ws.readyState !== WebSocket.OPEN) {
@@ -254,7 +256,7 @@ const dial = Effect.fnUntraced(function*(request: DialRequest) {
 
 // Each ping has a payload of its own, since a pong that answers another ping, or none, proves nothing
 // (RFC 6455 §5.5.3).
-const pings = (ws: WebSocket, incoming: Incoming.Incoming): Effect.Effect<void, SocketError> => {
+const pings = (ws: WebSocket, incoming: ReceiveBuffer.ReceiveBuffer): Effect.Effect<void, SocketError> => {
   let count = 0
   return Effect.suspend(() => {
     const payload = String(++count)

@@ -1,8 +1,8 @@
 /**
- * The wire: dial a WebSocket in a scope, pull what it says, send, ping, close.
+ * The wire: dial a WebSocket in a scope, receive, send, ping, close.
  *
- * Acquiring dials, pulling yields a batch, and every end (a clean close too) is a typed failure. Reconnection is
- * somebody else's word: see `Connection`.
+ * Acquiring dials, receiving calls a handler with each batch, and every end (a clean close too) is a typed failure.
+ * Reconnection is somebody else's word: see `Connection`.
  *
  * @since 0.1.0
  */
@@ -42,7 +42,7 @@ export type Message = string | Uint8Array
 export interface Capabilities {
   /** It can send ping frames and see their pongs. Without it a half-open peer shows only by its silence. */
   readonly ping: boolean
-  /** It can stop reading, so that TCP slows the peer down. Without it its own buffer grows while nobody pulls. */
+  /** It can stop reading, so that TCP slows the peer down. Without it its own buffer grows while nobody receives. */
   readonly pause: boolean
   /** It can drop a socket at once. Without it `terminate` only starts a polite close and lets go. */
   readonly terminate: boolean
@@ -87,7 +87,7 @@ export type SocketError = ConnectionClosed | MessageTooLarge
 
 /**
  * An open socket. It lives as long as the scope it was dialled in: closing the scope closes it politely, waits
- * `closeTimeout` at most, then terminates it, and fails a `pull` or `ping` that is still waiting.
+ * `closeTimeout` at most, then terminates it, and fails a `receive` or `ping` that is still waiting.
  *
  * @since 0.1.0
  * @category models
@@ -96,20 +96,17 @@ export interface Socket {
   /** The subprotocol the server chose, `""` when none. */
   readonly protocol: string
   /**
-   * Everything that arrived since the last pull, in order, waiting for the first message when there is none. While
-   * nobody pulls, a transport that can pause stops reading past its high-water mark. What arrived before the socket
-   * ended is yielded before the failure.
+   * Reads until the socket ends. Calls `handler` with each batch, in order, as soon as it arrives. When the handler gives
+   * back an effect, the next batch waits until that is done; its failure ends the reading, and so does a handler that
+   * throws, as a defect.
+   *
+   * While such an effect runs, and while nobody receives, messages are held, and a transport that can pause stops reading
+   * past its high-water mark. What arrived before the socket ended is handed over before the failure. Interruption loses
+   * nothing that was not handed over yet: the next `receive` goes on from there. One at a time may receive.
    */
-  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /**
-   * Optional: the same as `pull`, but shows each batch to `take` first, and yields only one for which that gives false.
-   * Whoever can mostly take a batch without waiting is so saved the fibre that wakes for it. `take` must not throw.
-   */
-  readonly handOver?:
-    | ((
-      take: (batch: NonEmptyReadonlyArray<Message>) => boolean
-    ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>)
-    | undefined
+  readonly receive: <E = never>(
+    handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
+  ) => Effect.Effect<never, SocketError | E>
   /** Completes when the message has been handed to the operating system. */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /** Sends a ping frame; completes when the pong with its payload came. Never completes where `ping` is unsupported. */

@@ -44,22 +44,18 @@ const echo: Layer.Layer<Transport.Transport> = Layer.effect(
   Transport.Transport,
   Effect.gen(function*() {
     const ended = yield* Deferred.make<never, TransportModule.SocketError>()
-    let take: ((batch: readonly [string]) => boolean) | undefined
+    let hand: (text: string) => Effect.Effect<void> = () => Effect.void
     return Transport.Transport.of({
       capabilities: { ping: false, pause: false, terminate: true, handshake: false, headers: false },
       dial: () =>
         Effect.succeed({
           protocol: "",
-          pull: Deferred.await(ended),
-          handOver: (taker) =>
+          receive: (handler) =>
             Effect.suspend(() => {
-              take = taker
+              hand = (text) => Effect.orDie(handler([text]) ?? Effect.void)
               return Deferred.await(ended)
             }),
-          send: (message) =>
-            Effect.sync(() => {
-              take?.([String(message)])
-            }),
+          send: (message) => Effect.suspend(() => hand(String(message))),
           ping: Effect.never,
           close: () => Effect.void,
           terminate: Effect.void

@@ -1,5 +1,6 @@
 import * as PlatformSocket from "@effect/platform/Socket"
 import { assert, describe, it } from "@effect/vitest"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -94,16 +95,25 @@ const turns = Effect.gen(function*() {
   }))
   for (let i = 0; i < 100; i++) {
     yield* other.send("turn")
-    yield* other.pull
+    yield* collect(other, 1)
   }
 })
 
+class Enough extends Data.TaggedError("Enough") {}
+
+// Receives until there are so many.
 const collect = (socket: Transport.Socket, count: number) =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const all: Array<Transport.Message> = []
-    while (all.length < count) all.push(...(yield* socket.pull))
-    return all
+    return socket.receive((batch) => {
+      all.push(...batch)
+      return all.length < count ? undefined : new Enough()
+    }).pipe(Effect.catchTag("Enough", () => Effect.succeed(all)))
   })
+
+// How the socket ends, with no message before it.
+const ending = (socket: Transport.Socket) =>
+  Effect.flip(socket.receive((batch) => Effect.dieMessage(`received ${String(batch)}`)))
 
 const transports = {
   NodeTransport: NodeTransport.layer,
@@ -144,7 +154,7 @@ for (const [name, layer] of Object.entries(transports)) {
         const socket = yield* dial(url)
         assert.deepStrictEqual(yield* collect(socket, 1), ["last words"])
         for (let i = 0; i < 2; i++) {
-          const error = yield* Effect.flip(socket.pull)
+          const error = yield* ending(socket)
           assert(error._tag === "ConnectionClosed")
           assert.deepStrictEqual([error.code, error.reason], [4321, "that is all"])
         }
@@ -152,7 +162,7 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.strictEqual(unsent.message, "The message could not be sent: the socket has ended.")
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("hands over what is taken, yields what is not, and says nothing to whoever was interrupted", () =>
+    it.scopedLive("hands over each batch, goes on after an interruption, and tells the end again", () =>
       Effect.gen(function*() {
         const words = ["one", "two", "three", "four"]
         const url = yield* peer((client) => {
@@ -164,46 +174,42 @@ for (const [name, layer] of Object.entries(transports)) {
           })
         })
         const socket = yield* dial(url)
-        const handOver = socket.handOver
-        assert(handOver !== undefined)
         const seen: Array<Transport.Message> = []
-        const takeUntil = (last: string) => {
+        const receiveUntil = (last: string) => {
           const all = Effect.runSync(Deferred.make<void>())
-          const take = (batch: ReadonlyArray<Transport.Message>) => {
+          const run = socket.receive((batch) => {
             seen.push(...batch)
             if (batch.includes(last)) Deferred.unsafeDone(all, Effect.void)
             else Effect.runFork(socket.send("next"))
-            return true
-          }
-          return { all: Deferred.await(all), run: handOver(take) }
+          })
+          return { all: Deferred.await(all), run }
         }
 
-        const first = takeUntil("two")
-        const taking = yield* Effect.fork(first.run)
+        const first = receiveUntil("two")
+        const receiving = yield* Effect.fork(first.run)
         yield* socket.send("next")
         yield* first.all
-        yield* Fiber.interrupt(taking)
+        yield* Fiber.interrupt(receiving)
         yield* socket.send("next")
         // It came after the interruption, whether or not before this.
-        assert.deepStrictEqual(yield* handOver(() => false), ["three"])
+        assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
         assert.deepStrictEqual(seen, ["one", "two"])
 
-        const second = yield* Effect.fork(takeUntil("").run)
+        const second = yield* Effect.fork(receiveUntil("").run)
         yield* socket.send("next")
         const error = yield* Effect.flip(Fiber.join(second))
         assert(error._tag === "ConnectionClosed")
         assert.strictEqual(error.code, 4321)
         assert.deepStrictEqual(seen, ["one", "two", "four"])
-        assert.deepStrictEqual(yield* Effect.flip(handOver(() => true)), error)
+        assert.deepStrictEqual(yield* ending(socket), error)
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("what throws where it is handed over is a defect of whoever waits", () =>
+    it.scopedLive("ends the reading with a defect when the handler throws", () =>
       Effect.gen(function*() {
         const socket = yield* dial(yield* peer((client) => {
           client.send("hello")
         }))
-        assert(socket.handOver !== undefined)
-        const exit = yield* Effect.exit(socket.handOver(() => {
+        const exit = yield* Effect.exit(socket.receive(() => {
           throw new Error("broken")
         }))
         assert.deepStrictEqual(exit, Exit.die(new Error("broken")))
@@ -231,7 +237,7 @@ for (const [name, layer] of Object.entries(transports)) {
           client.send("x".repeat(101))
         })
         const socket = yield* dial(url, { maxMessageBytes: 100 })
-        const error = yield* Effect.flip(socket.pull)
+        const error = yield* ending(socket)
         assert.strictEqual(error.message, "The peer sent a message of more than 100 bytes.")
       }).pipe(Effect.provide(layer)))
 
@@ -299,17 +305,15 @@ describe("NodeTransport", () => {
         })
       })
       const socket = yield* dial(url)
-      assert(socket.handOver !== undefined)
       const batches: Array<ReadonlyArray<Transport.Message>> = []
       const all = yield* Deferred.make<void>()
-      const handing = yield* Effect.fork(socket.handOver((batch) => {
+      const receiving = yield* Effect.fork(socket.receive((batch) => {
         batches.push(batch)
         if (batch.includes("299")) Deferred.unsafeDone(all, Effect.void)
-        return true
       }))
       yield* socket.send("go")
       yield* Deferred.await(all)
-      yield* Fiber.interrupt(handing)
+      yield* Fiber.interrupt(receiving)
       assert.deepStrictEqual(batches.flat(), sent)
       assert.isAtMost(Math.max(...batches.map(({ length }) => length)), 32)
     }).pipe(provide))
@@ -419,7 +423,7 @@ describe("NodeTransport", () => {
         client.send(Buffer.of(0xff, 0xfe), { binary: false })
       })
       const socket = yield* dial(url)
-      const error = yield* Effect.flip(socket.pull)
+      const error = yield* ending(socket)
       assert(error._tag === "ConnectionClosed")
       assert.deepStrictEqual([error.code, error.reason], [1007, "invalid UTF-8 sequence"])
     }).pipe(provide))
@@ -434,7 +438,7 @@ describe("NodeTransport", () => {
       }, { autoPong: false })
       const socket = yield* dial(url)
       const unanswered = yield* Effect.fork(socket.ping)
-      yield* socket.pull
+      yield* collect(socket, 1)
       yield* socket.terminate
       const error = yield* Effect.flip(Fiber.join(unanswered))
       assert.strictEqual(error._tag, "ConnectionClosed")
@@ -455,7 +459,7 @@ describe("NodeTransport", () => {
       yield* Effect.scoped(Effect.zipRight(dial(url, patient), turns))
     }).pipe(provide))
 
-  it.scopedLive("holds the peer up while nobody pulls, and loses nothing by it", () =>
+  it.scopedLive("holds the peer up while nobody receives, and loses nothing by it", () =>
     Effect.gen(function*() {
       const total = 20_000
       const text = "x".repeat(2_000)

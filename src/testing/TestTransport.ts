@@ -312,18 +312,15 @@ export const layer = (
         if (first) terminated++
       })
 
-      const pull: Socket["pull"] = Effect.flatMap(unread.takeAll, ([messages]) => {
-        const batch = Chunk.toReadonlyArray(messages)
-        return isNonEmptyReadonlyArray(batch) ? Effect.succeed(batch) : pull
-      })
-
-      const handOver: NonNullable<Socket["handOver"]> = (take) =>
-        Effect.flatMap(pull, (batch) => take(batch) ? handOver(take) : Effect.succeed(batch))
+      const receive: Socket["receive"] = (handler) =>
+        Effect.forever(Effect.flatMap(unread.takeAll, ([messages]) => {
+          const batch = Chunk.toReadonlyArray(messages)
+          return (isNonEmptyReadonlyArray(batch) ? handler(batch) : undefined) ?? Effect.void
+        }))
 
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
-        pull,
-        handOver,
+        receive,
         send: (message) =>
           Effect.flatMap(unread.size, (size) => {
             if (Option.isNone(size)) return new SendFailed({ reason: "the socket has ended" })

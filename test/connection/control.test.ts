@@ -164,7 +164,7 @@ describe("by hand", () => {
         dial === 0
           ? Effect.as(
             Effect.addFinalizer(() => Effect.sleep("2 seconds")),
-            { ...idle, pull: Effect.delay(closed, "1 second") }
+            { ...idle, receive: () => Effect.delay(closed, "1 second") }
           )
           : Effect.succeed(idle))),
       Effect.scoped

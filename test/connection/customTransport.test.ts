@@ -17,7 +17,7 @@ describe("a transport", () => {
     "that dies as it closes": bad
   }
   const endings = {
-    "lost": { socket: { ...idle, pull: Effect.delay(closed, "1 second") }, options: quiet },
+    "lost": { socket: { ...idle, receive: () => Effect.delay(closed, "1 second") }, options: quiet },
     "silent": { socket: idle, options: { ...quiet, messageTimeout: "1 second" } },
     "deaf": {
       socket: { ...idle, ping: Effect.never },

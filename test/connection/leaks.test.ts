@@ -12,23 +12,21 @@ describe("for ever", () => {
   const brief: Transport.Transport = {
     capabilities: { ping: true, pause: true, terminate: true, handshake: true, headers: true },
     dial: () =>
-      Effect.acquireRelease(Effect.sync(() => {
-        let said = false
-        return {
+      Effect.acquireRelease(
+        Effect.sync((): Transport.Socket => ({
           protocol: "",
-          pull: Effect.suspend(() => {
-            if (said) {
-              return Effect.fail(new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.zero }))
-            }
-            said = true
-            return Effect.succeed<readonly [Transport.Message]>(["hello"])
-          }),
+          receive: (handler) =>
+            Effect.zipRight(
+              Effect.suspend(() => handler(["hello"]) ?? Effect.void),
+              new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.zero })
+            ),
           send: () => Effect.void,
           ping: Effect.never,
           close: () => Effect.void,
           terminate: Effect.void
-        }
-      }), () => Effect.void)
+        })),
+        () => Effect.void
+      )
   }
 
   // A clock on which the millisecond between two dials takes no time, and no deadline ever comes: ten thousand steps of

@@ -63,7 +63,7 @@ export const heapUsed = Effect.sync(() => {
 // Transports that do not keep to what is asked of them.
 export const idle: Transport.Socket = {
   protocol: "",
-  pull: Effect.never,
+  receive: () => Effect.never,
   send: () => Effect.void,
   ping: Effect.void,
   close: () => Effect.void,

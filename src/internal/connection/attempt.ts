@@ -11,7 +11,7 @@ import type { AttemptError, ReconnectRequested } from "../../ConnectionError.ts"
 import { ConnectionTimeout, InboxOverflow, OnOpenFailed, UrlUnavailable } from "../../ConnectionError.ts"
 import type { DialGate } from "../../DialGate.ts"
 import * as Liveness from "../../Liveness.ts"
-import type { Message, Socket, SocketError, Transport } from "../../Transport.ts"
+import type { Message, Socket, Transport } from "../../Transport.ts"
 import * as Early from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
 import * as Server from "../transport/endpoint.ts"
@@ -195,19 +195,19 @@ const live = Effect.fnUntraced(function*(options: Options, course: Course, scope
   }
 
   // The handshake gets its turn to look at each batch. Later ones need not give way to anybody, as `Effect.forever`
-  // would: the next pull waits for the socket.
+  // would: the next one waits for the socket.
   const shown = ({ room }: Early.Early) => Effect.zipRight(room, Effect.yieldNow())
-  // A batch for which nobody has to wait, and of which nothing is lost, needs no fibre.
-  const passOn = (batch: ReadonlyArray<Message>) => {
-    if (early !== undefined || !inbox.keeps(batch.length)) return false
+  const readOn = socket.receive((batch) => {
+    // A batch for which nobody has to wait, and of which nothing is lost, needs no fibre.
+    if (early !== undefined || !inbox.keeps(batch.length)) {
+      return Effect.suspend(() => {
+        activity.lastRead = now()
+        return early?.unsafeHold(batch) === true ? shown(early) : deliver(batch)
+      })
+    }
     activity.lastRead = now()
     put(batch)
-    return true
-  }
-  const next = socket.handOver?.(passOn) ?? socket.pull
-  const readOn: Effect.Effect<never, SocketError | InboxOverflow> = Effect.flatMap(next, (batch) => {
-    activity.lastRead = now()
-    return Effect.zipRight(early?.unsafeHold(batch) === true ? shown(early) : deliver(batch), readOn)
+    return undefined
   })
   // What was held back during the handshake comes before the end.
   return onOpen === undefined ? readOn : Effect.tapError(readOn, () => early?.finish ?? Effect.void)

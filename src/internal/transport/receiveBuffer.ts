@@ -1,143 +1,148 @@
-// What a socket has received and nobody has pulled yet: the reading half of every transport.
+// The messages that a socket has received and nobody has taken: the reading half of every transport.
 //
-// What arrives in one turn of the event loop is one batch: whoever waits is woken once, when the turn's callbacks have
-// run, and takes the array itself. At low rates that fibre costs more than all it does, so a batch can also be handed
-// over without one: at once when a transport says where a read begins and ends, and else when the turn's callbacks have
-// run.
+// A fibre that waits in `receive` is not woken for a batch, since at low rates its waking would cost more than all the
+// rest. Its handler is called where the messages arrive: at the end of the read that brought them, where the transport
+// says where reads begin and end, and else when the callbacks of this turn of the event loop have run. The fibre wakes
+// to run what the handler gives back, and at the end.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
-import type { Message, SocketError } from "../../Transport.ts"
+import type { Message, Socket, SocketError } from "../../Transport.ts"
 
-// Past either of these, reading stops until somebody pulls: enough to keep a fast consumer busy for a turn of the
+// At either of these, reading stops until the messages are taken: enough to keep a fast consumer busy for a turn of the
 // event loop, and little beside what the operating system buffers itself.
 const highWaterMessages = 1024
 const highWaterBytes = 1024 * 1024
 
-// What one read brings at most: libuv's buffer, and a TLS record (RFC 8446 §5.1). With more waiting behind it, what
-// counts is how much can be done, and not how soon.
-const fullReads: ReadonlySet<number> = new Set([65_536, 16_384])
-// In a part of any other read. A part costs about what two messages do.
-const partSize = 32
+/** What stops and resumes the reading of the transport. */
+export interface Flow {
+  readonly pause: () => void
+  readonly resume: () => void
+}
 
-export interface Incoming {
+export interface ReceiveBuffer {
   /**
-   * What is offered between these two has come at once, so many bytes of it, and is handed over when it has: all of it
-   * when more is waiting behind, and else in parts, so that what came first does not wait for what came last.
+   * What is offered between these two came in one read. It is handed over so many messages at a time, and the rest at
+   * the end of the read.
    */
-  readonly unsafeBeginRead: (bytes: number) => void
+  readonly unsafeBeginRead: (part: number) => void
   readonly unsafeEndRead: () => void
   readonly unsafeOffer: (message: Message, bytes: number) => void
-  /** The first end counts. What was received before it is pulled before it. */
+  /** The first end counts. What was received before it is handed over before it. */
   readonly unsafeEnd: (error: SocketError) => void
-  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /** `Socket.handOver`. */
-  readonly handOver: (
-    take: (batch: NonEmptyReadonlyArray<Message>) => boolean
-  ) => Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>
-  /** Calls back with the end, whether or not everything before it was pulled. Gives back what stops that. */
+  readonly receive: Socket["receive"]
+  /** Calls back with the end, whether or not everything before it was handed over. Gives back what stops that. */
   readonly onEnd: (hear: (end: Exit.Exit<never, SocketError>) => void) => () => void
   readonly isEnded: () => boolean
 }
 
-export const make = (flow: { readonly pause: () => void; readonly resume: () => void }): Incoming => {
-  const waiting = new Set<(exit: Exit.Exit<never, SocketError>) => void>()
-  const arrived = Effect.unsafeMakeLatch(false)
-  let end: Exit.Exit<never, SocketError> | undefined
-  let batch: Array<Message> = []
+// Who takes what arrives.
+type Receiver =
+  /** Nobody: no fibre is in `receive`, or its handler is at work. Messages are held. */
+  | { readonly _tag: "Away" }
+  /** A fibre waits, and its handler is called with each batch. */
+  | { readonly _tag: "Waiting"; readonly handOver: () => void; readonly handOverLater: () => void }
+
+const away: Receiver = { _tag: "Away" }
+
+export const make = (flow: Flow): ReceiveBuffer => {
+  let receiver: Receiver = away
+  let messages: Array<Message> = []
   let bytes = 0
-  let paused = false
+  // Of the read that is going on, if one is.
+  let part: number | undefined
+  let end: Exit.Exit<never, SocketError> | undefined
+  const endListeners = new Set<(end: Exit.Exit<never, SocketError>) => void>()
 
-  // Who is handed what arrives, at once or when this turn's callbacks have run.
-  let taker: { readonly pass: () => void; readonly passLater: () => void } | undefined
-  let isReading = false
-  let partAt = partSize
+  // The transport is paused exactly while this holds.
+  const isFull = () => messages.length >= highWaterMessages || bytes >= highWaterBytes
 
-  const takeBatch = (): ReadonlyArray<Message> => {
-    const taken = batch
-    if (taken.length === 0) return taken
-    batch = []
+  const hold = (message: Message, size: number) => {
+    const wasFull = isFull()
+    messages.push(message)
+    bytes += size
+    if (!wasFull && isFull()) flow.pause()
+  }
+
+  const take = (): ReadonlyArray<Message> => {
+    const wasFull = isFull()
+    const taken = messages
+    messages = []
     bytes = 0
-    if (end === undefined) arrived.unsafeClose()
-    if (paused) {
-      paused = false
-      flow.resume()
-    }
+    if (wasFull) flow.resume()
     return taken
   }
 
-  const pull: Incoming["pull"] = Effect.suspend(() => {
-    const taken = takeBatch()
-    return isNonEmptyReadonlyArray(taken) ? Effect.succeed(taken) : end ?? Effect.zipRight(arrived.await, pull)
-  })
-
-  const handOver: Incoming["handOver"] = (take) =>
-    Effect.withFiberRuntime((fiber) =>
-      Effect.async<NonEmptyReadonlyArray<Message>, SocketError>((resume) => {
-        const settle = (result: Effect.Effect<NonEmptyReadonlyArray<Message>, SocketError>) => {
-          taker = undefined
-          resume(result)
-        }
-        const pass = () => {
-          if (taker !== mine) return
-          const taken = takeBatch()
-          try {
-            if (isNonEmptyReadonlyArray(taken) && !take(taken)) settle(Effect.succeed(taken))
-            else if (end !== undefined) settle(end)
-          } catch (defect) {
-            settle(Effect.die(defect))
+  const receive: Socket["receive"] = <E>(
+    handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
+  ) => {
+    const handle = (batch: ReadonlyArray<Message>): Effect.Effect<void, E> | void => {
+      try {
+        if (isNonEmptyReadonlyArray(batch)) return handler(batch)
+      } catch (defect) {
+        return Effect.die(defect)
+      }
+    }
+    // Waits until the handler gives back an effect, and runs it.
+    const next = Effect.withFiberRuntime<void, SocketError | E>((fiber) =>
+      Effect.async((resume) => {
+        const handOver = () => {
+          if (receiver !== waiting) return
+          receiver = away
+          const work = handle(take())
+          if (work !== undefined) resume(work)
+          else if (messages.length === 0 && end !== undefined) resume(end)
+          else {
+            receiver = waiting
+            // The handler itself may have made more arrive.
+            if (messages.length > 0) handOverLater()
           }
         }
-        const passLater = () => {
-          fiber.currentScheduler.scheduleTask(pass, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
+        const handOverLater = () => {
+          fiber.currentScheduler.scheduleTask(handOver, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
         }
-        const mine = taker = { pass, passLater }
-        pass()
+        const waiting = receiver = { _tag: "Waiting", handOver, handOverLater }
+        handOver()
         return Effect.sync(() => {
-          if (taker === mine) taker = undefined
+          if (receiver === waiting) receiver = away
         })
       })
     )
+    const loop: Effect.Effect<never, SocketError | E> = Effect.flatMap(next, () => loop)
+    return loop
+  }
 
   return {
     unsafeBeginRead: (size) => {
-      isReading = true
-      partAt = fullReads.has(size) ? Number.POSITIVE_INFINITY : partSize
+      part = size
     },
     unsafeEndRead: () => {
-      isReading = false
-      if (batch.length > 0) taker?.pass()
+      part = undefined
+      if (receiver._tag === "Waiting" && messages.length > 0) receiver.handOver()
     },
     unsafeOffer: (message, size) => {
       if (end !== undefined) return
-      if (batch.push(message) === 1) {
-        if (taker === undefined) arrived.unsafeOpen()
-        else if (!isReading) taker.passLater()
-      }
-      bytes += size
-      if (batch.length >= partAt && isReading) taker?.pass()
-      if (!paused && (batch.length >= highWaterMessages || bytes >= highWaterBytes)) {
-        paused = true
-        flow.pause()
-      }
+      hold(message, size)
+      if (receiver._tag === "Away") return
+      if (part === undefined) {
+        if (messages.length === 1) receiver.handOverLater()
+      } else if (messages.length >= part) receiver.handOver()
     },
     unsafeEnd: (error) => {
       if (end !== undefined) return
       end = Exit.fail(error)
-      arrived.unsafeOpen()
-      taker?.passLater()
-      for (const resume of waiting) resume(end)
-      waiting.clear()
+      if (receiver._tag === "Waiting") receiver.handOverLater()
+      for (const hear of endListeners) hear(end)
+      endListeners.clear()
     },
-    pull,
-    handOver,
+    receive,
     onEnd: (hear) => {
-      if (end === undefined) waiting.add(hear)
+      if (end === undefined) endListeners.add(hear)
       else hear(end)
       return () => {
-        waiting.delete(hear)
+        endListeners.delete(hear)
       }
     },
     isEnded: () => end !== undefined

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionClosed, DialFailed, MessageTooLarge, SendFailed } from "../../ConnectionError.ts"
 import type { DialRequest, Message, Socket } from "../../Transport.ts"
-import * as Incoming from "./receiveBuffer.ts"
+import * as ReceiveBuffer from "./receiveBuffer.ts"
 import { parseUrl } from "./url.ts"
 import { within } from "../time/timeout.ts"
 
@@ -28,8 +28,8 @@ export const dialWith = (construct: Construct) =>
       })
     }
     const clock = yield* Effect.clock
-    // There is nothing to pause: what arrives is held until it is pulled.
-    const incoming = Incoming.make({ pause: () => undefined, resume: () => undefined })
+    // There is nothing to pause: what arrives is held until it is taken.
+    const incoming = ReceiveBuffer.make({ pause: () => undefined, resume: () => undefined })
     let openedAt = clock.unsafeCurrentTimeMillis()
 
     const end = (code: number, reason: string) => {
@@ -115,8 +115,7 @@ export const dialWith = (construct: Construct) =>
 
     const socket: Socket = {
       protocol: ws.protocol,
-      pull: incoming.pull,
-      handOver: incoming.handOver,
+      receive: incoming.receive,
       send: (message) =>
         Effect.suspend(() => {
           if (ws.readyState !== open) return new SendFailed({ reason: "the socket has ended" })

@@ -1,6 +1,7 @@
 // Frames that are not what they should be, between frames that are, and an oracle that tells one from the other.
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -542,29 +543,28 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
         let answers: Array<Message> = []
         const subscribed = new Set<string>()
         const asked = Effect.unsafeMakeLatch(false)
-        const pull: Transport.Socket["pull"] = Effect.suspend(() => {
+        const next: Effect.Effect<NonEmptyReadonlyArray<Message>, Transport.SocketError> = Effect.suspend(() => {
           const [first, ...others] = answers
           answers = []
           if (first !== undefined) return Effect.succeed([first, ...others] as const)
           if (subscribed.size < wanted.length) {
             asked.unsafeClose()
-            return Effect.zipRight(asked.await, pull)
+            return Effect.zipRight(asked.await, next)
           }
           if (sent - begun >= cutAfter && sent < frames) {
             return new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.seconds(10) })
           }
           if (unread() > unreadAtMost) {
             room.unsafeClose()
-            return Effect.zipRight(room.await, pull)
+            return Effect.zipRight(room.await, next)
           }
           const [head, ...tail] = nextBatch()
           if (head === undefined) return Effect.never
-          // Others have their turn too.
-          return Effect.as(Effect.yieldNow(), [head, ...tail] as const)
+          return Effect.succeed([head, ...tail] as const)
         })
         return {
           protocol: "",
-          pull,
+          receive: (handler) => Effect.forever(Effect.flatMap(next, (batch) => handler(batch) ?? Effect.void)),
           send: (message) =>
             Effect.sync(() => {
               const { id, method, params } = Request(message)

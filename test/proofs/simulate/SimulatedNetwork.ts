@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import type { Scope } from "effect/Scope"
 import { ConnectionError } from "holdfast"
 import type { Transport } from "holdfast"
-import * as Incoming from "../../../src/internal/transport/receiveBuffer.ts"
+import * as ReceiveBuffer from "../../../src/internal/transport/receiveBuffer.ts"
 import type { DialFault, SocketFault, Target } from "./Plan.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 import type { Report } from "./Violation.ts"
@@ -146,7 +146,7 @@ export const make = (options: {
     let serverGone = false
     let arrivesAt = 0
 
-    const incoming = Incoming.make({
+    const incoming = ReceiveBuffer.make({
       pause: () => {
         paused = true
       },
@@ -193,7 +193,7 @@ export const make = (options: {
         take(item)
         return
       }
-      incoming.unsafeBeginRead(1)
+      incoming.unsafeBeginRead(32)
       take(item)
       incoming.unsafeEndRead()
     }
@@ -287,17 +287,13 @@ export const make = (options: {
     }
     const socket: Transport.Socket = {
       protocol: "",
-      pull: Effect.tap(incoming.pull, note),
-      // Not every transport can.
-      handOver: id % 4 === 0 ? undefined : (take) =>
-        Effect.tap(
-          incoming.handOver((batch) => {
-            const taken = take(batch)
-            if (taken) note(batch)
-            return taken
-          }),
-          note
-        ),
+      receive: (handler) =>
+        incoming.receive((batch) => {
+          // Not every transport can call the handler where the batch arrives.
+          const work = id % 4 === 0 ? Effect.suspend(() => handler(batch) ?? Effect.void) : handler(batch)
+          if (work === undefined) return note(batch)
+          return Effect.zipRight(Effect.sync(() => note(batch)), work)
+        }),
       send: (message) =>
         Effect.suspend(() => {
           if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
