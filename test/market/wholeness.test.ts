@@ -1,0 +1,4 @@
+import { binance } from "./binance.ts"
+import { wholeness } from "./wholeness.ts"
+
+wholeness(binance)
