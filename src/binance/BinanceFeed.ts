@@ -12,55 +12,23 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type * as Connection from "../Connection.ts"
-import type { ConnectionEvent } from "../ConnectionEvent.ts"
-import * as Feed from "../internal/feed/feed.ts"
 import type { Listenable } from "../Listenable.ts"
-import type { SessionError, SessionEvent, Subscription } from "../Session.ts"
+import type { Events, FeedEvent } from "../market/MarketFeed.ts"
+import * as MarketFeed from "../market/MarketFeed.ts"
+import type { Kind } from "../market/Venue.ts"
+import type { Subscription } from "../Session.ts"
 import type { Transport } from "../Transport.ts"
+import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import type { OrderBook } from "./OrderBook.ts"
-import type * as Rest from "./Rest.ts"
+import * as Rest from "./Rest.ts"
 import type { Venue } from "./Venue.ts"
 
-/**
- * Something that happened in a feed. `at` is in milliseconds since the epoch.
- *
- * - `Connection`: to one of its connections, by its name.
- * - `Session`: to the subscriptions of one of its connections.
- * - `Repaired`: so many events that the sockets had missed were fetched, and stand in their place in the stream.
- * - `Gap`: something is missing that could not be fetched. The same stands in the stream.
- * - `InvalidFrame`: a frame is not what its stream (or, where it names none, its connection) promises. It was skipped.
- * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
- *
- * @since 0.1.0
- * @category models
- */
-export type FeedEvent =
-  | { readonly _tag: "Connection"; readonly connection: string; readonly event: ConnectionEvent }
-  | { readonly _tag: "Session"; readonly connection: string; readonly event: SessionEvent }
-  | { readonly _tag: "Repaired"; readonly at: number; readonly stream: string; readonly events: number }
-  | { readonly _tag: "Gap"; readonly at: number; readonly gap: MarketEvent.Gap }
-  | {
-    readonly _tag: "InvalidFrame"
-    readonly at: number
-    readonly stream: string
-    readonly error: MarketEvent.InvalidFrame
-  }
-  | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }
-
-/**
- * A stream of market events. It subscribes when it is run, and unsubscribes when its last reader stops. Those who read
- * the same stream share it: the slowest decides its pace.
- *
- * @since 0.1.0
- * @category models
- */
-export type Events<A extends MarketEvent.MarketEvent> = Listenable<A | MarketEvent.Gap, SessionError>
+export type { Events, FeedEvent } from "../market/MarketFeed.ts"
 
 /**
  * One symbol (or the name of a stream), or several.
@@ -160,24 +128,8 @@ export interface BinanceFeed {
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends MarketFeed.Options {
   readonly venue: Venue
-  /** Of every connection. Default: {@link Connection.Options}. */
-  readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
-  /** On how many connections every stream runs at once; the first arrival wins. Default: 1. */
-  readonly lines?: number | undefined
-  /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. Default: 23 hours. */
-  readonly maxAge?: Duration.DurationInput | undefined
-  /** How long a successor may take to prove itself before the old connection is kept. Default: 30 seconds. */
-  readonly renewalTimeout?: Duration.DurationInput | undefined
-  /** Streams of one connection. Default: what the venue allows. */
-  readonly streamsPerConnection?: number | undefined
-  /** Events held for one stream while it repairs, or while its reader is slow. Default: 8192. */
-  readonly buffer?: number | undefined
-  /** Events fetched for one gap, at most. Default: 100,000. */
-  readonly repairLimit?: number | undefined
-  /** How long another line may take to bring what one has missed, before it is fetched. Default: 500 milliseconds. */
-  readonly grace?: Duration.DurationInput | undefined
   readonly rest?: Rest.Options | undefined
 }
 
@@ -203,7 +155,39 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
 export const make = (
   options: Options
 ): Effect.Effect<BinanceFeed, ConfigError.ConfigError, Transport | HttpClient.HttpClient | Scope.Scope> =>
-  Feed.make(options)
+  Effect.gen(function*() {
+    const rest = yield* Rest.make(options.venue, options.rest)
+    const kinds = Streams.kinds(rest)
+    const feed = yield* MarketFeed.make(Streams.venue(options.venue, rest, kinds), options)
+
+    const of = <A extends MarketEvent.MarketEvent>(kind: Kind<A>, suffix: string) =>
+    (symbols: Several, from?: FromEach): Events<A> =>
+      feed.streamOf(kind, wanted(symbols, from, (symbol) => `${symbol}@${suffix}`))
+
+    return {
+      trades: of(kinds.trade, "trade"),
+      aggTrades: of(kinds.aggTrade, "aggTrade"),
+      klines: (symbols, interval, from) => of(kinds.kline, `kline_${interval}`)(symbols, from),
+      ticker: of(kinds.ticker, "ticker"),
+      miniTicker: of(kinds.miniTicker, "miniTicker"),
+      allMiniTickers: feed.streamOf(kinds.miniTicker, "!miniTicker@arr"),
+      bookTicker: of(kinds.bookTicker, "bookTicker"),
+      depth: (symbols, speed = "100ms") => of(kinds.depth, `depth@${speed}`)(symbols),
+      partialDepth: (symbols, levels, speed = "100ms") => of(kinds.partialDepth, `depth${levels}@${speed}`)(symbols),
+      raw: (names, from) => feed.stream(wanted(names, from, identity)),
+      orderBook: feed.orderBook,
+      rotate: feed.rotate,
+      events: feed.events,
+      subscriptions: feed.subscriptions
+    }
+  })
+
+// Streams by what users call them, and where each goes on from.
+const wanted = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.Wanted> =>
+  (typeof names === "string" ? [names] : names).map((name) => ({
+    name: streamOf(name),
+    after: (typeof from === "function" ? from(name) : from).after
+  }))
 
 /**
  * A layer with a feed that lives as long as the layer does.

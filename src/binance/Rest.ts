@@ -6,7 +6,6 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,64 +15,13 @@ import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
 import { within } from "../internal/time/timeout.ts"
 import { inWords } from "../internal/time/durationText.ts"
+import type { RestError } from "../market/RestError.ts"
+import { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
 import * as Payloads from "./Payloads.ts"
 import type { Venue } from "./Venue.ts"
 
-/**
- * The venue refused a request, and would refuse it again.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RestRejected extends Data.TaggedError("RestRejected")<{
-  readonly path: string
-  readonly status: number
-  /** The venue's own code and sentence, where it gave them. */
-  readonly reason: string
-}> {
-  override get message(): string {
-    return `${this.path} was refused with status ${this.status}: ${this.reason}.`
-  }
-}
-
-/**
- * The venue did not answer, or had no answer, for as long as was tried.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
-  readonly path: string
-  readonly reason: string
-}> {
-  override get message(): string {
-    return `${this.path} could not be had: ${this.reason}.`
-  }
-}
-
-/**
- * The venue asked for patience (status 429), or has banned this address for a time (418).
- *
- * @since 0.1.0
- * @category errors
- */
-export class RestLimited extends Data.TaggedError("RestLimited")<{
-  readonly path: string
-  readonly status: number
-  readonly retryAfter: Duration.Duration
-}> {
-  override get message(): string {
-    return `${this.path} was refused with status ${this.status}; nothing is asked for ${inWords(this.retryAfter)}.`
-  }
-}
-
-/**
- * How a request can fail.
- *
- * @since 0.1.0
- * @category errors
- */
-export type RestError = RestRejected | RestUnavailable | RestLimited
+export { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
+export type { RestError } from "../market/RestError.ts"
 
 /**
  * A snapshot of a book.

@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import type { Cadence } from "../Session.ts"
+import * as Table from "./internal/kindTable.ts"
 
 /**
  * What can be said about the order of a stream's events, and so about what is missing from them.
@@ -37,31 +38,6 @@ export interface StreamKind {
   readonly route: "public" | "market"
 }
 
-const kind = (
-  type: string,
-  continuity: Continuity,
-  cadence: Cadence,
-  route: StreamKind["route"] = "market"
-): readonly [string, StreamKind] => [type, { type, continuity, cadence, route }]
-
-const kinds: ReadonlyMap<string, StreamKind> = new Map([
-  kind("trade", "sequence", "adaptive", "public"),
-  kind("aggTrade", "sequence", "adaptive"),
-  kind("kline", "candles", "2 seconds"),
-  kind("ticker", "state", "1 second"),
-  kind("miniTicker", "state", "1 second"),
-  kind("bookTicker", "state", "adaptive", "public"),
-  kind("windowTicker", "state", "1 second"),
-  kind("avgPrice", "state", "1 second"),
-  kind("markPrice", "state", "3 seconds"),
-  kind("referencePrice", "state", "adaptive"),
-  // These come when they happen, and nobody can say that one is missing.
-  kind("blockTrade", "unknown", "exempt"),
-  kind("forceOrder", "unknown", "exempt"),
-  kind("depth", "diffs", "adaptive", "public"),
-  kind("partialDepth", "state", "adaptive", "public")
-])
-
 /**
  * What a stream's name says: its symbol in upper case (`""` when it is about all of them), and its kind.
  *
@@ -82,9 +58,6 @@ export const parse = (stream: string): { readonly symbol: string; readonly kind:
     .replace(/^kline_.*$/, "kline")
     .replace(/^ticker_.*$/, "windowTicker")
     .replace(/^depth(5|10|20)$/, "partialDepth")
-  const known = kinds.get(name)
-  return {
-    symbol: all ? "" : head.toUpperCase(),
-    kind: known ?? { type: name, continuity: "unknown", cadence: "exempt", route: "market" }
-  }
+  const row = Table.find(name) ?? { continuity: "unknown", cadence: "exempt", route: "market" }
+  return { symbol: all ? "" : head.toUpperCase(), kind: { type: name, ...row } }
 }

@@ -16,7 +16,7 @@ import type { RestError } from "./RestError.ts"
  * @category models
  */
 export interface MarketEvent<Data extends object = object, Type extends string = string> {
-  /** The venue's name, such as `binance`. */
+  /** The name of the venue that it comes from. */
   readonly source: string
   /** The symbol, as the venue writes it. */
   readonly symbol: string

@@ -4,17 +4,20 @@
  *
  * @since 0.1.0
  */
+import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Connection from "../Connection.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
+import * as Feed from "../internal/feed/feed.ts"
 import type { Listenable } from "../Listenable.ts"
 import type { SessionError, SessionEvent, Subscription } from "../Session.ts"
+import type { Transport } from "../Transport.ts"
 import type { InvalidFrame } from "./Decoder.ts"
 import type { Gap, MarketEvent } from "./MarketEvent.ts"
 import type { OrderBook } from "./OrderBook.ts"
-import type { Kind } from "./Venue.ts"
+import type { Kind, Venue } from "./Venue.ts"
 
 /**
  * Something that happened in a feed. `at` is in milliseconds since the epoch.
@@ -111,3 +114,34 @@ export interface Options {
   /** How long another line may take to bring what one has missed, before it is fetched. Default: 500 milliseconds. */
   readonly grace?: Duration.DurationInput | undefined
 }
+
+/**
+ * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
+ *
+ * Venues count dials by address, so one feed should serve all that a process wants of a venue. Where there must be several, a
+ * `DialGate` provided to all of them keeps their dials within one limit.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import * as Console from "effect/Console"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import type { Venue } from "holdfast/market"
+ * import { MarketEvent, MarketFeed } from "holdfast/market"
+ *
+ * const watch = (venue: Venue.Venue) =>
+ *   Effect.gen(function*() {
+ *     const feed = yield* MarketFeed.make(venue, { lines: 2 })
+ *     yield* Stream.runForEach(feed.stream(["trades:ABC", { name: "trades:XYZ", after: 1_000 }]), (event) =>
+ *       MarketEvent.isGap(event)
+ *         ? Console.log(`missing ${event.data.from} to ${event.data.to}`)
+ *         : Console.log(event.symbol, event.data))
+ *   }).pipe(Effect.scoped)
+ * ```
+ */
+export const make = (
+  venue: Venue,
+  options: Options = {}
+): Effect.Effect<MarketFeed, ConfigError.ConfigError, Transport | Scope.Scope> => Feed.make(venue, options)

@@ -80,8 +80,8 @@ export type Endpoint = Pick<Connection.Options, "url" | "protocols" | "headers" 
 export interface Limits {
   /** Topics of one connection, at most. */
   readonly topicsPerConnection: number
-  /** Connections dialled in any stretch of time, at most. Default: {@link DialGate.Options}. */
-  readonly dials?: Required<Pick<DialGate.Options, "limit" | "window">> | undefined
+  /** How often a host may be dialled. Default: {@link DialGate.Options}. */
+  readonly dials?: DialGate.Options | undefined
 }
 
 /**

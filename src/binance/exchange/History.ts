@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { lowerBound } from "../../internal/feed/binarySearch.ts"
 
 /**
  * A bounded history.
@@ -30,17 +31,6 @@ export interface History<A> {
  */
 export const make = <A>(limit: number, keyOf: (item: A) => number): History<A> => {
   let items: Array<A> = []
-  const indexOf = (key: number): number => {
-    let low = 0
-    let high = items.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const item = items[middle]
-      if (item !== undefined && keyOf(item) < key) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
   return {
     push: (item) => {
       items.push(item)
@@ -49,7 +39,7 @@ export const make = <A>(limit: number, keyOf: (item: A) => number): History<A> =
     all: () => items,
     last: (count) => count <= 0 ? [] : items.slice(-count),
     from: (key, count) => {
-      const index = indexOf(key)
+      const index = lowerBound(items, keyOf, key)
       return items.slice(index, index + count)
     },
     nextKey: (first) => {

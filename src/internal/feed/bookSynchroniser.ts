@@ -1,4 +1,4 @@
-// Keeps one order book right: snapshot, updates, and a new snapshot whenever one was missed.
+// Keeps one order book right: a snapshot, the updates that continue it, and a new snapshot whenever one was missed.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,32 +7,34 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as OrderBook from "../../binance/OrderBook.ts"
-import type { RestError, Snapshot } from "../../binance/Rest.ts"
+import * as OrderBook from "../../market/OrderBook.ts"
+import type { RestError } from "../../market/RestError.ts"
 import type { SessionError } from "../../Session.ts"
-import * as Broadcast from "../stream/broadcast.ts"
-import * as Intake from "../stream/slidingQueue.ts"
-import * as Renumbering from "./idReset.ts"
+import { BookStatus } from "./bookStatus.ts"
+import type { Drained } from "./bookUpdates.ts"
+import { BookUpdates, lost } from "./bookUpdates.ts"
+import * as IdReset from "./idReset.ts"
+import * as Lag from "./lag.ts"
 
-export interface Options {
+export interface Options<Diff> {
   readonly symbol: string
+  readonly rules: OrderBook.Rules<Diff>
   /** Levels a side that a snapshot is asked for with. */
   readonly limit: number
   readonly capacity: number
-  readonly snapshot: Effect.Effect<Snapshot, RestError>
+  readonly snapshot: Effect.Effect<OrderBook.Snapshot, RestError>
   readonly listen: (listener: {
-    readonly diff: (diff: OrderBook.Diff) => void
+    readonly diff: (diff: Diff) => void
     readonly lost: (why: string) => void
     readonly end: (exit: Exit.Exit<void, SessionError>) => void
   }) => Effect.Effect<void, never, Scope.Scope>
 }
 
-type Failure = SessionError | RestError
-
-// The book is as it should be, or this is why it is not.
-type Status =
-  | { readonly _tag: "Synced"; readonly book: OrderBook.Book }
-  | { readonly _tag: "Stale"; readonly reason: string }
+/** A book that continues its snapshot, and the time of the last update in it. */
+interface Begun<Diff> {
+  readonly book: OrderBook.Book<Diff>
+  readonly at: number
+}
 
 // Why a book has to begin again, and whether its ids have begun anew.
 interface Ending {
@@ -41,220 +43,183 @@ interface Ending {
 }
 const ending = (reason: string, isAnew = false): Ending => ({ reason, isAnew })
 
-const changesHeld = 1_024
 // How long nothing may have come before it is asked whether there is such a book at all.
 const unheardFor = Duration.seconds(5)
-// Before another snapshot is asked for, when so many were of no use.
-const firstWait = Duration.millis(250)
 const longestWait = Duration.seconds(5)
-const wait = (useless: number) => Effect.sleep(Duration.min(Duration.times(firstWait, 2 ** useless), longestWait))
+const wait = (useless: number) => Effect.sleep(Duration.min(Lag.waitAfter(useless), longestWait))
 // Of the levels that a snapshot told of, so many must be left before another is taken.
 const leastKnown = 0.1
 const sides = ["bids", "asks"] as const
 
-export const make = ({ capacity, limit, listen, snapshot, symbol }: Options) =>
+export const make = <Diff extends object>(options: Options<Diff>) =>
   Effect.gen(function*() {
-    const intake = Intake.make<OrderBook.Diff | "lost">(capacity)
-    const synced = Effect.unsafeMakeLatch(false)
-    const over = Effect.unsafeMakeLatch(false)
-    let status: Status = { _tag: "Stale", reason: "it waits for its first snapshot" }
-    // A loss is told of at once, and stands in the intake behind what came before it: that is out of date already.
-    let isLossAhead = false
-    const drain = () => {
-      isLossAhead = false
-      const { items } = intake.drain()
-      return { items, current: items.lastIndexOf("lost") + 1 }
-    }
-    let ended: Exit.Exit<void, Failure> | undefined
-
-    const changes = Broadcast.make<OrderBook.BookChange, Failure>({
-      capacity: changesHeld,
-      overflow: "sliding",
-      fold: (marker, lost) =>
-        OrderBook.BookChange.Skipped({ count: lost.length + (marker?._tag === "Skipped" ? marker.count : 0) })
-    })
-    const tell = (change: OrderBook.BookChange) => {
-      changes.unsafeOfferAll([change])
-    }
-    const stale = (reason: string) => {
-      // What it told first is of more use than what follows from it.
-      if (status._tag === "Stale") return
-      status = { _tag: "Stale", reason }
-      synced.unsafeClose()
-      tell(OrderBook.BookChange.Stale({ reason }))
-    }
-    const stillStale = (reason: string) => {
-      if (status._tag === "Stale") status = { _tag: "Stale", reason }
-    }
-    const sync = (book: OrderBook.Book) => {
-      if (ended !== undefined || isLossAhead) return
-      status = { _tag: "Synced", book }
-      synced.unsafeOpen()
-      tell(OrderBook.BookChange.Synced(book.top(limit)))
-    }
-    const end = (exit: Exit.Exit<void, Failure>) => {
-      if (ended !== undefined) return
-      ended = exit
-      stale("it is not kept any more")
-      synced.unsafeOpen()
-      over.unsafeOpen()
-      changes.end(exit)
-    }
-
-    // A venue that cannot be asked now can be later. One that refuses would refuse again.
-    const taken = snapshot.pipe(
-      Effect.tapError(({ message }) =>
-        Effect.sync(() => {
-          stillStale(`no snapshot came: ${message.replace(/\.$/, "")}`)
-        })
-      ),
-      Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })
-    )
-
-    // Of a symbol that does not exist nothing ever comes: that shows by its snapshot.
-    let isKnown = false
-
-    // A snapshot that the updates held so far continue, with those applied; what became of them otherwise.
-    const begin = Effect.fnUntraced(function*(isAnew: boolean) {
-      let held: Array<OrderBook.Diff> = []
-      const hold = () => {
-        const { current, items } = drain()
-        if (current > 0) {
-          // What a snapshot tells goes out of date unseen where no updates follow it.
-          held = []
-          stillStale("the connection was lost")
-        }
-        for (const item of items.slice(current)) {
-          if (item === "lost") continue
-          const last = held.at(-1)
-          // Nothing goes on from what has the old ids.
-          if (last !== undefined && item.u < last.u && Renumbering.isAnew(item.E, last.E)) held = []
-          held.push(item)
-        }
-        if (held.length > capacity) held.splice(0, held.length - capacity)
-      }
-      for (let asked = 0;; asked++) {
-        while (held.length === 0) {
-          if (isKnown) yield* intake.ready
-          else if (Option.isNone(yield* Effect.timeoutOption(intake.ready, unheardFor))) yield* taken
-          isKnown = true
-          hold()
-        }
-        const begun = yield* taken
-        hold()
-        const [first] = held
-        if (first === undefined) continue
-        // Older than all that is held: what is between the two was missed. Or, with ids begun anew, perhaps from before.
-        const last = held.at(-1) ?? first
-        if (begun.lastUpdateId < (first.pu ?? first.U - 1) || (isAnew && begun.lastUpdateId > last.u)) {
-          yield* wait(asked)
-          continue
-        }
-        const book = OrderBook.makeBook(begun, limit)
-        for (const diff of held) {
-          const outcome = book.apply(diff)
-          if (outcome === "gap" || outcome === "crossed") return undefined
-        }
-        return { book, at: last.E }
-      }
-    })
-
-    const follow = Effect.fnUntraced(function*(book: OrderBook.Book, begunAt: number) {
-      let latest = begunAt
-      for (;;) {
-        yield* intake.ready
-        const { current, items } = drain()
-        for (const [at, item] of items.entries()) {
-          if (item === "lost") continue
-          const outcome = book.apply(item)
-          if (outcome === "ignored") {
-            if (!Renumbering.isAnew(item.E, latest)) continue
-            return ending("the venue's update ids begin anew", true)
-          }
-          latest = item.E
-          if (outcome === "gap") return ending("an update is missing")
-          if (outcome === "crossed") return ending("its best bid and ask crossed")
-          // The lost connection's successor went on where it had ended: nothing was missed after all.
-          if (at < current) continue
-          if (status._tag === "Stale") sync(book)
-          else tell(OrderBook.BookChange.Updated({ lastUpdateId: item.u, bids: item.b, asks: item.a }))
-        }
-        // A side that is whole may be as short as it likes.
-        if (sides.some((side) => book.isPartial(side) && book.known(side) < limit * leastKnown)) {
-          return ending("the market left the levels it knows of")
-        }
-      }
-    })
-
-    const keep = Effect.gen(function*() {
-      let isAnew = false
-      let failures = 0
-      for (;;) {
-        const begun = yield* Effect.either(begin(isAnew))
-        if (Either.isLeft(begun)) {
-          end(Exit.fail(begun.left))
-          return
-        }
-        const startedAt = yield* Clock.currentTimeMillis
-        if (begun.right !== undefined) {
-          sync(begun.right.book)
-          const left: Ending = yield* follow(begun.right.book, begun.right.at)
-          isAnew = left.isAnew
-          stale(left.reason)
-          yield* Effect.logInfo(`The book of ${symbol} takes a new snapshot: ${left.reason}.`)
-        }
-        // One that never comes right must not use up what others may ask for.
-        failures = (yield* Clock.currentTimeMillis) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
-        if (failures > 1) yield* wait(failures - 2)
-      }
-    })
-
-    yield* listen({
+    const status = new BookStatus<Diff>(options.symbol, options.limit)
+    const updates = new BookUpdates<Diff>(options.capacity)
+    yield* options.listen({
       diff: (diff) => {
-        intake.offer(diff)
+        updates.put(diff)
       },
       lost: (why) => {
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
-        stale(why)
-        isLossAhead = true
-        intake.offer("lost")
+        status.stale(why)
+        updates.lose()
       },
-      end
+      end: (exit) => {
+        status.end(exit)
+      }
     })
-    yield* Effect.forkScoped(Effect.interruptible(keep))
+    yield* Effect.forkScoped(Effect.interruptible(keep(options, status, updates)))
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        end(Exit.void)
+        status.end(Exit.void)
       })
     )
-
-    const read = <A>(from: (book: OrderBook.Book) => A) =>
-      Effect.suspend((): Effect.Effect<A, OrderBook.BookStale> =>
-        status._tag === "Synced"
-          ? Effect.succeed(from(status.book))
-          : new OrderBook.BookStale({ symbol, reason: status.reason })
-      )
-
-    // By the time a waiting fibre runs, the book may be stale again.
-    const awaitSynced: Effect.Effect<void, Failure> = Effect.suspend(() =>
-      ended ?? (status._tag === "Synced" ? Effect.void : Effect.zipRight(synced.await, awaitSynced))
-    )
-
-    const orderBook: OrderBook.OrderBook = {
-      symbol,
-      awaitSynced,
-      top: (count) => read((book) => book.top(count)),
-      best: read((book) => {
-        const { asks: [ask], bids: [bid] } = book.top(1)
-        return { bid, ask }
-      }),
-      quantityAt: (side, price) => read((book) => book.quantityAt(side, price)),
-      ended: Effect.zipRight(over.await, Effect.suspend(() => ended ?? Effect.void)),
-      changes: changes.streamFrom(() =>
-        status._tag === "Synced"
-          ? OrderBook.BookChange.Synced(status.book.top(limit))
-          : OrderBook.BookChange.Stale({ reason: status.reason })
-      )
-    }
-    return orderBook
+    return status.reader()
   })
+
+const keep = Effect.fnUntraced(function*<Diff extends object>(
+  options: Options<Diff>,
+  status: BookStatus<Diff>,
+  updates: BookUpdates<Diff>
+) {
+  const begin = beginner(options, status, updates)
+  let isAnew = false
+  let failures = 0
+  for (;;) {
+    const begun = yield* Effect.either(begin(isAnew))
+    if (Either.isLeft(begun)) {
+      status.end(Exit.fail(begun.left))
+      return
+    }
+    const startedAt = yield* Clock.currentTimeMillis
+    if (begun.right !== undefined) {
+      if (!updates.isLossAhead()) status.sync(begun.right.book)
+      const ended: Ending = yield* follow(options, status, updates, begun.right)
+      isAnew = ended.isAnew
+      status.stale(ended.reason)
+      yield* Effect.logInfo(`The book of ${options.symbol} takes a new snapshot: ${ended.reason}.`)
+    }
+    // One that never comes right must not use up what others may ask for.
+    failures = (yield* Clock.currentTimeMillis) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
+    if (failures > 1) yield* wait(failures - 2)
+  }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A snapshot, and the updates that came meanwhile
+
+// The updates that wait for a snapshot, oldest first.
+const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
+  let diffs: Array<Diff> = []
+  return {
+    all: (): ReadonlyArray<Diff> => diffs,
+    add: ({ items, outdated }: Drained<Diff>) => {
+      // What a snapshot tells goes out of date unseen where no updates follow it.
+      if (outdated > 0) diffs = []
+      for (const item of items.slice(outdated)) {
+        if (item === lost) continue
+        const last = diffs.at(-1)
+        // Nothing goes on from what has the old ids.
+        if (last !== undefined && rules.idOf(item) < rules.idOf(last) && IdReset.isAnew(rules.timeOf(item), rules.timeOf(last))) {
+          diffs = []
+        }
+        diffs.push(item)
+      }
+      if (diffs.length > capacity) diffs.splice(0, diffs.length - capacity)
+    }
+  }
+}
+
+const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatus<Diff>, updates: BookUpdates<Diff>) => {
+  const { limit, rules } = options
+  // Of a symbol that does not exist nothing ever comes: that shows by its snapshot.
+  let isKnown = false
+
+  // A venue that cannot be asked now can be later. One that refuses would refuse again.
+  const snapshot = options.snapshot.pipe(
+    Effect.tapError(({ message }) =>
+      Effect.sync(() => {
+        status.stillStale(`no snapshot came: ${message.replace(/\.$/, "")}`)
+      })
+    ),
+    Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })
+  )
+
+  const awaitUpdates = Effect.gen(function*() {
+    if (isKnown) yield* updates.ready
+    else if (Option.isNone(yield* Effect.timeoutOption(updates.ready, unheardFor))) yield* snapshot
+    isKnown = true
+  })
+
+  // Whether the updates that are held go on from a snapshot, or are older. What is between the two was missed otherwise. And
+  // with ids begun anew, one that is ahead of all updates may still have the old ids.
+  const isOfUse = ({ lastUpdateId }: OrderBook.Snapshot, first: Diff, last: Diff, isAnew: boolean) =>
+    (rules.idOf(first) <= lastUpdateId || rules.follows(first, lastUpdateId, true)) &&
+    !(isAnew && lastUpdateId > rules.idOf(last))
+
+  // A snapshot that the updates held so far continue, with those applied. Nothing, where they do not.
+  return Effect.fnUntraced(function*(isAnew: boolean) {
+    const { add, all } = held(options)
+    const hold = () => {
+      const drained = updates.drain()
+      if (drained.outdated > 0) status.stillStale("the connection was lost")
+      add(drained)
+    }
+    for (let useless = 0;; useless++) {
+      while (all().length === 0) {
+        yield* awaitUpdates
+        hold()
+      }
+      const begun = yield* snapshot
+      hold()
+      const [first] = all()
+      const last = all().at(-1)
+      if (first === undefined || last === undefined) continue
+      if (!isOfUse(begun, first, last, isAnew)) {
+        yield* wait(useless)
+        continue
+      }
+      const book = OrderBook.makeBook(rules, begun, limit)
+      for (const diff of all()) {
+        const outcome = book.apply(diff)
+        if (outcome === "gap" || outcome === "crossed") return undefined
+      }
+      return { book, at: rules.timeOf(last) } satisfies Begun<Diff>
+    }
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The updates after that
+
+const follow = Effect.fnUntraced(function*<Diff extends object>(
+  { limit, rules }: Options<Diff>,
+  status: BookStatus<Diff>,
+  updates: BookUpdates<Diff>,
+  { at: begunAt, book }: Begun<Diff>
+) {
+  let latest = begunAt
+  for (;;) {
+    yield* updates.ready
+    const { items, outdated } = updates.drain()
+    for (const [at, item] of items.entries()) {
+      if (item === lost) continue
+      const outcome = book.apply(item)
+      if (outcome === "ignored") {
+        if (!IdReset.isAnew(rules.timeOf(item), latest)) continue
+        return ending("the venue's update ids begin anew", true)
+      }
+      latest = rules.timeOf(item)
+      if (outcome === "gap") return ending("an update is missing")
+      if (outcome === "crossed") return ending("its best bid and ask crossed")
+      // The lost connection's successor went on where it had ended: nothing was missed after all.
+      if (at < outdated) continue
+      if (status.tag !== "Stale") status.update(item, rules)
+      else if (!updates.isLossAhead()) status.sync(book)
+    }
+    // A side that is whole may be as short as it likes.
+    if (sides.some((side) => book.isPartial(side) && book.known(side) < limit * leastKnown)) {
+      return ending("the market left the levels it knows of")
+    }
+  }
+})

@@ -1,61 +1,64 @@
 // Follows candles: each closes exactly once, in order, and what closed unseen is fetched and comes first.
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { Kline } from "../../binance/MarketEvent.ts"
-import { HistoryPruned, HoleTooLarge, NotServedYet } from "../../binance/MarketEvent.ts"
-import type { RestError } from "../../binance/Rest.ts"
+import type { Candles, Target } from "../../market/Continuity.ts"
+import type { MarketEvent } from "../../market/MarketEvent.ts"
+import { HistoryPruned, HoleTooLarge, NotServedYet } from "../../market/MarketEvent.ts"
 import type { Intake } from "../stream/slidingQueue.ts"
+import * as Lag from "./lag.ts"
 import type { Hole } from "./resequencer.ts"
 
-export interface Options {
-  readonly intake: Intake<Kline>
+export interface Options<A extends MarketEvent> {
+  readonly candles: Candles<A>
+  /** Which stream is fetched from. */
+  readonly target: Target
+  readonly intake: Intake<A>
   /** The last moment of the last candle that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
   /** Holes of more candles than so many are not fetched. */
   readonly limit: number
-  /** Candles that began in a span of time, its end included. The last of them may not be closed yet. */
-  readonly fetch: (from: number, to: number) => Effect.Effect<ReadonlyArray<Kline>, RestError>
-  readonly onEvents: (events: ReadonlyArray<Kline>) => Effect.Effect<void>
+  readonly onEvents: (events: ReadonlyArray<A>) => Effect.Effect<void>
   /** A span of time, by the first moments of candles. */
   readonly onHole: (hole: Hole) => Effect.Effect<void>
 }
 
-const patience = 6
-const firstWait = Duration.millis(250)
+export const follow = <A extends MarketEvent>(
+  { after, candles, intake, limit, onEvents, onHole, target }: Options<A>
+): Effect.Effect<never> => {
+  // Passes on what closed from one moment on and before another, as far as a page has it. Gives back from when on candles are
+  // still missing. Which candles are closed shows only by those that follow them, so the last one is never taken for closed.
+  const passClosed = Effect.fnUntraced(function*(page: ReadonlyArray<A>, from: number, end: number) {
+    let next = from
+    let closed: Array<A> = []
+    for (const [i, event] of page.entries()) {
+      const opens = candles.opensAt(event)
+      if (opens > next) {
+        yield* onEvents(closed)
+        closed = []
+        yield* onHole({ from: next, to: Math.min(opens, end) - 1, cause: new HistoryPruned() })
+        next = opens
+      }
+      if (opens >= end || i === page.length - 1) break
+      closed.push(event)
+      next = candles.closesAt(event) + 1
+    }
+    yield* onEvents(closed)
+    return next
+  })
 
-export const follow = ({ after, fetch, intake, limit, onEvents, onHole }: Options): Effect.Effect<never> => {
-  // What began from one moment on, and before another. The venue says which candles are closed only by those that
-  // follow them, so the one that begins at the end is asked for too.
+  // What began from one moment on, and before another: the candle that begins at the end is asked for too, as it shows that
+  // the one before it is closed.
   const repair = Effect.fnUntraced(function*(from: number, end: number, length: number) {
     if (end - from > limit * length) return yield* onHole({ from, to: end - 1, cause: new HoleTooLarge({ limit }) })
     let next = from
-    for (let asked = 0; next < end; asked++) {
-      const fetched = yield* Effect.either(fetch(next, end))
+    let useless = 0
+    while (next < end) {
+      const fetched = yield* Effect.either(candles.fetch(target, next, end))
       if (Either.isLeft(fetched)) return yield* onHole({ from: next, to: end - 1, cause: fetched.left })
-      const page = fetched.right.filter(({ data: { k } }) => k.t >= next)
       const before = next
-      let closed: Array<Kline> = []
-      for (const [i, event] of page.entries()) {
-        const { t } = event.data.k
-        if (t > next) {
-          yield* onEvents(closed)
-          closed = []
-          yield* onHole({ from: next, to: Math.min(t, end) - 1, cause: new HistoryPruned() })
-          next = t
-        }
-        if (t >= end || i === page.length - 1) break
-        closed.push(event)
-        next = event.data.k.T + 1
-      }
-      yield* onEvents(closed)
-      if (next > before) {
-        asked = 0
-      } else if (asked === patience) {
-        return yield* onHole({ from: next, to: end - 1, cause: new NotServedYet() })
-      } else {
-        yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
-      }
+      next = yield* passClosed(fetched.right.filter((event) => candles.opensAt(event) >= before), before, end)
+      if (next > before) useless = 0
+      else if (!(yield* Lag.askAgain(useless++))) return yield* onHole({ from: next, to: end - 1, cause: new NotServedYet() })
     }
   })
 
@@ -65,23 +68,24 @@ export const follow = ({ after, fetch, intake, limit, onEvents, onHole }: Option
     let latest = Number.NEGATIVE_INFINITY
     for (;;) {
       yield* intake.ready
-      let events: Array<Kline> = []
+      let events: Array<A> = []
       for (const event of intake.drain().items) {
-        const { T, t, x } = event.data.k
-        next ??= t
-        if (t < next) continue
-        if (t > next) {
+        const opens = candles.opensAt(event)
+        const isClosed = candles.isClosed(event)
+        next ??= opens
+        if (opens < next) continue
+        if (opens > next) {
           yield* onEvents(events)
           events = []
-          yield* repair(next, t, T + 1 - t)
-          next = t
-        } else if (!x && event.timestamp <= latest) {
+          yield* repair(next, opens, candles.closesAt(event) + 1 - opens)
+          next = opens
+        } else if (!isClosed && event.timestamp <= latest) {
           // The same, or older, from another connection.
           continue
         }
         latest = event.timestamp
         events.push(event)
-        if (x) next = T + 1
+        if (isClosed) next = candles.closesAt(event) + 1
       }
       if (events.length > 0) yield* onEvents(events)
     }

@@ -1,6 +1,6 @@
 // Ids only grow, until a venue begins them anew, as test networks do when they are emptied. What is older by its id may
 // have come before over another connection; what is much newer by its time has not.
-import { NotRepairable } from "../../binance/MarketEvent.ts"
+import { NotRepairable } from "../../market/MarketEvent.ts"
 
 // Longer than connections lag behind each other, and a clock behind another.
 const newerBy = 60_000

@@ -1,14 +1,19 @@
-// Follows events whose ids follow each other: duplicates are dropped, what is missing is fetched and comes first, and
-// what cannot be had is a hole with exact bounds.
+// Puts events whose ids follow each other in order, and makes them whole: duplicates are dropped, what is missing is fetched
+// and comes first, and what cannot be had is a hole with exact bounds.
+//
+// Nearly always nothing is missing, and events pass straight on. Otherwise a fibre goes round: it drains what came, places it
+// (what comes after a hole waits in a reorder buffer), and repairs the hole when no other connection fills it in time.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { HoleCause } from "../../binance/MarketEvent.ts"
-import { HistoryPruned, HoleTooLarge, NotServedYet } from "../../binance/MarketEvent.ts"
-import type { RestError } from "../../binance/Rest.ts"
+import type { Sequence, Target } from "../../market/Continuity.ts"
+import type { HoleCause, MarketEvent } from "../../market/MarketEvent.ts"
+import { HistoryPruned, HoleTooLarge, NotServedYet } from "../../market/MarketEvent.ts"
 import * as Intake from "../stream/slidingQueue.ts"
-import * as Renumbering from "./idReset.ts"
+import * as IdReset from "./idReset.ts"
+import * as Lag from "./lag.ts"
+import { ReorderBuffer } from "./reorderBuffer.ts"
 
 export interface Hole {
   /** The first id that is missing. */
@@ -18,15 +23,12 @@ export interface Hole {
   readonly cause: HoleCause
 }
 
-export interface Options<A> {
+export interface Options<A extends MarketEvent> {
+  readonly sequence: Sequence<A>
+  /** Which stream is fetched from. */
+  readonly target: Target
   /** The last event that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
-  readonly idOf: (event: A) => number
-  readonly timeOf: (event: A) => number
-  /** Events from an id on, that one included if it is still kept, oldest first. Empty when there are none yet. */
-  readonly fetch: (fromId: number) => Effect.Effect<ReadonlyArray<A>, RestError>
-  /** What `fetch` gives at most. */
-  readonly pageSize: number
   /** Holes with more than so many events are not fetched. */
   readonly limit: number
   /** How long another connection may take to bring what is missing, before it is fetched. */
@@ -44,41 +46,38 @@ export interface Outlet<A> {
   onHole(hole: Hole): Effect.Effect<void>
 }
 
-// How often a REST interface that lags behind its sockets is asked again, each time after twice as long.
-const patience = 6
-const firstWait = Duration.millis(250)
+// Events by their ids.
+type Fetched<A> = ReadonlyMap<number, A>
 
 // A class, and not closures: there may be thousands, each is passed for every message, and what a closure costs in lines of
 // the cache a method does not.
-export class Follower<A> {
+export class Resequencer<A extends MarketEvent> {
   // Nothing is missing, and its fibre waits for more.
   #isCaughtUp = false
-  // What is due: below zero before the first.
+  // The id that comes next: below zero before the first.
   #due: number
-  // Of what came last in its place; before any has, of the first of those that were known. The event itself would outlive its
-  // turn: with thousands of streams, each has one whenever the collector comes, which moves it (measured: a third of the cost
-  // of a trade among ten thousand).
+  // The id and time of the last event that passed; before any has, of the first that was known. Kept apart from the event,
+  // which would outlive its turn: with thousands of streams, each has one whenever the collector comes, which moves it
+  // (measured: a third of the cost of a trade among ten thousand).
   #latestId = -1
   #latestAt = Number.NEGATIVE_INFINITY
-  readonly #idOf: (event: A) => number
-  readonly #timeOf: (event: A) => number
+  // What came after a hole that is open.
+  #held: ReorderBuffer<A> | undefined
+  readonly #sequence: Sequence<A>
   readonly #outlet: Outlet<A>
   readonly #options: Options<A>
   readonly #intake: Intake.Intake<A>
-  // What came after a hole that is still open.
-  readonly #held = new Map<number, A>()
-  // What was fetched and came after the hole: while that was waited for, it may have slid out of the intake. To fetch it
-  // once more would take as long again, and so would every hole that leaves.
-  readonly #beyond = new Map<number, A>()
 
   constructor(options: Options<A>) {
     this.#due = options.after === undefined ? -1 : options.after + 1
-    this.#idOf = options.idOf
-    this.#timeOf = options.timeOf
+    this.#sequence = options.sequence
     this.#outlet = options.outlet
     this.#options = options
     this.#intake = Intake.make<A>(options.capacity)
   }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Nothing is missing
 
   /** What came from the sockets. */
   offer(events: ReadonlyArray<A>): void {
@@ -87,7 +86,7 @@ export class Follower<A> {
     this.#intake.offerAll(events)
   }
 
-  // Nearly always nothing is missing and nobody is slow: then nothing has to wait for a fibre.
+  // Where nobody is slow either, nothing has to wait for a fibre.
   #passStraightOn(events: ReadonlyArray<A>): boolean {
     const fresh = this.#following(events)
     if (fresh === undefined || (fresh.length > 0 && !this.#outlet.passOn(fresh))) return false
@@ -102,7 +101,7 @@ export class Follower<A> {
   #following(events: ReadonlyArray<A>): ReadonlyArray<A> | undefined {
     let next = this.#due
     for (const event of events) {
-      if (this.#idOf(event) !== next++) return this.#withoutKnown(events)
+      if (this.#sequence.idOf(event) !== next++) return this.#withoutKnown(events)
     }
     return events
   }
@@ -110,7 +109,7 @@ export class Follower<A> {
   #withoutKnown(events: ReadonlyArray<A>): ReadonlyArray<A> | undefined {
     const fresh: Array<A> = []
     for (const event of events) {
-      const id = this.#idOf(event)
+      const id = this.#sequence.idOf(event)
       const next = this.#due + fresh.length
       if (id > next) return undefined
       if (id === next) fresh.push(event)
@@ -121,39 +120,140 @@ export class Follower<A> {
 
   #remember(event: A | undefined): void {
     if (event === undefined) return
-    this.#latestId = this.#idOf(event)
-    this.#latestAt = this.#timeOf(event)
+    this.#latestId = this.#sequence.idOf(event)
+    this.#latestAt = event.timestamp
   }
 
   // Whether what is known by its id is newer than all that is.
   #isAnew(event: A, latest?: A): boolean {
-    if (latest !== undefined) return Renumbering.isAnew(this.#timeOf(event), this.#timeOf(latest))
-    if (this.#latestId >= 0) return Renumbering.isAnew(this.#timeOf(event), this.#latestAt)
+    if (latest !== undefined) return IdReset.isAnew(event.timestamp, latest.timestamp)
+    if (this.#latestId >= 0) return IdReset.isAnew(event.timestamp, this.#latestAt)
     this.#remember(event)
     return false
   }
 
-  // Fetching begins with the last event that is known: when it is there, whatever is not behind it never was.
-  #repair(from: number, to: number): Effect.Effect<void> {
-    const { fetch, idOf, limit, outlet, pageSize } = this.#options
-    const beyond = this.#beyond
+  // -------------------------------------------------------------------------------------------------------------------
+  // Drain, place, repair
+
+  run(): Effect.Effect<never> {
     return Effect.gen(this, function*() {
-      if (to - from >= limit) return yield* outlet.onHole({ from, to, cause: new HoleTooLarge({ limit }) })
-      let last = from - 1
-      let asked = 0
-      while (last < to) {
-        const fetched = yield* Effect.either(fetch(last))
-        if (Either.isLeft(fetched)) return yield* outlet.onHole({ from: last + 1, to, cause: fetched.left })
-        const page = fetched.right
-        // While it was away, the new ids have passed the old.
-        const again = page.find((event) => idOf(event) === from - 1)
-        if (again !== undefined && this.#latestId === from - 1 && this.#isAnew(again)) {
-          return yield* outlet.onHole({ from, to: undefined, cause: Renumbering.cause() })
+      // What was fetched and comes after the hole: while that was waited for, it may have slid out of the intake. To fetch it
+      // once more would take as long again, and so would every hole that leaves.
+      let beyond: Fetched<A> | undefined
+      for (;;) {
+        if (beyond === undefined || beyond.size === 0) yield* this.#awaitMore()
+        const events = yield* this.#place(this.#intake.drain().items)
+        if (beyond !== undefined) this.#placeFetched(beyond, events)
+        yield* this.#emit(events)
+        const held = this.#held
+        beyond = held !== undefined && (yield* this.#isOverdue(held)) ? yield* this.#repair(held) : undefined
+      }
+    })
+  }
+
+  // Until there is something to drain, or the hole has been open for long enough.
+  #awaitMore(): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { ready } = this.#intake
+      if (this.#held === undefined) {
+        this.#isCaughtUp = this.#due >= 0 && this.#intake.isEmpty()
+        return yield* ready
+      }
+      const left = this.#held.since + Duration.toMillis(this.#options.grace()) - (yield* Clock.currentTimeMillis)
+      if (left > 0) yield* Effect.raceFirst(ready, Effect.sleep(left))
+    })
+  }
+
+  // Gives back what is due, in order. What comes after a hole is held back.
+  #place(arrived: ReadonlyArray<A>): Effect.Effect<Array<A>> {
+    return Effect.gen(this, function*() {
+      const events: Array<A> = []
+      for (const event of arrived) {
+        const id = this.#sequence.idOf(event)
+        if (this.#due < 0) this.#due = id
+        if (id < this.#due) {
+          if (!this.#isAnew(event, events.at(-1))) continue
+          yield* this.#emit(events.splice(0))
+          yield* this.#outlet.onHole({ from: this.#due, to: undefined, cause: IdReset.cause() })
+          this.#held = undefined
+          this.#due = id
         }
+        if (id === this.#due) {
+          events.push(event)
+          this.#due++
+          this.#release(events)
+        } else {
+          this.#held ??= new ReorderBuffer(yield* Clock.currentTimeMillis)
+          this.#held.put(id, event)
+        }
+      }
+      return events
+    })
+  }
+
+  // Puts what was held back and is due now behind other events.
+  #release(events: Array<A>): void {
+    if (this.#held === undefined) return
+    this.#due = this.#held.take(this.#due, events)
+    if (this.#held.size === 0) this.#held = undefined
+  }
+
+  #placeFetched(fetched: Fetched<A>, events: Array<A>): void {
+    while (this.#held !== undefined) {
+      const event = fetched.get(this.#due)
+      if (event === undefined) return
+      events.push(event)
+      this.#due++
+      this.#release(events)
+    }
+  }
+
+  #emit(events: ReadonlyArray<A>): Effect.Effect<void> {
+    if (events.length === 0) return Effect.void
+    this.#remember(events[events.length - 1])
+    return this.#outlet.onEvents(events)
+  }
+
+  // Whether other connections have had their time to fill the hole, or no more can be held back.
+  #isOverdue({ since, size }: ReorderBuffer<A>): Effect.Effect<boolean> {
+    const { capacity, grace } = this.#options
+    return Effect.map(Clock.currentTimeMillis, (now) => now - since >= Duration.toMillis(grace()) || size >= capacity)
+  }
+
+  // Closes the hole, and releases what came after it. Gives back what was fetched beyond it.
+  #repair(held: ReorderBuffer<A>): Effect.Effect<Fetched<A>> {
+    return Effect.gen(this, function*() {
+      const resumeAt = held.first()
+      const beyond = new Map<number, A>()
+      const left = yield* this.#fill(this.#due, resumeAt - 1, beyond)
+      if (left !== undefined) yield* this.#outlet.onHole(left)
+      this.#due = resumeAt
+      const released: Array<A> = []
+      this.#release(released)
+      held.since = yield* Clock.currentTimeMillis
+      yield* this.#emit(released)
+      return beyond
+    })
+  }
+
+  // Fetches the events of a hole, and gives back what of it cannot be had. Fetching begins with the last event that is known:
+  // when it is there, whatever is not behind it never was.
+  #fill(from: number, to: number, beyond: Map<number, A>): Effect.Effect<Hole | undefined> {
+    const { limit, outlet, sequence, target } = this.#options
+    const idOf = (event: A) => sequence.idOf(event)
+    return Effect.gen(this, function*() {
+      if (to - from >= limit) return { from, to, cause: new HoleTooLarge({ limit }) }
+      let last = from - 1
+      let useless = 0
+      while (last < to) {
+        const fetched = yield* Effect.either(sequence.fetch(target, last))
+        if (Either.isLeft(fetched)) return { from: last + 1, to, cause: fetched.left }
+        const page = fetched.right
+        if (this.#hasReset(page, from - 1)) return { from, to: undefined, cause: IdReset.cause() }
         for (const event of page) {
           if (idOf(event) > to) beyond.set(idOf(event), event)
         }
-        const first = page[0]
+        const [first] = page
         if (first !== undefined && idOf(first) > last + 1) {
           const end = Math.min(idOf(first) - 1, to)
           yield* outlet.onHole({ from: last + 1, to: end, cause: new HistoryPruned() })
@@ -163,103 +263,22 @@ export class Follower<A> {
         if (fresh.length > 0) {
           yield* outlet.onEvents(fresh)
           last = Math.max(...fresh.map(idOf))
-          asked = 0
+          useless = 0
         }
         const newest = page.at(-1)
-        // It has what comes after the hole: so it has had all there was in it.
-        if (newest !== undefined && idOf(newest) > to) return
-        if (last >= to) return
-        if (fresh.length > 0 && page.length >= pageSize) continue
-        if (asked === patience) return yield* outlet.onHole({ from: last + 1, to, cause: new NotServedYet() })
-        yield* Effect.sleep(Duration.times(firstWait, 2 ** asked))
-        asked++
+        // The venue has what comes after the hole: so it has had all there was in it.
+        if (newest !== undefined && idOf(newest) > to) return undefined
+        if (fresh.length > 0 && page.length >= sequence.pageSize) continue
+        if (last < to && !(yield* Lag.askAgain(useless++))) return { from: last + 1, to, cause: new NotServedYet() }
       }
+      return undefined
     })
   }
 
-  #takeHeld(events: Array<A>): void {
-    for (;;) {
-      const event = this.#held.get(this.#due)
-      if (event === undefined) return
-      events.push(event)
-      this.#held.delete(this.#due)
-      this.#due++
-    }
-  }
-
-  #takeBeyond(events: Array<A>): void {
-    for (;;) {
-      const event = this.#held.size === 0 ? undefined : this.#beyond.get(this.#due)
-      if (event === undefined) return
-      events.push(event)
-      this.#due++
-      this.#takeHeld(events)
-    }
-  }
-
-  #emit(events: ReadonlyArray<A>): Effect.Effect<void> {
-    if (events.length === 0) return Effect.void
-    this.#remember(events[events.length - 1])
-    return this.#options.outlet.onEvents(events)
-  }
-
-  run(): Effect.Effect<never> {
-    return Effect.gen(this, function*() {
-      const { capacity, grace, outlet } = this.#options
-      const intake = this.#intake
-      const held = this.#held
-      let heldSince = 0
-
-      for (;;) {
-        const now = yield* Clock.currentTimeMillis
-        const left = heldSince + Duration.toMillis(grace()) - now
-        if (this.#beyond.size === 0) {
-          if (held.size === 0) {
-            this.#isCaughtUp = this.#due >= 0 && intake.isEmpty()
-            yield* intake.ready
-          } else if (left > 0) {
-            yield* Effect.raceFirst(intake.ready, Effect.sleep(left))
-          }
-        }
-
-        const events: Array<A> = []
-        for (const event of intake.drain().items) {
-          const id = this.#idOf(event)
-          if (this.#due < 0) this.#due = id
-          if (id < this.#due) {
-            if (!this.#isAnew(event, events.at(-1))) continue
-            yield* this.#emit(events.splice(0))
-            yield* outlet.onHole({ from: this.#due, to: undefined, cause: Renumbering.cause() })
-            held.clear()
-            this.#due = id
-          }
-          if (id === this.#due) {
-            events.push(event)
-            this.#due++
-            if (held.size > 0) this.#takeHeld(events)
-          } else {
-            if (held.size === 0) heldSince = yield* Clock.currentTimeMillis
-            held.set(id, event)
-          }
-        }
-        this.#takeBeyond(events)
-        this.#beyond.clear()
-        yield* this.#emit(events)
-        if (held.size === 0) continue
-
-        const waited = (yield* Clock.currentTimeMillis) - heldSince
-        if (waited < Duration.toMillis(grace()) && held.size < capacity) continue
-        let resumeAt = Number.POSITIVE_INFINITY
-        for (const id of held.keys()) resumeAt = Math.min(resumeAt, id)
-        yield* this.#repair(this.#due, resumeAt - 1)
-        this.#due = resumeAt
-        const released: Array<A> = []
-        this.#takeHeld(released)
-        heldSince = yield* Clock.currentTimeMillis
-        yield* this.#emit(released)
-      }
-    })
+  // While it was away, the new ids have passed the old: what is fetched under the last known id is something else.
+  #hasReset(page: ReadonlyArray<A>, lastKnown: number): boolean {
+    if (this.#latestId !== lastKnown) return false
+    const again = page.find((event) => this.#sequence.idOf(event) === lastKnown)
+    return again !== undefined && this.#isAnew(again)
   }
 }
-
-export const make = <A>(options: Options<A>): Follower<A> => new Follower<A>(options)

@@ -152,18 +152,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     "    this.#isCaughtUp = false\n    this.#intake",
     "    this.#intake"
   ),
-  mutation("repair begins one too late", "internal/feed/resequencer.ts", "Effect.either(fetch(last))", "Effect.either(fetch(last + 2))"),
+  mutation("repair begins one too late", "internal/feed/resequencer.ts", "sequence.fetch(target, last)", "sequence.fetch(target, last + 2)"),
   mutation(
     "a hole begins one too early",
     "internal/feed/resequencer.ts",
-    "onHole({ from: last + 1, to, cause: fetched.left })",
-    "onHole({ from: last, to, cause: fetched.left })"
+    "return { from: last + 1, to, cause: fetched.left }",
+    "return { from: last, to, cause: fetched.left }"
   ),
   mutation("a hole may have nothing in it", "internal/feed/resequencer.ts", "idOf(first) > last + 1", "idOf(first) > last"),
-  mutation("a lagging REST interface is not waited for", "internal/feed/resequencer.ts", "if (asked === patience)", "if (asked === 0)"),
-  mutation("an old candle passes", "internal/feed/candles.ts", "if (t < next) continue", "if (t < next - 1_000) continue"),
+  mutation("a lagging REST interface is not waited for", "internal/feed/lag.ts", "useless === patience", "useless === 0"),
+  mutation("an old candle passes", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle is taken for closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
-  mutation("a missing candle is no hole", "internal/feed/candles.ts", "        if (t > next) {\n          yield* onEvents(closed)", "        if (t > end) {\n          yield* onEvents(closed)"),
+  mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* onEvents(closed)", "      if (opens > end) {\n        yield* onEvents(closed)"),
   mutation(
     "a missed update is ignored",
     "internal/feed/bookSynchroniser.ts",
@@ -198,11 +198,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a book is not told that its connection is lost", "internal/pool/pooledConnection.ts", "this.#topic.listener.lost(why)", "void why"),
   mutation(
     "an update that follows with a hole is applied",
-    "binance/OrderBook.ts",
-    "return U <= lastUpdateId + 1",
-    "return U <= lastUpdateId + 3"
+    "binance/internal/bookRules.ts",
+    "return U <= id + 1",
+    "return U <= id + 3"
   ),
-  mutation("a removed level stays", "binance/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
+  mutation("a removed level stays", "market/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
   mutation("the old connection is never closed", "internal/pool/pool.ts", "          yield* close(spare)\n", ""),
   mutation(
     "a successor is not asked for proof",

@@ -4,7 +4,9 @@
  */
 import { Candles, Market, Payload, StreamName } from "holdfast/binance/exchange"
 import type { History, OrderBook } from "holdfast/binance/exchange"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
+import { lowerBound } from "../../../src/internal/feed/binarySearch.ts"
 
 export interface Message {
   readonly payload: object
@@ -60,15 +62,8 @@ const historyOf = <A>(all: () => ReadonlyArray<A>, keyOf: (item: A) => number): 
   last: (count) => count <= 0 ? [] : all().slice(-count),
   from: (key, count) => {
     const items = all()
-    let low = 0
-    let high = items.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const item = items[middle]
-      if (item !== undefined && keyOf(item) < key) low = middle + 1
-      else high = middle
-    }
-    return items.slice(low, low + count)
+    const index = lowerBound(items, keyOf, key)
+    return items.slice(index, index + count)
   },
   nextKey: () => 0
 })
@@ -167,14 +162,8 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
 
   const bookWith = (lastId: number) => {
     if (lastId === initial.lastId) return initial
-    let low = 0
-    let high = lastIds.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((lastIds[middle] ?? 0) < lastId) low = middle + 1
-      else high = middle
-    }
-    return lastIds[low] === lastId ? bookAfter(low + 1) : undefined
+    const index = lowerBound(lastIds, identity, lastId)
+    return lastIds[index] === lastId ? bookAfter(index + 1) : undefined
   }
 
   const tradesAt = (time: number) => counts[slotsAt(time) - 1]?.trades ?? 0

@@ -1,0 +1,17 @@
+// What all kinds of Binance's streams have in common: their framing, and where an event has its symbol and its time.
+import * as Predicate from "effect/Predicate"
+import type { Framing } from "../../market/Decoder.ts"
+import { parse } from "../Protocol.ts"
+import { startOf } from "./combined.ts"
+
+const framing: Framing = { start: startOf, end: "}" }
+
+// A liquidation tells its symbol with its order. Of kinds that are not known here, a field may be anything.
+const symbolOf = (data: object): string | undefined => {
+  const symbol = "s" in data ? data.s : "o" in data && Predicate.hasProperty(data.o, "s") ? data.o.s : undefined
+  return typeof symbol === "string" ? symbol : undefined
+}
+
+const timeOf = (data: object): number | undefined => "E" in data && typeof data.E === "number" ? data.E : undefined
+
+export const format = { source: "binance", framing, parse, symbolOf, timeOf }

@@ -1,0 +1,34 @@
+// What is known of each kind of stream without its events (Binance docs). How its events are decoded, and what the feed does by
+// their continuity, stands in streams.ts under the same names.
+import type { StreamKind } from "../StreamKind.ts"
+
+type Row = Omit<StreamKind, "type">
+
+const row = <const Continuity extends Row["continuity"]>(
+  continuity: Continuity,
+  cadence: Row["cadence"],
+  route: Row["route"] = "market"
+) => ({ continuity, cadence, route })
+
+export const table = {
+  trade: row("sequence", "adaptive", "public"),
+  aggTrade: row("sequence", "adaptive"),
+  kline: row("candles", "2 seconds"),
+  ticker: row("state", "1 second"),
+  miniTicker: row("state", "1 second"),
+  bookTicker: row("state", "adaptive", "public"),
+  windowTicker: row("state", "1 second"),
+  avgPrice: row("state", "1 second"),
+  markPrice: row("state", "3 seconds"),
+  referencePrice: row("state", "adaptive"),
+  // These come when they happen, and losses cannot be detected.
+  blockTrade: row("unknown", "exempt"),
+  forceOrder: row("unknown", "exempt"),
+  depth: row("diffs", "adaptive", "public"),
+  partialDepth: row("state", "adaptive", "public")
+}
+
+const rows: ReadonlyMap<string, Row> = new Map(Object.entries(table))
+
+/** The row of a kind, if it is known. */
+export const find = (type: string): Row | undefined => rows.get(type)

@@ -1,0 +1,146 @@
+// Binance as a venue: for each kind of stream, how it is decoded and how its events hang together.
+import * as Effect from "effect/Effect"
+import type { Continuity, State, Target } from "../../market/Continuity.ts"
+import { unknown } from "../../market/Continuity.ts"
+import type { Decoder } from "../../market/Decoder.ts"
+import type { MarketEvent } from "../../market/MarketEvent.ts"
+import type { Books, Kind, Stream, Venue } from "../../market/Venue.ts"
+import { decoders, fromStream } from "../MarketEvent.ts"
+import type * as Payloads from "../Payloads.ts"
+import * as Protocol from "../Protocol.ts"
+import * as Rest from "../Rest.ts"
+import * as StreamKind from "../StreamKind.ts"
+import type * as Address from "../Venue.ts"
+import { rules } from "./bookRules.ts"
+import type { table } from "./kindTable.ts"
+
+// Each kind is followed as kindTable.ts says.
+type Obeys = {
+  readonly [Type in keyof typeof table]: {
+    readonly continuity: { readonly _tag: Capitalize<(typeof table)[Type]["continuity"]> }
+  }
+}
+
+const kind = <A extends MarketEvent, const Tag extends Continuity<A>["_tag"]>(
+  type: A["type"],
+  decoder: (stream: string) => Decoder<A>,
+  continuity: Continuity<NoInfer<A>> & { readonly _tag: Tag }
+): Kind<A> & { readonly continuity: { readonly _tag: Tag } } => ({ type, decoder, continuity })
+
+// Nearly all prices do, and cost no conversion then.
+const startsAboveZero = (decimal: string) => decimal.charCodeAt(0) > 0x30
+
+const byTime: State<MarketEvent> = { _tag: "State", positionOf: ({ timestamp }) => timestamp }
+
+// The spot market tells no time with some kinds, and futures do.
+const isTimed = ({ data }: MarketEvent) => "E" in data
+
+// What the REST interface gives, as events.
+const fetched = <const Type extends string, Data extends { readonly E: number }>(
+  type: Type,
+  { symbol }: Target,
+  all: Effect.Effect<ReadonlyArray<Data>, Rest.RestError>
+) =>
+  Effect.map(all, (items) =>
+    items.map((data): MarketEvent<Data, Type> => ({
+      source: "binance",
+      symbol,
+      type,
+      data,
+      timestamp: data.E,
+      via: "rest"
+    })))
+
+const intervalOf = (stream: string) => {
+  const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(stream) ?? []
+  return { interval, timeZone }
+}
+
+export const kinds = (rest: Rest.Rest) =>
+  ({
+    trade: kind("trade", decoders.trade, {
+      _tag: "Sequence",
+      idOf: ({ data }) => data.t,
+      // Futures send frames without a price for ids that became no trade.
+      isReal: ({ data: { p } }) => startsAboveZero(p) || Number(p) !== 0,
+      fetch: (stream: Target, fromId: number) => fetched("trade", stream, rest.trades(stream.symbol, fromId)),
+      pageSize: Rest.pageSize
+    }),
+    aggTrade: kind("aggTrade", decoders.aggTrade, {
+      _tag: "Sequence",
+      idOf: ({ data }) => data.a,
+      fetch: (stream: Target, fromId: number) => fetched("aggTrade", stream, rest.aggTrades(stream.symbol, fromId)),
+      pageSize: Rest.pageSize
+    }),
+    kline: kind("kline", decoders.kline, {
+      _tag: "Candles",
+      opensAt: ({ data }) => data.k.t,
+      closesAt: ({ data }) => data.k.T,
+      isClosed: ({ data }) => data.k.x,
+      fetch: (stream, from, to) => {
+        const { interval, timeZone } = intervalOf(stream.name)
+        return fetched("kline", stream, rest.klines(stream.symbol, interval, from, to, timeZone))
+      }
+    }),
+    ticker: kind("ticker", decoders.ticker, byTime),
+    miniTicker: kind("miniTicker", decoders.miniTicker, byTime),
+    windowTicker: kind("windowTicker", decoders.windowTicker, byTime),
+    avgPrice: kind("avgPrice", decoders.avgPrice, byTime),
+    markPrice: kind("markPrice", decoders.markPrice, byTime),
+    referencePrice: kind("referencePrice", decoders.referencePrice, { _tag: "State", positionOf: ({ data }) => data.t, isTimed }),
+    bookTicker: kind("bookTicker", decoders.bookTicker, { _tag: "State", positionOf: ({ data }) => data.u, isTimed }),
+    partialDepth: kind("partialDepth", decoders.partialDepth, {
+      _tag: "State",
+      positionOf: ({ data }) => "u" in data ? data.u : data.lastUpdateId,
+      isTimed
+    }),
+    depth: kind("depth", decoders.depth, {
+      _tag: "Diffs",
+      positionOf: ({ data }) => data.u,
+      previousOf: ({ data }) => data.pu ?? data.U - 1
+    }),
+    blockTrade: kind("blockTrade", decoders.blockTrade, unknown),
+    forceOrder: kind("forceOrder", decoders.forceOrder, unknown)
+  }) satisfies Obeys
+
+export type Kinds = ReturnType<typeof kinds>
+
+// Of `BTCUSDT@aggTrade` the venue takes the symbol for one that does not exist.
+const inLowerCase = (name: string) => name.replace(/^[^!@]*/, (symbol) => symbol.toLowerCase())
+
+/** The venue at an address. */
+export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Venue => {
+  const timeUnit = address.timeUnit === "microsecond" ? "?timeUnit=MICROSECOND" : ""
+  const byType: ReadonlyMap<string, Kind> = new Map<string, Kind>(Object.entries(known))
+
+  const streamOf = <A extends MarketEvent>(written: string, kindOf: (type: string) => Kind<A>): Stream<A> => {
+    const name = inLowerCase(written)
+    const { kind, symbol } = StreamKind.parse(name)
+    return { name, symbol, group: address.path(kind), kind: kindOf(kind.type) }
+  }
+
+  const books: Books<typeof Payloads.Depth.Type> = {
+    stream: (symbol) => streamOf(`${symbol}@depth@100ms`, () => known.depth),
+    rules,
+    levels: rest.levels,
+    snapshot: rest.depth
+  }
+
+  return {
+    name: "binance",
+    protocol: Protocol.make(address.messagesPerSecond),
+    endpoint: (path) => ({ url: `${address.ws}${path}${timeUnit}` }),
+    stream: (name) =>
+      streamOf(name, (type) => byType.get(type) ?? { type, decoder: fromStream, continuity: unknown }),
+    // The venue refuses to show the book of a symbol that it does not know.
+    isKnown: ({ symbol }) =>
+      symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(
+        Effect.as(true),
+        Effect.catchAll(({ _tag }) => Effect.succeed(_tag !== "RestRejected"))
+      ),
+    // There is no other notice.
+    isEnding: () => true,
+    books,
+    limits: { topicsPerConnection: address.streamsPerConnection, dials: { limit: 300, window: "5 minutes" } }
+  }
+}

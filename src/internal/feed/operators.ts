@@ -1,0 +1,237 @@
+// How a stream is followed, by its continuity: one operator for each.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import type * as Continuity from "../../market/Continuity.ts"
+import type { Decoder, InvalidFrame } from "../../market/Decoder.ts"
+import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
+import { NotRepairable } from "../../market/MarketEvent.ts"
+import type { SessionError } from "../../Session.ts"
+import type { Message } from "../../Transport.ts"
+import type { Listener } from "../pool/pooledConnection.ts"
+import * as Intake from "../stream/slidingQueue.ts"
+import * as Candles from "./candles.ts"
+import * as IdReset from "./idReset.ts"
+import type { Hub, Pipeline } from "./pipeline.ts"
+import type { Hole, Outlet } from "./resequencer.ts"
+import { Resequencer } from "./resequencer.ts"
+
+type Followed = Effect.Effect<never, never, Scope.Scope>
+
+/** Follows a stream for as long as the scope lives: what comes of it goes to its hub. */
+export const follow = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed => {
+  const { continuity } = pipeline.stream.kind
+  switch (continuity._tag) {
+    case "Sequence":
+      return sequence(pipeline, continuity)
+    case "Candles":
+      return candles(pipeline, continuity)
+    case "Diffs":
+    case "State":
+      return newest(pipeline, continuity)
+    case "Unknown":
+      return asItComes(pipeline)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is missing is fetched
+
+// What is heard of a sequence, and where it goes. A class, since there may be thousands, and each is passed for every message.
+class Sequenced<A extends MarketEvent> implements Listener<Message>, Outlet<A> {
+  readonly #decoder: Decoder<A>
+  readonly #resequencer: Resequencer<A>
+  readonly #hub: Hub
+  readonly #now: () => number
+  readonly #sequence: Continuity.Sequence<A>
+  readonly #onInvalid: (error: InvalidFrame) => void
+  readonly #pipeline: Pipeline<A>
+
+  constructor(pipeline: Pipeline<A>, sequence: Continuity.Sequence<A>) {
+    const { capacity, grace, limit, now } = pipeline.shared
+    this.#decoder = pipeline.decoder
+    this.#hub = pipeline.hub
+    this.#now = now
+    this.#sequence = sequence
+    this.#onInvalid = pipeline.onInvalid
+    this.#pipeline = pipeline
+    this.#resequencer = new Resequencer({
+      sequence,
+      target: pipeline.stream,
+      after: pipeline.after,
+      limit,
+      grace: () => pipeline.isRedundant() ? grace : Duration.zero,
+      capacity,
+      outlet: this
+    })
+  }
+
+  run(): Effect.Effect<never> {
+    return this.#resequencer.run()
+  }
+
+  data(frames: ReadonlyArray<Message>): void {
+    this.#resequencer.offer(this.#decoder.all(frames, this.#now(), this.#onInvalid))
+  }
+
+  // What is missing shows by the ids.
+  gap(): void {}
+
+  lost(): void {}
+
+  end(exit: Exit.Exit<void, SessionError>): void {
+    this.#hub.end(exit)
+  }
+
+  passOn(events: ReadonlyArray<A>): boolean {
+    if (!this.#hub.fits(events.length)) return false
+    this.#hub.unsafeOfferAll(this.#real(events))
+    return true
+  }
+
+  onEvents(events: ReadonlyArray<A>): Effect.Effect<void> {
+    return this.#pipeline.emit(this.#real(events))
+  }
+
+  onHole(hole: Hole): Effect.Effect<void> {
+    return this.#pipeline.emitHole(hole)
+  }
+
+  #real(events: ReadonlyArray<A>): ReadonlyArray<A> {
+    const sequence = this.#sequence
+    if (sequence.isReal === undefined) return events
+    for (const event of events) {
+      if (!sequence.isReal(event)) return events.filter((each) => sequence.isReal?.(each) ?? true)
+    }
+    return events
+  }
+}
+
+const sequence = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Continuity.Sequence<A>): Followed =>
+  Effect.suspend(() => {
+    const sequenced = new Sequenced(pipeline, continuity)
+    return Effect.zipRight(pipeline.listen(sequenced), sequenced.run())
+  })
+
+const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Continuity.Candles<A>): Followed =>
+  Effect.gen(function*() {
+    const { capacity, limit } = pipeline.shared
+    const intake = Intake.make<A>(capacity)
+    yield* pipeline.listen(hearing(pipeline, (frames) => {
+      intake.offerAll(pipeline.decode(frames))
+    }))
+    return yield* Candles.follow({
+      candles: continuity,
+      target: pipeline.stream,
+      intake,
+      after: pipeline.after,
+      limit,
+      onEvents: (events) => pipeline.emit(events),
+      onHole: (hole) => pipeline.emitHole(hole)
+    })
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is missing cannot be fetched
+
+type Passed = ReadonlyArray<MarketEvent>
+
+const hearing = <A extends MarketEvent>(
+  { hub }: Pipeline<A>,
+  data: (frames: ReadonlyArray<Message>) => void,
+  onGap: (reason: string) => void = () => undefined
+): Listener<Message> => ({
+  data,
+  gap: onGap,
+  lost: () => undefined,
+  end: (exit) => {
+    hub.end(exit)
+  }
+})
+
+// Where each message stands for itself: `pass` says what readers get of those that came. Nearly always nobody is slow, and
+// nothing has to wait for a fibre.
+const passing = <A extends MarketEvent>(
+  pipeline: Pipeline<A>,
+  pass: (arrived: Intake.Batch<ReadonlyArray<A> | NotRepairable>) => Passed,
+  onGap?: (reason: string) => NotRepairable
+): Followed =>
+  Effect.gen(function*() {
+    const { hub } = pipeline
+    const intake = Intake.make<ReadonlyArray<A> | NotRepairable>(pipeline.shared.capacity)
+    const take = (items: ReadonlyArray<ReadonlyArray<A> | NotRepairable>, most: number) => {
+      if (intake.isIdle() && hub.fits(most)) hub.unsafeOfferAll(pass({ dropped: 0, items }))
+      else intake.offerAll(items)
+    }
+    yield* pipeline.listen(hearing(
+      pipeline,
+      (frames) => {
+        const items = frames.map((frame) => pipeline.decode([frame]))
+        // Each with a gap before it, at most.
+        take(items, items.reduce((most, events) => most + events.length + 1, 0))
+      },
+      onGap === undefined ? undefined : (reason) => {
+        take([onGap(reason)], 1)
+      }
+    ))
+    for (;;) {
+      yield* intake.ready
+      yield* pipeline.emit(pass(intake.drain()))
+    }
+  })
+
+// Only what is newer than the last one passes. What a diff does not follow is missing before it.
+const newest = <A extends MarketEvent>(
+  pipeline: Pipeline<A>,
+  continuity: Continuity.Diffs<A> | Continuity.State<A>
+): Followed =>
+  Effect.suspend(() => {
+    const isDiff = continuity._tag === "Diffs"
+    // Without a time of its own, what comes late over another connection would look new.
+    const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
+    // Changed in its place: an object for each event would be one that the collector has to move.
+    const last = { at: Number.NEGATIVE_INFINITY, position: Number.NEGATIVE_INFINITY }
+    return passing(pipeline, ({ items }) => {
+      const passed: Array<A | Gap> = []
+      for (const events of items) {
+        if (events instanceof NotRepairable) continue
+        const [event] = events
+        if (event === undefined) continue
+        const position = continuity.positionOf(event)
+        if (position <= last.position) {
+          const isAnew = position < last.position && isTimed(event) && IdReset.isAnew(event.timestamp, last.at)
+          if (!isAnew) continue
+          if (isDiff) passed.push(pipeline.gap(IdReset.cause(), last.position + 1))
+        } else if (isDiff && last.position >= 0) {
+          const previous = continuity.previousOf(event)
+          if (previous > last.position) passed.push(pipeline.gap(notKept(), last.position + 1, previous))
+        }
+        last.at = event.timestamp
+        last.position = position
+        passed.push(...events)
+      }
+      return passed
+    })
+  })
+
+const notKept = () => new NotRepairable({ reason: "The venue does not keep the updates of a book." })
+
+// Nothing is known about the order of events: whatever may be missing is a gap.
+const asItComes = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
+  passing(
+    pipeline,
+    ({ dropped, items }) => {
+      const passed: Array<A | Gap> = []
+      if (dropped > 0) {
+        const reason = `The consumer fell behind by ${dropped} events.`
+        passed.push(pipeline.gap(new NotRepairable({ reason })))
+      }
+      for (const item of items) {
+        if (item instanceof NotRepairable) passed.push(pipeline.gap(item))
+        else passed.push(...item)
+      }
+      return passed
+    },
+    (reason) => new NotRepairable({ reason })
+  )
