@@ -100,8 +100,8 @@ export interface Server {
   readonly restFails: (status: number | "reset" | undefined) => Effect.Effect<void>
   /** The REST interface takes so long. */
   readonly restTakes: (duration: Duration.DurationInput) => Effect.Effect<void>
-  /** The REST interface keeps only so many of the latest numbers. */
-  readonly keep: (count: number) => Effect.Effect<void>
+  /** The REST interface has nothing any more that came before this number. */
+  readonly forgetBefore: (number: number) => Effect.Effect<void>
 }
 
 export const Server: Context.Tag<Server, Server> = Context.GenericTag<Server>("test/market/Server")
@@ -118,7 +118,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
     let restLag = 0
     let restTakes = Duration.millis(20)
     let restFailure: number | "reset" | undefined
-    let kept = Number.POSITIVE_INFINITY
+    let oldest = 0
 
     // -----------------------------------------------------------------------------------------------------------------
     // Sockets
@@ -221,7 +221,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
     const http = HttpClient.make((request, url) =>
       Effect.gen(function*() {
         requests++
-        const history = { latest: latest - restLag, oldest: Math.max(0, latest - restLag - kept + 1) }
+        const history = { latest: latest - restLag, oldest }
         const failure = restFailure
         yield* Effect.sleep(restTakes)
         if (failure === "reset") {
@@ -285,9 +285,9 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
         Effect.sync(() => {
           restTakes = Duration.decode(duration)
         }),
-      keep: (count) =>
+      forgetBefore: (number) =>
         Effect.sync(() => {
-          kept = count
+          oldest = number
         })
     }
     return Context.make(Server, server).pipe(

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
-import type { Seen, Subject } from "./wholeness.ts"
-import type * as Server from "./world/Server.ts"
-import * as Truth from "./world/Truth.ts"
+import type { Seen, Subject } from "../market/wholeness.ts"
+import type * as Server from "../market/world/Server.ts"
+import * as Truth from "../market/world/Truth.ts"
 
 const symbol = "BTCUSDT"
 

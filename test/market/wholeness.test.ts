@@ -1,4 +1,0 @@
-import { binance } from "./binance.ts"
-import { wholeness } from "./wholeness.ts"
-
-wholeness(binance)
