@@ -126,6 +126,7 @@ const wire: Server.Wire = {
     }
   },
   frame: (said, at) => JSON.stringify({ stream: topics[said.channel], data: dataOf(said, at) }),
+  farewell: JSON.stringify({ stream: "!serverShutdown", data: { e: "serverShutdown", E: 1 } }),
   invalid: [
     JSON.stringify({ stream: topics.trades, data: { e: "trade", E: 1, s: symbol, t: "1" } }),
     `{"stream":"btcusdt@trade","data":{"e":"trade","E":`,

@@ -277,6 +277,19 @@ export const wholeness = (subject: Subject): void => {
         assert.isFalse(events.some((event) => event._tag === "Connection" && event.event._tag === "Lost"))
       }))
 
+    it.scoped("are neither lost nor repeated when the venue says that it will close the connection", () =>
+      Effect.gen(function*() {
+        const { client, server } = yield* open(subject)
+        const seen = yield* collect(client.stream("trades"))
+        yield* pass("3 seconds")
+        yield* server.say(wire.farewell)
+        yield* pass("10 seconds")
+        assert.strictEqual(server.dials(), 2)
+        assert.strictEqual(server.openSockets(), 1)
+        isWhole(seen, server.latest())
+        assert.isFalse(wasFetched(seen))
+      }))
+
     it.scoped("go on after one that is known from before", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)

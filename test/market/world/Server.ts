@@ -42,6 +42,8 @@ export interface Wire {
   readonly topics: Readonly<Record<Truth.Channel, string>>
   /** Reads a message of a client. */
   readonly request: (message: string) => Request
+  /** The venue will close the connection soon. */
+  readonly farewell: string
   /** Frames that are not what they promise: nothing in them can be read. */
   readonly invalid: ReadonlyArray<string>
   /** A frame that tells of something, given when it is said and how many frames of its topic the socket had before. */
