@@ -1,4 +1,5 @@
-// Compiles every example of the documentation: the ones in docstrings, and the ones in the README.
+// Compiles every example of the documentation: in docstrings, in the README and in docs/. Examples of one page that share a
+// name, "```ts name", are one program, told in parts.
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 
@@ -6,7 +7,7 @@ const out = ".docs"
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out)
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src", "README.md"], {
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src", "README.md", "docs"], {
   encoding: "utf8"
 }).split("\n").filter((path) => /\.(ts|md)$/.test(path))
 
@@ -14,8 +15,14 @@ let count = 0
 for (const file of files) {
   const text = readFileSync(file, "utf8")
   const plain = file.endsWith(".ts") ? text.replace(/^[ \t]*\* ?/gm, "") : text
-  for (const [, code] of plain.matchAll(/^```ts\n([\s\S]*?)^```/gm)) {
-    writeFileSync(`${out}/${++count}-${file.replace(/\W+/g, "-")}.ts`, `// ${file}\n${code}\nexport {}\n`)
+  const programs = new Map()
+  for (const [, name, code] of plain.matchAll(/^```ts(?: (\w+))?\n([\s\S]*?)^```/gm)) {
+    count++
+    const key = name ?? String(count)
+    programs.set(key, `${programs.get(key) ?? ""}${code}`)
+  }
+  for (const [key, code] of programs) {
+    writeFileSync(`${out}/${key}-${file.replace(/\W+/g, "-")}.ts`, `// ${file}\n${code}\nexport {}\n`)
   }
 }
 

@@ -1,0 +1,4 @@
+import { wholeness } from "../market/wholeness.ts"
+import { binance } from "./subject.ts"
+
+wholeness(binance)

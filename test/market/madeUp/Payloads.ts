@@ -1,0 +1,53 @@
+/** What Meridian's channels say. Prices and sizes are decimal text, times are seconds with a fraction, ids of trades are text. */
+import * as Schema from "effect/Schema"
+
+const Decimal = Schema.String.pipe(Schema.pattern(/^\d+(\.\d+)?$/))
+const Level = Schema.Tuple(Decimal, Decimal)
+export const Levels = Schema.Array(Level)
+const Seconds = Schema.Number
+
+/** `trades:<market>`. Each id is ten more than the one before. */
+export const Trade = Schema.Struct({
+  market: Schema.String,
+  id: Schema.String.pipe(Schema.pattern(/^\d+0$/)),
+  price: Decimal,
+  size: Decimal,
+  time: Seconds
+})
+export type Trade = typeof Trade.Type
+
+/** `candles.<seconds>:<market>`: a candle as it stands, and in the end as it closed. */
+export const Candle = Schema.Struct({
+  market: Schema.String,
+  opens: Seconds,
+  seconds: Schema.Int,
+  ohlc: Schema.Tuple(Decimal, Decimal, Decimal, Decimal),
+  volume: Decimal,
+  trades: Schema.Int,
+  final: Schema.Boolean,
+  time: Seconds
+})
+export type Candle = typeof Candle.Type
+
+/** `book:<market>`: levels that changed. `prev` is the `seq` of the update before: numbers are left out in between. */
+export const Update = Schema.Struct({
+  market: Schema.String,
+  prev: Schema.Int,
+  seq: Schema.Int,
+  bid: Levels,
+  ask: Levels,
+  time: Seconds
+})
+export type Update = typeof Update.Type
+
+/** `top:<market>`: the best bid and ask, as of an update of the book. */
+export const Top = Schema.Struct({ market: Schema.String, seq: Schema.Int, bid: Level, ask: Level, time: Seconds })
+export type Top = typeof Top.Type
+
+/** A moment in milliseconds. */
+export const millis = (seconds: number): number => Math.round(seconds * 1_000)
+
+/** Trades are numbered by one here. */
+export const numberOf = ({ id }: Pick<Trade, "id">): number => Number(id) / 10
+/** The id of a trade, by its number. */
+export const idOf = (number: number): string => String(Math.max(number, 0) * 10)

@@ -1,0 +1,196 @@
+/** Meridian, as a subject of the tests of wholeness: its wire in lists, and the feed of its adapter. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { MarketEvent, MarketFeed } from "holdfast/market"
+import * as Meridian from "./Meridian.ts"
+import * as Payloads from "./Payloads.ts"
+import * as Streams from "./Streams.ts"
+import type { Seen, Subject } from "../wholeness.ts"
+import type * as Server from "../world/Server.ts"
+import * as Truth from "../world/Truth.ts"
+
+const market = "BTC/USD"
+
+// The ids of trades are ten apart, and those of updates three.
+const firstTrade = 4_321
+const tradeId = (n: number) => String((firstTrade + n) * 10)
+const firstUpdate = 7_000
+const seqOf = (n: number) => firstUpdate + 3 * n
+const updateOf = (seq: number) => Math.ceil((seq - firstUpdate) / 3)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The wire
+
+const topics = {
+  trades: "trades:BTC-USD",
+  candles: "candles.1:BTC-USD",
+  updates: "book:BTC-USD",
+  quotes: "top:BTC-USD",
+  notices: "news:BTC-USD"
+}
+
+const seconds = (millis: number) => millis / 1_000
+
+const tradeOf = ({ at, n, price, quantity }: Truth.Trade) => ({ market, id: tradeId(n), price, size: quantity, time: seconds(at) })
+
+const candleOf = ({ close, high, isClosed, low, n, open, trades, volume }: Truth.Candle, at: number) => ({
+  market,
+  opens: seconds(Truth.candleOpensAt(n)),
+  seconds: seconds(Truth.candleLength),
+  ohlc: [open, high, low, close],
+  volume,
+  trades,
+  final: isClosed,
+  time: seconds(at)
+})
+
+const payloadOf = (said: Truth.Said, at: number): object => {
+  switch (said.channel) {
+    case "trades":
+      return tradeOf(said)
+    case "candles":
+      return candleOf(said, at)
+    case "updates":
+      return { market, prev: seqOf(said.n - 1), seq: seqOf(said.n), bid: said.bids, ask: said.asks, time: seconds(at) }
+    case "quotes":
+      return { market, seq: seqOf(said.n), bid: said.bid, ask: said.ask, time: seconds(at) }
+    case "notices":
+      return { market, headline: said.n }
+  }
+}
+
+const Request = Schema.parseJson(Schema.Struct({
+  op: Schema.String,
+  channels: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] }),
+  req: Schema.Number
+}))
+
+const tradesPerPage = 50
+const candlesPerPage = 3
+const newestFirst = (from: number, to: number) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => to - i)
+
+const rest: Server.Wire["rest"] = ({ pathname, searchParams }, { latest, oldest }) => {
+  const param = (name: string) => Number(searchParams.get(name))
+  switch (pathname) {
+    case "/markets/BTC-USD":
+      return { status: 200, body: { market } }
+    case "/markets/BTC-USD/trades": {
+      const end = Math.min(param("before") / 10 - firstTrade, latest + 1)
+      const page = newestFirst(Math.max(oldest, end - tradesPerPage), end - 1)
+      return { status: 200, body: { trades: page.map((n) => tradeOf(Truth.trade(n))), oldest: tradeId(oldest) } }
+    }
+    case "/markets/BTC-USD/candles": {
+      const numberAt = (at: number) => (at * 1_000 - Truth.openedAt) / Truth.candleLength
+      const whole = Math.ceil(oldest / (Truth.candleLength / Truth.tick))
+      const first = Math.max(whole, Math.ceil(numberAt(param("from"))))
+      const cursor = searchParams.get("cursor") ?? ""
+      const last = cursor === "" ? Math.min(Math.floor(numberAt(param("to"))), Truth.candleOf(latest)) : Number(cursor)
+      const page = newestFirst(Math.max(first, last - candlesPerPage + 1), last)
+      return {
+        status: 200,
+        body: {
+          candles: page.map((n) => candleOf(Truth.candle(n, latest), Truth.timeOf(latest))),
+          next: last - candlesPerPage >= first ? String(last - candlesPerPage) : null
+        }
+      }
+    }
+    case "/markets/BTC-USD/book": {
+      const { asks, bids } = Truth.book(latest)
+      const levels = param("levels")
+      return { status: 200, body: { seq: seqOf(latest), bid: bids.slice(0, levels), ask: asks.slice(0, levels) } }
+    }
+    default:
+      return { status: 404, body: "no such market" }
+  }
+}
+
+const wire: Server.Wire = {
+  topics,
+  request: (message) => {
+    const { channels, op, req } = Schema.decodeUnknownSync(Request)(message)
+    return {
+      subscribe: op === "join" ? channels : [],
+      unsubscribe: op === "leave" ? channels : [],
+      accepted: JSON.stringify({ op: "ack", req }),
+      refused: JSON.stringify({ op: "nak", req, why: "no such channel" })
+    }
+  },
+  frame: (said, at, before) => JSON.stringify([topics[said.channel], before, payloadOf(said, at)]),
+  farewell: JSON.stringify({ op: "bye", in: 30 }),
+  invalid: [
+    JSON.stringify([topics.trades, 1, { market, id: "123", price: "1", size: "1", time: 1 }]),
+    JSON.stringify([topics.trades, 1, { ...tradeOf(Truth.trade(1)), market: "ETH/USD" }]),
+    `["trades:BTC-USD",1,{"market":`,
+    "busy"
+  ],
+  rest
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The client
+
+const seen = (said: Truth.Said, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Said", said, via })
+
+const gap = ({ data: { cause, from, to } }: MarketEvent.Gap, numberOf: (bound: number) => number): Seen => ({
+  _tag: "Gap",
+  from: from === undefined ? undefined : numberOf(from),
+  to: to === undefined ? undefined : numberOf(to),
+  cause: cause._tag
+})
+
+const candleAt = (at: number) => Math.floor((at - Truth.openedAt) / Truth.candleLength)
+
+const connect: Subject["connect"] = (options) =>
+  Effect.gen(function*() {
+    const { candles, trades, venue } = yield* Meridian.make({ ws: "ws://meridian.test", rest: "http://meridian.test" })
+    const feed = yield* MarketFeed.make(venue, options)
+    return {
+      stream: (channel, after) => {
+        const name = topics[channel]
+        switch (channel) {
+          case "trades":
+            return feed.streamOf(trades, { name, after: after === undefined ? undefined : firstTrade + after }).pipe(
+              Stream.map((event) => {
+                if (event.type === "gap") return gap(event, (number) => number - firstTrade)
+                const { price, size, time } = event.data
+                const n = Payloads.numberOf(event.data) - firstTrade
+                return seen({ channel, n, at: Payloads.millis(time), price, quantity: size }, event)
+              })
+            )
+          case "candles":
+            return feed.streamOf(candles, { name, after: after === undefined ? undefined : Truth.candleOpensAt(after + 1) - 1 }).pipe(
+              Stream.map((event) => {
+                if (event.type === "gap") return gap(event, candleAt)
+                const { final, ohlc: [open, high, low, close], opens, trades, volume } = event.data
+                const n = candleAt(Payloads.millis(opens))
+                return seen({ channel, n, open, high, low, close, volume, trades, isClosed: final }, event)
+              })
+            )
+          case "updates":
+            return Stream.map(feed.streamOf(Streams.book, name), (event) => {
+              if (event.type === "gap") return gap(event, updateOf)
+              const { ask, bid, seq, time } = event.data
+              return seen({ channel, n: updateOf(seq), at: Payloads.millis(time), bids: bid, asks: ask }, event)
+            })
+          case "quotes":
+            return Stream.map(feed.streamOf(Streams.top, name), (event) => {
+              if (event.type === "gap") return gap(event, updateOf)
+              const { ask, bid, seq } = event.data
+              return seen({ channel, n: updateOf(seq), bid, ask }, event)
+            })
+          case "notices":
+            return Stream.map(feed.stream(name), (event) => {
+              if (MarketEvent.isGap(event)) return gap(event, (n) => n)
+              return seen({ channel, n: "headline" in event.data ? Number(event.data.headline) : -1 }, event)
+            })
+        }
+      },
+      orderBook: feed.orderBook(market),
+      updateOf,
+      rotate: feed.rotate,
+      events: feed.events
+    }
+  })
+
+export const meridian: Subject = { name: "Meridian", wire, connect }

@@ -1,0 +1,4 @@
+import { wholeness } from "../wholeness.ts"
+import { meridian } from "./subject.ts"
+
+wholeness(meridian)
