@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { Session, Transport } from "holdfast"
+import type { SessionError, Transport } from "holdfast"
 import type { MarketFeed, OrderBook } from "holdfast/market"
 import * as Server from "./world/Server.ts"
 import * as Truth from "./world/Truth.ts"
@@ -26,7 +26,7 @@ export type Seen =
 
 export interface Client {
   /** What a channel says, after this number if there is one. */
-  readonly stream: (channel: Truth.Channel, after?: number) => Stream.Stream<Seen, Session.SessionError>
+  readonly stream: (channel: Truth.Channel, after?: number) => Stream.Stream<Seen, SessionError.SessionError>
   readonly orderBook: Effect.Effect<OrderBook.OrderBook, never, Scope.Scope>
   /** The number of the update that has this id. */
   readonly updateOf: (id: number) => number

@@ -5,7 +5,7 @@
  */
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import type { Session, Transport } from "holdfast"
+import type { SessionProtocol, Transport } from "holdfast"
 
 /** Meridian closes the connection in so many seconds. */
 export interface Farewell {
@@ -22,7 +22,7 @@ const Frame = Schema.parseJson(Schema.Union(
 const decode = Schema.decodeUnknownEither(Frame)
 
 /** What a message means: a payload comes parsed. */
-export const read = (message: Transport.Message): Session.Incoming<unknown, Farewell> => {
+export const read = (message: Transport.Message): SessionProtocol.Incoming<unknown, Farewell> => {
   const decoded = decode(message)
   if (Either.isLeft(decoded)) {
     return { _tag: "Invalid", reason: "it is no frame of Meridian's", excerpt: String(message).slice(0, 120) }
@@ -42,7 +42,9 @@ export const read = (message: Transport.Message): Session.Incoming<unknown, Fare
 const request = (op: string) => (channels: ReadonlyArray<string>, req: number) => JSON.stringify({ op, channels, req })
 
 /** The protocol. The data of a channel are its frames, as they came: decoders read them. */
-export const make = (cadence: (channel: string) => Session.Cadence): Session.Protocol<Transport.Message, Farewell> => ({
+export const make = (
+  cadence: (channel: string) => SessionProtocol.Cadence
+): SessionProtocol.SessionProtocol<Transport.Message, Farewell> => ({
   subscribe: request("join"),
   unsubscribe: request("leave"),
   probe: (req) => JSON.stringify({ op: "echo", req }),

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Session } from "holdfast"
+import type { SessionProtocol } from "holdfast"
 import type { MarketEvent, Venue } from "holdfast/market"
 import { Continuity, Decoder } from "holdfast/market"
 import * as Payloads from "./Payloads.ts"
@@ -96,7 +96,7 @@ export const other = (type: string): Venue.Kind => ({
   continuity: Continuity.unknown
 })
 
-const cadences = new Map<string, Session.Cadence>([
+const cadences = new Map<string, SessionProtocol.Cadence>([
   ["trades", "adaptive"],
   ["candles", "5 seconds"],
   ["book", "adaptive"],
@@ -104,4 +104,4 @@ const cadences = new Map<string, Session.Cadence>([
 ])
 
 /** How often a channel speaks. */
-export const cadence = (name: string): Session.Cadence => cadences.get(parse(name).channel) ?? "exempt"
+export const cadence = (name: string): SessionProtocol.Cadence => cadences.get(parse(name).channel) ?? "exempt"
