@@ -1,10 +1,10 @@
-// A policy of one's own: quick first retries, a low cap, and a server whose 404 is not the end.
+// A schedule of one's own: quick first retries, a low cap, and an end after ten; and a server whose 404 is not fatal.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { Connection, ConnectionEvent, FailureClass } from "holdfast"
+import { Connection, ConnectionEvent, FailureClass, ReconnectPolicy } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import { Exchange, Fault } from "holdfast/binance/exchange"
 
@@ -14,13 +14,11 @@ const program = Effect.gen(function*() {
 
   const connection = yield* Connection.make({
     url: `${exchange.wsUrl}/ws/btcusdt@trade`,
-    reconnect: {
-      maxRetries: "unlimited",
-      initialDelay: "100 millis",
-      maxDelay: "1 second",
-      backoffMultiplier: 3,
-      jitterFactor: 0.5
-    },
+    reconnect: ReconnectPolicy.exponential("100 millis", 3).pipe(
+      ReconnectPolicy.capped("1 second"),
+      ReconnectPolicy.jittered(0.5, "1 second"),
+      ReconnectPolicy.recurs(10)
+    ),
     classify: (error, standard) =>
       error._tag === "HandshakeRejected" && error.status === 404 ? FailureClass.Limited({ tries: 5 }) : standard
   })

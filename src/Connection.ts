@@ -13,6 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { AttemptError, ConnectionError, NotConnected, SendError, SendFailed } from "./ConnectionError.ts"
 import type { ConnectionEvent } from "./ConnectionEvent.ts"
@@ -113,8 +114,33 @@ export interface Options {
   readonly protocols?: ReadonlyArray<string> | undefined
   /** Headers of the upgrade request. Never logged. Default: none. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
-  /** When to dial again, and how often. Default: {@link ReconnectPolicy.defaults}. */
-  readonly reconnect?: ReconnectPolicy.Options | undefined
+  /**
+   * When to dial again, and how often: the settings of a policy, or a schedule. Default: {@link ReconnectPolicy.defaults}.
+   *
+   * A schedule gets the facts of each {@link ReconnectPolicy.Loss | loss}, and decides how long to wait, and when to give up:
+   * then the messages fail with `RetriesExhausted`. It starts over when a connection was proven as the defaults have it (open
+   * for five seconds, and one message came). The classes of failures hold for it as for a policy: a fatal failure is the
+   * last, and no wait is shorter than a server asks for. How many retries it still has is `"unknown"`.
+   *
+   * @example
+   * ```ts
+   * import * as Layer from "effect/Layer"
+   * import { Connection, ReconnectPolicy } from "holdfast"
+   * import * as NodeTransport from "holdfast/NodeTransport"
+   *
+   * // 0.5, 1.5, 4.5, 10, 10 … seconds, each up to half shorter or longer but never above 10, twenty times at most.
+   * const reconnect = ReconnectPolicy.exponential("500 millis", 3).pipe(
+   *   ReconnectPolicy.capped("10 seconds"),
+   *   ReconnectPolicy.jittered(0.5, "10 seconds"),
+   *   ReconnectPolicy.recurs(20)
+   * )
+   *
+   * const ConnectionLive = Connection.layer({ url: "wss://stream.binance.com:9443/ws/btcusdt@trade", reconnect }).pipe(
+   *   Layer.provide(NodeTransport.layer)
+   * )
+   * ```
+   */
+  readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
   /** How long a dial may take, and the handshake after it as long again. Default: 10 seconds. */
   readonly openTimeout?: Duration.DurationInput | undefined
   /** How long the peer may be silent. Default: 30 seconds. */
@@ -207,7 +233,8 @@ export const layer = (options: Options): Layer.Layer<Connection, ConfigError.Con
   Layer.scoped(Connection, make(options))
 
 /**
- * The same with options that are read through `Config`.
+ * The same with options that are read through `Config`. `reconnect` is read as one: `ReconnectPolicy.config`, say, or a
+ * schedule in `Config.succeed`.
  *
  * @since 0.1.0
  * @category layers

@@ -66,7 +66,8 @@ export type ConnectionEvent = Data.TaggedEnum<{
     readonly delay: Duration.Duration
     /** When the next dial begins. */
     readonly until: number
-    readonly retriesLeft: number | "unlimited"
+    /** `"unknown"` where a schedule of one's own decides. */
+    readonly retriesLeft: number | "unlimited" | "unknown"
   }
   readonly Gap: { readonly at: number; readonly gap: GapFrame }
   readonly Disconnected: { readonly at: number }

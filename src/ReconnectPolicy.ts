@@ -91,43 +91,12 @@ export const defaults: ReconnectPolicy = Settings.defaults
  * ```
  */
 export const make = (options: Options = {}): Either.Either<ReconnectPolicy, ConfigError.ConfigError> => {
-  const unreadable: Array<ConfigError.ConfigError> = []
-  const duration = (name: "initialDelay" | "maxDelay" | "stableAfter") =>
-    Either.getOrElse(Settings.duration(name, options[name], defaults[name]), (error) => {
-      unreadable.push(error)
-      return defaults[name]
-    })
-  const policy: ReconnectPolicy = {
-    enabled: options.enabled ?? defaults.enabled,
-    maxRetries: options.maxRetries ?? defaults.maxRetries,
-    initialDelay: duration("initialDelay"),
-    maxDelay: duration("maxDelay"),
-    backoffMultiplier: options.backoffMultiplier ?? defaults.backoffMultiplier,
-    jitterFactor: options.jitterFactor ?? defaults.jitterFactor,
-    stableAfter: duration("stableAfter"),
+  const given = Settings.settings.map((setting) => setting.given(options))
+  const policy = {
+    ...Settings.policyOf(given.map(({ update }) => update)),
     provenBy: options.provenBy ?? defaults.provenBy
   }
-  const check = <A extends Settings.Value>(
-    name: string,
-    value: A,
-    { allowed, isAllowed }: { readonly allowed: string; readonly isAllowed: (value: A) => boolean }
-  ) =>
-    isAllowed(value)
-      ? []
-      : [Settings.invalid(name, Settings.shown(value), allowed)]
-  const errors = [
-    ...unreadable,
-    ...check("maxRetries", policy.maxRetries, Settings.fields.maxRetries),
-    ...check("initialDelay", policy.initialDelay, Settings.fields.initialDelay),
-    ...check("maxDelay", policy.maxDelay, Settings.fields.maxDelay),
-    ...check("backoffMultiplier", policy.backoffMultiplier, Settings.fields.backoffMultiplier),
-    ...check("jitterFactor", policy.jitterFactor, Settings.fields.jitterFactor),
-    ...check("stableAfter", policy.stableAfter, Settings.fields.stableAfter),
-    ...check("maxDelay", policy.maxDelay, {
-      allowed: Settings.atLeastInitial(policy.initialDelay),
-      isAllowed: () => Settings.inOrder(policy)
-    })
-  ]
+  const errors = [...given.flatMap(({ errors }) => errors), ...Option.toArray(Settings.orderError(policy, "maxDelay"))]
   return Arr.isNonEmptyReadonlyArray(errors)
     ? Either.left(errors.reduce((all, error) => ConfigError.And(all, error)))
     : Either.right(policy)
@@ -137,7 +106,10 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
 // The schedule
 
 /**
- * What a life that ended tells the schedule. A dial that never opened is a life too, if a short one.
+ * The facts of a loss, which the schedule decides by. A dial that never opened is a loss too.
+ *
+ * A reconnect on request is none. When the dial after it fails, and the connection that it replaced was proven, the facts are
+ * still those of that connection: the schedule starts over for every outage.
  *
  * @since 0.1.0
  * @category models
@@ -170,7 +142,7 @@ export interface Loss {
  * console.log(isProven(life), isProven({ ...life, messages: 1 })) // false true
  * ```
  */
-export const isProven = (policy: ReconnectPolicy) => (loss: Loss): boolean =>
+export const isProven = (policy: ReconnectPolicy) => (loss: Omit<Loss, "floor">): boolean =>
   loss.opened &&
   Duration.greaterThanOrEqualTo(loss.openFor, policy.stableAfter) &&
   (policy.provenBy === "open" || loss.messages > 0)
@@ -324,17 +296,6 @@ export const schedule = (policy: ReconnectPolicy): Schedule.Schedule<Loss, Loss>
 // ---------------------------------------------------------------------------------------------------------------------
 // From the environment or a file
 
-const read = <A>({ allowed, fallback, isAllowed, key, parse }: Settings.Field<A>): Config.Config<A> =>
-  Config.string(key).pipe(
-    Config.mapOrFail((text) =>
-      Settings.isBlank(text) ? Either.right(fallback) : Either.fromOption(
-        Option.filter(parse(text.trim()), isAllowed),
-        () => Settings.invalid(key, text, allowed)
-      )
-    ),
-    Config.withDefault(fallback)
-  )
-
 /**
  * Reads the settings from `WEBSOCKET_RECONNECTION_ENABLED`, `WEBSOCKET_MAX_RETRIES`, `WEBSOCKET_INITIAL_DELAY`,
  * `WEBSOCKET_MAX_DELAY`, `WEBSOCKET_BACKOFF_MULTIPLIER`, `WEBSOCKET_JITTER_FACTOR` and `WEBSOCKET_STABLE_AFTER`. Plain
@@ -354,22 +315,11 @@ const read = <A>({ allowed, fallback, isAllowed, key, parse }: Settings.Field<A>
  * })
  * ```
  */
-export const config: Config.Config<ReconnectPolicy> = Config.all({
-  enabled: read(Settings.fields.enabled),
-  maxRetries: read(Settings.fields.maxRetries),
-  initialDelay: read(Settings.fields.initialDelay),
-  maxDelay: read(Settings.fields.maxDelay),
-  backoffMultiplier: read(Settings.fields.backoffMultiplier),
-  jitterFactor: read(Settings.fields.jitterFactor),
-  stableAfter: read(Settings.fields.stableAfter)
-}).pipe(
-  Config.mapOrFail((settings) =>
-    Settings.inOrder(settings)
-      ? Either.right({ ...settings, provenBy: defaults.provenBy })
-      : Either.left(
-        Settings.invalid(Settings.fields.maxDelay.key, Duration.format(settings.maxDelay), Settings.atLeastInitial(settings.initialDelay))
-      )
-  )
+export const config: Config.Config<ReconnectPolicy> = Config.all(Settings.settings.map(({ config }) => config)).pipe(
+  Config.mapOrFail((updates) => {
+    const policy = Settings.policyOf(updates)
+    return Option.match(Settings.orderError(policy), { onNone: () => Either.right(policy), onSome: Either.left })
+  })
 )
 
 /**
@@ -378,19 +328,7 @@ export const config: Config.Config<ReconnectPolicy> = Config.all({
  * @since 0.1.0
  * @category config
  */
-export const keys: ReadonlyArray<string> = Object.values(Settings.fields).map(({ key }) => key)
-
-const warn = (message: string, key: string, used: string) =>
-  Effect.logWarning(`${message}. Using ${used} instead.`).pipe(Effect.annotateLogs({ key, used }))
-
-const readOrDefault = <A extends Settings.Value>(
-  field: Settings.Field<A>
-): Effect.Effect<A> =>
-  Effect.catchAll(read(field), (error) =>
-    Effect.as(
-      warn("message" in error ? error.message : `${field.key} cannot be read`, field.key, Settings.shown(field.fallback)),
-      field.fallback
-    ))
+export const keys: ReadonlyArray<string> = Settings.settings.map(({ key }) => key)
 
 /**
  * The same, for programs that should rather run on a default than not at all: each setting that is not allowed is
@@ -410,21 +348,7 @@ const readOrDefault = <A extends Settings.Value>(
  * )
  * ```
  */
-export const configOrDefault: Effect.Effect<ReconnectPolicy> = Effect.gen(function*() {
-  const settings = {
-    enabled: yield* readOrDefault(Settings.fields.enabled),
-    maxRetries: yield* readOrDefault<number | "unlimited">(Settings.fields.maxRetries),
-    initialDelay: yield* readOrDefault(Settings.fields.initialDelay),
-    maxDelay: yield* readOrDefault(Settings.fields.maxDelay),
-    backoffMultiplier: yield* readOrDefault(Settings.fields.backoffMultiplier),
-    jitterFactor: yield* readOrDefault(Settings.fields.jitterFactor),
-    stableAfter: yield* readOrDefault(Settings.fields.stableAfter),
-    provenBy: defaults.provenBy
-  }
-  if (Settings.inOrder(settings)) return settings
-  const maxDelay = Duration.max(defaults.maxDelay, settings.initialDelay)
-  const { key } = Settings.fields.maxDelay
-  const text = `${key} is "${Duration.format(settings.maxDelay)}", and must be ${Settings.atLeastInitial(settings.initialDelay)}`
-  yield* warn(text, key, Settings.shown(maxDelay))
-  return { ...settings, maxDelay }
-})
+export const configOrDefault: Effect.Effect<ReconnectPolicy> = Effect.flatMap(
+  Effect.forEach(Settings.settings, ({ configOrDefault }) => configOrDefault),
+  (updates) => Settings.raiseCap(Settings.policyOf(updates))
+)

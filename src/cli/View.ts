@@ -88,7 +88,7 @@ const told = ConnectionEvent.$match({
   Lost: ({ cause, messages }) => `lost after ${messages} messages. ${cause.message}`,
   Waiting: ({ attempt, delay, retriesLeft, until }) =>
     `waiting ${inWords(delay)}, next dial at ${clockTime(until)}: retry ${attempt}` +
-    (retriesLeft === "unlimited" ? "" : ` of ${attempt + retriesLeft}`),
+    (typeof retriesLeft === "number" ? ` of ${attempt + retriesLeft}` : ""),
   Gap: ({ gap }) =>
     gap.dropped > 0 ? `${gap.dropped} messages were dropped here` : `messages may be missing here: ${inWords(gap.downtime)}`,
   Disconnected: () => "disconnected",

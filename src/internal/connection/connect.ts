@@ -1,14 +1,29 @@
-// From what a connection is told to the supervisor of its lives.
+// From the options of a connection to its handle.
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Options } from "../../Connection.ts"
 import * as DialGate from "../../DialGate.ts"
 import { Transport } from "../../Transport.ts"
+import { inWords } from "../time/durationText.ts"
+import * as Handle from "./handle.ts"
+import type { Settings } from "./settings.ts"
 import { resolve } from "./settings.ts"
-import { supervise } from "./supervisor.ts"
 
-export const connect = (options: Options) =>
-  Effect.flatMap(
-    Effect.all([Transport, Effect.serviceOption(DialGate.DialGate), resolve(options)]),
-    ([transport, gate, settings]) => supervise(transport, Option.getOrElse(gate, () => DialGate.open), settings)
-  )
+// A user who asked for pings is told that the transport has none.
+const tellIfUnableToPing = (transport: Transport, { messageTimeout, pingInterval }: Settings) => {
+  if (transport.capabilities.ping || !Duration.isFinite(pingInterval)) return Effect.void
+  return Duration.isFinite(messageTimeout)
+    ? Effect.logInfo(
+      `This transport cannot ping: a peer that is gone shows only by its silence, after ${inWords(messageTimeout)} of it.`
+    )
+    : Effect.logWarning("This transport cannot ping, and there is no messageTimeout: a peer that is gone is never noticed.")
+}
+
+export const connect = Effect.fnUntraced(function*(options: Options) {
+  const transport = yield* Transport
+  const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.open)
+  const settings = yield* resolve(options)
+  yield* tellIfUnableToPing(transport, settings)
+  return yield* Handle.make(transport, gate, settings)
+})

@@ -1,4 +1,4 @@
-// Where every event goes: to whoever reads `events`, to the log, and into the metrics.
+// Tells what happens: events to their readers, lines to the log, counts to the metrics.
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"
@@ -13,14 +13,17 @@ import * as Broadcast from "../stream/broadcast.ts"
 import * as Server from "../transport/endpoint.ts"
 import { inWords } from "../time/durationText.ts"
 
-// What arises where an effect can run, and is logged and measured here: all but what readers are told on their way, and a
-// defect, whose cause is logged with it.
-type Told = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" | "EventsDropped" }>
+// The events that are logged and measured. A gap is neither, and a defect is logged with its cause where it ends the loop.
+type Recorded = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" | "EventsDropped" }>
 
-export interface Journal {
-  /** Tells the readers and the metrics at once, and the log when it is written. */
-  readonly record: (event: Told) => void
-  /** Writes to the log what was recorded and is not in it yet. It takes its time: best when nothing waits for it. */
+export interface EventLog {
+  /** Names the server that is dialled from here on: lines and counts are about it. */
+  readonly dials: (server: Server.Server) => void
+  /** The counts of that server. */
+  readonly counters: () => Metrics.Counters
+  /** Tells the readers and the metrics at once, and the log at the next `writeLog`. */
+  readonly record: (event: Recorded) => void
+  /** Writes the recorded lines. It takes its time: best run while the socket is waited for. */
   readonly writeLog: Effect.Effect<void>
   /** Tells only the readers. */
   readonly tell: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>) => void
@@ -39,10 +42,10 @@ interface Line {
 
 const line = (level: LogLevel.LogLevel, text: string, facts: Line["facts"] = {}): Line => ({ level, text, facts })
 
-const retryOf = (attempt: number, left: number | "unlimited") =>
-  left === "unlimited" ? `Retry ${attempt}` : `Retry ${attempt} of ${attempt + left}`
+const retryOf = (attempt: number, left: number | "unlimited" | "unknown") =>
+  typeof left === "number" ? `Retry ${attempt} of ${attempt + left}` : `Retry ${attempt}`
 
-const toLine = Match.typeTags<Told>()({
+const toLine = Match.typeTags<Recorded>()({
   Dialling: ({ attempt }) => line(LogLevel.Debug, attempt === 0 ? "Dialling" : `Dialling, retry ${attempt}`, { attempt }),
   Opened: ({ attempt, epoch, outage, took }) => {
     const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${inWords(down)}` })
@@ -72,7 +75,7 @@ const toLine = Match.typeTags<Told>()({
   Closed: () => line(LogLevel.Debug, "Closed")
 })
 
-const measure = (event: Told, counters: Metrics.Counters) => {
+const measure = (event: Recorded, counters: Metrics.Counters) => {
   switch (event._tag) {
     case "Opened":
       counters.opened(event.took, event.outage)
@@ -88,7 +91,9 @@ const measure = (event: Told, counters: Metrics.Counters) => {
   }
 }
 
-export const make = (server: () => Server.Server): Journal => {
+export const make = (): EventLog => {
+  let server = Server.unknownServer
+  let counters = Metrics.forServer(server)
   const events = Broadcast.make<ConnectionEvent.ConnectionEvent>({
     capacity,
     overflow: "sliding",
@@ -98,19 +103,24 @@ export const make = (server: () => Server.Server): Journal => {
         count: lost.length + (marker?._tag === "EventsDropped" ? marker.count : 0)
       })
   })
-  let unwritten: Array<{ readonly event: Told; readonly server: string }> = []
+  let unwritten: Array<{ readonly event: Recorded; readonly server: string }> = []
   const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
   return {
+    dials: (dialled) => {
+      server = dialled
+      counters = Metrics.forServer(dialled)
+    },
+    counters: () => counters,
     record: (event) => {
       events.unsafeOfferAll([event])
-      measure(event, Metrics.forServer(server()))
-      unwritten.push({ event, server: Server.show(server()) })
+      measure(event, counters)
+      unwritten.push({ event, server: Server.show(server) })
     },
     writeLog: Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => {
-      const told = unwritten
+      const recorded = unwritten
       unwritten = []
-      // What the log would leave out is not worth its annotations.
-      const lines = told.flatMap(({ event, server }) => {
+      // A line that the log leaves out is not worth its annotations.
+      const lines = recorded.flatMap(({ event, server }) => {
         const { facts, level, text } = toLine(event)
         return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, server } }]
       })

@@ -1,13 +1,14 @@
-// What arrives while the handshake of a new connection is still under way: kept, in order, until there is somebody to
-// deliver it to, and shown to the handshake meanwhile.
+// Holds what arrives while the protocol's handshake runs: it shows the handshake each message, and delivers all of them,
+// in order, when the handshake is done.
 import * as Effect from "effect/Effect"
 import type { Message } from "../../Transport.ts"
 
-export interface Early {
-  /** Takes a batch; gives false once the handshake is over and batches go straight to their reader. */
-  readonly unsafeHold: (batch: ReadonlyArray<Message>) => boolean
-  /** Waits while too much is held that the handshake has not looked at: a flood stays in the peer's own buffers. */
-  readonly room: Effect.Effect<void>
+export interface HandshakeBuffer {
+  /**
+   * Takes a batch, and gives back what the socket has to wait for: a flood stays in the peer's own buffers, and the
+   * handshake gets a turn to look at each batch. Gives nothing back, and takes nothing, once everything held is delivered.
+   */
+  readonly hold: (batch: ReadonlyArray<Message>) => Effect.Effect<void> | undefined
   /** The next message the handshake has not looked at. Looking does not take it away. */
   readonly receive: Effect.Effect<Message>
   /**
@@ -15,11 +16,11 @@ export interface Early {
    * or does not look at it at all.
    */
   readonly finish: Effect.Effect<void>
-  /** The handshake is over: delivers what is held, and then lets everything pass. */
+  /** The handshake is done: delivers what is held, and then lets everything pass. */
   readonly release: <E>(deliver: (batch: ReadonlyArray<Message>) => Effect.Effect<void, E>) => Effect.Effect<void, E>
 }
 
-export const make = (capacity: number): Early => {
+export const make = (capacity: number): HandshakeBuffer => {
   let held: Array<Message> = []
   let looked = 0
   let waiting = false
@@ -32,6 +33,8 @@ export const make = (capacity: number): Early => {
 
   // What the handshake has looked at does not count: it may be waiting for what comes after that.
   const unseen = () => releasing ? held.length : held.length - looked
+
+  const looksInTurn = Effect.zipRight(drained.await, Effect.yieldNow())
 
   const receive: Effect.Effect<Message> = Effect.suspend(() => {
     const message = held[looked]
@@ -51,14 +54,13 @@ export const make = (capacity: number): Early => {
   })
 
   return {
-    unsafeHold: (batch) => {
-      if (over) return false
+    hold: (batch) => {
+      if (over) return undefined
       for (const message of batch) held.push(message)
       arrived.unsafeOpen()
       if (unseen() >= capacity) drained.unsafeClose()
-      return true
+      return looksInTurn
     },
-    room: drained.await,
     receive,
     finish: Effect.suspend(() => {
       ended = true

@@ -1,10 +1,13 @@
-// What is allowed of each setting of the reconnection, where it is read from, and what it is when nobody says: the one
-// place where the rules are written down.
+// The settings of the reconnection, in one table: where each is read from, and what is allowed. Whatever handles all of
+// them goes through the table.
+import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { pipe } from "effect/Function"
 import * as Option from "effect/Option"
-import type { ReconnectPolicy } from "../../ReconnectPolicy.ts"
+import type { Options, ReconnectPolicy } from "../../ReconnectPolicy.ts"
 
 export const defaults: ReconnectPolicy = {
   enabled: true,
@@ -17,13 +20,8 @@ export const defaults: ReconnectPolicy = {
   provenBy: "message"
 }
 
-export interface Field<A> {
-  readonly key: string
-  readonly allowed: string
-  readonly fallback: A
-  readonly parse: (text: string) => Option.Option<A>
-  readonly isAllowed: (value: A) => boolean
-}
+// ---------------------------------------------------------------------------------------------------------------------
+// Values
 
 const booleans = new Map([
   ...["true", "yes", "on", "1"].map((text) => [text, true] as const),
@@ -46,85 +44,182 @@ const parseDuration = (text: string): Option.Option<Duration.Duration> => {
 const parseRetries = (text: string): Option.Option<number | "unlimited"> =>
   text === "unlimited" ? Option.some(text) : parseNumber(text)
 
-const isFinite = (duration: Duration.Duration) => Duration.isFinite(duration)
-
-export const fields = {
-  enabled: {
-    key: "WEBSOCKET_RECONNECTION_ENABLED",
-    allowed: "true or false",
-    fallback: defaults.enabled,
-    parse: parseBoolean,
-    isAllowed: () => true
-  },
-  maxRetries: {
-    key: "WEBSOCKET_MAX_RETRIES",
-    allowed: `a whole number from 0, or "unlimited"`,
-    fallback: defaults.maxRetries,
-    parse: parseRetries,
-    isAllowed: (retries) => retries === "unlimited" || (Number.isSafeInteger(retries) && retries >= 0)
-  },
-  initialDelay: {
-    key: "WEBSOCKET_INITIAL_DELAY",
-    allowed: `zero or longer, in seconds or like "500 millis"`,
-    fallback: defaults.initialDelay,
-    parse: parseDuration,
-    isAllowed: isFinite
-  },
-  maxDelay: {
-    key: "WEBSOCKET_MAX_DELAY",
-    allowed: `longer than zero, in seconds or like "2 minutes"`,
-    fallback: defaults.maxDelay,
-    parse: parseDuration,
-    isAllowed: (delay) => isFinite(delay) && Duration.greaterThan(delay, Duration.zero)
-  },
-  backoffMultiplier: {
-    key: "WEBSOCKET_BACKOFF_MULTIPLIER",
-    allowed: "a number from 1",
-    fallback: defaults.backoffMultiplier,
-    parse: parseNumber,
-    isAllowed: (multiplier) => Number.isFinite(multiplier) && multiplier >= 1
-  },
-  jitterFactor: {
-    key: "WEBSOCKET_JITTER_FACTOR",
-    allowed: "a number from 0 to 1",
-    fallback: defaults.jitterFactor,
-    parse: parseNumber,
-    isAllowed: (factor) => factor >= 0 && factor <= 1
-  },
-  stableAfter: {
-    key: "WEBSOCKET_STABLE_AFTER",
-    allowed: `zero or longer, in seconds or like "5 seconds"`,
-    fallback: defaults.stableAfter,
-    parse: parseDuration,
-    isAllowed: isFinite
-  }
-} satisfies { readonly [K in Exclude<keyof ReconnectPolicy, "provenBy">]: Field<ReconnectPolicy[K]> }
-
-export type Value = boolean | number | string | Duration.Duration
+type Value = boolean | number | string | Duration.Duration
 
 export const shown = (value: Value) => Duration.isDuration(value) ? Duration.format(value) : String(value)
 
-/** An empty value is how a shell unsets a variable: as good as none. */
+/** An empty value counts as none: a shell unsets a variable so. */
 export const isBlank = (text: string): boolean => text.trim() === ""
 
 export const invalid = (key: string, value: string, allowed: string) =>
   ConfigError.InvalidData([key], `${key} is "${value}", and must be ${allowed}`)
 
-/** A duration as it is given in code: what the compiler would have refused says so as everything else does. */
-export const duration = (
-  key: string,
-  input: Duration.DurationInput | undefined,
-  fallback: Duration.Duration
+/** A duration given in code: one that the compiler would have refused is an error like any other. */
+export const asDuration = (
+  name: string,
+  given: Duration.DurationInput
 ): Either.Either<Duration.Duration, ConfigError.ConfigError> =>
-  input === undefined
-    ? Either.right(fallback)
-    : Either.fromOption(
-      Duration.decodeUnknown(input),
-      () => invalid(key, String(input), `a duration, such as "20 seconds"`)
+  Either.fromOption(
+    Duration.decodeUnknown(given),
+    () => invalid(name, String(given), `a duration, such as "20 seconds"`)
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One setting
+
+// `provenBy` is set in code only.
+type Name = Exclude<keyof ReconnectPolicy, "provenBy">
+
+interface Row<A, Given> {
+  readonly key: string
+  readonly allowed: string
+  /** Reads it from configuration. */
+  readonly parse: (text: string) => Option.Option<A>
+  /** Reads it from code. */
+  readonly decode: (name: string, given: Given) => Either.Either<A, ConfigError.ConfigError>
+  readonly isAllowed: (value: A) => boolean
+}
+
+/** Puts one setting into a policy. */
+export type Update = (policy: ReconnectPolicy) => ReconnectPolicy
+
+export interface Setting<K extends Name = Name> {
+  readonly name: K
+  readonly key: string
+  /** Reads it from code. A value that is not allowed comes with its error. */
+  readonly given: (options: Options) => { readonly update: Update; readonly errors: ReadonlyArray<ConfigError.ConfigError> }
+  readonly config: Config.Config<Update>
+  /** Warns of a value that is not allowed, and uses the default. */
+  readonly configOrDefault: Effect.Effect<Update>
+}
+
+const warn = (key: string, error: ConfigError.ConfigError, used: Value) =>
+  Effect.logWarning(`${"message" in error ? error.message : `${key} cannot be read`}. Using ${shown(used)} instead.`).pipe(
+    Effect.annotateLogs({ key, used: shown(used) })
+  )
+
+const setting = <K extends Name>(name: K, row: Row<ReconnectPolicy[K], NonNullable<Options[K]>>): Setting<K> => {
+  const { allowed, decode, isAllowed, key, parse } = row
+  const fallback: ReconnectPolicy[K] = defaults[name]
+  const put = (value: ReconnectPolicy[K]): Update => (policy) => ({ ...policy, [name]: value })
+
+  const config = pipe(
+    Config.string(key),
+    Config.mapOrFail((text) =>
+      isBlank(text) ? Either.right(fallback) : Either.fromOption(
+        Option.filter(parse(text.trim()), isAllowed),
+        () => invalid(key, text, allowed)
+      )
+    ),
+    Config.withDefault(fallback)
+  )
+
+  return {
+    name,
+    key,
+    given: (options) =>
+      Option.match(Option.fromNullable(options[name]), {
+        onNone: () => ({ update: put(fallback), errors: [] }),
+        onSome: (given) =>
+          Either.match(decode(name, given), {
+            onLeft: (error) => ({ update: put(fallback), errors: [error] }),
+            onRight: (value) => ({
+              update: put(value),
+              errors: isAllowed(value) ? [] : [invalid(name, shown(value), allowed)]
+            })
+          })
+      }),
+    config: Config.map(config, put),
+    configOrDefault: config.pipe(
+      Effect.catchAll((error) => Effect.as(warn(key, error, fallback), fallback)),
+      Effect.map(put)
     )
+  }
+}
 
-// The one rule between two settings.
-export const atLeastInitial = (initial: Duration.Duration) => `at least the initial delay of ${Duration.format(initial)}`
+// ---------------------------------------------------------------------------------------------------------------------
+// The table
 
-export const inOrder = ({ initialDelay, maxDelay }: Pick<ReconnectPolicy, "initialDelay" | "maxDelay">) =>
-  Duration.greaterThanOrEqualTo(maxDelay, initialDelay)
+const asGiven = <A>(_: string, given: A) => Either.right(given)
+
+const isFinite = (duration: Duration.Duration) => Duration.isFinite(duration)
+
+const table: { readonly [K in Name]: Setting<K> } = {
+  enabled: setting("enabled", {
+    key: "WEBSOCKET_RECONNECTION_ENABLED",
+    allowed: "true or false",
+    parse: parseBoolean,
+    decode: asGiven,
+    isAllowed: () => true
+  }),
+  maxRetries: setting("maxRetries", {
+    key: "WEBSOCKET_MAX_RETRIES",
+    allowed: `a whole number from 0, or "unlimited"`,
+    parse: parseRetries,
+    decode: asGiven,
+    isAllowed: (retries) => retries === "unlimited" || (Number.isSafeInteger(retries) && retries >= 0)
+  }),
+  initialDelay: setting("initialDelay", {
+    key: "WEBSOCKET_INITIAL_DELAY",
+    allowed: `zero or longer, in seconds or like "500 millis"`,
+    parse: parseDuration,
+    decode: asDuration,
+    isAllowed: isFinite
+  }),
+  maxDelay: setting("maxDelay", {
+    key: "WEBSOCKET_MAX_DELAY",
+    allowed: `longer than zero, in seconds or like "2 minutes"`,
+    parse: parseDuration,
+    decode: asDuration,
+    isAllowed: (delay) => isFinite(delay) && Duration.greaterThan(delay, Duration.zero)
+  }),
+  backoffMultiplier: setting("backoffMultiplier", {
+    key: "WEBSOCKET_BACKOFF_MULTIPLIER",
+    allowed: "a number from 1",
+    parse: parseNumber,
+    decode: asGiven,
+    isAllowed: (multiplier) => Number.isFinite(multiplier) && multiplier >= 1
+  }),
+  jitterFactor: setting("jitterFactor", {
+    key: "WEBSOCKET_JITTER_FACTOR",
+    allowed: "a number from 0 to 1",
+    parse: parseNumber,
+    decode: asGiven,
+    isAllowed: (factor) => factor >= 0 && factor <= 1
+  }),
+  stableAfter: setting("stableAfter", {
+    key: "WEBSOCKET_STABLE_AFTER",
+    allowed: `zero or longer, in seconds or like "5 seconds"`,
+    parse: parseDuration,
+    decode: asDuration,
+    isAllowed: isFinite
+  })
+}
+
+/** Every row of the table. */
+export const settings: ReadonlyArray<Setting> = Object.values(table)
+
+export const policyOf = (updates: ReadonlyArray<Update>): ReconnectPolicy =>
+  updates.reduce((policy, update) => update(policy), defaults)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The one rule between two settings
+
+/** The error of a cap below the first wait, under the name that its reader knows. */
+export const orderError = (
+  { initialDelay, maxDelay }: ReconnectPolicy,
+  name: string = table.maxDelay.key
+): Option.Option<ConfigError.ConfigError> =>
+  Duration.lessThan(maxDelay, initialDelay)
+    ? Option.some(invalid(name, shown(maxDelay), `at least the initial delay of ${Duration.format(initialDelay)}`))
+    : Option.none()
+
+/** Warns of such a cap, and raises it to the default, or to the first wait if that is longer. */
+export const raiseCap = (policy: ReconnectPolicy): Effect.Effect<ReconnectPolicy> =>
+  Option.match(orderError(policy), {
+    onNone: () => Effect.succeed(policy),
+    onSome: (error) => {
+      const maxDelay = Duration.max(defaults.maxDelay, policy.initialDelay)
+      return Effect.as(warn(table.maxDelay.key, error, maxDelay), { ...policy, maxDelay })
+    }
+  })

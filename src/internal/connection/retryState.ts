@@ -1,27 +1,23 @@
-// From one failure to the next: what has been tried in this outage, and what to do now.
+// From one failure to the next: what was tried in this outage, and what to do now.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import * as Schedule from "effect/Schedule"
 import type { Attempt, AttemptError, ConnectionError } from "../../ConnectionError.ts"
 import { RetriesExhausted } from "../../ConnectionError.ts"
 import type { GiveUp } from "../../ConnectionEvent.ts"
 import type { Classify, FailureClass } from "../../FailureClass.ts"
 import { classify as standard } from "../../FailureClass.ts"
-import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
-
-// What an exhausted budget can show of its history; more would be memory for nobody.
-const historyLimit = 100
+import type { Loss } from "../../ReconnectPolicy.ts"
+import type { Reconnection } from "./reconnection.ts"
 
 export interface Wait {
   readonly _tag: "Wait"
   readonly attempt: number
   readonly class: FailureClass
   readonly delay: Duration.Duration
-  readonly retriesLeft: number | "unlimited"
+  readonly retriesLeft: number | "unlimited" | "unknown"
 }
 
 export interface GivenUp {
@@ -33,19 +29,30 @@ export interface GivenUp {
 
 export type Decision = Wait | GivenUp
 
-export interface Life {
-  readonly opened: boolean
-  readonly openFor: Duration.Duration
-  readonly messages: number
+/** How a connection went, or a dial that never opened. */
+export type Life = Omit<Loss, "floor">
+
+export interface RetryState {
+  /** Which retry the next dial is; 0 when nothing has failed since the last proven connection. */
+  readonly attempt: () => number
+  /** Says whether a connection was proven: then the outage before it is over, and forgotten. Every life is settled once. */
+  readonly settle: (life: Life) => boolean
+  readonly decide: (life: Life, error: AttemptError) => Effect.Effect<Decision>
 }
 
-export interface Outage {
-  /** Which retry the next dial is; 0 when nothing has failed since the last proven life. */
-  readonly attempt: () => number
-  /** Says whether a life was proven, and if so forgets what failed before it. Every life is settled once. */
-  readonly settle: (life: Life) => boolean
-  readonly decide: (error: AttemptError) => Effect.Effect<Decision>
+// The failures since the last proven connection.
+interface Outage {
+  readonly attempt: number
+  readonly since: number | undefined
+  readonly history: ReadonlyArray<Attempt>
+  /** How often each failure came, by its signature. */
+  readonly counts: ReadonlyMap<string, number>
 }
+
+const noOutage: Outage = { attempt: 0, since: undefined, history: [], counts: new Map() }
+
+// An exhausted budget shows so much of its history.
+const historyLimit = 100
 
 // The facts by which one failure is the same as another.
 const signature = (error: AttemptError): string => {
@@ -62,69 +69,65 @@ const signature = (error: AttemptError): string => {
   }
 }
 
-export const make = (policy: ReconnectPolicy.ReconnectPolicy, classify: Classify): Outage => {
-  const isProven = ReconnectPolicy.isProven(policy)
+const countOf = ({ counts }: Outage, error: AttemptError) => counts.get(signature(error)) ?? 0
+
+const withFailure = (outage: Outage, at: number, error: AttemptError): Outage => ({
+  ...outage,
+  since: outage.since ?? at,
+  history: [...outage.history.slice(1 - historyLimit), { at, error }],
+  counts: new Map(outage.counts).set(signature(error), countOf(outage, error) + 1)
+})
+
+// A driver that gives each wait, and leaves the waiting to its caller.
+const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
+  Schedule.driver(Schedule.modifyDelay(Schedule.delays(schedule), () => Duration.zero))
+
+export const make = ({ enabled, isProven, retriesLeft, schedule }: Reconnection, classify: Classify): RetryState => {
+  let outage = noOutage
+  // The last proven connection, until the schedule hears of it. One that was replaced on request is told with the next
+  // failure, so that the schedule starts over for every outage.
+  let unheard: Life | undefined
   // Made for the first failure: a connection that has none needs no schedule.
-  let schedule: Schedule.Schedule<ReconnectPolicy.Loss, ReconnectPolicy.Loss> | undefined
-  let step: unknown
-  let last: Life = { opened: false, openFor: Duration.zero, messages: 0 }
-  let attempt = 0
-  let since: number | undefined
-  let history: Array<Attempt> = []
-  let counts = new Map<string, number>()
+  let driver: Schedule.ScheduleDriver<Duration.Duration, Loss> | undefined
 
   const settle = (life: Life) => {
-    last = life
-    if (!isProven({ ...life, floor: Option.none() })) return false
-    step = schedule?.initial
-    attempt = 0
-    since = undefined
-    history = []
-    counts = new Map()
-    return true
+    const proven = isProven(life)
+    if (proven) {
+      outage = noOutage
+      unheard = life
+    }
+    return proven
   }
 
-  const decide = Effect.fnUntraced(function*(error: AttemptError) {
+  const decide = Effect.fnUntraced(function*(life: Life, error: AttemptError) {
     const now = yield* Clock.currentTimeMillis
-    since ??= now
-    if (history.length === historyLimit) history.shift()
-    history.push({ at: now, error })
-    const count = (counts.get(signature(error)) ?? 0) + 1
-    counts.set(signature(error), count)
-
+    outage = withFailure(outage, now, error)
     const failureClass = classify(error, standard(error))
     const giveUp = (because: GiveUp, final: ConnectionError = error): Decision =>
       ({ _tag: "GivenUp", class: failureClass, because, error: final })
-    if (!policy.enabled) return giveUp("disabled")
+    if (!enabled) return giveUp("disabled")
     if (failureClass._tag === "Fatal") return giveUp("fatal")
-    if (failureClass._tag === "Limited" && count > failureClass.tries) return giveUp("limited")
+    if (failureClass._tag === "Limited" && countOf(outage, error) > failureClass.tries) return giveUp("limited")
 
-    if (schedule === undefined) {
-      schedule = ReconnectPolicy.schedule(policy)
-      step = schedule.initial
+    driver ??= yield* driverOfWaits(schedule())
+    const { messages, openFor, opened } = unheard ?? life
+    unheard = undefined
+    const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
+    const delay = yield* Effect.option(driver.next({ opened, openFor, messages, floor }))
+    const { attempt: attempts, history, since = now } = outage
+    if (Option.isNone(delay)) {
+      return giveUp("exhausted", new RetriesExhausted({ attempts, elapsed: Duration.millis(now - since), last: error, history }))
     }
-    const stepped = yield* schedule.step(now, {
-      opened: last.opened,
-      openFor: last.openFor,
-      messages: last.messages,
-      floor: failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
-    }, step)
-    step = stepped[0]
-    const decision = stepped[2]
-    if (ScheduleDecision.isDone(decision)) {
-      const elapsed = Duration.millis(now - since)
-      return giveUp("exhausted", new RetriesExhausted({ attempts: attempt, elapsed, last: error, history }))
-    }
-    attempt++
+    outage = { ...outage, attempt: attempts + 1 }
     const wait: Decision = {
       _tag: "Wait",
-      attempt,
+      attempt: outage.attempt,
       class: failureClass,
-      delay: Duration.millis(Math.max(0, ScheduleIntervals.start(decision.intervals) - now)),
-      retriesLeft: policy.maxRetries === "unlimited" ? "unlimited" : policy.maxRetries - attempt
+      delay: delay.value,
+      retriesLeft: retriesLeft(outage.attempt)
     }
     return wait
   })
 
-  return { attempt: () => attempt, settle, decide }
+  return { attempt: () => outage.attempt, settle, decide }
 }

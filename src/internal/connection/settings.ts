@@ -4,17 +4,20 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import type { Handshake, Options } from "../../Connection.ts"
 import type { Classify } from "../../FailureClass.ts"
 import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
 import type { DialRequest } from "../../Transport.ts"
 import type { Overflow } from "../stream/broadcast.ts"
-import { duration, invalid, shown } from "./reconnectSettings.ts"
+import { asDuration, invalid, shown } from "./reconnectSettings.ts"
+import type { Reconnection } from "./reconnection.ts"
+import { byPolicy, bySchedule } from "./reconnection.ts"
 
 export interface Settings {
   readonly url: Options["url"]
   readonly dial: Omit<DialRequest, "url">
-  readonly reconnect: ReconnectPolicy.ReconnectPolicy
+  readonly reconnect: Reconnection
   readonly openTimeout: Duration.Duration
   readonly messageTimeout: Duration.Duration
   readonly pingInterval: Duration.Duration
@@ -26,7 +29,7 @@ export interface Settings {
 
 const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
   Either.filterOrLeft(
-    duration(key, value, fallback),
+    value === undefined ? Either.right(fallback) : asDuration(key, value),
     (given) => Duration.greaterThan(given, Duration.zero),
     (given) => invalid(key, shown(given), "longer than zero")
   )
@@ -43,6 +46,9 @@ const overflow = (value: Overflow) =>
   overflows.includes(value)
     ? Either.right(value)
     : Either.left(invalid("inbox.overflow", value, `one of ${overflows.join(", ")}`))
+
+const reconnection = (given: Options["reconnect"]): Either.Either<Reconnection, ConfigError.ConfigError> =>
+  Schedule.isSchedule(given) ? Either.right(bySchedule(given)) : Either.map(ReconnectPolicy.make(given), byPolicy)
 
 export const defaultMessageTimeout = Duration.seconds(30)
 
@@ -61,7 +67,7 @@ export const resolve = (options: Options): Either.Either<Settings, ConfigError.C
         maxMessageBytes: yield* atLeast("maxMessageBytes", 1, options.maxMessageBytes, 16 * 1024 * 1024),
         closeTimeout: yield* positive("closeTimeout", options.closeTimeout, Duration.seconds(2))
       },
-      reconnect: yield* ReconnectPolicy.make(options.reconnect),
+      reconnect: yield* reconnection(options.reconnect),
       openTimeout: yield* positive("openTimeout", options.openTimeout, Duration.seconds(10)),
       messageTimeout: yield* positive("messageTimeout", options.messageTimeout, defaultMessageTimeout),
       pingInterval: yield* positive("pingInterval", options.pingInterval, Duration.seconds(20)),

@@ -4,6 +4,14 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import type { Listenable } from "../../Listenable.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 
+export type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.ConnectionState, { readonly _tag: Tag }>
+
+type Active = State<"Connecting" | "Connected" | "Reconnecting">
+
+/** Whether something goes on by itself in this state: a dial, an open connection, the wait for a dial. */
+export const isActive = (state: ConnectionState.ConnectionState): state is Active =>
+  state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting"
+
 export interface Machine {
   readonly current: () => ConnectionState.ConnectionState
   /** Goes from one state to a next one. The compiler refuses what the table does not allow. */

@@ -19,7 +19,7 @@ import { merge } from "../stream/cursors.ts"
 import * as Requests from "./reconciler.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
 import * as Silence from "./staleness.ts"
-import type { Supervised } from "../connection/supervisor.ts"
+import type { Handle } from "../connection/handle.ts"
 import * as Wanted from "./desired.ts"
 
 const eventsHeld = 4_096
@@ -28,7 +28,7 @@ const eventsHeld = 4_096
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, entries }: Supervised,
+  { connection, entries }: Handle,
   options: Session.Options<A, N>
 ) {
   const { protocol } = options

@@ -123,11 +123,6 @@ export class Broadcast<A, E = never> implements Source<A, E> {
     return this.#room() >= count
   }
 
-  /** Whether so many items have room now, and none slides away for them. */
-  keeps(count: number): boolean {
-    return this.#isRead() || this.#freeRoom() >= count
-  }
-
   /** Puts a marker before the next item, or where the reader stands when it has read everything. */
   mark(marker: A): void {
     if (this.#ended !== undefined) return

@@ -29,12 +29,12 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("one retry too many", "ReconnectPolicy.ts", "Schedule.recurs(maxRetries)", "Schedule.recurs(maxRetries + 1)"),
   mutation(
     "backoff is reset on open",
-    "internal/connection/retryState.ts",
-    "if (!isProven({ ...life, floor: Option.none() })) return false",
-    "if (!life.opened) return false"
+    "ReconnectPolicy.ts",
+    "startsOver(loss) ? self.initial : state",
+    "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
-  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    attempt = 0\n    since = undefined", "    since = undefined"),
-  mutation("the second chance is not given", "internal/connection/retryState.ts", "count > failureClass.tries", "count >= failureClass.tries"),
+  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "      outage = noOutage\n", "      outage = { ...noOutage, attempt: outage.attempt }\n"),
+  mutation("the second chance is not given", "internal/connection/retryState.ts", "countOf(outage, error) > failureClass.tries", "countOf(outage, error) >= failureClass.tries"),
   mutation(
     "a fatal failure is retried",
     "internal/connection/retryState.ts",
@@ -43,45 +43,45 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "an outage is not marked as a gap",
-    "internal/connection/supervisor.ts",
-    "run.inbox.mark(Frame.Gap({ epoch, cause: before.cause, downtime, dropped: 0 }))",
-    "void downtime"
+    "internal/connection/live.ts",
+    "inbox.mark(Frame.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))",
+    "void [cause, lostAt]"
   ),
-  mutation("connections are not counted", "internal/connection/supervisor.ts", "            epoch++\n", ""),
+  mutation("connections are not counted", "internal/connection/live.ts", "      context.epoch++\n", ""),
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/connection/attempt.ts",
-    "Effect.tapError(readOn, () => early?.finish ?? Effect.void)",
-    "readOn"
+    "Effect.tapError(reading, () => held?.finish ?? Effect.void)",
+    "reading"
   ),
   mutation(
     "what comes during the handshake overtakes it",
     "internal/connection/attempt.ts",
-    "early !== undefined || !inbox.keeps(batch.length)",
-    "!inbox.keeps(batch.length)"
+    "held?.hold(batch) ?? delivery.deliver(batch)",
+    "delivery.deliver(batch)"
   ),
   mutation(
     "what finds no room is handed over all the same",
-    "internal/connection/attempt.ts",
-    "early !== undefined || !inbox.keeps(batch.length)",
-    "early !== undefined"
+    "internal/connection/delivery.ts",
+    "if (left > 0) {",
+    "if (false) {"
   ),
   mutation(
     "what is handed over is no sign of life",
     "internal/connection/attempt.ts",
-    "    activity.lastRead = now()\n    put(batch)",
-    "    put(batch)"
+    "    delivery.hear()\n",
+    ""
   ),
   mutation(
     "what slides away is not complained of",
-    "internal/connection/attempt.ts",
-    "inbox.keeps(batch.length)",
-    "inbox.fits(batch.length)"
+    "internal/connection/delivery.ts",
+    "if (isQuiet || inbox.lost() === lostBefore) return undefined",
+    "if (isQuiet || batch.length > 0) return undefined"
   ),
   mutation(
     "a handshake opens what is being closed",
-    "internal/connection/attempt.ts",
-    "if (course.end !== undefined) return Effect.interrupt",
+    "internal/connection/live.ts",
+    `if (context.phase._tag !== "Dialling") return Effect.interrupt`,
     ""
   ),
   mutation(
@@ -98,15 +98,15 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "what was disconnected decides what comes next",
-    "internal/connection/supervisor.ts",
-    "(ended) => run.stopped ? Effect.void : decide(",
-    "(ended) => decide("
+    "internal/connection/live.ts",
+    "yield* Effect.interruptible(waited)",
+    "yield* waited"
   ),
   mutation(
     "whoever wants the next dial at once has to wait",
-    "internal/connection/supervisor.ts",
-    "run.isHurried || Duration.equals(delay, Duration.zero)",
-    "Duration.equals(delay, Duration.zero)"
+    "internal/connection/loop.ts",
+    "Effect.raceFirst(sleep(delay), hurry.await)",
+    "sleep(delay)"
   ),
   mutation(
     "silence is not judged while a pong is waited for",
@@ -116,7 +116,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "a dead peer is said goodbye to",
-    "internal/connection/attempt.ts",
+    "internal/connection/dial.ts",
     "const mustDrop = ",
     "const mustDrop = false && "
   ),

@@ -1,0 +1,18 @@
+// The protocol's own handshake on an open socket: `onOpen`, with its errors and its deadline.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type { Handshake } from "../../Connection.ts"
+import type { ConnectionTimeout } from "../../ConnectionError.ts"
+import { OnOpenFailed } from "../../ConnectionError.ts"
+import { withinOpenTimeout } from "./dial.ts"
+import type { Settings } from "./settings.ts"
+
+export const shakeHands = (
+  onOpen: NonNullable<Settings["onOpen"]>,
+  handshake: Handshake,
+  settings: Pick<Settings, "openTimeout">
+): Effect.Effect<void, OnOpenFailed | ConnectionTimeout> =>
+  Effect.suspend(() => onOpen(handshake)).pipe(
+    Effect.catchAllCause((cause) => Effect.fail(new OnOpenFailed({ cause: Cause.squash(cause) }))),
+    withinOpenTimeout(settings)
+  )

@@ -1,0 +1,146 @@
+// One connection, from its dial until all of it is closed.
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { AttemptError, ReconnectRequested } from "../../ConnectionError.ts"
+import * as ConnectionEvent from "../../ConnectionEvent.ts"
+import * as ConnectionState from "../../ConnectionState.ts"
+import type { DialGate } from "../../DialGate.ts"
+import * as Frame from "../../Frame.ts"
+import type { Socket, Transport } from "../../Transport.ts"
+import * as Attempt from "./attempt.ts"
+import type { Delivery } from "./delivery.ts"
+import { logDefects } from "./dial.ts"
+import type { EventLog } from "./eventLog.ts"
+import type { Inbox } from "./inbox.ts"
+import type { Phase } from "./phase.ts"
+import type { Settings } from "./settings.ts"
+import type { Machine, State } from "./stateMachine.ts"
+
+/** A connection's own: its settings and services, and where it stands. */
+export interface Context {
+  readonly transport: Transport
+  readonly gate: DialGate
+  readonly settings: Settings
+  readonly clock: Clock.Clock
+  readonly machine: Machine
+  readonly log: EventLog
+  phase: Phase
+  /** How many connections were opened. */
+  epoch: number
+}
+
+/** From one dial to the next. */
+export interface Turn {
+  readonly inbox: Inbox
+  readonly dialled: State<"Connecting">
+  /** Gives the loss that is healed now, if there was one before, and forgets it. */
+  readonly heal: () => Lost | undefined
+  /** Opened when the dial after this one shall not wait. */
+  readonly hurry: Effect.Latch
+}
+
+type EndError = AttemptError | ReconnectRequested
+
+export interface Lost {
+  readonly at: number
+  readonly cause: EndError
+}
+
+/** How it went, from the dial to the end. */
+export interface Life {
+  readonly reached: State<"Connecting" | "Connected">
+  readonly opened: boolean
+  readonly openFor: Duration.Duration
+  readonly messages: number
+  readonly lost: Lost
+}
+
+// In a fibre that does not live long. effect 3.22 hands the fibre that closes a scope the fibre references of whoever added
+// its finalizers, and keeps a history of those: 4 KiB, and some time, for each turn of a loop.
+const apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
+
+const announce = ({ log }: Context, { dialled, heal, inbox }: Turn, opened: State<"Connected">, protocol: string) => {
+  const { epoch, since: at } = opened
+  const lost = Option.fromNullable(heal())
+  const outage = Option.map(lost, (before) => Duration.millis(at - before.at))
+  const took = Duration.millis(at - dialled.since)
+  log.record(ConnectionEvent.Opened({ at, epoch, attempt: dialled.attempt, protocol, took, outage }))
+  if (Option.isSome(lost)) {
+    const { at: lostAt, cause } = lost.value
+    inbox.mark(Frame.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))
+  }
+}
+
+/** Fails by a defect only, such as a transport's. */
+export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
+  const { clock, gate, log, machine, settings, transport } = context
+  const { dialled, hurry, inbox } = turn
+  const now = () => clock.unsafeCurrentTimeMillis()
+  const ended = Deferred.unsafeMake<{ readonly at: number; readonly cause: Cause.Cause<EndError> }>(FiberId.none)
+  let messages = () => 0
+
+  // The first end counts.
+  const end = (cause: Cause.Cause<EndError>) => {
+    if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
+    context.phase = { _tag: "Closing", hurry }
+    Deferred.unsafeDone(ended, Effect.succeed({ at: now(), cause }))
+  }
+  const replace = (request: ReconnectRequested) => {
+    end(Cause.fail(request))
+  }
+  const open = (socket: Socket, delivery: Delivery) =>
+    Effect.suspend(() => {
+      // It must not open what is being closed.
+      if (context.phase._tag !== "Dialling") return Effect.interrupt
+      context.epoch++
+      context.phase = { _tag: "Open", socket, replace }
+      messages = delivery.messages
+      const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
+      announce(context, turn, opened, socket.protocol)
+      return Effect.void
+    })
+
+  log.record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
+  const scope = yield* Scope.make()
+  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, attempt: dialled.attempt, open, end }).pipe(
+    Scope.extend(scope),
+    Effect.catchAllCause((cause) => Effect.sync(() => {
+      end(cause)
+    })),
+    Effect.interruptible,
+    Effect.fork
+  )
+  // The dial is on its way before the log is written.
+  yield* Effect.yieldNow()
+  yield* log.writeLog
+
+  const waited = yield* Effect.exit(Effect.interruptible(Deferred.await(ended)))
+  context.phase = { _tag: "Closing", hurry }
+  const exit = Exit.flatMap(waited, ({ cause }) => Exit.failCause(cause))
+  yield* apart(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
+  const state = machine.current()
+  const reached = state._tag === "Connected" ? state : dialled
+  if (reached._tag === "Connected") log.counters().gone()
+
+  // Whoever stops the connection, before or while it closes, decides what comes next.
+  const { at, cause } = yield* Effect.interruptible(waited)
+  const error = Cause.failureOrCause(cause)
+  if (Either.isRight(error)) return yield* Effect.failCause(error.right)
+  const life: Life = {
+    reached,
+    opened: reached._tag === "Connected",
+    openFor: Duration.millis(reached._tag === "Connected" ? at - reached.since : 0),
+    messages: messages(),
+    lost: { at, cause: error.left }
+  }
+  return life
+})

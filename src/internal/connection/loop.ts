@@ -1,0 +1,158 @@
+// The life of a connection: it dials, lives until it is lost, decides, waits, and dials again, until it is given up or
+// stopped.
+import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import type { ConnectionError } from "../../ConnectionError.ts"
+import * as ConnectionEvent from "../../ConnectionEvent.ts"
+import * as ConnectionState from "../../ConnectionState.ts"
+import { sleep } from "../time/sleep.ts"
+import * as Inbox from "./inbox.ts"
+import type { Context, Life, Lost } from "./live.ts"
+import { live } from "./live.ts"
+import * as Phase from "./phase.ts"
+import * as RetryState from "./retryState.ts"
+import type { State } from "./stateMachine.ts"
+import { isActive } from "./stateMachine.ts"
+
+const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, first: State<"Connecting">) {
+  const retries = RetryState.make(context.settings.reconnect, context.settings.classify)
+  let dialled = first
+  // Until it is healed, and no longer: the stack of its error keeps the attempt that made it in memory.
+  let lost: Lost | undefined
+  const heal = () => {
+    const healed = lost
+    lost = undefined
+    return healed
+  }
+  for (;;) {
+    const hurry = Effect.unsafeMakeLatch(false)
+    const life = yield* live(context, { dialled, heal, hurry, inbox })
+    if (life.opened) lost = life.lost
+    const next = yield* decide(context, retries, life)
+    if (next._tag === "GivenUp") {
+      inbox.end(Exit.fail(next.error))
+      return
+    }
+    yield* wait(context, next.delay, hurry)
+    dialled = dial(context, next.state, next.state.attempt)
+  }
+})
+
+type Next =
+  | { readonly _tag: "Dial"; readonly state: State<"Reconnecting">; readonly delay: Duration.Duration }
+  | { readonly _tag: "GivenUp"; readonly error: ConnectionError }
+
+const dialNext = (state: State<"Reconnecting">, delay: Duration.Duration): Next => ({ _tag: "Dial", state, delay })
+const givenUp = (error: ConnectionError): Next => ({ _tag: "GivenUp", error })
+
+const decide = Effect.fnUntraced(function*(
+  context: Context,
+  retries: RetryState.RetryState,
+  life: Life
+) {
+  const { clock, log, machine } = context
+  const { lost: { cause }, messages, openFor, reached } = life
+  const at = clock.unsafeCurrentTimeMillis()
+  const proven = retries.settle(life)
+  if (reached._tag === "Connected") {
+    log.record(ConnectionEvent.Lost({ at, epoch: reached.epoch, cause, proven, openFor, messages }))
+  }
+  if (cause._tag === "ReconnectRequested") {
+    const requested = { since: at, attempt: retries.attempt(), nextDialAt: at, cause }
+    return dialNext(machine.go(reached, ConnectionState.Reconnecting(requested)), Duration.zero)
+  }
+  if (reached._tag === "Connecting") log.record(ConnectionEvent.AttemptFailed({ at, attempt: reached.attempt, cause }))
+  const decision = yield* retries.decide(life, cause)
+  if (decision._tag === "GivenUp") {
+    context.phase = Phase.ended
+    machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
+    log.record(ConnectionEvent.Failed({ at, ...decision }))
+    yield* log.writeLog
+    return givenUp(decision.error)
+  }
+  const until = at + Duration.toMillis(decision.delay)
+  const waiting = { since: at, attempt: decision.attempt, nextDialAt: until, cause }
+  const state = machine.go(reached, ConnectionState.Reconnecting(waiting))
+  log.record(ConnectionEvent.Waiting({ at, cause, until, ...decision }))
+  if (until > at) yield* log.writeLog
+  return dialNext(state, decision.delay)
+})
+
+const wait = (context: Context, delay: Duration.Duration, hurry: Effect.Latch) =>
+  Effect.suspend(() => {
+    if (Duration.equals(delay, Duration.zero)) return Effect.void
+    context.phase = { _tag: "Waiting", hurry }
+    // Who was told of the wait may hurry it, or stop the connection, before it begins.
+    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), hurry.await))
+  }).pipe(Effect.interruptible)
+
+// The state is Connecting when this returns.
+const dial = (context: Context, from: State<"Disconnected" | "Failed" | "Reconnecting">, attempt: number) => {
+  context.phase = Phase.dialling
+  return context.machine.go(from, ConnectionState.Connecting({ since: context.clock.unsafeCurrentTimeMillis(), attempt }))
+}
+
+// A defect must not look like a quiet market, nor like a dial that is still under way.
+const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
+  Effect.map(Effect.logError("The connection ended by a defect.", cause), () => {
+    const { clock, log, machine } = context
+    context.phase = Phase.ended
+    const at = clock.unsafeCurrentTimeMillis()
+    const state = machine.current()
+    if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at }))
+    log.tell(ConnectionEvent.Died({ at, cause }))
+    inbox.end(Exit.failCause(cause))
+  })
+
+export interface Loop {
+  readonly phase: () => Phase.Phase
+  /** What the connection brings, from one `start` to the end of its run. */
+  readonly inbox: () => Inbox.Inbox
+  /** Begins a run. The state is Connecting when this returns. */
+  readonly start: (from: State<"Disconnected" | "Failed">) => void
+  /** Ends the run, whatever goes on, and returns when its socket is gone. */
+  readonly stop: Effect.Effect<void>
+}
+
+export const make = Effect.fnUntraced(function*(options: Omit<Context, "clock" | "phase" | "epoch">) {
+  const runFork = Runtime.runFork(yield* Effect.runtime())
+  const context: Context = { ...options, clock: yield* Effect.clock, phase: Phase.ended, epoch: 0 }
+  const { clock, log, settings } = context
+
+  const newInbox = () =>
+    Inbox.make({
+      ...settings.inbox,
+      epoch: () => context.epoch,
+      onGap: (gap) => {
+        log.tell(ConnectionEvent.Gap({ at: clock.unsafeCurrentTimeMillis(), gap }))
+      },
+      onDropped: (count) => {
+        log.counters().dropped(count)
+      }
+    })
+  let inbox = newInbox()
+  let fiber: Fiber.RuntimeFiber<void> | undefined
+
+  const loop: Loop = {
+    phase: () => context.phase,
+    inbox: () => inbox,
+    start: (from) => {
+      inbox = newInbox()
+      const going = run(context, inbox, dial(context, from, 0)).pipe(
+        // Unless it is stopped: that interrupts.
+        Effect.catchAllCause((cause) => Effect.interruptible(die(context, inbox, cause)))
+      )
+      fiber = runFork(Effect.uninterruptible(going), { immediate: false })
+    },
+    stop: Effect.suspend(() => fiber === undefined ? Effect.void : Fiber.interrupt(fiber)).pipe(
+      Effect.map(() => {
+        context.phase = Phase.ended
+      })
+    )
+  }
+  return loop
+})
