@@ -20,7 +20,7 @@ export interface Options extends Dial.Options {
 }
 
 export const run = Effect.fnUntraced(function*(options: Options) {
-  const { end, inbox, log, open, settings, transport } = options
+  const { end, inbox, log, open, settings } = options
   const { onOpen } = settings
   const beside = (effect: Effect.Effect<void, AttemptError>) =>
     Effect.fork(Effect.catchAllCause(effect, (cause) => Effect.sync(() => {
@@ -30,7 +30,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const socket = yield* Dial.dial(options)
   const delivery = Delivery.make({ clock: yield* Effect.clock, inbox, log, settings: settings.inbox })
 
-  // While the handshake runs.
+  // What the handshake has read and nobody was delivered yet, while it runs.
   let held: HandshakeBuffer.HandshakeBuffer | undefined
   if (onOpen === undefined) {
     yield* open(socket, delivery)
@@ -49,15 +49,8 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* Effect.yieldNow()
   }
 
-  const { messageTimeout, pongTimeout } = settings
-  const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
-  if (Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))) {
-    const { activity } = delivery
-    const onPong = (roundTrip: Duration.Duration) => {
-      log.counters().pong(roundTrip)
-    }
-    yield* beside(Liveness.watch({ activity, messageTimeout, ping: socket.ping, pingInterval, pongTimeout, onPong }))
-  }
+  const deadlines = watch(options, socket, delivery)
+  if (deadlines !== undefined) yield* beside(deadlines)
 
   const reading = socket.receive((batch) => {
     delivery.hear()
@@ -66,3 +59,14 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   // What was held back for the handshake comes before the end.
   return yield* Effect.tapError(reading, () => held?.finish ?? Effect.void)
 })
+
+// Nothing when no deadline is on: a fibre weighs as much as a socket.
+const watch = ({ log, settings, transport }: Options, { ping }: Socket, { activity }: Delivery.Delivery) => {
+  const { messageTimeout, pongTimeout } = settings
+  const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
+  const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))
+  const onPong = (roundTrip: Duration.Duration) => {
+    log.counters().pong(roundTrip)
+  }
+  return isWatched ? Liveness.watch({ activity, messageTimeout, ping, pingInterval, pongTimeout, onPong }) : undefined
+}

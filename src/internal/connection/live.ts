@@ -64,22 +64,6 @@ export interface Life {
   readonly lost: Lost
 }
 
-// In a fibre that does not live long. effect 3.22 hands the fibre that closes a scope the fibre references of whoever added
-// its finalizers, and keeps a history of those: 4 KiB, and some time, for each turn of a loop.
-const apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
-
-const announce = ({ log }: Context, { dialled, heal, inbox }: Turn, opened: State<"Connected">, protocol: string) => {
-  const { epoch, since: at } = opened
-  const lost = Option.fromNullable(heal())
-  const outage = Option.map(lost, (before) => Duration.millis(at - before.at))
-  const took = Duration.millis(at - dialled.since)
-  log.record(ConnectionEvent.Opened({ at, epoch, attempt: dialled.attempt, protocol, took, outage }))
-  if (Option.isSome(lost)) {
-    const { at: lostAt, cause } = lost.value
-    inbox.mark(Frame.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))
-  }
-}
-
 /** Fails by a defect only, such as a transport's. */
 export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   const { clock, gate, log, machine, settings, transport } = context
@@ -144,3 +128,19 @@ export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   }
   return life
 })
+
+// In a fibre that does not live long. effect 3.22 hands the fibre that closes a scope the fibre references of whoever added
+// its finalizers, and keeps a history of those: 4 KiB, and some time, for each turn of a loop.
+const apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
+
+const announce = ({ log }: Context, { dialled, heal, inbox }: Turn, opened: State<"Connected">, protocol: string) => {
+  const { epoch, since: at } = opened
+  const lost = Option.fromNullable(heal())
+  const outage = Option.map(lost, (before) => Duration.millis(at - before.at))
+  const took = Duration.millis(at - dialled.since)
+  log.record(ConnectionEvent.Opened({ at, epoch, attempt: dialled.attempt, protocol, took, outage }))
+  if (Option.isSome(lost)) {
+    const { at: lostAt, cause } = lost.value
+    inbox.mark(Frame.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))
+  }
+}

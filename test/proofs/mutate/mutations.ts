@@ -34,6 +34,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
   mutation("attempts are not forgotten", "internal/connection/retryState.ts", "      outage = noOutage\n", "      outage = { ...noOutage, attempt: outage.attempt }\n"),
+  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "      unheard = life\n", ""),
+  mutation(
+    "a schedule of one's own comes back sooner than it is asked to",
+    "internal/connection/reconnection.ts",
+    "ReconnectPolicy.noSoonerThanAsked(ReconnectPolicy.defaults.jitterFactor)",
+    "(same) => same"
+  ),
   mutation("the second chance is not given", "internal/connection/retryState.ts", "countOf(outage, error) > failureClass.tries", "countOf(outage, error) >= failureClass.tries"),
   mutation(
     "a fatal failure is retried",
