@@ -61,6 +61,8 @@ export interface Life {
   readonly opened: boolean
   readonly openFor: Duration.Duration
   readonly messages: number
+  /** Whether it was long and good enough to forget the failures before it. */
+  readonly proven: boolean
   readonly lost: Lost
 }
 
@@ -69,14 +71,25 @@ export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   const { clock, gate, log, machine, settings, transport } = context
   const { dialled, hurry, inbox } = turn
   const now = () => clock.unsafeCurrentTimeMillis()
-  const ended = Deferred.unsafeMake<{ readonly at: number; readonly cause: Cause.Cause<EndError> }>(FiberId.none)
+  const ended = Deferred.unsafeMake<Life>(FiberId.none)
   let messages = () => 0
+  const reached = () => {
+    const state = machine.current()
+    return state._tag === "Connected" ? state : dialled
+  }
 
-  // The first end counts.
+  // The first end counts. It is told in the same turn: who relies on the connection must not act on what came just before.
   const end = (cause: Cause.Cause<EndError>) => {
     if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
     context.phase = { _tag: "Closing", hurry }
-    Deferred.unsafeDone(ended, Effect.succeed({ at: now(), cause }))
+    const error = Cause.failureOrCause(cause)
+    if (Either.isRight(error)) {
+      Deferred.unsafeDone(ended, Effect.failCause(error.right))
+      return
+    }
+    const life = lifeOf(context, reached(), { at: now(), cause: error.left }, messages())
+    tellLoss(context, life)
+    Deferred.unsafeDone(ended, Effect.succeed(life))
   }
   const replace = (request: ReconnectRequested) => {
     end(Cause.fail(request))
@@ -109,25 +122,23 @@ export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
 
   const waited = yield* Effect.exit(Effect.interruptible(Deferred.await(ended)))
   context.phase = { _tag: "Closing", hurry }
-  const exit = Exit.flatMap(waited, ({ cause }) => Exit.failCause(cause))
+  const exit = Exit.flatMap(waited, ({ lost }) => Exit.fail(lost.cause))
   yield* apart(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
-  const state = machine.current()
-  const reached = state._tag === "Connected" ? state : dialled
-  if (reached._tag === "Connected") log.counters().gone()
-
+  if (reached()._tag === "Connected") log.counters().gone()
   // Whoever stops the connection, before or while it closes, decides what comes next.
-  const { at, cause } = yield* Effect.interruptible(waited)
-  const error = Cause.failureOrCause(cause)
-  if (Either.isRight(error)) return yield* Effect.failCause(error.right)
-  const life: Life = {
-    reached,
-    opened: reached._tag === "Connected",
-    openFor: Duration.millis(reached._tag === "Connected" ? at - reached.since : 0),
-    messages: messages(),
-    lost: { at, cause: error.left }
-  }
-  return life
+  return yield* Effect.interruptible(waited)
 })
+
+const lifeOf = ({ settings }: Context, reached: Life["reached"], lost: Lost, messages: number): Life => {
+  const opened = reached._tag === "Connected"
+  const openFor = Duration.millis(opened ? lost.at - reached.since : 0)
+  return { reached, opened, openFor, messages, proven: settings.reconnect.isProven({ opened, openFor, messages }), lost }
+}
+
+const tellLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, proven, reached }: Life) => {
+  if (reached._tag !== "Connected") return
+  log.record(ConnectionEvent.Lost({ at, epoch: reached.epoch, cause, proven, openFor, messages }))
+}
 
 // In a fibre that does not live long. effect 3.22 hands the fibre that closes a scope the fibre references of whoever added
 // its finalizers, and keeps a history of those: 4 KiB, and some time, for each turn of a loop.

@@ -55,12 +55,9 @@ const decide = Effect.fnUntraced(function*(
   life: Life
 ) {
   const { clock, log, machine } = context
-  const { lost: { cause }, messages, openFor, reached } = life
+  const { lost: { cause }, reached } = life
   const at = clock.unsafeCurrentTimeMillis()
-  const proven = retries.settle(life)
-  if (reached._tag === "Connected") {
-    log.record(ConnectionEvent.Lost({ at, epoch: reached.epoch, cause, proven, openFor, messages }))
-  }
+  retries.settle(life)
   if (cause._tag === "ReconnectRequested") {
     const requested = { since: at, attempt: retries.attempt(), nextDialAt: at, cause }
     return dialNext(machine.go(reached, ConnectionState.Reconnecting(requested)), Duration.zero)

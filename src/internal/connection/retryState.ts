@@ -30,13 +30,15 @@ export interface GivenUp {
 export type Decision = Wait | GivenUp
 
 /** How a connection went, or a dial that never opened. */
-export type Life = Omit<Loss, "floor">
+export interface Life extends Omit<Loss, "floor"> {
+  readonly proven: boolean
+}
 
 export interface RetryState {
   /** Which retry the next dial is; 0 when nothing has failed since the last proven connection. */
   readonly attempt: () => number
-  /** Says whether a connection was proven: then the outage before it is over, and forgotten. Every life is settled once. */
-  readonly settle: (life: Life) => boolean
+  /** Forgets the outage before a connection that was proven. Every life is settled once. */
+  readonly settle: (life: Life) => void
   readonly decide: (life: Life, error: AttemptError) => Effect.Effect<Decision>
 }
 
@@ -82,7 +84,7 @@ const withFailure = (outage: Outage, at: number, error: AttemptError): Outage =>
 const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
   Schedule.driver(Schedule.modifyDelay(Schedule.delays(schedule), () => Duration.zero))
 
-export const make = ({ enabled, isProven, retriesLeft, schedule }: Reconnection, classify: Classify): RetryState => {
+export const make = ({ enabled, retriesLeft, schedule }: Reconnection, classify: Classify): RetryState => {
   let outage = noOutage
   // The last proven connection, until the schedule hears of it. One that was replaced on request is told with the next
   // failure, so that the schedule starts over for every outage.
@@ -91,12 +93,9 @@ export const make = ({ enabled, isProven, retriesLeft, schedule }: Reconnection,
   let driver: Schedule.ScheduleDriver<Duration.Duration, Loss> | undefined
 
   const settle = (life: Life) => {
-    const proven = isProven(life)
-    if (proven) {
-      outage = noOutage
-      unheard = life
-    }
-    return proven
+    if (!life.proven) return
+    outage = noOutage
+    unheard = life
   }
 
   const decide = Effect.fnUntraced(function*(life: Life, error: AttemptError) {

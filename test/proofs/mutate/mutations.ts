@@ -33,8 +33,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "startsOver(loss) ? self.initial : state",
     "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
-  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "      outage = noOutage\n", "      outage = { ...noOutage, attempt: outage.attempt }\n"),
-  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "      unheard = life\n", ""),
+  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    outage = noOutage\n    unheard", "    outage = { ...noOutage, attempt: outage.attempt }\n    unheard"),
+  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "    unheard = life\n", ""),
   mutation(
     "a schedule of one's own comes back sooner than it is asked to",
     "internal/connection/reconnection.ts",
