@@ -56,7 +56,8 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
 }
 
 /**
- * How a request can fail. Only `RestRejected` is final: a feed asks again after the others.
+ * How a request can fail. A feed asks for the snapshot of a book again unless it was rejected. Where fetching what is missing
+ * fails, the failure is the cause of a gap: a client that should try again does so itself, before it fails.
  *
  * @since 0.1.0
  * @category errors

@@ -2,6 +2,7 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import type { AttemptError } from "../../ConnectionError.ts"
 import * as Liveness from "../../Liveness.ts"
 import type { Socket } from "../../Transport.ts"
@@ -12,6 +13,8 @@ import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
 
 export interface Options extends Dial.Options {
+  /** Closes the socket. */
+  readonly scope: Scope.Scope
   readonly inbox: Inbox
   /** Opens the socket to its users, when the handshake is done. */
   readonly open: (socket: Socket, delivery: Delivery.Delivery) => Effect.Effect<void>
@@ -19,6 +22,7 @@ export interface Options extends Dial.Options {
   readonly end: (cause: Cause.Cause<AttemptError>) => void
 }
 
+/** Gives the reading back, to be run in its place: a connection spends its life there, and what led to it is over. */
 export const run = Effect.fnUntraced(function*(options: Options) {
   const { end, inbox, log, open, settings } = options
   const { onOpen } = settings
@@ -27,7 +31,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
       end(cause)
     })))
 
-  const socket = yield* Dial.dial(options)
+  const socket = yield* Scope.extend(Dial.dial(options), options.scope)
   const delivery = Delivery.make({ clock: yield* Effect.clock, inbox, log, settings: settings.inbox })
 
   // What the handshake has read and nobody was delivered yet, while it runs.
@@ -57,7 +61,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     return held?.hold(batch) ?? delivery.deliver(batch)
   })
   // What was held back for the handshake comes before the end.
-  return yield* Effect.tapError(reading, () => held?.finish ?? Effect.void)
+  return Effect.tapError(reading, () => held?.finish ?? Effect.void)
 })
 
 // Nothing when no deadline is on: a fibre weighs as much as a socket.

@@ -22,6 +22,7 @@ import { logDefects } from "./dial.ts"
 import type { EventLog } from "./eventLog.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Phase } from "./phase.ts"
+import * as Reconnection from "./reconnection.ts"
 import type { Settings } from "./settings.ts"
 import type { Machine, State } from "./stateMachine.ts"
 
@@ -44,8 +45,14 @@ export interface Turn {
   readonly dialled: State<"Connecting">
   /** Gives the loss that is healed now, if there was one before, and forgets it. */
   readonly heal: () => Lost | undefined
-  /** Opened when the dial after this one shall not wait. */
-  readonly hurry: Effect.Latch
+}
+
+/** A connection that was begun. */
+export interface Begun {
+  readonly attempt: Fiber.RuntimeFiber<void>
+  readonly scope: Scope.CloseableScope
+  /** Completed when it has ended, and its socket is still to be closed. Fails by a defect only, such as a transport's. */
+  readonly ended: Deferred.Deferred<Life>
 }
 
 type EndError = AttemptError | ReconnectRequested
@@ -64,42 +71,45 @@ export interface Life {
   /** Whether it was long and good enough to forget the failures before it. */
   readonly proven: boolean
   readonly lost: Lost
+  /** Opened when the next dial shall not wait. */
+  readonly hurry: Effect.Latch
 }
 
-/** Fails by a defect only, such as a transport's. */
-export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
+/** Begins the attempt, in a fibre of its own: it leaves nothing behind in the loop's. */
+export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   const { clock, gate, log, machine, settings, transport } = context
-  const { dialled, hurry, inbox } = turn
+  const { dialled, inbox } = turn
   const now = () => clock.unsafeCurrentTimeMillis()
   const ended = Deferred.unsafeMake<Life>(FiberId.none)
   let messages = () => 0
-  const reached = () => {
-    const state = machine.current()
-    return state._tag === "Connected" ? state : dialled
-  }
 
   // The first end counts. It is told in the same turn: who relies on the connection must not act on what came just before.
   const end = (cause: Cause.Cause<EndError>) => {
     if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
-    context.phase = { _tag: "Closing", hurry }
+    const hurry = closing(context)
     const error = Cause.failureOrCause(cause)
     if (Either.isRight(error)) {
       Deferred.unsafeDone(ended, Effect.failCause(error.right))
       return
     }
-    const life = lifeOf(context, reached(), { at: now(), cause: error.left }, messages())
+    const state = machine.current()
+    const reached = state._tag === "Connected" ? state : dialled
+    const life = lifeOf(context, { reached, messages: messages(), lost: { at: now(), cause: error.left }, hurry })
     tellLoss(context, life)
     Deferred.unsafeDone(ended, Effect.succeed(life))
-  }
-  const replace = (request: ReconnectRequested) => {
-    end(Cause.fail(request))
   }
   const open = (socket: Socket, delivery: Delivery) =>
     Effect.suspend(() => {
       // It must not open what is being closed.
       if (context.phase._tag !== "Dialling") return Effect.interrupt
       context.epoch++
-      context.phase = { _tag: "Open", socket, replace }
+      context.phase = {
+        _tag: "Open",
+        socket,
+        replace: (request) => {
+          end(Cause.fail(request))
+        }
+      }
       messages = delivery.messages
       const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
       announce(context, turn, opened, socket.protocol)
@@ -108,8 +118,8 @@ export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
 
   log.record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
   const scope = yield* Scope.make()
-  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, attempt: dialled.attempt, open, end }).pipe(
-    Scope.extend(scope),
+  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, scope, attempt: dialled.attempt, open, end }).pipe(
+    Effect.flatten,
     Effect.catchAllCause((cause) => Effect.sync(() => {
       end(cause)
     })),
@@ -119,20 +129,38 @@ export const live = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   // The dial is on its way before the log is written.
   yield* Effect.yieldNow()
   yield* log.writeLog
-
-  const waited = yield* Effect.exit(Effect.interruptible(Deferred.await(ended)))
-  context.phase = { _tag: "Closing", hurry }
-  const exit = Exit.flatMap(waited, ({ lost }) => Exit.fail(lost.cause))
-  yield* apart(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
-  if (reached()._tag === "Connected") log.counters().gone()
-  // Whoever stops the connection, before or while it closes, decides what comes next.
-  return yield* Effect.interruptible(waited)
+  const begun: Begun = { attempt, scope, ended }
+  return begun
 })
 
-const lifeOf = ({ settings }: Context, reached: Life["reached"], lost: Lost, messages: number): Life => {
+/** Closes all of a connection, which has ended, or was stopped. */
+export const close = (context: Context, { attempt, scope }: Begun, ended: Exit.Exit<Life>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    closing(context)
+    const exit = Exit.flatMap(ended, ({ lost }) => Exit.fail(lost.cause))
+    return apart(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
+  }).pipe(
+    Effect.map(() => {
+      if (context.machine.current()._tag === "Connected") context.log.counters().gone()
+    })
+  )
+
+// Whoever wants the next dial at once says so from here on.
+const closing = (context: Context): Effect.Latch => {
+  if (context.phase._tag === "Closing") return context.phase.hurry
+  const hurry = Effect.unsafeMakeLatch(false)
+  context.phase = { _tag: "Closing", hurry }
+  return hurry
+}
+
+const lifeOf = (
+  { settings }: Context,
+  { hurry, lost, messages, reached }: Pick<Life, "hurry" | "lost" | "messages" | "reached">
+): Life => {
   const opened = reached._tag === "Connected"
   const openFor = Duration.millis(opened ? lost.at - reached.since : 0)
-  return { reached, opened, openFor, messages, proven: settings.reconnect.isProven({ opened, openFor, messages }), lost }
+  const proven = Reconnection.isProven(settings.reconnect)({ opened, openFor, messages })
+  return { reached, opened, openFor, messages, proven, lost, hurry }
 }
 
 const tellLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, proven, reached }: Life) => {

@@ -1,6 +1,7 @@
 // The life of a connection: it dials, lives until it is lost, decides, waits, and dials again, until it is given up or
 // stopped.
 import type * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,14 +13,13 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import { sleep } from "../time/sleep.ts"
 import * as Inbox from "./inbox.ts"
 import type { Context, Life, Lost } from "./live.ts"
-import { live } from "./live.ts"
+import { begin, close } from "./live.ts"
 import * as Phase from "./phase.ts"
 import * as RetryState from "./retryState.ts"
 import type { State } from "./stateMachine.ts"
 import { isActive } from "./stateMachine.ts"
 
 const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, first: State<"Connecting">) {
-  const retries = RetryState.make(context.settings.reconnect, context.settings.classify)
   let dialled = first
   // Until it is healed, and no longer: the stack of its error keeps the attempt that made it in memory.
   let lost: Lost | undefined
@@ -28,16 +28,22 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
     lost = undefined
     return healed
   }
+  // Made for the first loss: many a connection has none.
+  let retries: RetryState.RetryState | undefined
   for (;;) {
-    const hurry = Effect.unsafeMakeLatch(false)
-    const life = yield* live(context, { dialled, heal, hurry, inbox })
+    const connection = yield* begin(context, { dialled, heal, inbox })
+    const ended = yield* Effect.exit(Effect.interruptible(Deferred.await(connection.ended)))
+    yield* close(context, connection, ended)
+    // Whoever stops the connection, before or while it closes, decides what comes next.
+    const life = yield* Effect.interruptible(ended)
     if (life.opened) lost = life.lost
+    retries ??= RetryState.make(context.settings.reconnect, context.settings.classify)
     const next = yield* decide(context, retries, life)
     if (next._tag === "GivenUp") {
       inbox.end(Exit.fail(next.error))
       return
     }
-    yield* wait(context, next.delay, hurry)
+    yield* wait(context, next.delay, life.hurry)
     dialled = dial(context, next.state, next.state.attempt)
   }
 })
@@ -115,14 +121,18 @@ export interface Loop {
   readonly stop: Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function*(options: Omit<Context, "clock" | "phase" | "epoch">) {
+export const make = Effect.fnUntraced(function*(
+  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "phase" | "epoch">
+) {
   const runFork = Runtime.runFork(yield* Effect.runtime())
-  const context: Context = { ...options, clock: yield* Effect.clock, phase: Phase.ended, epoch: 0 }
-  const { clock, log, settings } = context
+  const clock = yield* Effect.clock
+  // Written out: V8 gives an object that is spread a shape of its own, which weighs as much again.
+  const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0 }
 
   const newInbox = () =>
     Inbox.make({
-      ...settings.inbox,
+      capacity: settings.inbox.capacity,
+      overflow: settings.inbox.overflow,
       epoch: () => context.epoch,
       onGap: (gap) => {
         log.tell(ConnectionEvent.Gap({ at: clock.unsafeCurrentTimeMillis(), gap }))

@@ -10,7 +10,8 @@ import type { GiveUp } from "../../ConnectionEvent.ts"
 import type { Classify, FailureClass } from "../../FailureClass.ts"
 import { classify as standard } from "../../FailureClass.ts"
 import type { Loss } from "../../ReconnectPolicy.ts"
-import type { Reconnection } from "./reconnection.ts"
+import type { Reconnect } from "./reconnection.ts"
+import * as Reconnection from "./reconnection.ts"
 
 export interface Wait {
   readonly _tag: "Wait"
@@ -84,12 +85,13 @@ const withFailure = (outage: Outage, at: number, error: AttemptError): Outage =>
 const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
   Schedule.driver(Schedule.modifyDelay(Schedule.delays(schedule), () => Duration.zero))
 
-export const make = ({ enabled, retriesLeft, schedule }: Reconnection, classify: Classify): RetryState => {
+export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
+  const { enabled, retriesLeft, schedule } = Reconnection.from(reconnect)
   let outage = noOutage
   // The last proven connection, until the schedule hears of it. One that was replaced on request is told with the next
   // failure, so that the schedule starts over for every outage.
   let unheard: Life | undefined
-  // Made for the first failure: a connection that has none needs no schedule.
+  // Made for the first failure: a reconnect on request asks no schedule.
   let driver: Schedule.ScheduleDriver<Duration.Duration, Loss> | undefined
 
   const settle = (life: Life) => {
@@ -108,7 +110,7 @@ export const make = ({ enabled, retriesLeft, schedule }: Reconnection, classify:
     if (failureClass._tag === "Fatal") return giveUp("fatal")
     if (failureClass._tag === "Limited" && countOf(outage, error) > failureClass.tries) return giveUp("limited")
 
-    driver ??= yield* driverOfWaits(schedule())
+    driver ??= yield* driverOfWaits(schedule)
     const { messages, openFor, opened } = unheard ?? life
     unheard = undefined
     const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()

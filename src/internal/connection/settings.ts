@@ -11,13 +11,12 @@ import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
 import type { DialRequest } from "../../Transport.ts"
 import type { Overflow } from "../stream/broadcast.ts"
 import { asDuration, invalid, shown } from "./reconnectSettings.ts"
-import type { Reconnection } from "./reconnection.ts"
-import { byPolicy, bySchedule } from "./reconnection.ts"
+import type { Reconnect } from "./reconnection.ts"
 
 export interface Settings {
   readonly url: Options["url"]
   readonly dial: Omit<DialRequest, "url">
-  readonly reconnect: Reconnection
+  readonly reconnect: Reconnect
   readonly openTimeout: Duration.Duration
   readonly messageTimeout: Duration.Duration
   readonly pingInterval: Duration.Duration
@@ -47,8 +46,8 @@ const overflow = (value: Overflow) =>
     ? Either.right(value)
     : Either.left(invalid("inbox.overflow", value, `one of ${overflows.join(", ")}`))
 
-const reconnection = (given: Options["reconnect"]): Either.Either<Reconnection, ConfigError.ConfigError> =>
-  Schedule.isSchedule(given) ? Either.right(bySchedule(given)) : Either.map(ReconnectPolicy.make(given), byPolicy)
+const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, ConfigError.ConfigError> =>
+  Schedule.isSchedule(given) ? Either.right(given) : ReconnectPolicy.make(given)
 
 export const defaultMessageTimeout = Duration.seconds(30)
 
@@ -67,7 +66,7 @@ export const resolve = (options: Options): Either.Either<Settings, ConfigError.C
         maxMessageBytes: yield* atLeast("maxMessageBytes", 1, options.maxMessageBytes, 16 * 1024 * 1024),
         closeTimeout: yield* positive("closeTimeout", options.closeTimeout, Duration.seconds(2))
       },
-      reconnect: yield* reconnection(options.reconnect),
+      reconnect: yield* reconnect(options.reconnect),
       openTimeout: yield* positive("openTimeout", options.openTimeout, Duration.seconds(10)),
       messageTimeout: yield* positive("messageTimeout", options.messageTimeout, defaultMessageTimeout),
       pingInterval: yield* positive("pingInterval", options.pingInterval, Duration.seconds(20)),

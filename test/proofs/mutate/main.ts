@@ -2,9 +2,10 @@
 // simulation against it, and, where that finds nothing, the tests of its package.
 import { spawn } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import type { Mutation } from "./mutations.ts"
 import { mutations } from "./mutations.ts"
 
 const { values } = parseArgs({
@@ -14,6 +15,8 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     /** Only bugs whose description or file has one of these in it. */
     only: { type: "string", multiple: true, default: [""] },
+    /** Bugs at a time, each in a copy of its own. Default: one a processor. */
+    jobs: { type: "string", default: String(availableParallelism()) },
     json: { type: "boolean", default: false }
   }
 })
@@ -39,11 +42,16 @@ const tests = [
 ].map((name) => `test/${name}`)
 const longest = 5 * 60_000
 
-const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))
-for (const name of ["src", "test", "bench", "package.json", "tsconfig.json", "vitest.config.ts"]) {
-  cpSync(name, join(root, name), { recursive: true, filter: (path) => !path.includes("node_modules") })
+const roots: Array<string> = []
+const newRoot = (): string => {
+  const root = mkdtempSync(join(tmpdir(), "holdfast-mutate-"))
+  roots.push(root)
+  for (const name of ["src", "test", "bench", "docs", "package.json", "tsconfig.json", "vitest.config.ts"]) {
+    cpSync(name, join(root, name), { recursive: true, filter: (path) => !path.includes("node_modules") })
+  }
+  symlinkSync(join(process.cwd(), "node_modules"), join(root, "node_modules"))
+  return root
 }
-symlinkSync(join(process.cwd(), "node_modules"), join(root, "node_modules"))
 
 // A bug may make a process spin, deaf to a polite signal, or leave workers behind: each command leads a group of its own,
 // of which nothing outlives it, nor us.
@@ -57,11 +65,11 @@ const killGroup = (pid: number) => {
 }
 process.on("exit", () => {
   groups.forEach(killGroup)
-  rmSync(root, { recursive: true, force: true })
+  for (const root of roots) rmSync(root, { recursive: true, force: true })
 })
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1))
 
-const succeeds = (script: string, args: ReadonlyArray<string>) =>
+const succeeds = (root: string, script: string, args: ReadonlyArray<string>) =>
   new Promise<{ readonly ok: boolean; readonly output: string }>((resolve, reject) => {
     const child = spawn(process.execPath, [script, ...args], { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] })
     const { pid } = child
@@ -85,29 +93,38 @@ const succeeds = (script: string, args: ReadonlyArray<string>) =>
     })
   })
 
-const simulate = () =>
-  succeeds("node_modules/tsx/dist/cli.mjs", ["test/proofs/simulate/main.ts", "--runs", values.runs, "--seed", values.seed, "--found", "--no-shrink"])
-const test = () => succeeds("node_modules/vitest/vitest.mjs", ["run", "--bail", "1", ...tests])
+const simulate = (root: string) =>
+  succeeds(root, "node_modules/tsx/dist/cli.mjs", ["test/proofs/simulate/main.ts", "--runs", values.runs, "--seed", values.seed, "--found", "--no-shrink"])
+const test = (root: string) => succeeds(root, "node_modules/vitest/vitest.mjs", ["run", "--bail", "1", ...tests])
 
 const results: Array<{ readonly what: string; readonly file: string; readonly by: string; readonly because: string }> = []
 
 const because = (output: string) =>
   output.split("\n").find((line) => /^[a-z]+, at \d+ ms: /.test(line)) ?? "it did not come to its end"
 
-const sound = await simulate()
-if (!sound.ok) throw new Error(`The simulation finds something without any bug of ours:\n${sound.output}`)
-for (const { file, from, to, what } of mutations) {
-  if (!values.only.some((part) => `${what} ${file}`.includes(part))) continue
+const judge = async (root: string, { file, from, to, what }: Mutation) => {
   const path = join(root, "src", file)
   const source = readFileSync(path, "utf8")
   if (source.split(from).length !== 2) throw new Error(`"${from}" does not stand in ${file} exactly once`)
   writeFileSync(path, source.replace(from, () => to))
-  const simulated = await simulate()
-  const by = !simulated.ok ? "simulation" : (await test()).ok ? "nobody" : "tests"
+  const simulated = await simulate(root)
+  const by = !simulated.ok ? "simulation" : (await test(root)).ok ? "nobody" : "tests"
   writeFileSync(path, source)
   results.push({ what, file, by, because: by === "simulation" ? because(simulated.output) : "" })
   process.stderr.write(`${by.padEnd(12)} ${what} (${file})${by === "simulation" ? `: ${because(simulated.output)}` : ""}\n`)
 }
+
+// Whoever finds something without any bug of ours would find it with each.
+const unharmed = newRoot()
+for (const [name, run] of Object.entries({ simulation: simulate, tests: test })) {
+  const sound = await run(unharmed)
+  if (!sound.ok) throw new Error(`Without any bug of ours, the ${name} found something:\n${sound.output}`)
+}
+const waiting = mutations.filter(({ file, what }) => values.only.some((part) => `${what} ${file}`.includes(part))).values()
+const work = async (root: string) => {
+  for (const mutation of waiting) await judge(root, mutation)
+}
+await Promise.all([work(unharmed), ...Array.from({ length: Number(values.jobs) - 1 }, () => work(newRoot()))])
 
 const count = (by: string) => results.filter((result) => result.by === by).length
 const score = {

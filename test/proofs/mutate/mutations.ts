@@ -105,9 +105,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "what was disconnected decides what comes next",
-    "internal/connection/live.ts",
-    "yield* Effect.interruptible(waited)",
-    "yield* waited"
+    "internal/connection/loop.ts",
+    "yield* Effect.interruptible(ended)",
+    "yield* ended"
   ),
   mutation(
     "whoever wants the next dial at once has to wait",
