@@ -21,7 +21,7 @@ import type { Delivery } from "./delivery.ts"
 import { logDefects } from "./dial.ts"
 import type { EventLog } from "./eventLog.ts"
 import type { Inbox } from "./inbox.ts"
-import type { Phase } from "./phase.ts"
+import * as Phase from "./phase.ts"
 import * as Reconnection from "./reconnection.ts"
 import type { Settings } from "./settings.ts"
 import type { Machine, State } from "./stateMachine.ts"
@@ -34,7 +34,7 @@ export interface Context {
   readonly clock: Clock.Clock
   readonly machine: Machine
   readonly log: EventLog
-  phase: Phase
+  phase: Phase.Phase
   /** How many connections were opened. */
   epoch: number
 }
@@ -86,7 +86,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   // The first end counts. It is told in the same turn: who relies on the connection must not act on what came just before.
   const end = (cause: Cause.Cause<EndError>) => {
     if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
-    const hurry = closing(context)
+    const { hurry } = context.phase = Phase.closing(context.phase)
     const error = Cause.failureOrCause(cause)
     if (Either.isRight(error)) {
       Deferred.unsafeDone(ended, Effect.failCause(error.right))
@@ -136,7 +136,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
 /** Closes all of a connection, which has ended, or was stopped. */
 export const close = (context: Context, { attempt, scope }: Begun, ended: Exit.Exit<Life>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    closing(context)
+    context.phase = Phase.closing(context.phase)
     const exit = Exit.flatMap(ended, ({ lost }) => Exit.fail(lost.cause))
     return apart(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
   }).pipe(
@@ -144,14 +144,6 @@ export const close = (context: Context, { attempt, scope }: Begun, ended: Exit.E
       if (context.machine.current()._tag === "Connected") context.log.counters().gone()
     })
   )
-
-// Whoever wants the next dial at once says so from here on.
-const closing = (context: Context): Effect.Latch => {
-  if (context.phase._tag === "Closing") return context.phase.hurry
-  const hurry = Effect.unsafeMakeLatch(false)
-  context.phase = { _tag: "Closing", hurry }
-  return hurry
-}
 
 const lifeOf = (
   { settings }: Context,

@@ -1,5 +1,5 @@
 // What goes on in a connection now, in one value: each phase has its own way to be cut short, or none.
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { ReconnectRequested } from "../../ConnectionError.ts"
 import type { Socket } from "../../Transport.ts"
 
@@ -18,3 +18,7 @@ export type Phase =
 export const dialling: Phase = { _tag: "Dialling" }
 
 export const ended: Phase = { _tag: "Ended" }
+
+/** From any phase to the end of its connection. Whoever wants the next dial at once says so from here on. */
+export const closing = (phase: Phase): Extract<Phase, { readonly _tag: "Closing" }> =>
+  phase._tag === "Closing" ? phase : { _tag: "Closing", hurry: Effect.unsafeMakeLatch(false) }
