@@ -430,7 +430,7 @@ export const wholeness = (subject: Subject): void => {
         assert.deepStrictEqual(turns, ["Stale", "Synced", "Stale", "Synced", "Stale", "Synced", "Stale", "Synced"])
       }))
 
-    it.scoped("takes a new snapshot when it missed an update, and is wrong at no time after that showed", () =>
+    it.scoped("takes a new snapshot when it missed an update, and is never wrong once that shows", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const { changes, right, wrong } = yield* watched(client, server)
@@ -444,7 +444,7 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(server.dials(), 1)
       }))
 
-    it.scoped("takes no snapshot that is older than what it heard", () =>
+    it.scoped("takes no snapshot that is older than its updates", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         yield* server.restLags(20)
@@ -456,8 +456,8 @@ export const wholeness = (subject: Subject): void => {
       }))
   })
 
-  describe(`what ${name} does not keep`, () => {
-    it.scoped("leaves a gap with exact bounds among the updates of a book", () =>
+  describe(`what cannot be fetched of ${name}`, () => {
+    it.scoped("is a gap with exact bounds among the updates of a book", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("updates"))
@@ -472,7 +472,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(seen, server.latest(), [{ from: lost, to: lost + 2, cause }, { from: last + 1, to: last + 5, cause }])
       }))
 
-    it.scoped("is not missed of a quote, which never gives way to an older one", () =>
+    it.scoped("is no gap among quotes, and no quote is followed by an older one", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject, { lines: 2 })
         const seen = yield* collect(client.stream("quotes"))
@@ -487,7 +487,7 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(numbers(seen).at(-1), server.latest())
       }))
 
-    it.scoped("leaves a gap wherever the connection broke, when a loss cannot be detected", () =>
+    it.scoped("is a gap wherever the connection broke, when a loss cannot be detected", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("notices"))
@@ -504,7 +504,7 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(told.at(-1), server.latest())
       }))
 
-    it.scoped("leaves no gap where another connection went on, and one where none did", () =>
+    it.scoped("is no gap where another connection went on, and a gap where none did", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject, { lines: 2 })
         const seen = yield* collect(client.stream("notices"))
@@ -519,8 +519,8 @@ export const wholeness = (subject: Subject): void => {
       }))
   })
 
-  describe(`what ${name} refuses`, () => {
-    it.scoped("fails the stream that asked for it, and harms no other", () =>
+  describe(`a feed of ${name}`, () => {
+    it.scoped("fails the stream whose subscription is refused, and no other", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const trades = yield* collect(client.stream("trades"))
@@ -539,7 +539,7 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(server.dials(), 2)
       }))
 
-    it.scoped("to say clearly is skipped and told of, and what it stood for is fetched", () =>
+    it.scoped("skips and reports invalid frames, and fetches what they stood for", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -553,23 +553,23 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(events.filter(({ _tag }) => _tag === "InvalidFrame").length, wire.invalid.length)
         assert.strictEqual(server.dials(), 1)
       }))
-  })
 
-  it.scoped(`${name} is left with no socket when its feed is closed`, () =>
-    Effect.gen(function*() {
-      const context = yield* serve(subject)
-      const server = Context.get(context, Server.Server)
-      const scope = yield* Scope.make()
-      yield* Effect.gen(function*() {
-        const client = yield* Effect.provide(subject.connect(quick), context)
-        yield* collect(client.stream("trades"))
-        yield* client.orderBook
-      }).pipe(Scope.extend(scope))
-      yield* pass("5 seconds")
-      assert.isAbove(server.openSockets(), 0)
-      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
-      yield* pass("5 seconds")
-      yield* Fiber.join(closing)
-      assert.strictEqual(server.openSockets(), 0)
-    }))
+    it.scoped("leaves no socket when it is closed", () =>
+      Effect.gen(function*() {
+        const context = yield* serve(subject)
+        const server = Context.get(context, Server.Server)
+        const scope = yield* Scope.make()
+        yield* Effect.gen(function*() {
+          const client = yield* Effect.provide(subject.connect(quick), context)
+          yield* collect(client.stream("trades"))
+          yield* client.orderBook
+        }).pipe(Scope.extend(scope))
+        yield* pass("5 seconds")
+        assert.isAbove(server.openSockets(), 0)
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* pass("5 seconds")
+        yield* Fiber.join(closing)
+        assert.strictEqual(server.openSockets(), 0)
+      }))
+  })
 }
