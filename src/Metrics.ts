@@ -143,44 +143,62 @@ const outcomeFailed = MetricLabel.make("outcome", "failed")
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ address, port }: { readonly address: string; readonly port: number }): Counters => {
-  // A metric finds what belongs to labels by the array they are in: the same one each time where that is often, or it is a
-  // long search.
-  const server = [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]
-  const received = [directionReceived, ...server]
-  const sent = [directionSent, ...server]
-  const errorType = (type: string) => MetricLabel.make("error.type", type)
-  return {
-    received: (count) => {
-      messages.unsafeUpdate(count, received)
-    },
-    sent: (count) => {
-      messages.unsafeUpdate(count, sent)
-    },
-    dropped: (count) => {
-      dropped.unsafeUpdate(count, server)
-    },
-    pong: (roundTrip) => {
-      pingRoundTrip.unsafeUpdate(Duration.toSeconds(roundTrip), server)
-    },
-    opened: (took, outage) => {
-      attempts.unsafeUpdate(1, [outcomeOpened, ...server])
-      connections.unsafeModify(1, server)
-      openDuration.unsafeUpdate(Duration.toSeconds(took), server)
-      if (Option.isSome(outage)) outageDuration.unsafeUpdate(Duration.toSeconds(outage.value), server)
-    },
-    failed: (type) => {
-      attempts.unsafeUpdate(1, [outcomeFailed, errorType(type), ...server])
-    },
-    gone: () => {
-      connections.unsafeModify(-1, server)
-    },
-    lost: (openFor, type, closeCode) => {
-      duration.unsafeUpdate(Duration.toSeconds(openFor), server)
-      closes.unsafeUpdate(1, [errorType(type), MetricLabel.make("websocket.close.code", String(closeCode ?? "none")), ...server])
-    },
-    waits: (delay) => {
-      reconnectDelay.unsafeUpdate(Duration.toSeconds(delay), server)
-    }
+export const make = ({ address, port }: { readonly address: string; readonly port: number }): Counters =>
+  new ServerCounters(address, port)
+
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
+
+const errorType = (type: string) => MetricLabel.make("error.type", type)
+
+// A class, since there is one for each connection, and what closures weigh, methods do not. A metric finds what belongs to
+// labels by the array they are in: the same one each time where that is often, or it is a long search.
+class ServerCounters implements Counters {
+  readonly #server: Labels
+  #received: Labels | undefined = undefined
+  #sent: Labels | undefined = undefined
+
+  constructor(address: string, port: number) {
+    this.#server = [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]
+  }
+
+  received(count: number): void {
+    messages.unsafeUpdate(count, this.#received ??= [directionReceived, ...this.#server])
+  }
+
+  sent(count: number): void {
+    messages.unsafeUpdate(count, this.#sent ??= [directionSent, ...this.#server])
+  }
+
+  dropped(count: number): void {
+    dropped.unsafeUpdate(count, this.#server)
+  }
+
+  pong(roundTrip: Duration.Duration): void {
+    pingRoundTrip.unsafeUpdate(Duration.toSeconds(roundTrip), this.#server)
+  }
+
+  opened(took: Duration.Duration, outage: Option.Option<Duration.Duration>): void {
+    attempts.unsafeUpdate(1, [outcomeOpened, ...this.#server])
+    connections.unsafeModify(1, this.#server)
+    openDuration.unsafeUpdate(Duration.toSeconds(took), this.#server)
+    if (Option.isSome(outage)) outageDuration.unsafeUpdate(Duration.toSeconds(outage.value), this.#server)
+  }
+
+  failed(type: string): void {
+    attempts.unsafeUpdate(1, [outcomeFailed, errorType(type), ...this.#server])
+  }
+
+  gone(): void {
+    connections.unsafeModify(-1, this.#server)
+  }
+
+  lost(openFor: Duration.Duration, type: string, closeCode: number | undefined): void {
+    duration.unsafeUpdate(Duration.toSeconds(openFor), this.#server)
+    const code = MetricLabel.make("websocket.close.code", String(closeCode ?? "none"))
+    closes.unsafeUpdate(1, [errorType(type), code, ...this.#server])
+  }
+
+  waits(delay: Duration.Duration): void {
+    reconnectDelay.unsafeUpdate(Duration.toSeconds(delay), this.#server)
   }
 }

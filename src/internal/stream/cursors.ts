@@ -195,16 +195,16 @@ interface Visit<A, E> {
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
-// The channel is suspended, since there are many streams of which few are read.
+// Nothing is made before it is read: there are many streams of which few are.
 const listenable = <A, E, B>(
-  visit: Effect.Effect<Visit<A, E>>,
+  visit: () => Effect.Effect<Visit<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
   listen: Listenable<B, E>["listen"]
 ): Listenable<B, E> => {
   const channel = Channel.suspend(() =>
-    Channel.acquireUseRelease(visit, ({ places }) => read(places, select), ({ leave }, exit) => leave(exit)))
+    Channel.acquireUseRelease(visit(), ({ places }) => read(places, select), ({ leave }, exit) => leave(exit)))
   const forEach: Listenable<B, E>["forEach"] = (f) =>
-    Effect.acquireUseRelease(visit, ({ places }) => runForEach(places, select, f), ({ leave }, exit) => leave(exit))
+    Effect.suspend(() => Effect.acquireUseRelease(visit(), ({ places }) => runForEach(places, select, f), ({ leave }, exit) => leave(exit)))
   return Object.assign(Stream.fromChannel(channel), { listen, forEach })
 }
 
@@ -214,7 +214,7 @@ export const of = <A, E, B>(
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
-    Effect.sync(() => {
+    () => Effect.sync(() => {
       const places = new Places(sources())
       return {
         places,
@@ -237,7 +237,7 @@ export const merge = <A, E, B>(
 ): Listenable<B, E> =>
   listenable(
     // Here, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
-    Effect.flatMap(Scope.make(), (scope) =>
+    () => Effect.flatMap(Scope.make(), (scope) =>
       sources.pipe(
         Effect.interruptible,
         Effect.map((opened) => {
