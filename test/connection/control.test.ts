@@ -3,6 +3,7 @@ import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
@@ -151,6 +152,24 @@ describe("by hand", () => {
       }),
       Effect.scoped
     ))
+
+  it.scoped("disconnect while a lost connection is still being closed decides what comes next", () =>
+    Effect.gen(function*() {
+      const transport = rough(() =>
+        Effect.acquireRelease(Effect.succeed({ ...idle, receive: () => closed }), () => Effect.sleep("1 second")))
+      const connection = yield* Effect.provideService(
+        Connection.make({ url: "ws://peer.test/", ...quiet }),
+        Transport.Transport,
+        transport
+      )
+      const events = yield* collect(connection.events)
+      yield* TestClock.adjust("500 millis")
+      const stopping = yield* Effect.fork(connection.disconnect)
+      yield* TestClock.adjust("1 hour")
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual((yield* events.seen).map(({ _tag }) => _tag), ["Dialling", "Opened", "Lost", "Disconnected"])
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+    }))
 
   it.effect("reconnect while a lost connection is still being closed has the next dial at once", () =>
     Effect.gen(function*() {
