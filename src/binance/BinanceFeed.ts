@@ -16,15 +16,12 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { Listenable } from "../Listenable.ts"
-import type { Events, FeedEvent } from "../market/MarketFeed.ts"
+import type { Events } from "../market/MarketFeed.ts"
 import * as MarketFeed from "../market/MarketFeed.ts"
 import type { Kind } from "../market/Venue.ts"
-import type { Subscription } from "../Session.ts"
 import type { Transport } from "../Transport.ts"
 import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
-import type { OrderBook } from "./OrderBook.ts"
 import * as Rest from "./Rest.ts"
 import type { Venue } from "./Venue.ts"
 
@@ -58,7 +55,8 @@ export interface From {
 export type FromEach = From | ((name: string) => From)
 
 /**
- * The feed. Symbols may be written in either case.
+ * The feed. Symbols may be written in either case. The snapshots of a book have at most 5000 levels a side, and 1000 of
+ * futures.
  *
  * Of several symbols, one stream has the events of all: each symbol's in their order, and none twice. It costs much less
  * than a stream for each, since its reader is woken once for all that came at once. It fails with the first that fails.
@@ -77,7 +75,7 @@ export type FromEach = From | ((name: string) => From)
  * })
  * ```
  */
-export interface BinanceFeed {
+export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "orderBook" | "rotate" | "subscriptions"> {
   /** Every trade once, in the order of its id. */
   readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
   /** Every aggregate trade once, in the order of its id. */
@@ -101,24 +99,6 @@ export interface BinanceFeed {
   ) => Events<MarketEvent.PartialDepth>
   /** Any streams by their names, followed as their kinds allow. `from` is for the kinds that can be fetched. */
   readonly raw: (names: Several, from?: FromEach) => Events<MarketEvent.MarketEvent>
-  /**
-   * A book that is kept right for as long as the scope lives. `levels` (default 1000; at most 5000, and 1000 of futures)
-   * is how deep its snapshots are, which decides their weight.
-   */
-  readonly orderBook: (
-    symbol: string,
-    options?: { readonly levels?: number | undefined }
-  ) => Effect.Effect<OrderBook, never, Scope.Scope>
-  /**
-   * Renews every connection: opens a successor, waits until each stream has come over it, and only then closes the old
-   * one. Gives back how many were renewed; one whose successor does not prove itself in time is
-   * kept.
-   */
-  readonly rotate: Effect.Effect<number>
-  /** What happens. It begins with the latest events nobody has read yet. */
-  readonly events: Listenable<FeedEvent>
-  /** Every subscription of every connection, and where it stands. */
-  readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
 }
 
 /**
