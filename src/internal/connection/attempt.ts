@@ -2,22 +2,19 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import type { AttemptError } from "../../ConnectionError.ts"
 import * as Liveness from "../../Liveness.ts"
 import type { Socket } from "../../Transport.ts"
-import * as Delivery from "./delivery.ts"
+import { Delivery } from "./delivery.ts"
 import * as Dial from "./dial.ts"
 import { shakeHands } from "./handshake.ts"
 import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
 
 export interface Options extends Dial.Options {
-  /** Closes the socket. */
-  readonly scope: Scope.Scope
   readonly inbox: Inbox
   /** Opens the socket to its users, when the handshake is done. */
-  readonly open: (socket: Socket, delivery: Delivery.Delivery) => Effect.Effect<void>
+  readonly open: (socket: Socket, delivery: Delivery) => Effect.Effect<void>
   /** Ends the attempt from beside its reading. */
   readonly end: (cause: Cause.Cause<AttemptError>) => void
 }
@@ -31,8 +28,8 @@ export const run = Effect.fnUntraced(function*(options: Options) {
       end(cause)
     })))
 
-  const socket = yield* Scope.extend(Dial.dial(options), options.scope)
-  const delivery = Delivery.make({ clock: yield* Effect.clock, inbox, log, settings: settings.inbox })
+  const socket = yield* Dial.dial(options)
+  const delivery = new Delivery({ clock: yield* Effect.clock, inbox, log, settings: settings.inbox })
 
   // What the handshake has read and nobody was delivered yet, while it runs.
   let held: HandshakeBuffer.HandshakeBuffer | undefined
@@ -65,7 +62,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 })
 
 // Nothing when no deadline is on: a fibre weighs as much as a socket.
-const watch = ({ log, settings, transport }: Options, { ping }: Socket, { activity }: Delivery.Delivery) => {
+const watch = ({ log, settings, transport }: Options, { ping }: Socket, { activity }: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
   const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))

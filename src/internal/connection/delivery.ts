@@ -8,57 +8,66 @@ import type { EventLog } from "./eventLog.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Settings } from "./settings.ts"
 
-export interface Delivery {
-  readonly activity: Activity
-  /** How many messages this connection has brought. */
-  readonly messages: () => number
-  /** Notes that the peer said something. */
-  readonly hear: () => void
-  /** Delivers a batch, and gives back an effect when the socket has to wait for it. */
-  readonly deliver: (batch: ReadonlyArray<Message>) => Effect.Effect<void, InboxOverflow> | undefined
-}
-
 const complaint = Effect.logWarning("The consumer is slower than the peer: messages are dropped, and counted in the gaps.")
 
-export const make = (options: {
+interface Options {
   readonly clock: Clock.Clock
   readonly inbox: Inbox
   readonly log: EventLog
   readonly settings: Settings["inbox"]
-}): Delivery => {
-  const { clock, inbox, log, settings: { capacity, overflow } } = options
-  const now = () => clock.unsafeCurrentTimeMillis()
-  const activity: Activity = { lastRead: now(), suspendedAt: undefined, resumedAt: Number.NEGATIVE_INFINITY }
-  let messages = 0
-  // Once a connection: drops come by the thousand.
-  let isQuiet = false
-  const lostBefore = inbox.lost()
+}
 
-  const waitForRoom = (rest: ReadonlyArray<Message>) =>
-    Effect.suspend(() => {
-      activity.suspendedAt = now()
-      return Effect.map(inbox.offerAll(rest), () => {
+// A class, as all that each connection has one of: what a closure weighs, a method does not.
+export class Delivery {
+  readonly activity: Activity
+  readonly #options: Options
+  readonly #lostBefore: number
+  #messages = 0
+  // Once a connection: drops come by the thousand.
+  #isQuiet = false
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#lostBefore = options.inbox.lost()
+    this.activity = { lastRead: this.#now(), suspendedAt: undefined, resumedAt: Number.NEGATIVE_INFINITY }
+  }
+
+  /** How many messages this connection has brought. */
+  messages(): number {
+    return this.#messages
+  }
+
+  /** Notes that the peer said something. */
+  hear(): void {
+    this.activity.lastRead = this.#now()
+  }
+
+  /** Delivers a batch, and gives back an effect when the socket has to wait for it. */
+  deliver(batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> | undefined {
+    const { inbox, log, settings: { capacity, overflow } } = this.#options
+    this.#messages += batch.length
+    log.counters().received(batch.length)
+    const left = inbox.unsafeOfferAll(batch)
+    if (left > 0) {
+      return overflow === "fail" ? new InboxOverflow({ capacity }) : this.#waitForRoom(batch.slice(batch.length - left))
+    }
+    if (this.#isQuiet || inbox.lost() === this.#lostBefore) return undefined
+    this.#isQuiet = true
+    return complaint
+  }
+
+  #now(): number {
+    return this.#options.clock.unsafeCurrentTimeMillis()
+  }
+
+  #waitForRoom(rest: ReadonlyArray<Message>): Effect.Effect<void> {
+    const { activity } = this
+    return Effect.suspend(() => {
+      activity.suspendedAt = this.#now()
+      return Effect.map(this.#options.inbox.offerAll(rest), () => {
         activity.suspendedAt = undefined
-        activity.resumedAt = activity.lastRead = now()
+        activity.resumedAt = activity.lastRead = this.#now()
       })
     })
-
-  return {
-    activity,
-    messages: () => messages,
-    hear: () => {
-      activity.lastRead = now()
-    },
-    deliver: (batch) => {
-      messages += batch.length
-      log.counters().received(batch.length)
-      const left = inbox.unsafeOfferAll(batch)
-      if (left > 0) {
-        return overflow === "fail" ? new InboxOverflow({ capacity }) : waitForRoom(batch.slice(batch.length - left))
-      }
-      if (isQuiet || inbox.lost() === lostBefore) return undefined
-      isQuiet = true
-      return complaint
-    }
   }
 }

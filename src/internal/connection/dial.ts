@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import { ConnectionTimeout, UrlUnavailable } from "../../ConnectionError.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Socket, Transport } from "../../Transport.ts"
@@ -17,6 +18,8 @@ export interface Options {
   readonly gate: DialGate
   readonly settings: Settings
   readonly log: EventLog
+  /** Closes the socket. */
+  readonly scope: Scope.Scope
   /** Which retry of the outage it is, from 0. */
   readonly attempt: number
 }
@@ -40,15 +43,15 @@ export const logDefects = (closing: Effect.Effect<void>) =>
 const isGone = (error: unknown) => error instanceof ConnectionTimeout && error.phase !== "open"
 
 // A peer that is gone cannot answer a close frame: its socket is dropped before its scope would close it politely.
-const dropIfGone = ({ terminate }: Socket, { dial }: Settings) =>
-  Effect.addFinalizer((exit) => {
-    const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isGone)
-    return mustDrop
-      ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, logDefects)
-      : Effect.void
-  })
+const dropIfGone = ({ terminate }: Socket, { dial }: Settings) => (exit: Exit.Exit<unknown, unknown>) => {
+  const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isGone)
+  return mustDrop
+    ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, logDefects)
+    : Effect.void
+}
 
-export const dial = ({ attempt, gate, log, settings, transport }: Options) =>
+/** Dials. The scope closes the socket. */
+export const dial = ({ attempt, gate, log, scope, settings, transport }: Options) =>
   Effect.flatMap(urlOf(settings), (given) => {
     const url = Redacted.isRedacted(given) ? given : Redacted.make(given)
     const server = Endpoint.fromUrl(url)
@@ -66,6 +69,8 @@ export const dial = ({ attempt, gate, log, settings, transport }: Options) =>
           "server.port": server.port
         }
       }),
-      Effect.tap((socket) => dropIfGone(socket, settings))
+      // Straight to the scope: `Effect.addFinalizer` would keep the fibre references of the dial for as long as the connection.
+      Effect.tap((socket) => Scope.addFinalizerExit(scope, dropIfGone(socket, settings))),
+      Scope.extend(scope)
     )
   })

@@ -16,21 +16,6 @@ import { inWords } from "../time/durationText.ts"
 // The events that are logged and measured. A gap is neither, and a defect is logged with its cause where it ends the loop.
 type Recorded = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" | "EventsDropped" }>
 
-export interface EventLog {
-  /** Names the server that is dialled from here on: lines and counts are about it. */
-  readonly dials: (server: Server.Server) => void
-  /** The counts of that server. */
-  readonly counters: () => Metrics.Counters
-  /** Tells the readers and the metrics at once, and the log at the next `writeLog`. */
-  readonly record: (event: Recorded) => void
-  /** Writes the recorded lines. It takes its time: best run while the socket is waited for. */
-  readonly writeLog: Effect.Effect<void>
-  /** Tells only the readers. */
-  readonly tell: (event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>) => void
-  readonly events: Listenable<ConnectionEvent.ConnectionEvent>
-  readonly end: (exit: Exit.Exit<void>) => void
-}
-
 // A reader of `events` that lags this far behind is told how many it missed.
 const capacity = 1024
 
@@ -91,40 +76,55 @@ const measure = (event: Recorded, counters: Metrics.Counters) => {
   }
 }
 
-export const make = (): EventLog => {
-  let server = Server.unknownServer
-  let counters = Metrics.make(server)
-  const events = EventStream.make<ConnectionEvent.ConnectionEvent>({ capacity, at: ({ at }) => at })
-  let unwritten: Array<{ readonly event: Recorded; readonly server: string }> = []
-  const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
-  return {
-    dials: (dialled) => {
-      if (Server.show(dialled) === Server.show(server)) return
-      server = dialled
-      counters = Metrics.make(dialled)
-    },
-    counters: () => counters,
-    record: (event) => {
-      events.unsafeOfferAll([event])
-      measure(event, counters)
-      unwritten.push({ event, server: Server.show(server) })
-    },
-    writeLog: Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => {
-      const recorded = unwritten
-      unwritten = []
-      // A line that the log leaves out is not worth its annotations.
-      const lines = recorded.flatMap(({ event, server }) => {
-        const { facts, level, text } = toLine(event)
-        return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, server } }]
-      })
-      return lines.length === 0 ? Effect.void : Effect.forEach(lines, write, { discard: true })
-    }).pipe(Effect.uninterruptible),
-    tell: (event) => {
-      events.unsafeOfferAll([event])
-    },
-    events: events.stream,
-    end: (exit) => {
-      events.end(exit)
-    }
+const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
+
+export class EventLog {
+  /** Writes the recorded lines. It takes its time: best run while the socket is waited for. */
+  readonly writeLog: Effect.Effect<void> = Effect.uninterruptible(
+    Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => this.#writeAbove(least))
+  )
+  readonly #events = EventStream.make<ConnectionEvent.ConnectionEvent>({ capacity, at: ({ at }) => at })
+  readonly events: Listenable<ConnectionEvent.ConnectionEvent> = this.#events.stream
+  #server = Server.unknownServer
+  #counters = Metrics.make(this.#server)
+  #unwritten: Array<{ readonly event: Recorded; readonly server: string }> = []
+
+  /** Names the server that is dialled from here on: lines and counts are about it. */
+  dials(server: Server.Server): void {
+    if (Server.show(server) === Server.show(this.#server)) return
+    this.#server = server
+    this.#counters = Metrics.make(server)
+  }
+
+  /** The counts of that server. */
+  counters(): Metrics.Counters {
+    return this.#counters
+  }
+
+  /** Tells the readers and the metrics at once, and the log at the next `writeLog`. */
+  record(event: Recorded): void {
+    this.#events.unsafeOfferAll([event])
+    measure(event, this.#counters)
+    this.#unwritten.push({ event, server: Server.show(this.#server) })
+  }
+
+  /** Tells only the readers. */
+  tell(event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>): void {
+    this.#events.unsafeOfferAll([event])
+  }
+
+  end(exit: Exit.Exit<void>): void {
+    this.#events.end(exit)
+  }
+
+  #writeAbove(least: LogLevel.LogLevel): Effect.Effect<void> {
+    const recorded = this.#unwritten
+    this.#unwritten = []
+    // A line that the log leaves out is not worth its annotations.
+    const lines = recorded.flatMap(({ event, server }) => {
+      const { facts, level, text } = toLine(event)
+      return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, server } }]
+    })
+    return lines.length === 0 ? Effect.void : Effect.forEach(lines, write, { discard: true })
   }
 }

@@ -1,4 +1,5 @@
 // The connection as users hold it: its streams, and what they may ask of its loop.
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -35,13 +36,122 @@ const messagesOf = (entries: ReadonlyArray<Entry>) =>
 
 const framesOf = (entries: ReadonlyArray<Entry>) => entries.map(Inbox.toFrame)
 
+interface Parts {
+  readonly machine: Machine.Machine
+  readonly log: EventLog.EventLog
+  readonly loop: Loop.Loop
+  readonly clock: Clock.Clock
+}
+
+const now = ({ clock }: Parts) => clock.unsafeCurrentTimeMillis()
+
+const notConnected = ({ machine }: Parts) =>
+  Effect.suspend(() => {
+    const { _tag } = machine.current()
+    return new NotConnected({ state: _tag === "Connected" ? "Closing" : _tag })
+  })
+
+const connect = (parts: Parts) =>
+  Effect.suspend((): Effect.Effect<void, NotConnectedError> => {
+    const state = parts.machine.current()
+    switch (state._tag) {
+      case "Disconnected":
+      case "Failed":
+        parts.loop.start(state)
+        return Effect.void
+      case "Closed":
+        return notConnected(parts)
+      default:
+        return Effect.void
+    }
+  })
+
+const disconnect = Effect.fnUntraced(function*(parts: Parts) {
+  const { log, loop, machine } = parts
+  if (!Machine.isActive(machine.current())) return
+  yield* loop.stop
+  const state = machine.current()
+  // It may have been given up in the meantime: then that is how it ended.
+  if (!Machine.isActive(state)) return
+  machine.go(state, ConnectionState.Disconnected({ since: now(parts) }))
+  log.record(ConnectionEvent.Disconnected({ at: now(parts) }))
+  yield* log.writeLog
+  loop.inbox().end(Exit.void)
+})
+
+const close = Effect.fnUntraced(function*(parts: Parts) {
+  const { log, loop, machine } = parts
+  yield* loop.stop
+  const state = machine.current()
+  if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now(parts) }))
+  log.record(ConnectionEvent.Closed({ at: now(parts) }))
+  yield* log.writeLog
+  loop.inbox().end(Exit.void)
+  machine.end(Exit.void)
+  log.end(Exit.void)
+})
+
+const reconnect = (parts: Parts, reason: string) =>
+  Effect.suspend(() => {
+    const phase = parts.loop.phase()
+    switch (phase._tag) {
+      case "Dialling":
+        return Effect.void
+      case "Open":
+        phase.replace(new ReconnectRequested({ reason }))
+        return Effect.void
+      case "Closing":
+      case "Waiting":
+        phase.hurry.unsafeOpen()
+        return Effect.void
+      case "Ended":
+        return notConnected(parts)
+    }
+  })
+
+const isSettled = ({ loop }: Parts) => (state: ConnectionState.ConnectionState) => {
+  if (!Machine.isActive(state)) return true
+  // The state says Connected until the old socket is gone.
+  const { _tag } = loop.phase()
+  return state._tag === "Connected" && _tag !== "Closing" && _tag !== "Ended"
+}
+
+const awaitOpen = (parts: Parts) =>
+  Effect.suspend(() =>
+    parts.machine.changes.pipe(
+      Stream.filter(isSettled(parts)),
+      Stream.runHead,
+      Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
+        if (Option.isNone(settled)) return notConnected(parts)
+        if (settled.value._tag === "Connected") return Effect.void
+        return settled.value._tag === "Failed" ? settled.value.error : notConnected(parts)
+      })
+    )
+  )
+
+const openSocket = (parts: Parts): Effect.Effect<Socket, NotConnectedError> => {
+  const phase = parts.loop.phase()
+  return phase._tag === "Open"
+    ? Effect.succeed(phase.socket)
+    : Effect.zipRight(Effect.catchAll(awaitOpen(parts), () => notConnected(parts)), Effect.suspend(() => openSocket(parts)))
+}
+
+const socketFor = (parts: Parts, deadline: Duration.DurationInput | undefined) =>
+  Effect.suspend((): Effect.Effect<Socket, NotConnectedError | SendTimeout> => {
+    const phase = parts.loop.phase()
+    if (phase._tag === "Open") return Effect.succeed(phase.socket)
+    if (deadline === undefined) return notConnected(parts)
+    const after = Duration.decode(deadline)
+    return within(after, () => new SendTimeout({ after }))(Effect.suspend(() => openSocket(parts)))
+  })
+
 export const make = Effect.fnUntraced(function*(transport: Transport, gate: DialGate, settings: Settings) {
   const clock = yield* Effect.clock
-  const now = () => clock.unsafeCurrentTimeMillis()
-  const disconnected = ConnectionState.Disconnected({ since: now() })
-  const machine = Machine.make(disconnected)
-  const log = EventLog.make()
+  const disconnected = ConnectionState.Disconnected({ since: clock.unsafeCurrentTimeMillis() })
+  const machine = new Machine.Machine(disconnected)
+  const log = new EventLog.EventLog()
   const loop = yield* Loop.make({ transport, gate, settings, machine, log })
+  const parts: Parts = { machine, log, loop, clock }
   loop.start(disconnected)
 
   // One at a time: `connect`, `disconnect` and the end.
@@ -51,118 +161,23 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
   const detached = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.suspend(() => Effect.flatMap(Effect.forkDaemon(alone(effect)), Fiber.join))
 
-  const notConnected = Effect.suspend(() => {
-    const { _tag } = machine.current()
-    return new NotConnected({ state: _tag === "Connected" ? "Closing" : _tag })
-  })
-
-  const connect = Effect.suspend((): Effect.Effect<void, NotConnectedError> => {
-    const state = machine.current()
-    switch (state._tag) {
-      case "Disconnected":
-      case "Failed":
-        loop.start(state)
-        return Effect.void
-      case "Closed":
-        return notConnected
-      default:
-        return Effect.void
-    }
-  })
-
-  const disconnect = Effect.gen(function*() {
-    if (!Machine.isActive(machine.current())) return
-    yield* loop.stop
-    const state = machine.current()
-    // It may have been given up in the meantime: then that is how it ended.
-    if (!Machine.isActive(state)) return
-    machine.go(state, ConnectionState.Disconnected({ since: now() }))
-    log.record(ConnectionEvent.Disconnected({ at: now() }))
-    yield* log.writeLog
-    loop.inbox().end(Exit.void)
-  })
-
-  yield* Effect.addFinalizer(() =>
-    alone(Effect.gen(function*() {
-      yield* loop.stop
-      const state = machine.current()
-      if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now() }))
-      log.record(ConnectionEvent.Closed({ at: now() }))
-      yield* log.writeLog
-      loop.inbox().end(Exit.void)
-      machine.end(Exit.void)
-      log.end(Exit.void)
-    }))
-  )
-
-  const reconnect = (reason: string) =>
-    Effect.suspend(() => {
-      const phase = loop.phase()
-      switch (phase._tag) {
-        case "Dialling":
-          return Effect.void
-        case "Open":
-          phase.replace(new ReconnectRequested({ reason }))
-          return Effect.void
-        case "Closing":
-        case "Waiting":
-          phase.hurry.unsafeOpen()
-          return Effect.void
-        case "Ended":
-          return notConnected
-      }
-    })
-
-  const isSettled = (state: ConnectionState.ConnectionState) => {
-    if (!Machine.isActive(state)) return true
-    // The state says Connected until the old socket is gone.
-    const { _tag } = loop.phase()
-    return state._tag === "Connected" && _tag !== "Closing" && _tag !== "Ended"
-  }
-
-  const awaitOpen = Effect.suspend(() =>
-    machine.changes.pipe(
-      Stream.filter(isSettled),
-      Stream.runHead,
-      Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
-        if (Option.isNone(settled)) return notConnected
-        if (settled.value._tag === "Connected") return Effect.void
-        return settled.value._tag === "Failed" ? settled.value.error : notConnected
-      })
-    )
-  )
-
-  const openSocket: Effect.Effect<Socket, NotConnectedError> = Effect.suspend(() => {
-    const phase = loop.phase()
-    return phase._tag === "Open"
-      ? Effect.succeed(phase.socket)
-      : Effect.zipRight(Effect.catchAll(awaitOpen, () => notConnected), openSocket)
-  })
-
-  const socketFor = (deadline: Duration.DurationInput | undefined) =>
-    Effect.suspend((): Effect.Effect<Socket, NotConnectedError | SendTimeout> => {
-      const phase = loop.phase()
-      if (phase._tag === "Open") return Effect.succeed(phase.socket)
-      if (deadline === undefined) return notConnected
-      const after = Duration.decode(deadline)
-      return within(after, () => new SendTimeout({ after }))(openSocket)
-    })
+  yield* Effect.addFinalizer(() => alone(close(parts)))
 
   const inboxes = () => [loop.inbox()]
   const connection: Connection = {
     messages: Reading.of(inboxes, messagesOf),
     frames: Reading.of(inboxes, framesOf),
     events: log.events,
-    state: Effect.sync(machine.current),
+    state: Effect.sync(() => machine.current()),
     changes: machine.changes,
-    awaitOpen,
+    awaitOpen: awaitOpen(parts),
     send: (message, options) =>
-      Effect.map(Effect.flatMap(socketFor(options?.deadline), (socket) => socket.send(message)), () => {
+      Effect.map(Effect.flatMap(socketFor(parts, options?.deadline), (socket) => socket.send(message)), () => {
         log.counters().sent(1)
       }),
-    reconnect,
-    disconnect: detached(disconnect),
-    connect: detached(connect)
+    reconnect: (reason) => reconnect(parts, reason),
+    disconnect: detached(disconnect(parts)),
+    connect: detached(connect(parts))
   }
   return { connection, entries: Reading.of(inboxes, identity) } satisfies Handle
 })

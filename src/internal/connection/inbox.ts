@@ -1,10 +1,13 @@
 // The bounded buffer between the socket and the consumers: messages, with a gap where some are missing.
+import type * as Clock from "effect/Clock"
 import type { ConnectionError } from "../../ConnectionError.ts"
 import { InboxOverflow } from "../../ConnectionError.ts"
 import * as Duration from "effect/Duration"
+import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as Frame from "../../Frame.ts"
 import type { Message } from "../../Transport.ts"
 import * as Broadcast from "../stream/broadcast.ts"
+import type { EventLog } from "./eventLog.ts"
 
 // Messages are kept bare: most consumers never ask for the frame around them.
 export type Entry = Message | Frame.Gap
@@ -15,36 +18,57 @@ export const isMessage = (entry: Entry): entry is Message => typeof entry === "s
 
 export const toFrame = (entry: Entry): Frame.Frame => isMessage(entry) ? Frame.Data({ data: entry }) : entry
 
-export const make = (options: {
+interface Options {
   readonly capacity: number
   readonly overflow: Broadcast.Overflow
+  /** The number of the connection that is open. */
   readonly epoch: () => number
-  readonly onGap: (gap: Frame.Gap) => void
-  readonly onDropped: (count: number) => void
-}): Inbox => {
+  readonly clock: Clock.Clock
+  readonly log: EventLog
+}
+
+// What is done about what finds no room. A class, as all that each connection has one of.
+class Overflowing implements Broadcast.Options<Entry> {
+  readonly #options: Options
   // Not made before it is needed: the stack of an error keeps what made it in memory.
-  let overflow: InboxOverflow | undefined
-  const dropped = (count: number): Frame.Gap =>
-    {
-    overflow ??= new InboxOverflow({ capacity: options.capacity })
-    return Frame.Gap({ epoch: options.epoch(), cause: overflow, downtime: Duration.zero, dropped: count })
+  #overflow: InboxOverflow | undefined = undefined
+
+  constructor(options: Options) {
+    this.#options = options
   }
 
-  const asGap = (entries: ReadonlyArray<Entry>): Frame.Gap => {
+  get capacity(): number {
+    return this.#options.capacity
+  }
+
+  get overflow(): Broadcast.Overflow {
+    return this.#options.overflow
+  }
+
+  fold(marker: Entry | undefined, lost: ReadonlyArray<Entry>): Entry {
+    const entries = marker === undefined ? lost : [marker, ...lost]
     const gaps: Array<Frame.Gap> = []
     for (const entry of entries) {
       if (!isMessage(entry)) gaps.push(entry)
     }
-    return gaps.reduce(Frame.mergeGaps, dropped(entries.length - gaps.length))
+    return gaps.reduce(Frame.mergeGaps, this.#dropped(entries.length - gaps.length))
   }
 
-  return Broadcast.make<Entry, ConnectionError>({
-    capacity: options.capacity,
-    overflow: options.overflow,
-    fold: (marker, lost) => asGap(marker === undefined ? lost : [marker, ...lost]),
-    onMarker: (marker) => {
-      if (!isMessage(marker)) options.onGap(marker)
-    },
-    onLost: options.onDropped
-  })
+  onMarker(marker: Entry): void {
+    if (isMessage(marker)) return
+    const { clock, log } = this.#options
+    log.tell(ConnectionEvent.Gap({ at: clock.unsafeCurrentTimeMillis(), gap: marker }))
+  }
+
+  onLost(count: number): void {
+    this.#options.log.counters().dropped(count)
+  }
+
+  #dropped(count: number): Frame.Gap {
+    const { capacity, epoch } = this.#options
+    this.#overflow ??= new InboxOverflow({ capacity })
+    return Frame.Gap({ epoch: epoch(), cause: this.#overflow, downtime: Duration.zero, dropped: count })
+  }
 }
+
+export const make = (options: Options): Inbox => Broadcast.make<Entry, ConnectionError>(new Overflowing(options))

@@ -1,13 +1,11 @@
 // One connection, from its dial until all of it is closed.
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { AttemptError, ReconnectRequested } from "../../ConnectionError.ts"
@@ -51,8 +49,8 @@ export interface Turn {
 export interface Begun {
   readonly attempt: Fiber.RuntimeFiber<void>
   readonly scope: Scope.CloseableScope
-  /** Completed when it has ended, and its socket is still to be closed. Fails by a defect only, such as a transport's. */
-  readonly ended: Deferred.Deferred<Life>
+  /** Waits until it has ended, and its socket is still to be closed. Fails by a defect only, such as a transport's. */
+  readonly ended: Effect.Effect<Life>
 }
 
 type EndError = AttemptError | ReconnectRequested
@@ -80,8 +78,14 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   const { clock, gate, log, machine, settings, transport } = context
   const { dialled, inbox } = turn
   const now = () => clock.unsafeCurrentTimeMillis()
-  const ended = Deferred.unsafeMake<Life>(FiberId.none)
-  let messages = () => 0
+  // A latch, and not a Deferred, which weighs 0.6 KiB for as long as the connection lives.
+  const ending = Effect.unsafeMakeLatch()
+  let outcome: Effect.Effect<Life> = Effect.never
+  const settle = (how: Effect.Effect<Life>) => {
+    outcome = how
+    ending.unsafeOpen()
+  }
+  let reading: Delivery | undefined
 
   // The first end counts. It is told in the same turn: who relies on the connection must not act on what came just before.
   const end = (cause: Cause.Cause<EndError>) => {
@@ -89,14 +93,14 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
     const { hurry } = context.phase = Phase.closing(context.phase)
     const error = Cause.failureOrCause(cause)
     if (Either.isRight(error)) {
-      Deferred.unsafeDone(ended, Effect.failCause(error.right))
+      settle(Effect.failCause(error.right))
       return
     }
     const state = machine.current()
     const reached = state._tag === "Connected" ? state : dialled
-    const life = lifeOf(context, { reached, messages: messages(), lost: { at: now(), cause: error.left }, hurry })
+    const life = lifeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: error.left }, hurry })
     tellLoss(context, life)
-    Deferred.unsafeDone(ended, Effect.succeed(life))
+    settle(Effect.succeed(life))
   }
   const open = (socket: Socket, delivery: Delivery) =>
     Effect.suspend(() => {
@@ -110,7 +114,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
           end(Cause.fail(request))
         }
       }
-      messages = delivery.messages
+      reading = delivery
       const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
       announce(context, turn, opened, socket.protocol)
       return Effect.void
@@ -129,7 +133,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   // The dial is on its way before the log is written.
   yield* Effect.yieldNow()
   yield* log.writeLog
-  const begun: Begun = { attempt, scope, ended }
+  const begun: Begun = { attempt, scope, ended: Effect.zipRight(ending.await, Effect.suspend(() => outcome)) }
   return begun
 })
 

@@ -1,7 +1,6 @@
 // The life of a connection: it dials, lives until it is lost, decides, waits, and dials again, until it is given up or
 // stopped.
 import type * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -32,7 +31,7 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
   let retries: RetryState.RetryState | undefined
   for (;;) {
     const connection = yield* begin(context, { dialled, heal, inbox })
-    const ended = yield* Effect.exit(Effect.interruptible(Deferred.await(connection.ended)))
+    const ended = yield* Effect.exit(Effect.interruptible(connection.ended))
     yield* close(context, connection, ended)
     // Whoever stops the connection, before or while it closes, decides what comes next.
     const life = yield* Effect.interruptible(ended)
@@ -129,18 +128,8 @@ export const make = Effect.fnUntraced(function*(
   // Written out: V8 gives an object that is spread a shape of its own, which weighs as much again.
   const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0 }
 
-  const newInbox = () =>
-    Inbox.make({
-      capacity: settings.inbox.capacity,
-      overflow: settings.inbox.overflow,
-      epoch: () => context.epoch,
-      onGap: (gap) => {
-        log.tell(ConnectionEvent.Gap({ at: clock.unsafeCurrentTimeMillis(), gap }))
-      },
-      onDropped: (count) => {
-        log.counters().dropped(count)
-      }
-    })
+  const { capacity, overflow } = settings.inbox
+  const newInbox = () => Inbox.make({ capacity, overflow, epoch: () => context.epoch, clock, log })
   let inbox = newInbox()
   let fiber: Fiber.RuntimeFiber<void> | undefined
 

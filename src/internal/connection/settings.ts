@@ -47,11 +47,21 @@ const overflow = (value: Overflow) =>
     : Either.left(invalid("inbox.overflow", value, `one of ${overflows.join(", ")}`))
 
 const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, ConfigError.ConfigError> =>
-  Schedule.isSchedule(given) ? Either.right(given) : ReconnectPolicy.make(given)
+  given === undefined
+    ? Either.right(ReconnectPolicy.defaults)
+    : Schedule.isSchedule(given) ? Either.right(given) : ReconnectPolicy.make(given)
 
 export const defaultMessageTimeout = Duration.seconds(30)
 
-// The defaults stand in Connection.Options, where users read them.
+// The same objects for all connections: there may be thousands. They stand in Connection.Options too, where users read them.
+const defaults = {
+  closeTimeout: Duration.seconds(2),
+  openTimeout: Duration.seconds(10),
+  pingInterval: Duration.seconds(20),
+  pongTimeout: Duration.seconds(10),
+  classify: ((_, standard) => standard) satisfies Classify
+}
+
 export const resolve = (options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
     return {
@@ -64,18 +74,18 @@ export const resolve = (options: Options): Either.Either<Settings, ConfigError.C
           ) => [name, typeof value === "string" ? Redacted.make(value) : value])
         ),
         maxMessageBytes: yield* atLeast("maxMessageBytes", 1, options.maxMessageBytes, 16 * 1024 * 1024),
-        closeTimeout: yield* positive("closeTimeout", options.closeTimeout, Duration.seconds(2))
+        closeTimeout: yield* positive("closeTimeout", options.closeTimeout, defaults.closeTimeout)
       },
       reconnect: yield* reconnect(options.reconnect),
-      openTimeout: yield* positive("openTimeout", options.openTimeout, Duration.seconds(10)),
+      openTimeout: yield* positive("openTimeout", options.openTimeout, defaults.openTimeout),
       messageTimeout: yield* positive("messageTimeout", options.messageTimeout, defaultMessageTimeout),
-      pingInterval: yield* positive("pingInterval", options.pingInterval, Duration.seconds(20)),
-      pongTimeout: yield* positive("pongTimeout", options.pongTimeout, Duration.seconds(10)),
+      pingInterval: yield* positive("pingInterval", options.pingInterval, defaults.pingInterval),
+      pongTimeout: yield* positive("pongTimeout", options.pongTimeout, defaults.pongTimeout),
       inbox: {
         capacity: yield* atLeast("inbox.capacity", 2, options.inbox?.capacity, 4096),
         overflow: yield* overflow(options.inbox?.overflow ?? "suspend")
       },
-      classify: options.classify ?? ((_, standard) => standard),
+      classify: options.classify ?? defaults.classify,
       onOpen: options.onOpen
     }
   })

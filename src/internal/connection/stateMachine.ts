@@ -12,41 +12,40 @@ type Active = State<"Connecting" | "Connected" | "Reconnecting">
 export const isActive = (state: ConnectionState.ConnectionState): state is Active =>
   state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting"
 
-export interface Machine {
-  readonly current: () => ConnectionState.ConnectionState
-  /** Goes from one state to a next one. The compiler refuses what the table does not allow. */
-  readonly go: <From extends ConnectionState.ConnectionState, To extends ConnectionState.Next<From["_tag"]>>(
-    from: From,
-    to: To
-  ) => To
-  readonly changes: Listenable<ConnectionState.ConnectionState>
-  readonly end: (exit: Exit.Exit<void>) => void
-}
-
 // A reader of `changes` that lags this far behind skips states; it always sees the latest one.
 const capacity = 256
 
-export const make = (initial: ConnectionState.ConnectionState): Machine => {
-  let state = initial
-  const states = Broadcast.make<ConnectionState.ConnectionState>({
-    capacity,
-    overflow: "sliding",
-    fold: (_, lost) => lost[lost.length - 1] ?? state
-  })
-  return {
-    current: () => state,
-    go: (from, to) => {
-      // Only a second writer could make this untrue: a defect of ours, better loud than wrong.
-      if (from !== state || !ConnectionState.isLegal(from._tag, to._tag)) {
-        throw new Error(`Illegal transition from ${state._tag} (seen as ${from._tag}) to ${to._tag}`)
-      }
-      state = to
-      states.unsafeOfferAll([to])
-      return to
-    },
-    changes: states.streamFrom(() => state),
-    end: (exit) => {
-      states.end(exit)
+export class Machine {
+  readonly changes: Listenable<ConnectionState.ConnectionState>
+  readonly #states: Broadcast.Broadcast<ConnectionState.ConnectionState>
+  #state: ConnectionState.ConnectionState
+
+  constructor(initial: ConnectionState.ConnectionState) {
+    this.#state = initial
+    this.#states = Broadcast.make<ConnectionState.ConnectionState>({
+      capacity,
+      overflow: "sliding",
+      fold: (_, lost) => lost[lost.length - 1] ?? this.#state
+    })
+    this.changes = this.#states.streamFrom(() => this.#state)
+  }
+
+  current(): ConnectionState.ConnectionState {
+    return this.#state
+  }
+
+  /** Goes from one state to a next one. The compiler refuses what the table does not allow. */
+  go<From extends ConnectionState.ConnectionState, To extends ConnectionState.Next<From["_tag"]>>(from: From, to: To): To {
+    // Only a second writer could make this untrue: a defect of ours, better loud than wrong.
+    if (from !== this.#state || !ConnectionState.isLegal(from._tag, to._tag)) {
+      throw new Error(`Illegal transition from ${this.#state._tag} (seen as ${from._tag}) to ${to._tag}`)
     }
+    this.#state = to
+    this.#states.unsafeOfferAll([to])
+    return to
+  }
+
+  end(exit: Exit.Exit<void>): void {
+    this.#states.end(exit)
   }
 }

@@ -231,12 +231,12 @@ export class Broadcast<A, E = never> implements Source<A, E> {
 
   #slide(excess: number): void {
     this.#countLost(excess)
-    const { fold } = this.#options
-    if (this.#readers.length === 0) this.#unread = fold(this.#unread, this.#items.slice(0, excess))
+    const options = this.#options
+    if (this.#readers.length === 0) this.#unread = options.fold(this.#unread, this.#items.slice(0, excess))
     for (const reader of this.#readers) {
       const read = reader.next - this.#base
       if (read >= excess) continue
-      reader.before = fold(reader.before, this.#items.slice(read, excess))
+      reader.before = options.fold(reader.before, this.#items.slice(read, excess))
       reader.next = this.#base + excess
     }
     this.#forget(this.#base + excess)

@@ -82,8 +82,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what slides away is not complained of",
     "internal/connection/delivery.ts",
-    "if (isQuiet || inbox.lost() === lostBefore) return undefined",
-    "if (isQuiet || batch.length > 0) return undefined"
+    "if (this.#isQuiet || inbox.lost() === this.#lostBefore) return undefined",
+    "if (this.#isQuiet || batch.length > 0) return undefined"
   ),
   mutation(
     "a handshake opens what is being closed",
@@ -281,7 +281,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     " + (marker !== undefined && isMarker(marker) ? marker.count : 0)",
     ""
   ),
-  mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = fold(reader.before, this.#items.slice(read, excess))", "void fold"),
+  mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void fold"),
   mutation("who listens does not hear what is held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
   mutation("who listens is not told of the end", "internal/stream/broadcast.ts", "    this.#endTakers(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
   mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isHanding) {", "if (this.#later.length > 0) {"),
