@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { Connection } from "holdfast"
+import { Connection, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
-import { scripted, forever, waits, collect } from "./scripted.ts"
+import { closed, collect, forever, idle, quiet, rough, scripted, waits } from "./scripted.ts"
 
 const { close, expect, hang, open, send, wait } = TestTransport
 
@@ -120,4 +121,22 @@ describe("the handshake of the protocol", () => {
         reconnect: { enabled: false }
       }))
     ))
+
+  it.effect("that is done in the turns between the loss and the end of its fibre opens nothing", () =>
+    Effect.forEach(Array.from({ length: 30 }, (_, turns) => turns), (turns) =>
+      Effect.gen(function*() {
+        const pinged = yield* Deferred.make<void>()
+        const ping = Effect.zipRight(Deferred.succeed(pinged, undefined), closed)
+        const connection = yield* Connection.make({
+          url: "ws://peer.test",
+          ...quiet,
+          pingInterval: "1 second",
+          onOpen: () => Effect.zipRight(Deferred.await(pinged), Effect.repeatN(Effect.yieldNow(), turns))
+        }).pipe(Effect.provideService(Transport.Transport, rough(() => Effect.succeed({ ...idle, ping }))))
+        const events = yield* collect(connection.events)
+        yield* TestClock.adjust("1 second")
+        const tags = (yield* events.seen).map(({ _tag }) => _tag).join(" ")
+        // Either it was open before it was lost, or it never was.
+        assert.include(["Dialling Opened Lost Waiting", "Dialling AttemptFailed Waiting"], tags, `after ${turns} turns`)
+      }).pipe(Effect.scoped)))
 })
