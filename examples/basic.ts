@@ -3,7 +3,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { Connection, Frame } from "holdfast"
+import { Connection, Item } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import { Exchange, Fault } from "holdfast/binance/exchange"
 
@@ -14,11 +14,11 @@ const program = Effect.gen(function*() {
   const connection = yield* Connection.make({ url: `${exchange.wsUrl}/ws/btcusdt@trade` })
 
   // Reads until the reset has healed and trades flow again.
-  yield* connection.frames.pipe(
-    Stream.mapAccum(0, (gaps, frame) => [gaps + (frame._tag === "Gap" ? 1 : 0), { frame, gaps }]),
-    Stream.takeUntil(({ frame, gaps }) => gaps > 0 && frame._tag === "Data"),
-    Stream.runForEach(({ frame }) =>
-      Console.log(Frame.$match(frame, {
+  yield* connection.items.pipe(
+    Stream.mapAccum(0, (gaps, item) => [gaps + (item._tag === "Gap" ? 1 : 0), { item, gaps }]),
+    Stream.takeUntil(({ item, gaps }) => gaps > 0 && item._tag === "Data"),
+    Stream.runForEach(({ item }) =>
+      Console.log(Item.$match(item, {
         Data: ({ data }) => String(data),
         Gap: ({ cause }) => `--- messages may be missing here: ${cause.message}`
       }))

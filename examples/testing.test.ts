@@ -9,9 +9,9 @@ import { Connection } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
 // The program: adds up the numbers that come, and starts from zero wherever some may be missing.
-const sums = Effect.map(Connection.Connection, ({ frames }) =>
-  Stream.mapAccum(frames, 0, (sum, frame) => {
-    const next = frame._tag === "Gap" ? 0 : sum + Number(frame.data)
+const sums = Effect.map(Connection.Connection, ({ items }) =>
+  Stream.mapAccum(items, 0, (sum, item) => {
+    const next = item._tag === "Gap" ? 0 : sum + Number(item.data)
     return [next, next]
   })).pipe(Stream.unwrap)
 

@@ -19,7 +19,7 @@ import type { AttemptError, ConnectionError, NotConnected, SendError, SendFailed
 import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
 import type { FailureClass } from "./FailureClass.ts"
-import type { Frame } from "./Frame.ts"
+import type { Item } from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
 import type { Listenable } from "./Listenable.ts"
 import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
@@ -41,7 +41,7 @@ export interface Connection {
    */
   readonly messages: Listenable<Message, ConnectionError>
   /** The same with the breaks in it: a `Gap` stands wherever messages may be missing. */
-  readonly frames: Listenable<Frame, ConnectionError>
+  readonly items: Listenable<Item, ConnectionError>
   /** What happens and why: dials, losses, decisions, gaps. It begins with the latest events nobody has read yet. */
   readonly events: Listenable<ConnectionEvent>
   /** The state now. */
@@ -160,7 +160,7 @@ export interface Options {
    * - `"dropping"`: drop the newest.
    * - `"fail"`: give the connection up with `InboxOverflow`.
    *
-   * What is dropped is counted, and shown as a `Gap` in `frames` at the place where it is missing.
+   * What is dropped is counted, and shown as a `Gap` in `items` at the place where it is missing.
    */
   readonly inbox?: {
     readonly capacity?: number | undefined

@@ -10,12 +10,12 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { inWords } from "./internal/time/durationText.ts"
+import { formatDuration } from "./internal/time/durationText.ts"
 
 const quoted = (text: string): string => text === "" ? "" : `: "${text}"`
 
 // Only what was written to be read: an unknown object may hold anything, secrets too.
-const causeInWords = (error: unknown): string => {
+const describeCause = (error: unknown): string => {
   if (error instanceof Error && error.message !== "") return error.message
   if (typeof error === "string") return error
   return Predicate.hasProperty(error, "_tag") ? String(error._tag) : "no reason was given"
@@ -52,7 +52,7 @@ export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
   readonly after: Duration.Duration
 }> {
   override get message(): string {
-    const after = inWords(this.after)
+    const after = formatDuration(this.after)
     switch (this.phase) {
       case "open":
         return `The connection did not open within ${after}.`
@@ -85,7 +85,7 @@ export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
 }> {
   override get message(): string {
     const how = this.errno === undefined ? `code ${this.code}` : `code ${this.code}, ${this.errno}`
-    return `The connection closed with ${how}${quoted(this.reason)}, after ${inWords(this.openFor)}.`
+    return `The connection closed with ${how}${quoted(this.reason)}, after ${formatDuration(this.openFor)}.`
   }
 }
 
@@ -103,7 +103,7 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
   readonly body: string
 }> {
   override get message(): string {
-    const wait = this.retryAfter._tag === "Some" ? `, asking to wait ${inWords(this.retryAfter.value)}` : ""
+    const wait = this.retryAfter._tag === "Some" ? `, asking to wait ${formatDuration(this.retryAfter.value)}` : ""
     return `The server refused the upgrade with status ${this.status}${wait}${quoted(this.body)}.`
   }
 }
@@ -148,7 +148,7 @@ export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The URL could not be had: ${sentence(causeInWords(this.cause))}.`
+    return `The URL could not be had: ${sentence(describeCause(this.cause))}.`
   }
 }
 
@@ -162,7 +162,7 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The handshake after opening failed: ${sentence(causeInWords(this.cause))}.`
+    return `The handshake after opening failed: ${sentence(describeCause(this.cause))}.`
   }
 }
 
@@ -226,7 +226,7 @@ export class RetriesExhausted extends Data.TaggedError("RetriesExhausted")<{
 }> {
   override get message(): string {
     const tries = this.attempts === 1 ? "1 retry" : `${this.attempts} retries`
-    return `Gave up after ${tries} in ${inWords(this.elapsed)}; the last failure: ${this.last.message}`
+    return `Gave up after ${tries} in ${formatDuration(this.elapsed)}; the last failure: ${this.last.message}`
   }
 }
 
@@ -296,7 +296,7 @@ export class SendTimeout extends Data.TaggedError("SendTimeout")<{
   readonly after: Duration.Duration
 }> {
   override get message(): string {
-    return `The message could not be sent within ${inWords(this.after)}.`
+    return `The message could not be sent within ${formatDuration(this.after)}.`
   }
 }
 

@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import type { AttemptError, ConnectionError, ReconnectRequested } from "./ConnectionError.ts"
 import type { FailureClass } from "./FailureClass.ts"
-import type { Gap as GapFrame } from "./Frame.ts"
+import type { Gap as GapFrame } from "./Item.ts"
 
 /**
  * Why a connection was given up: the failure was fatal, reconnection is off, the retry budget was spent, or the same
@@ -28,7 +28,7 @@ export type GiveUp = "fatal" | "disabled" | "exhausted" | "limited"
  * - `AttemptFailed`: the dial or the handshake after it failed.
  * - `Lost`: an open connection ended. `proven` says whether its life was long and good enough to forget old failures.
  * - `Waiting`: the decision to dial again: the cause, its class, the delay, when, and how many retries are left then.
- * - `Gap`: the consumer of `frames` is being told that messages may be missing.
+ * - `Gap`: the consumer of `items` is being told that messages may be missing.
  * - `Disconnected`: the user asked for it. Nothing more is dialled.
  * - `Failed`: the decision to give up, and why.
  * - `Died`: a defect ended it, of ours or of a function it was given, such as `classify`. Nothing more is dialled.

@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
 import * as RollingWindow from "./internal/time/rollingWindow.ts"
-import * as Turnstile from "./internal/time/turnstile.ts"
+import * as RateLimiter from "./internal/time/rateLimiter.ts"
 
 /**
  * The gate.
@@ -67,7 +67,7 @@ const firstSpacing = Duration.seconds(1)
 const longestSpacing = Duration.seconds(30)
 
 interface Host {
-  readonly turnstile: Turnstile.Turnstile<void>
+  readonly limiter: RateLimiter.RateLimiter<void>
   /** Held by the one dial that finds out whether the host is back. */
   readonly probe: Effect.Semaphore
   failures: number
@@ -90,7 +90,7 @@ export const make = (options: Options = {}): DialGate => {
     const known = hosts.get(name)
     if (known !== undefined) return known
     const host: Host = {
-      turnstile: Turnstile.make(newWindow()),
+      limiter: RateLimiter.make(newWindow()),
       probe: Effect.unsafeMakeSemaphore(1),
       failures: 0
     }
@@ -108,13 +108,13 @@ export const make = (options: Options = {}): DialGate => {
       const spacing = host.failures < most
         ? Duration.zero
         : Duration.min(Duration.times(firstSpacing, 2 ** Math.min(host.failures - most, 10)), longestSpacing)
-      host.turnstile.holdUntil(now + Duration.toMillis(Duration.max(asked, spacing)))
+      host.limiter.holdUntil(now + Duration.toMillis(Duration.max(asked, spacing)))
     })
 
   return {
     through: (name) => <A, E extends AttemptError, R>(dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
       const host = hostOf(name)
-      const { patience, turn } = host.turnstile
+      const { acquire, awaitHold } = host.limiter
       const attempt = dial.pipe(
         Effect.tapBoth({
           onFailure: (error) => remember(host, error),
@@ -136,8 +136,8 @@ export const make = (options: Options = {}): DialGate => {
       // The host may have gone down while this one waited for its turn, which it has had then.
       const next: Effect.Effect<A, E, R> = Effect.suspend(() =>
         isDown()
-          ? probe(turn(1))
-          : Effect.zipRight(turn(1), Effect.suspend(() => isDown() ? probe(patience()) : attempt))
+          ? probe(acquire(1))
+          : Effect.zipRight(acquire(1), Effect.suspend(() => isDown() ? probe(awaitHold()) : attempt))
       )
       return next
     }

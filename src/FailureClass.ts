@@ -110,7 +110,7 @@ const byStatus: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass
 ])
 
 // Statuses that ask for patience: too many requests, out of service.
-const patience: ReadonlySet<number> = new Set([429, 503])
+const raisedTries: ReadonlySet<number> = new Set([429, 503])
 
 // Node's errno and TLS codes. What is not here is retried: the network and its names come and go.
 const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
@@ -169,7 +169,7 @@ export const obey = (retryAfter: Option.Option<Duration.Duration>): FailureClass
   })
 
 const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>): FailureClass =>
-  patience.has(status)
+  raisedTries.has(status)
     ? obey(retryAfter)
     : byStatus.get(status) ?? (status >= 300 && status < 500 ? fatal : retry)
 

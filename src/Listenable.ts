@@ -25,7 +25,7 @@ import type * as Stream from "effect/Stream"
  *   yield* Effect.fork(connection.messages.listen((messages) => {
  *     count += messages.length
  *   }))
- *   yield* connection.frames.forEach((frame) => Console.log(frame, count))
+ *   yield* connection.items.forEach((item) => Console.log(item, count))
  * }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer))
  * ```
  */
@@ -39,12 +39,12 @@ export interface Listenable<A, E = never> extends Stream.Stream<A, E> {
    */
   readonly forEach: <B, E2, R>(f: (event: A) => Effect.Effect<B, E2, R>) => Effect.Effect<void, E | E2, R>
   /**
-   * Calls `hear` with everything that came at once, as soon as it comes: nearly always no fibre wakes for it, which at low
+   * Calls `onBatch` with everything that came at once, as soon as it comes: nearly always no fibre wakes for it, which at low
    * rates is most of what a message costs. It begins, ends and fails as the stream does. Alone it never falls behind, so
    * that nothing is held or dropped for it; a slow reader of the same stream beside it decides for both, unless what does
-   * not fit slides out (`overflow: "sliding"`). What `hear` does not return from holds up everything else.
+   * not fit slides out (`overflow: "sliding"`). What `onBatch` does not return from holds up everything else.
    *
-   * What `hear` throws is a defect, and ends it; what it leaves to a promise is its own affair.
+   * What `onBatch` throws is a defect, and ends it; what it leaves to a promise is its own affair.
    */
-  readonly listen: (hear: (batch: ReadonlyArray<A>) => void) => Effect.Effect<void, E>
+  readonly listen: (onBatch: (batch: ReadonlyArray<A>) => void) => Effect.Effect<void, E>
 }

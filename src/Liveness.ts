@@ -87,11 +87,11 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
     const { lastRead: seen, suspendedAt: heldUp } = activity
     return { seen, heldUp, due: (heldUp === undefined ? seen : now) + millis }
   }
-  let silence = round(began)
+  let idle = round(began)
 
-  const judgeSilence = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, ConnectionTimeout> => {
-    const { heldUp, seen } = silence
-    silence = round(now)
+  const judgeIdle = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, ConnectionTimeout> => {
+    const { heldUp, seen } = idle
+    idle = round(now)
     if (activity.suspendedAt === undefined) {
       return activity.lastRead === seen ? new ConnectionTimeout({ phase: "message", after: messageTimeout }) : Effect.void
     }
@@ -103,8 +103,8 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
   // Judges, on the way there, what comes due.
   const until = (at: number): Effect.Effect<void, ConnectionTimeout> =>
     Effect.suspend(() =>
-      silence.due <= at
-        ? Effect.zipRight(Effect.zipRight(sleepUntil(silence.due), judgeSilence), until(at))
+      idle.due <= at
+        ? Effect.zipRight(Effect.zipRight(sleepUntil(idle.due), judgeIdle), until(at))
         : sleepUntil(at)
     )
   if (!Duration.isFinite(pingInterval) || !Duration.isFinite(pongTimeout)) {

@@ -20,7 +20,7 @@ const counter = (name: string, description: string) => Metric.counter(name, { de
 
 const quick = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const slow = [1, 2, 5, 10, 30, 60, 120, 300, 600]
-const lives = [1, 10, 60, 600, 3_600, 21_600, 86_400]
+const openTimes = [1, 10, 60, 600, 3_600, 21_600, 86_400]
 
 /**
  * Dials that ended, by `outcome` (`opened` or `failed`) and, for failed ones, `error.type` (the error's tag).
@@ -50,7 +50,7 @@ export const connections: Metric.Metric.Gauge<number> = Metric.fromMetricKey(
  * @since 0.1.0
  * @category metrics
  */
-export const duration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.duration", "How long connections lived", lives)
+export const duration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.duration", "How long connections lived", openTimes)
 
 /**
  * How long dials took, the handshake after them included.

@@ -96,7 +96,7 @@ const replaced = /\uFFFD/
 
 // Fills a buffer with what a new socket says, and ends it when the socket ends.
 const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): ReceiveBuffer.ReceiveBuffer => {
-  const incoming = ReceiveBuffer.make({
+  const buffer = ReceiveBuffer.make({
     pause: () => {
       ws.pause()
     },
@@ -109,7 +109,7 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
 
   const end = (code: number, reason: string) => {
     const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
-    incoming.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
+    buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
   }
 
   ws.once("upgrade", ({ socket }) => {
@@ -123,9 +123,9 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   })
   onReads(ws, {
     begin: (bytes) => {
-      incoming.unsafeBeginRead(partOf(bytes))
+      buffer.unsafeBeginRead(partOf(bytes))
     },
-    end: incoming.unsafeEndRead
+    end: buffer.unsafeEndRead
   })
   ws.on("message", (data, isBinary) => {
     if (!Buffer.isBuffer(data)) return
@@ -136,14 +136,14 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
       ws.close(1007)
       return
     }
-    incoming.unsafeOffer(message, data.length)
+    buffer.unsafeOffer(message, data.length)
   })
   // It stays for good: `ws` also emits an error when a dial is given up, and unheard that would end the process.
   ws.on("error", (error) => {
     const code = codeOf(error, "")
     const violation = violations[code]
     if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
-      incoming.unsafeEnd(new MessageTooLarge({ limit: maxMessageBytes }))
+      buffer.unsafeEnd(new MessageTooLarge({ limit: maxMessageBytes }))
     } else if (violation !== undefined) {
       end(violation, error.message)
     }
@@ -151,7 +151,7 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   ws.on("close", (code, reason) => {
     end(code, reason.toString())
   })
-  return incoming
+  return buffer
 }
 
 const opened = (ws: WebSocket, url: URL, headers: Readonly<Record<string, string>>) =>
@@ -226,21 +226,21 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
         skipUTF8Validation: true
       })
       // At once: the first messages may come in the same packet as the answer to the upgrade.
-      return { ws, incoming: listen(ws, clock, maxMessageBytes) }
+      return { ws, buffer: listen(ws, clock, maxMessageBytes) }
     },
     // Only names are quoted in these messages: of a header, of a subprotocol's fault.
     catch: (error) =>
       new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })
   // `Effect.acquireRelease` would keep what the fibre refers to now, the dial's span too: 3 KiB for as long as it is open.
-  const { incoming, ws } = yield* Effect.uninterruptible(
+  const { buffer, ws } = yield* Effect.uninterruptible(
     Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
   )
   yield* opened(ws, url, headers)
 
   const socket: Socket = {
     protocol: ws.protocol,
-    receive: incoming.receive,
+    receive: buffer.receive,
     send: (message) =>
       Effect.async((resume) => {
         if (ws.readyState !== WebSocket.OPEN) {
@@ -251,7 +251,7 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
           resume(error instanceof Error ? new SendFailed({ reason: error.message }) : Effect.void)
         })
       }),
-    ping: pings(ws, incoming),
+    ping: pings(ws, buffer),
     close: (code = 1000, reason = "") => closePolitely(ws, closeTimeout, code, reason),
     terminate: terminate(ws)
   }
@@ -260,23 +260,23 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
 
 // Each ping has a payload of its own, since a pong that answers another ping, or none, proves nothing
 // (RFC 6455 §5.5.3).
-const pings = (ws: WebSocket, incoming: ReceiveBuffer.ReceiveBuffer): Effect.Effect<void, SocketError> => {
+const pings = (ws: WebSocket, buffer: ReceiveBuffer.ReceiveBuffer): Effect.Effect<void, SocketError> => {
   let count = 0
   return Effect.suspend(() => {
     const payload = String(++count)
     return Effect.async<void, SocketError>((resume) => {
       const stop = () => {
-        ws.off("pong", hear)
+        ws.off("pong", onPong)
         leave()
       }
-      const hear = (data: Buffer) => {
+      const onPong = (data: Buffer) => {
         if (data.toString() !== payload) return
         stop()
         resume(Effect.void)
       }
-      ws.on("pong", hear)
-      const leave = incoming.onEnd((end) => {
-        ws.off("pong", hear)
+      ws.on("pong", onPong)
+      const leave = buffer.onEnd((end) => {
+        ws.off("pong", onPong)
         resume(end)
       })
       if (ws.readyState === WebSocket.OPEN) ws.ping(payload, true, () => undefined)

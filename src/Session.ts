@@ -15,7 +15,7 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Connection from "./Connection.ts"
 import type { NotConnected } from "./ConnectionError.ts"
-import type * as Frame from "./Frame.ts"
+import type * as Item from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
 import { manage } from "./internal/session/session.ts"
 import type { Listenable } from "./Listenable.ts"
@@ -43,14 +43,6 @@ export interface Subscription {
 }
 
 /**
- * What came for a topic, with the places where something may be missing.
- *
- * @since 0.1.0
- * @category models
- */
-export type Item<A> = { readonly _tag: "Data"; readonly data: A } | Frame.Gap
-
-/**
  * Hears what comes for a topic, as it comes: `data` gets everything that came at once. Nothing here may wait or throw.
  *
  * @since 0.1.0
@@ -58,7 +50,7 @@ export type Item<A> = { readonly _tag: "Data"; readonly data: A } | Frame.Gap
  */
 export interface Listener<A> {
   readonly data: (batch: ReadonlyArray<A>) => void
-  readonly gap: (gap: Frame.Gap) => void
+  readonly gap: (gap: Item.Gap) => void
   /** Nothing more will come. */
   readonly end: (exit: Exit.Exit<void, SessionError>) => void
 }
@@ -79,7 +71,7 @@ export interface Session<A> {
   readonly stream: (
     topic: string,
     options?: { readonly capacity?: number | undefined }
-  ) => Listenable<Item<A>, SessionError>
+  ) => Listenable<Item.Item<A>, SessionError>
   /** The same without a buffer, for as long as the scope lives. */
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
@@ -118,7 +110,7 @@ export interface Options<A, N = never> {
    */
   readonly relocate?: ((topic: string) => boolean) | undefined
   /** Whether data has come over other sockets since then. Default: only this one is looked at. */
-  readonly othersFlow?: ((since: number) => Effect.Effect<boolean>) | undefined
+  readonly hasDataElsewhere?: ((since: number) => Effect.Effect<boolean>) | undefined
   /**
    * Says whether the peer knows a topic whose first data does not come. If not, the topic fails at once. If so, or by
    * default, a topic with a fixed cadence fails in the end, and others go on waiting.

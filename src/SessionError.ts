@@ -6,7 +6,7 @@
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type { ConnectionError } from "./ConnectionError.ts"
-import { inWords } from "./internal/time/durationText.ts"
+import { formatDuration } from "./internal/time/durationText.ts"
 
 /**
  * The peer refused a subscription. Other subscriptions go on.
@@ -32,10 +32,10 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
  */
 export class SubscriptionStale extends Data.TaggedError("SubscriptionStale")<{
   readonly topic: string
-  readonly silentFor: Duration.Duration
+  readonly idleFor: Duration.Duration
 }> {
   override get message(): string {
-    return `The subscription to ${this.topic} has been silent for ${inWords(this.silentFor)} while others had data.`
+    return `The subscription to ${this.topic} has been silent for ${formatDuration(this.idleFor)} while others had data.`
   }
 }
 

@@ -32,7 +32,7 @@ export type SessionEvent = Data.TaggedEnum<{
   readonly Stale: {
     readonly at: number
     readonly topic: string
-    readonly silentFor: Duration.Duration
+    readonly idleFor: Duration.Duration
     readonly remedy: "resubscribe" | "relocate" | "fail"
   }
   readonly Released: { readonly at: number; readonly topics: ReadonlyArray<string> }

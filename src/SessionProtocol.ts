@@ -23,7 +23,7 @@ import type { Message } from "./Transport.ts"
  * @since 0.1.0
  * @category models
  */
-export type Incoming<A, N = never> =
+export type ServerMessage<A, N = never> =
   | { readonly _tag: "Data"; readonly topic: string; readonly data: A }
   | {
     readonly _tag: "Acknowledged"
@@ -73,7 +73,7 @@ export interface Span {
  * import type { SessionProtocol } from "holdfast"
  *
  * // "weather: text"
- * const frames: SessionProtocol.TopicFrames<string> = {
+ * const topicText: SessionProtocol.TopicText<string> = {
  *   topicSpan: (text) => {
  *     const end = text.indexOf(": ")
  *     return end === -1 ? undefined : { start: 0, end }
@@ -85,7 +85,7 @@ export interface Span {
  * @since 0.1.0
  * @category models
  */
-export interface TopicFrames<A> {
+export interface TopicText<A> {
   /** Where the name of the topic stands in a frame of a topic; undefined when `parse` has to say what the text is. */
   readonly topicSpan: (text: string) => Span | undefined
   /** The data of the frame, as `parse` gives it. Where `parse` would find the frame invalid, that is left to `A` to say. */
@@ -111,9 +111,9 @@ export interface SessionProtocol<A, N = never> {
    */
   readonly probe?: ((id: number) => Message) | undefined
   /** What a message means. */
-  readonly parse: (message: Message) => Incoming<A, N>
+  readonly parse: (message: Message) => ServerMessage<A, N>
   /** Reads the frames of topics for less than `parse` does. Default: `parse` reads every message. */
-  readonly frames?: TopicFrames<A> | undefined
+  readonly topicText?: TopicText<A> | undefined
   /** Topics in one request, at most. */
   readonly maxBatch: number
   /** Requests of one connection in any stretch of `window`: the peer's limit, less a reserve for pings and pongs. */

@@ -19,7 +19,7 @@ export * as DialGate from "./DialGate.ts"
 /** From a failure to what is done about it. */
 export * as FailureClass from "./FailureClass.ts"
 /** Messages, with the gaps between them. */
-export * as Frame from "./Frame.ts"
+export * as Item from "./Item.ts"
 /** Streams that can also be listened to. */
 export * as Listenable from "./Listenable.ts"
 /** Whether the peer is still there. */

@@ -85,8 +85,8 @@ describe("forEach", () => {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
       const log: Array<string> = []
-      yield* forEach(connection.frames, (frame) => {
-        const name = frame._tag === "Data" ? String(frame.data) : frame._tag
+      yield* forEach(connection.items, (item) => {
+        const name = item._tag === "Data" ? String(item.data) : item._tag
         log.push(`${name} begins`)
         return Effect.delay(Effect.sync(() => log.push(`${name} is done`)), "1 second")
       })
@@ -102,11 +102,11 @@ describe("forEach", () => {
   it.effect("makes the next event wait for the effect, and a full inbox the peer, so that nothing is lost", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const events = yield* forEach(connection.frames, () => Effect.sleep("1 minute"))
+      const events = yield* forEach(connection.items, () => Effect.sleep("1 minute"))
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual(events.seen.length, 10)
       yield* TestClock.adjust("2 hours")
-      assert.deepStrictEqual(events.seen.map((frame) => frame._tag === "Data" ? frame.data : frame._tag), hundred)
+      assert.deepStrictEqual(events.seen.map((item) => item._tag === "Data" ? item.data : item._tag), hundred)
     }).pipe(Effect.provide(scripted(
       [open(...hundred.flatMap((message) => [wait("1 second"), send(message)]))],
       { inbox: { capacity: 8, overflow: "suspend" } }
@@ -115,13 +115,13 @@ describe("forEach", () => {
   it.effect("lets what waits slide out of a sliding inbox, and shows a gap there", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const { seen } = yield* forEach(connection.frames, () => Effect.sleep("1 hour"))
+      const { seen } = yield* forEach(connection.items, () => Effect.sleep("1 hour"))
       yield* TestClock.adjust("1 day")
       const [first, gap, ...rest] = seen
       assert(first?._tag === "Data" && gap?._tag === "Gap")
       assert.strictEqual(first.data, "0")
       assert.strictEqual(gap.dropped, 91)
-      assert.deepStrictEqual(rest.map((frame) => frame._tag === "Data" ? frame.data : frame._tag), hundred.slice(-8))
+      assert.deepStrictEqual(rest.map((item) => item._tag === "Data" ? item.data : item._tag), hundred.slice(-8))
     }).pipe(Effect.provide(scripted(
       [open(...hundred.flatMap((message) => [wait("1 second"), send(message)]))],
       { inbox: { capacity: 8, overflow: "sliding" } }
@@ -229,12 +229,12 @@ describe("listening", () => {
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
-      const frames = yield* hearing(connection.frames)
+      const items = yield* hearing(connection.items)
       const messages = yield* hearing(connection.messages)
       const read: Array<unknown> = []
-      yield* Effect.fork(Stream.runForEach(connection.frames, (frame) => Effect.sync(() => read.push(frame))))
+      yield* Effect.fork(Stream.runForEach(connection.items, (item) => Effect.sync(() => read.push(item))))
       yield* TestClock.adjust("1 minute")
-      const [early, late, gap, later] = frames.heard
+      const [early, late, gap, later] = items.heard
       assert(early?._tag === "Data" && late?._tag === "Data" && gap?._tag === "Gap" && later?._tag === "Data")
       assert.deepStrictEqual([early.data, late.data, later.data], ["early", "late", "later"])
       assert.deepStrictEqual(gap.downtime, Duration.seconds(3))
@@ -248,16 +248,16 @@ describe("listening", () => {
   it.effect("never falls behind: nothing is dropped for it, though a reader beside it is slow", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const frames = yield* hearing(connection.frames)
+      const items = yield* hearing(connection.items)
       let dropped = 0
       let read = 0
-      yield* Effect.fork(Stream.runForEach(connection.frames, (frame) => {
-        if (frame._tag === "Gap") dropped += frame.dropped
+      yield* Effect.fork(Stream.runForEach(connection.items, (item) => {
+        if (item._tag === "Gap") dropped += item.dropped
         else read++
         return Effect.sleep("1 minute")
       }))
       yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(frames.heard.map((frame) => frame._tag === "Data" ? frame.data : frame._tag), hundred)
+      assert.deepStrictEqual(items.heard.map((item) => item._tag === "Data" ? item.data : item._tag), hundred)
       assert.isAbove(dropped, 0)
       assert.strictEqual(dropped + read, 100)
     }).pipe(Effect.provide(scripted(

@@ -36,7 +36,7 @@ const protocol = (overrides: Partial<Protocol> = {}): Protocol => ({
 })
 
 // The same for the data, without parsing it.
-const frames: SessionProtocol.TopicFrames<string> = {
+const topicText: SessionProtocol.TopicText<string> = {
   topicSpan: (text) => {
     const end = text.indexOf(": ")
     return end === -1 ? undefined : { start: 0, end }
@@ -441,7 +441,7 @@ describe("a session", () => {
   it.scoped("parses one frame of a topic for as long as it is wanted, where its protocol says how to do with less", () =>
     run([open(acknowledge, ...["a: 1", "a: 2", "a: nobody's", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
       const parsed: Array<string> = []
-      const session = yield* make({ protocol: protocol({ parse: noting(parsed), frames }) })
+      const session = yield* make({ protocol: protocol({ parse: noting(parsed), topicText }) })
       const before = yield* collect(session, "a")
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.interrupt(before.fiber)
@@ -462,7 +462,7 @@ describe("a session", () => {
         const incoming = parse(message)
         return incoming._tag === "Data" ? { ...incoming, topic: incoming.topic.toLowerCase() } : incoming
       }
-      const session = yield* make({ protocol: protocol({ parse: inLowerCase, frames }) })
+      const session = yield* make({ protocol: protocol({ parse: inLowerCase, topicText }) })
       const a = yield* collect(session, "a")
       const other = yield* collect(session, "A")
       yield* TestClock.adjust("4 seconds")
@@ -476,7 +476,7 @@ describe("a session", () => {
       // Two of these have the same (FNV-1a, 32 bits).
       open(acknowledge, ...Array.from({ length: 4 }, (_, i) => [wait("1 second"), send(`a: ${i}`, `costarring: ${i}`, `liquid: ${i}`)]).flat())
     ], Effect.gen(function*() {
-      const session = yield* make({ protocol: protocol({ frames }) })
+      const session = yield* make({ protocol: protocol({ topicText }) })
       const topics = yield* Effect.forEach(["a", "costarring", "liquid"], (topic) => collect(session, topic))
       yield* TestClock.adjust("4 seconds")
       for (const { seen } of topics) assert.deepStrictEqual(seen, ["0", "1", "2", "3"])
@@ -533,7 +533,7 @@ describe("a session", () => {
 })
 
 describe("an answer", () => {
-  type Answer = SessionProtocol.Incoming<string, "leaving">
+  type Answer = SessionProtocol.ServerMessage<string, "leaving">
   const parsed: (text: string) => Answer = JSON.parse
   const tell = (answer: Answer) => JSON.stringify(answer)
   // Its peer says what it means.

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { Connection, ConnectionEvent, Frame } from "holdfast"
+import { Connection, ConnectionEvent, Item } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import { Exchange, Fault } from "holdfast/binance/exchange"
 
@@ -45,11 +45,11 @@ const heal = (fault: Fault.Fault, options: Partial<Connection.Options> = {}) =>
   Effect.gen(function*() {
     const { connection, exchange } = yield* connect(options)
     const struck = yield* Ref.make(false)
-    yield* connection.frames.pipe(
+    yield* connection.items.pipe(
       Stream.tap(() =>
         Effect.flatMap(Ref.getAndSet(struck, true), (already) => already ? Effect.void : exchange.fault(fault))
       ),
-      Stream.dropUntil(Frame.$is("Gap")),
+      Stream.dropUntil(Item.$is("Gap")),
       Stream.runHead,
       Effect.zipRight(connection.awaitOpen)
     )
@@ -88,7 +88,7 @@ describe("over real sockets, a connection heals from", () => {
 
   it.scopedLive("silence without a FIN", () =>
     Effect.gen(function*() {
-      const cause = yield* heal(Fault.Silence(), { messageTimeout: "300 millis" })
+      const cause = yield* heal(Fault.Mute(), { messageTimeout: "300 millis" })
       assert(cause._tag === "ConnectionTimeout")
       assert.strictEqual(cause.phase, "message")
     }))

@@ -39,7 +39,7 @@ export const kinds: ReadonlyArray<Kind> = [
     Fault.Reset()
   ]),
   kind("serverShutdown, closed 5 s later", [Fault.Shutdown({ notice })], notice),
-  kind("silence, pings answered", [Fault.Silence()]),
+  kind("silence, pings answered", [Fault.Mute()]),
   kind("silence, nothing answered", [Fault.Vanish()])
 ]
 

@@ -142,7 +142,7 @@ export const make = (
 
     const of = <A extends MarketEvent.MarketEvent>(kind: Kind<A>, suffix: string) =>
     (symbols: Several, from?: FromEach): Events<A> =>
-      feed.streamOf(kind, wanted(symbols, from, (symbol) => `${symbol}@${suffix}`))
+      feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${suffix}`))
 
     return {
       trades: of(kinds.trade, "trade"),
@@ -154,7 +154,7 @@ export const make = (
       bookTicker: of(kinds.bookTicker, "bookTicker"),
       depth: (symbols, speed = "100ms") => of(kinds.depth, `depth@${speed}`)(symbols),
       partialDepth: (symbols, levels, speed = "100ms") => of(kinds.partialDepth, `depth${levels}@${speed}`)(symbols),
-      raw: (names, from) => feed.stream(wanted(names, from, identity)),
+      raw: (names, from) => feed.stream(requests(names, from, identity)),
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
@@ -163,7 +163,7 @@ export const make = (
   })
 
 // Streams by what users call them, and where each goes on from.
-const wanted = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.Wanted> =>
+const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.StreamRequest> =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),
     after: (typeof from === "function" ? from(name) : from).after

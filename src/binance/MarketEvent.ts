@@ -14,18 +14,18 @@ import * as Payloads from "./Payloads.ts"
 import { parse } from "./Protocol.ts"
 import * as StreamKind from "./StreamKind.ts"
 
-export { InvalidFrame } from "../market/Decoder.ts"
+export { InvalidMessage } from "../market/Decoder.ts"
 export type { Decoder } from "../market/Decoder.ts"
 export {
   failOnGap,
   HistoryPruned,
-  HoleTooLarge,
+  GapTooLarge,
   isGap,
   MarketGap,
   NotRepairable,
   NotServedYet
 } from "../market/MarketEvent.ts"
-export type { Gap, HoleCause, MarketEvent } from "../market/MarketEvent.ts"
+export type { Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
 
 /**
  * @since 0.1.0
@@ -137,21 +137,21 @@ export const fromStream = (stream: string): Decoder<MarketEvent> => {
  * import * as Either from "effect/Either"
  * import { MarketEvent } from "holdfast/binance"
  *
- * const frame = `{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.0","q":"2.0","T":1,"m":true}}`
- * const events = Either.getOrThrow(MarketEvent.decode(frame, 0))
+ * const message = `{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.0","q":"2.0","T":1,"m":true}}`
+ * const events = Either.getOrThrow(MarketEvent.decode(message, 0))
  * console.log(events[0]?.symbol, events[0]?.type) // BTCUSDT trade
  * ```
  */
 export const decode = (
   message: Message,
   receivedAt: number
-): Either.Either<ReadonlyArray<MarketEvent>, Decoding.InvalidFrame> => {
-  const incoming = parse(message)
-  switch (incoming._tag) {
+): Either.Either<ReadonlyArray<MarketEvent>, Decoding.InvalidMessage> => {
+  const parsed = parse(message)
+  switch (parsed._tag) {
     case "Data":
-      return fromStream(incoming.topic).decode(incoming.data, receivedAt)
+      return fromStream(parsed.topic).decode(parsed.data, receivedAt)
     case "Invalid":
-      return Either.left(new Decoding.InvalidFrame({ reason: incoming.reason, excerpt: incoming.excerpt }))
+      return Either.left(new Decoding.InvalidMessage({ reason: parsed.reason, excerpt: parsed.excerpt }))
     default:
       return Either.right([])
   }

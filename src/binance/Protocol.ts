@@ -8,7 +8,7 @@ import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import { excerpt } from "../internal/json/excerpt.ts"
 import * as Json from "../market/Json.ts"
-import type { Incoming, SessionProtocol } from "../SessionProtocol.ts"
+import type { ServerMessage, SessionProtocol } from "../SessionProtocol.ts"
 import type { Message } from "../Transport.ts"
 import { topicSpan } from "./internal/combined.ts"
 import * as StreamKind from "./StreamKind.ts"
@@ -43,10 +43,10 @@ const refusal = (answer: Readonly<Record<string, unknown>>) => {
  */
 export const parse: SessionProtocol<unknown, Notice>["parse"] = (message) => Either.match(Json.parse(message), {
   onLeft: identity,
-  onRight: (json) => incomingOf(json) ?? Json.invalid(message, "it is not a combined event")
+  onRight: (json) => messageOf(json) ?? Json.invalid(message, "it is not a combined event")
 })
 
-const incomingOf = (json: unknown): Incoming<unknown, Notice> | undefined => {
+const messageOf = (json: unknown): ServerMessage<unknown, Notice> | undefined => {
   if (!Predicate.isReadonlyRecord(json)) return undefined
   if (typeof json.stream === "string" && "data" in json) {
     return json.stream === "!serverShutdown"
@@ -65,8 +65,8 @@ const request = (method: string) => (params: ReadonlyArray<string>, id: number) 
 
 // What a frame of a topic says is read by whoever hears the topic.
 const parseTopic: SessionProtocol<Message, Notice>["parse"] = (message) => {
-  const incoming = parse(message)
-  return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
+  const parsed = parse(message)
+  return parsed._tag === "Data" ? { ...parsed, data: message } : parsed
 }
 
 /**
@@ -83,7 +83,7 @@ export const make = (messagesPerSecond: number): SessionProtocol<Message, Notice
   unsubscribe: request("UNSUBSCRIBE"),
   probe: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id }),
   parse: parseTopic,
-  frames: { topicSpan, data: (text) => text },
+  topicText: { topicSpan, data: (text) => text },
   maxBatch: 200,
   pace: { limit: Math.max(1, messagesPerSecond - 2), window: "1 second" },
   cadence: (stream) => StreamKind.parse(stream).kind.cadence

@@ -13,9 +13,9 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
-import * as Turnstile from "../internal/time/turnstile.ts"
+import * as RateLimiter from "../internal/time/rateLimiter.ts"
 import { within } from "../internal/time/timeout.ts"
-import { inWords } from "../internal/time/durationText.ts"
+import { formatDuration } from "../internal/time/durationText.ts"
 import type { RestError } from "../market/RestError.ts"
 import { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
 import * as Payloads from "./Payloads.ts"
@@ -59,7 +59,7 @@ export interface Rest {
     timeZone?: string
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
   /** How many levels a snapshot is asked for with, to have so many: what the venue allows, which may be fewer. */
-  readonly levels: (wanted: number) => number
+  readonly levels: (requested: number) => number
   /** A snapshot of so many levels a side, or as many as the venue allows. */
   readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
 }
@@ -95,14 +95,14 @@ const weights = {
     trades: 25,
     aggTrades: 4,
     klines: 2,
-    levels: (wanted: number) => Math.max(1, Math.min(wanted, 5_000)),
+    levels: (requested: number) => Math.max(1, Math.min(requested, 5_000)),
     depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
   },
   "/fapi/v1": {
     trades: 20,
     aggTrades: 20,
     klines: 10,
-    levels: (wanted: number) => futuresLevels.find((allowed) => allowed >= wanted) ?? 1_000,
+    levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
     depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
   }
 }
@@ -152,7 +152,7 @@ const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
   )
 
 // Without a Retry-After: a 429 is over with the minute, a 418 takes two at least (Binance docs).
-const defaultPatience = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
+const defaultGiveUpAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
 
 /**
  * Makes a client of a venue's REST interface. All that share it share its budget of weight.
@@ -166,19 +166,19 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
     const giveUpAfter = Duration.decode(options.giveUpAfter ?? "2 minutes")
     // Others behind the same address use the budget too: a tenth is left to them.
     // It is held for a refusal, by the status of that.
-    const turnstile = Turnstile.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
+    const limiter = RateLimiter.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
     const weigh = weights[venue.api]
     // What is fetched has the times of what is heard.
     const headers = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
     const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
 
     const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
-      turnstile.turn(weight, (retryAfter, status) =>
+      limiter.acquire(weight, (retryAfter, status) =>
         isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void)
 
     const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        turnstile.holdUntil(now + Duration.toMillis(duration), status)
+        limiter.holdUntil(now + Duration.toMillis(duration), status)
       })
 
     const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
@@ -186,7 +186,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
       const { headers: told, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
-        const retryAfter = Option.getOrElse(RetryAfter.parse(told["retry-after"], now), () => defaultPatience(status))
+        const retryAfter = Option.getOrElse(RetryAfter.parse(told["retry-after"], now), () => defaultGiveUpAfter(status))
         yield* wait(retryAfter, status)
         return yield* new RestLimited({ path, status, retryAfter })
       }
@@ -213,7 +213,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
         Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
           // A log of a request that failed would show its URL.
           Effect.withUnhandledErrorLogLevel(Option.none()),
-          within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${inWords(timeout)}` }))
+          within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${formatDuration(timeout)}` }))
         )),
         Effect.catchTags({
           RequestError: ({ reason }) => new RestUnavailable({ path, reason }),
@@ -270,8 +270,8 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
             }))
         ),
       levels: weigh.levels,
-      depth: (symbol, wanted) => {
-        const limit = weigh.levels(wanted)
+      depth: (symbol, requested) => {
+        const limit = weigh.levels(requested)
         return get("depth", { symbol, limit: String(limit) }, weigh.depth(limit), Payloads.PartialDepth)
       }
     }

@@ -2,8 +2,8 @@
 import * as Duration from "effect/Duration"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
-import { inWords } from "../internal/time/durationText.ts"
-import { causeName } from "./words.ts"
+import { formatDuration } from "../internal/time/durationText.ts"
+import { causeName } from "./causeName.ts"
 
 export interface Summary {
   readonly startedAt: number
@@ -86,7 +86,7 @@ export const add = (summary: Summary, event: FeedEvent): Summary => {
       return { ...summary, repaired: summary.repaired + event.events }
     case "Gap":
       return { ...summary, gaps: summary.gaps + 1 }
-    case "InvalidFrame":
+    case "InvalidMessage":
       return { ...summary, invalid: summary.invalid + 1 }
     case "Session":
     case "EventsDropped":
@@ -94,7 +94,7 @@ export const add = (summary: Summary, event: FeedEvent): Summary => {
   }
 }
 
-const ms = (millis: number) => inWords(Duration.millis(millis))
+const ms = (millis: number) => formatDuration(Duration.millis(millis))
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
 

@@ -6,7 +6,7 @@ import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
-import { inWords } from "../internal/time/durationText.ts"
+import { formatDuration } from "../internal/time/durationText.ts"
 import * as Summary from "./Summary.ts"
 
 export interface View {
@@ -82,15 +82,15 @@ const told = ConnectionEvent.$match({
   Dialling: ({ attempt }) => attempt === 0 ? "dialling" : `dialling, retry ${attempt}`,
   Opened: ({ outage, took }) =>
     outage._tag === "None"
-      ? `connected in ${inWords(took)}`
-      : `healed: connected in ${inWords(took)}, after an outage of ${inWords(outage.value)}`,
+      ? `connected in ${formatDuration(took)}`
+      : `healed: connected in ${formatDuration(took)}, after an outage of ${formatDuration(outage.value)}`,
   AttemptFailed: ({ cause }) => cause.message,
   Lost: ({ cause, messages }) => `lost after ${messages} messages. ${cause.message}`,
   Waiting: ({ attempt, delay, retriesLeft, until }) =>
-    `waiting ${inWords(delay)}, next dial at ${clockTime(until)}: retry ${attempt}` +
+    `waiting ${formatDuration(delay)}, next dial at ${clockTime(until)}: retry ${attempt}` +
     (typeof retriesLeft === "number" ? ` of ${attempt + retriesLeft}` : ""),
   Gap: ({ gap }) =>
-    gap.dropped > 0 ? `${gap.dropped} messages were dropped here` : `messages may be missing here: ${inWords(gap.downtime)}`,
+    gap.dropped > 0 ? `${gap.dropped} messages were dropped here` : `messages may be missing here: ${formatDuration(gap.downtime)}`,
   Disconnected: () => "disconnected",
   Failed: ({ error }) => error.message,
   Died: ({ cause }) => `ended by a defect: ${Cause.pretty(cause).split("\n")[0] ?? ""}`,
@@ -169,7 +169,7 @@ export const human = (write: Write, terminal: boolean): View => {
         case "Gap":
           above(event.at, new MarketGap({ gap: event.gap }).message, 31)
           return
-        case "InvalidFrame":
+        case "InvalidMessage":
           above(event.at, event.error.message, 33)
           return
         case "EventsDropped":

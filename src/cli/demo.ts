@@ -4,14 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Venue from "../binance/Venue.ts"
 import * as Exchange from "../binance/exchange/Exchange.ts"
 import * as Fault from "../binance/exchange/Fault.ts"
-import type { Place } from "./Place.ts"
+import type { VenueChoice } from "./VenueChoice.ts"
 
 // Each life is long enough to be proven before it ends, and each ends in another way.
 const demoFaults: ReadonlyArray<Fault.Scripted> = [
   [Fault.Reset()],
   [Fault.Malformed(), Fault.RefuseUpgrades({ times: 1, status: 503, retryAfter: "2" }), Fault.Drop()],
   [Fault.Close({ code: 1001, reason: "going away" })],
-  [Fault.Silence()],
+  [Fault.Mute()],
   [Fault.Restart({ downtime: "2 seconds" })],
   [Fault.Vanish()],
   [Fault.Shutdown({ notice: "500 millis" })],
@@ -24,7 +24,7 @@ export const demo = Effect.gen(function*() {
   const firstId = Math.floor((yield* Clock.currentTimeMillis) / 10)
   const exchange = yield* Exchange.make({ tradesPerSecond: 8, firstId })
   yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
-  const place: Place = {
+  const choice: VenueChoice = {
     venue: Venue.make({ name: "demo", ws: exchange.wsUrl, rest: exchange.restUrl }),
     // A demonstration does not want to wait half a minute for a silence to be noticed.
     connection: {
@@ -34,5 +34,5 @@ export const demo = Effect.gen(function*() {
       maxMessageBytes: 64 * 1024
     }
   }
-  return place
+  return choice
 })

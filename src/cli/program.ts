@@ -11,7 +11,7 @@ import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
-import * as Place from "./Place.ts"
+import * as VenueChoice from "./VenueChoice.ts"
 import * as Summary from "./Summary.ts"
 import * as View from "./View.ts"
 
@@ -42,8 +42,8 @@ export const run = <E, R>(
 ) =>
   Effect.gen(function*() {
     const reconnect = yield* ReconnectPolicy.config
-    const place = yield* Place.resolve(ws, rest)
-    const view = json ? View.json(place.venue.name, write) : View.human(write, process.stdout.isTTY)
+    const choice = yield* VenueChoice.resolve(ws, rest)
+    const view = json ? View.json(choice.venue.name, write) : View.human(write, process.stdout.isTTY)
     let summary = Summary.begin(yield* Clock.currentTimeMillis)
 
     yield* Effect.addFinalizer(() =>
@@ -51,8 +51,8 @@ export const run = <E, R>(
         view.end(summary, now)
       })
     )
-    const feed = yield* BinanceFeed.make({ venue: place.venue, connection: { ...place.connection, reconnect } })
-    if (!json) write(`${title(place.venue.name)} Ctrl-C ends it.\n`)
+    const feed = yield* BinanceFeed.make({ venue: choice.venue, connection: { ...choice.connection, reconnect } })
+    if (!json) write(`${title(choice.venue.name)} Ctrl-C ends it.\n`)
 
     const events = Stream.runForEach(feed.events, (event) =>
       Effect.sync(() => {

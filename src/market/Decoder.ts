@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import type * as Either from "effect/Either"
 import type * as Schema from "effect/Schema"
 import * as Decoding from "../internal/feed/decoder.ts"
-import type { Incoming } from "../SessionProtocol.ts"
+import type { ServerMessage } from "../SessionProtocol.ts"
 import type { Message } from "../Transport.ts"
 import type { MarketEvent } from "./MarketEvent.ts"
 
@@ -17,7 +17,7 @@ import type { MarketEvent } from "./MarketEvent.ts"
  * @since 0.1.0
  * @category errors
  */
-export class InvalidFrame extends Data.TaggedError("InvalidFrame")<{
+export class InvalidMessage extends Data.TaggedError("InvalidMessage")<{
   readonly reason: string
   /** The beginning of the frame. */
   readonly excerpt: string
@@ -35,12 +35,12 @@ export class InvalidFrame extends Data.TaggedError("InvalidFrame")<{
  */
 export interface Decoder<A extends MarketEvent> {
   /** The events in the data of one frame, which was parsed before. `receivedAt` is in milliseconds since the epoch. */
-  readonly decode: (data: unknown, receivedAt: number) => Either.Either<ReadonlyArray<A>, InvalidFrame>
+  readonly decode: (data: unknown, receivedAt: number) => Either.Either<ReadonlyArray<A>, InvalidMessage>
   /** The events of many frames, as they came. An invalid frame is reported, and left out. */
   readonly all: (
-    frames: ReadonlyArray<Message>,
+    messages: ReadonlyArray<Message>,
     receivedAt: number,
-    onInvalid: (error: InvalidFrame) => void
+    onInvalid: (error: InvalidMessage) => void
   ) => ReadonlyArray<A>
 }
 
@@ -51,7 +51,7 @@ export interface Decoder<A extends MarketEvent> {
  * @since 0.1.0
  * @category models
  */
-export interface Framing {
+export interface Envelope {
   /** All that comes before the data, such as `{"stream":"btcusdt@trade","data":`. */
   readonly start: (stream: string) => string
   /** All that comes after the data, such as `}`. */
@@ -72,13 +72,13 @@ export interface Options<Type extends string, A extends object, I> {
   /** Checks the data. Data passes as it came, so the schema must not transform it; fields it does not name are kept. */
   readonly schema: Schema.Schema<A, I>
   /** Reads a frame: the stream it belongs to, and its data, parsed. A protocol's own `parse` often does just that. */
-  readonly parse: (message: Message) => Incoming<unknown, unknown>
+  readonly parse: (message: Message) => ServerMessage<unknown, unknown>
   /** The symbol that the data names, if it does. */
   readonly symbolOf: (data: A) => string | undefined
   /** The venue's time of the event, if the data has it. Default: none has, and events carry the time of their arrival. */
   readonly timeOf?: ((data: A) => number | undefined) | undefined
   /** Default: every frame is parsed. */
-  readonly framing?: Framing | undefined
+  readonly envelope?: Envelope | undefined
   /** Whether the data may be a list of events. Default: only in streams that are about all symbols. */
   readonly lists?: boolean | undefined
   /** Whether a stream of one symbol may have events of others. Default: such events are invalid. */
@@ -109,18 +109,18 @@ export interface Options<Type extends string, A extends object, I> {
  *     if (Either.isLeft(json)) return json.left
  *     return isFrame(json.right)
  *       ? { _tag: "Data", topic: json.right.channel, data: json.right.payload }
- *       : Json.invalid(message, "it is no frame")
+ *       : Json.invalid(message, "it is no message")
  *   },
  *   symbolOf: ({ market }) => market,
  *   timeOf: ({ at }) => at
  * })
  *
- * const frame = `{"channel":"trades:ABC","payload":{"market":"ABC","id":7,"price":"1.0","at":1}}`
- * const [event] = trades("trades:ABC", "ABC").all([frame], 0, (error) => console.log(error.message))
+ * const message = `{"channel":"trades:ABC","payload":{"market":"ABC","id":7,"price":"1.0","at":1}}`
+ * const [event] = trades("trades:ABC", "ABC").all([message], 0, (error) => console.log(error.message))
  * console.log(event?.symbol, event?.data.id) // ABC 7
  * ```
  */
 export const make = <const Type extends string, A extends object, I>(
   options: Options<Type, A, I>
 ): (stream: string, symbol: string) => Decoder<MarketEvent<A, Type>> =>
-  Decoding.make(options, (wrong) => new InvalidFrame(wrong))
+  Decoding.make(options, (wrong) => new InvalidMessage(wrong))

@@ -59,7 +59,7 @@ export class NotServedYet extends Data.TaggedError("NotServedYet") {
  * @since 0.1.0
  * @category errors
  */
-export class HoleTooLarge extends Data.TaggedError("HoleTooLarge")<{
+export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
   /** How many events may be fetched for one gap. */
   readonly limit: number
 }> {
@@ -89,7 +89,7 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
  * @since 0.1.0
  * @category errors
  */
-export type HoleCause = HistoryPruned | NotServedYet | HoleTooLarge | NotRepairable | RestError
+export type GapCause = HistoryPruned | NotServedYet | GapTooLarge | NotRepairable | RestError
 
 /**
  * The place in a stream where events are missing, and could not be repaired. `from` and `to` are the first and last
@@ -103,7 +103,7 @@ export type Gap = MarketEvent<{
   readonly stream: string
   readonly from: number | undefined
   readonly to: number | undefined
-  readonly cause: HoleCause
+  readonly cause: GapCause
 }, "gap">
 
 /**

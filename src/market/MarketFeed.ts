@@ -16,7 +16,7 @@ import type { Subscription } from "../Session.ts"
 import type { SessionError } from "../SessionError.ts"
 import type { SessionEvent } from "../SessionEvent.ts"
 import type { Transport } from "../Transport.ts"
-import type { InvalidFrame } from "./Decoder.ts"
+import type { InvalidMessage } from "./Decoder.ts"
 import type { Gap, MarketEvent } from "./MarketEvent.ts"
 import type { OrderBook } from "./OrderBook.ts"
 import type { Kind, Venue } from "./Venue.ts"
@@ -28,7 +28,7 @@ import type { Kind, Venue } from "./Venue.ts"
  * - `Session`: to the subscriptions of one of its connections.
  * - `Repaired`: so many events that the sockets had missed were fetched, and stand in their place in the stream.
  * - `Gap`: something is missing that could not be fetched. The same stands in the stream.
- * - `InvalidFrame`: a frame is not what its stream (or, where it names none, its connection) promises. It was skipped.
+ * - `InvalidMessage`: a frame is not what its stream (or, where it names none, its connection) promises. It was skipped.
  * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
  *
  * @since 0.1.0
@@ -39,7 +39,7 @@ export type FeedEvent =
   | { readonly _tag: "Session"; readonly connection: string; readonly event: SessionEvent }
   | { readonly _tag: "Repaired"; readonly at: number; readonly stream: string; readonly events: number }
   | { readonly _tag: "Gap"; readonly at: number; readonly gap: Gap }
-  | { readonly _tag: "InvalidFrame"; readonly at: number; readonly stream: string; readonly error: InvalidFrame }
+  | { readonly _tag: "InvalidMessage"; readonly at: number; readonly stream: string; readonly error: InvalidMessage }
   | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }
 
 /**
@@ -58,7 +58,7 @@ export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
  * @since 0.1.0
  * @category models
  */
-export type Wanted = string | { readonly name: string; readonly after?: number | undefined }
+export type StreamRequest = string | { readonly name: string; readonly after?: number | undefined }
 
 /**
  * The feed. Of several streams, one has the events of all: each stream's in their order, and none twice. It costs much less
@@ -69,9 +69,9 @@ export type Wanted = string | { readonly name: string; readonly after?: number |
  */
 export interface MarketFeed {
   /** The streams of these names, followed as their kinds allow. */
-  readonly stream: (streams: Wanted | ReadonlyArray<Wanted>) => Events<MarketEvent>
+  readonly stream: (streams: StreamRequest | ReadonlyArray<StreamRequest>) => Events<MarketEvent>
   /** The same of streams that are of this kind: what is of another kind is left out. */
-  readonly streamOf: <A extends MarketEvent>(kind: Kind<A>, streams: Wanted | ReadonlyArray<Wanted>) => Events<A>
+  readonly streamOf: <A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>) => Events<A>
   /**
    * A book that is kept right for as long as the scope lives. `levels` (default 1000; at most what the venue allows) is how
    * deep its snapshots are. Dies where the venue has no books.
@@ -102,7 +102,7 @@ export interface Options {
   /** Of every connection. Default: {@link Connection.Options}. */
   readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
   /** On how many connections every stream runs at once; the first arrival wins. Default: 1. */
-  readonly lines?: number | undefined
+  readonly redundancy?: number | undefined
   /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. Default: 23 hours. */
   readonly maxAge?: Duration.DurationInput | undefined
   /** How long a successor may take to prove itself before the old connection is kept. Default: 30 seconds. */
@@ -135,7 +135,7 @@ export interface Options {
  *
  * const watch = (venue: Venue.Venue) =>
  *   Effect.gen(function*() {
- *     const feed = yield* MarketFeed.make(venue, { lines: 2 })
+ *     const feed = yield* MarketFeed.make(venue, { redundancy: 2 })
  *     yield* Stream.runForEach(feed.stream(["trades:ABC", { name: "trades:XYZ", after: 1_000 }]), (event) =>
  *       MarketEvent.isGap(event)
  *         ? Console.log(`missing ${event.data.from} to ${event.data.to}`)

@@ -5,7 +5,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import { inWords } from "../internal/time/durationText.ts"
+import { formatDuration } from "../internal/time/durationText.ts"
 
 /**
  * The venue refused a request, and would refuse it again.
@@ -51,7 +51,7 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
   readonly retryAfter: Duration.Duration
 }> {
   override get message(): string {
-    return `${this.path} was refused with status ${this.status}; nothing is asked for ${inWords(this.retryAfter)}.`
+    return `${this.path} was refused with status ${this.status}; nothing is asked for ${formatDuration(this.retryAfter)}.`
   }
 }
 

@@ -58,7 +58,7 @@ export interface Books<Diff extends object = object> {
   stream(symbol: string): Stream<MarketEvent<Diff>>
   readonly rules: OrderBook.Rules<Diff>
   /** How many levels a side a snapshot is asked for with, to have so many: what the venue allows, which may be fewer. */
-  readonly levels: (wanted: number) => number
+  readonly levels: (requested: number) => number
   /** A snapshot of so many levels a side. */
   readonly snapshot: (symbol: string, levels: number) => Effect.Effect<OrderBook.Snapshot, RestError>
 }

@@ -264,7 +264,7 @@ export const layer = (
     const openSocket = Effect.fnUntraced(function*(request: DialRequest, steps: ReadonlyArray<Step>) {
       const openedAt = yield* Clock.currentTimeMillis
       const room = Effect.unsafeMakeLatch(true)
-      const incoming = ReceiveBuffer.make({
+      const buffer = ReceiveBuffer.make({
         pause: () => {
           room.unsafeClose()
         },
@@ -273,7 +273,7 @@ export const layer = (
         }
       }, highWater)
       // Nobody waits for room on a socket that has ended.
-      incoming.onEnd(() => {
+      buffer.onEnd(() => {
         room.unsafeOpen()
       })
       const heard: Array<Message> = []
@@ -284,8 +284,8 @@ export const layer = (
       // Gives true to whoever was the first to end the socket.
       const end = (code: number, reason: string, errno?: string) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
-          if (incoming.isEnded()) return false
-          incoming.unsafeEnd(new ConnectionClosed({ code, reason, openFor: Duration.millis(now - openedAt), errno }))
+          if (buffer.isEnded()) return false
+          buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor: Duration.millis(now - openedAt), errno }))
           return true
         })
 
@@ -302,8 +302,8 @@ export const layer = (
 
       const arrive = (message: Message) => {
         const size = sizeOf(message)
-        if (size > request.maxMessageBytes) incoming.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
-        else incoming.unsafeOffer(message, size)
+        if (size > request.maxMessageBytes) buffer.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
+        else buffer.unsafeOffer(message, size)
       }
 
       const say = (messages: ReadonlyArray<Message>) =>
@@ -330,10 +330,10 @@ export const layer = (
 
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
-        receive: incoming.receive,
+        receive: buffer.receive,
         send: (message) =>
           Effect.suspend(() => {
-            if (incoming.isEnded()) return new SendFailed({ reason: "the socket has ended" })
+            if (buffer.isEnded()) return new SendFailed({ reason: "the socket has ended" })
             sent.push(message)
             heard.push(message)
             return Effect.zipRight(listening.open, say(vanished ? [] : answering(message)))

@@ -64,7 +64,7 @@ const faults: ReadonlyArray<Fault.Fault> = [
   Fault.Restart({ downtime: "100 millis" }),
   Fault.FailRest({ times: 2, status: 503 }),
   Fault.FailRest({ times: 1, status: 429, retryAfter: "1" }),
-  Fault.Silence(),
+  Fault.Mute(),
   Fault.Vanish()
 ]
 
@@ -206,9 +206,9 @@ describe("trades", () => {
 describe("frames that are not what their stream promises", () => {
   it.scopedLive("are skipped, logged with an excerpt, and told of as events: never fatal", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
+      const redundancy: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
-        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) lines.push(`${logLevel.label} ${String(message)}`)
+        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) redundancy.push(`${logLevel.label} ${String(message)}`)
       })
       const quote = (data: object) => ({ receivedAt: 0, frame: JSON.stringify({ stream: "btcusdt@bookTicker", data }) })
       const good = (u: number) => quote({ u, s: "BTCUSDT", b: "1.0", B: "1.0", a: "2.0", A: "1.0" })
@@ -224,7 +224,7 @@ describe("frames that are not what their stream promises", () => {
         const quotes = yield* read(feed.bookTicker("BTCUSDT"), 3)
         assert.deepStrictEqual(quotes.map((event) => event.type === "bookTicker" ? event.data.u : 0), [1, 3, 4])
         const skipped = yield* feed.events.pipe(
-          Stream.filter((event) => event._tag === "InvalidFrame"),
+          Stream.filter((event) => event._tag === "InvalidMessage"),
           Stream.take(1),
           Stream.runCollect
         )
@@ -232,10 +232,10 @@ describe("frames that are not what their stream promises", () => {
           "btcusdt@bookTicker",
           `{"u":2,"s":"BTCUSDT","b":"1.0"}`
         ]])
-        assert.match(lines.join("\n"), /^WARN Skipped a frame that is not what its stream promises, since .*: \{"u":2/m)
+        assert.match(redundancy.join("\n"), /^WARN Skipped a frame that is not what its stream promises, since .*: \{"u":2/m)
         yield* exchange.fault(Fault.Malformed())
         const malformed = yield* feed.events.pipe(
-          Stream.filter((event) => event._tag === "InvalidFrame" && event.error.excerpt.endsWith(`"E":`)),
+          Stream.filter((event) => event._tag === "InvalidMessage" && event.error.excerpt.endsWith(`"E":`)),
           Stream.runHead
         )
         assert.isTrue(Option.isSome(malformed))
@@ -331,7 +331,7 @@ describe("renewal", () => {
 describe("two lines", () => {
   it.scopedLive("lose nothing, and fetch nothing, when one of them breaks", () =>
     Effect.gen(function*() {
-      const { exchange, feed } = yield* open({ tradesPerSecond: 100 }, { lines: 2 })
+      const { exchange, feed } = yield* open({ tradesPerSecond: 100 }, { redundancy: 2 })
       const reading = yield* Effect.fork(read(feed.trades("BTCUSDT"), 600))
       yield* Effect.repeat(feed.subscriptions, {
         until: (all) => all.length === 2 && all.every(({ status }) => status === "live"),

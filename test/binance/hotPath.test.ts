@@ -337,7 +337,7 @@ const reading = (
     onChange: () => undefined
   })
   for (const topic of wanted) {
-    desired.want(topic).listeners = [{
+    desired.add(topic).listeners = [{
       data: (frames) => {
         for (const frame of frames) onData(topic, frame)
       },

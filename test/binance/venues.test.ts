@@ -371,7 +371,7 @@ describe("the settings", () => {
       Effect.provide(BinanceFeed.layerConfig({
         venue: Config.succeed(Venue.spot),
         connection: Config.succeed(connection),
-        lines: Config.integer("LINES")
+        redundancy: Config.integer("LINES")
       })),
       Effect.provide(TestTransport.layer([open(acknowledge), open(acknowledge)])),
       Effect.provide(answers(() => [])),

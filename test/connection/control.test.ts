@@ -70,7 +70,7 @@ describe("by hand", () => {
       yield* connection.disconnect
       assert.isTrue(Exit.isSuccess(yield* messages.exit))
       yield* connection.connect
-      const again = yield* collect(connection.frames)
+      const again = yield* collect(connection.items)
       yield* TestClock.adjust("1 second")
       // No gap: this is a new stream, and nothing was missed in it.
       assert.deepStrictEqual((yield* again.seen).map(({ _tag }) => _tag), ["Data"])
@@ -83,11 +83,11 @@ describe("by hand", () => {
   it.effect("reconnect replaces an open connection at once, and costs no retry", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const frames = yield* collect(connection.frames)
+      const items = yield* collect(connection.items)
       yield* TestClock.adjust("1 second")
       yield* connection.reconnect("new credentials")
       yield* TestClock.adjust("1 second")
-      const gap = (yield* frames.seen)[1]
+      const gap = (yield* items.seen)[1]
       assert(gap?._tag === "Gap")
       assert.strictEqual(gap.cause.message, `A reconnect was asked for: "new credentials".`)
       assert.deepStrictEqual(yield* dialTimes, [0, 1])

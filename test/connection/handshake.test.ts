@@ -49,9 +49,9 @@ describe("the handshake of the protocol", () => {
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 minute")
-      const frames = yield* collect(connection.frames)
+      const items = yield* collect(connection.items)
       yield* TestClock.adjust("1 minute")
-      const seen = (yield* frames.seen).map((frame) => frame._tag === "Gap" ? frame.dropped : frame.data)
+      const seen = (yield* items.seen).map((item) => item._tag === "Gap" ? item.dropped : item.data)
       assert.deepStrictEqual(seen, ["1", "2", "3", "welcome", 0, "4", "5", "welcome"])
     }).pipe(
       Effect.provide(scripted([

@@ -19,12 +19,12 @@ describe("the inbox", () => {
   const drain = Effect.gen(function*() {
     const connection = yield* Connection.Connection
     yield* TestClock.adjust("1 second")
-    const frames = yield* collect(connection.frames)
+    const items = yield* collect(connection.items)
     yield* TestClock.adjust("1 second")
-    const texts = (yield* frames.seen).map((frame) =>
-      frame._tag === "Data" ? String(frame.data) : `${frame.dropped} dropped: ${frame.cause.message}`
+    const texts = (yield* items.seen).map((item) =>
+      item._tag === "Data" ? String(item.data) : `${item.dropped} dropped: ${item.cause.message}`
     )
-    return { texts, exit: frames.exit }
+    return { texts, exit: items.exit }
   })
   const behind = (count: number) => `${count} dropped: The consumer fell behind by more than 8 messages.`
 
@@ -68,10 +68,10 @@ describe("the inbox", () => {
       yield* TestClock.adjust("1 second")
       yield* connection.reconnect("enough")
       yield* TestClock.adjust("1 second")
-      const frames = yield* collect(connection.frames)
+      const items = yield* collect(connection.items)
       yield* TestClock.adjust("1 second")
-      const seen = (yield* frames.seen).map((frame) =>
-        frame._tag === "Gap" ? [frame.dropped, frame.cause._tag] : frame.data
+      const seen = (yield* items.seen).map((item) =>
+        item._tag === "Gap" ? [item.dropped, item.cause._tag] : item.data
       )
       // What the peer had sent and we had not read yet is gone with its connection: the gap stands for that as well.
       assert.deepStrictEqual(seen, [...numbers(1, 8), [8, "ReconnectRequested"], "new"])
@@ -93,9 +93,9 @@ describe("the inbox", () => {
   it.effect("an outage is a gap between the messages it separates", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const frames = yield* collect(connection.frames)
+      const items = yield* collect(connection.items)
       yield* TestClock.adjust("1 minute")
-      const [a, gap, b] = yield* frames.seen
+      const [a, gap, b] = yield* items.seen
       assert(a?._tag === "Data" && b?._tag === "Data" && gap?._tag === "Gap")
       assert.strictEqual(gap.epoch, 2)
       assert.deepStrictEqual(gap.downtime, Duration.seconds(7))

@@ -15,9 +15,9 @@ describe("liveness", () => {
   it.effect("silence ends in a message timeout, and heals", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const frames = yield* collect(connection.frames)
+      const items = yield* collect(connection.items)
       yield* TestClock.adjust("1 minute")
-      const [first, gap, second] = yield* frames.seen
+      const [first, gap, second] = yield* items.seen
       assert(first?._tag === "Data" && second?._tag === "Data" && gap?._tag === "Gap")
       assert(gap.cause._tag === "ConnectionTimeout")
       assert.strictEqual(gap.cause.phase, "message")

@@ -19,12 +19,12 @@ const parse: Decoder.Options<string, object, object>["parse"] = (message) => {
 
 const facts = { source: "example", type: "trade", schema: Trade, parse, symbolOf: ({ market }: typeof Trade.Type) => market } as const
 
-const frame = (payload: unknown, more = `,"v":1}`, channel = "trades:A") =>
+const message = (payload: unknown, more = `,"v":1}`, channel = "trades:A") =>
   `{"channel":"${channel}","payload":${JSON.stringify(payload)}${more}`
 
-const decoded = (decoder: Decoder.Decoder<MarketEvent.MarketEvent>, ...frames: ReadonlyArray<string>) => {
+const decoded = (decoder: Decoder.Decoder<MarketEvent.MarketEvent>, ...messages: ReadonlyArray<string>) => {
   const wrong: Array<string> = []
-  const events = decoder.all(frames, 5, ({ reason }) => wrong.push(reason))
+  const events = decoder.all(messages, 5, ({ reason }) => wrong.push(reason))
   return { events: events.map((event) => ({ ...event })), wrong }
 }
 
@@ -32,26 +32,26 @@ describe("a decoder", () => {
   it("makes events of the venue, with its time of them or else that of their arrival", () => {
     const timed = Decoder.make({ ...facts, timeOf: ({ id }) => id > 1 ? id * 10 : undefined })("trades:A", "A")
     const event = { source: "example", type: "trade", symbol: "A", via: "ws" } as const
-    assert.deepStrictEqual(decoded(timed, frame({ id: 1 }), frame({ id: 2, market: "A" })), {
+    assert.deepStrictEqual(decoded(timed, message({ id: 1 }), message({ id: 2, market: "A" })), {
       events: [{ ...event, data: { id: 1 }, timestamp: 5 }, { ...event, data: { id: 2, market: "A" }, timestamp: 20 }],
       wrong: []
     })
   })
 
   it("reads frames of a known framing without parsing them, once it has seen one, and parses all that end otherwise", () => {
-    const framing = { start: (stream: string) => `{"channel":"${stream}","payload":`, end: `,"v":1}` }
-    const decoder = Decoder.make({ ...facts, framing })("trades:A", "A")
+    const envelope = { start: (stream: string) => `{"channel":"${stream}","payload":`, end: `,"v":1}` }
+    const decoder = Decoder.make({ ...facts, envelope })("trades:A", "A")
     parsed = 0
-    const ids = (...frames: ReadonlyArray<string>) => decoded(decoder, ...frames).events.map(({ data }) => data)
-    assert.deepStrictEqual(ids(frame({ id: 1 }), frame({ id: 2 }), frame({ id: 3 })), [{ id: 1 }, { id: 2 }, { id: 3 }])
+    const ids = (...messages: ReadonlyArray<string>) => decoded(decoder, ...messages).events.map(({ data }) => data)
+    assert.deepStrictEqual(ids(message({ id: 1 }), message({ id: 2 }), message({ id: 3 })), [{ id: 1 }, { id: 2 }, { id: 3 }])
     assert.strictEqual(parsed, 1)
-    assert.deepStrictEqual(ids(frame({ id: 4 }, "}"), frame({ id: 5 }, `,"v":1}}`), frame({ id: 6 })), [{ id: 4 }, { id: 6 }])
+    assert.deepStrictEqual(ids(message({ id: 4 }, "}"), message({ id: 5 }, `,"v":1}}`), message({ id: 6 })), [{ id: 4 }, { id: 6 }])
     assert.strictEqual(parsed, 3)
   })
 
   it("takes no list and no other symbol in a stream of one symbol, unless it is told that there are", () => {
-    const list = frame([{ id: 1 }, { id: 2 }])
-    const other = frame({ id: 1, market: "B" })
+    const list = message([{ id: 1 }, { id: 2 }])
+    const other = message({ id: 1, market: "B" })
     const counts = (options: { readonly lists?: boolean; readonly anySymbol?: boolean }, symbol = "A") => {
       const decoder = Decoder.make({ ...facts, ...options })("trades:A", symbol)
       return [list, other].map((each) => decoded(decoder, each).events.length)
@@ -64,7 +64,7 @@ describe("a decoder", () => {
 
   it("leaves out what is invalid, and says why", () => {
     const decoder = Decoder.make(facts)("trades:A", "A")
-    const { events, wrong } = decoded(decoder, "{", frame({ id: "x" }), frame({ id: 1 }, "}", "trades:B"), frame({ id: 1 }))
+    const { events, wrong } = decoded(decoder, "{", message({ id: "x" }), message({ id: 1 }, "}", "trades:B"), message({ id: 1 }))
     assert.strictEqual(events.length, 1)
     assert.deepStrictEqual(wrong, ["it is not JSON", `Expected number, actual "x"`, "it is not about its stream"])
   })

@@ -241,7 +241,7 @@ export const wholeness = (subject: Subject): void => {
 
     it.scoped("come once over two connections, of which one lags, loses frames and dies", () =>
       Effect.gen(function*() {
-        const { client, server } = yield* open(subject, { lines: 2 })
+        const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("trades"))
         yield* pass("3 seconds")
         yield* server.delay(2, "newest")
@@ -349,7 +349,7 @@ export const wholeness = (subject: Subject): void => {
 
     it.scoped("close once over two connections, of which one lags and dies", () =>
       Effect.gen(function*() {
-        const { client, server } = yield* open(subject, { lines: 2 })
+        const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("candles"))
         yield* pass("3500 millis")
         yield* server.delay(2, "newest")
@@ -474,7 +474,7 @@ export const wholeness = (subject: Subject): void => {
 
     it.scoped("is no gap among quotes, and no quote is followed by an older one", () =>
       Effect.gen(function*() {
-        const { client, server } = yield* open(subject, { lines: 2 })
+        const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("quotes"))
         yield* pass("3 seconds")
         yield* server.delay(2, "newest")
@@ -506,7 +506,7 @@ export const wholeness = (subject: Subject): void => {
 
     it.scoped("is no gap where another connection went on, and a gap where none did", () =>
       Effect.gen(function*() {
-        const { client, server } = yield* open(subject, { lines: 2 })
+        const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("notices"))
         yield* pass("3 seconds")
         yield* server.reset("oldest")
@@ -550,7 +550,7 @@ export const wholeness = (subject: Subject): void => {
         yield* pass("5 seconds")
         isWhole(seen, server.latest())
         assert.isAbove(wire.invalid.length, 0)
-        assert.strictEqual(events.filter(({ _tag }) => _tag === "InvalidFrame").length, wire.invalid.length)
+        assert.strictEqual(events.filter(({ _tag }) => _tag === "InvalidMessage").length, wire.invalid.length)
         assert.strictEqual(server.dials(), 1)
       }))
 

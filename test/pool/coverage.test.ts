@@ -2,49 +2,49 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
-import { ConnectionError, Frame } from "holdfast"
-import { Carrier, makeTopic } from "../../src/internal/pool/coverage.ts"
+import { ConnectionError, Item } from "holdfast"
+import { Contribution, makeTopic } from "../../src/internal/pool/coverage.ts"
 
 type Name = "a" | "b" | "c"
 type Step = `${Name} ${"data" | "gap" | "cease" | "leave"}`
 
 // A topic on three connections, and what is told of it.
 const make = () => {
-  const told: Array<string> = []
+  const reported: Array<string> = []
   const topic = makeTopic<string>("topic", {
     data: () => undefined,
-    gap: (reason) => told.push(`gap: ${reason}`),
-    lost: (why) => told.push(`lost: ${why}`),
+    gap: (reason) => reported.push(`gap: ${reason}`),
+    lost: (why) => reported.push(`lost: ${why}`),
     end: () => undefined
   })
-  const carrier = () => new Carrier(topic, () => told.push("end"))
-  const carriers = { a: carrier(), b: carrier(), c: carrier() }
+  const contribution = () => new Contribution(topic, () => reported.push("end"))
+  const contributions = { a: contribution(), b: contribution(), c: contribution() }
   const cause = new ConnectionError.InboxOverflow({ capacity: 1 })
-  const gap = Frame.Gap({ epoch: 1, cause, downtime: Duration.zero, dropped: 1 })
+  const gap = Item.Gap({ epoch: 1, cause, downtime: Duration.zero, dropped: 1 })
   const acts = {
-    data: (of: Carrier<string>) => {
+    data: (of: Contribution<string>) => {
       of.data(["x"])
     },
-    gap: (of: Carrier<string>) => {
+    gap: (of: Contribution<string>) => {
       of.gap(gap)
     },
-    cease: (of: Carrier<string>) => {
+    cease: (of: Contribution<string>) => {
       of.cease("ceased", "its updates have stopped")
     },
-    leave: (of: Carrier<string>) => of.leave("left")
+    leave: (of: Contribution<string>) => of.leave("left")
   }
-  const isName = (name: string): name is Name => name in carriers
+  const isName = (name: string): name is Name => name in contributions
   const isAct = (act: string): act is keyof typeof acts => act in acts
   // Gives back what is told at these steps.
   const play = (...steps: ReadonlyArray<Step>) => {
-    const before = told.length
+    const before = reported.length
     for (const step of steps) {
       const [name = "", act = ""] = step.split(" ")
-      if (isName(name) && isAct(act)) acts[act](carriers[name])
+      if (isName(name) && isAct(act)) acts[act](contributions[name])
     }
-    return told.slice(before)
+    return reported.slice(before)
   }
-  return { carriers, play, told, overflowed: `gap: ${cause.message}` }
+  return { contributions, play, reported, overflowed: `gap: ${cause.message}` }
 }
 
 // How it comes to each situation of `a`, and what is told then and, when `b` brings the topic next, after it.
@@ -96,12 +96,12 @@ describe("a topic", () => {
   })
 
   it("is left once by a connection that ends, and not by one that has left it", () => {
-    const { carriers, play, told } = make()
+    const { contributions, play, reported } = make()
     play("b leave")
-    carriers.a.end(Exit.void)
-    carriers.a.end(Exit.void)
-    carriers.b.end(Exit.void)
-    assert.deepStrictEqual(told, ["end"])
-    assert.deepStrictEqual([carriers.a.leave("again"), carriers.c.leave("at last")], [false, true])
+    contributions.a.end(Exit.void)
+    contributions.a.end(Exit.void)
+    contributions.b.end(Exit.void)
+    assert.deepStrictEqual(reported, ["end"])
+    assert.deepStrictEqual([contributions.a.leave("again"), contributions.c.leave("at last")], [false, true])
   })
 })

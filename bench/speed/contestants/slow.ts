@@ -41,7 +41,7 @@ const consume = (overflow: Overflow) => async (task: Task): Promise<Figures> => 
     let read = 0
     let dropped = 0
     let failed = 0
-    const reading = Stream.runForEachChunk(connection.frames, (chunk) =>
+    const reading = Stream.runForEachChunk(connection.items, (chunk) =>
       Effect.suspend(() => {
         for (const frame of chunk) {
           if (frame._tag === "Data") read++

@@ -29,7 +29,7 @@ import * as Market from "./Market.ts"
 import * as Playback from "./Playback.ts"
 import type { Replay } from "./Replay.ts"
 import * as RestApi from "./RestApi.ts"
-import * as Strikes from "./Strikes.ts"
+import * as FaultInjector from "./FaultInjector.ts"
 import * as Topics from "./Topics.ts"
 
 /**
@@ -169,7 +169,7 @@ const nodeHttpServer = OptionalPeer.load(
  *   yield* Effect.log(`dial ${exchange.wsUrl}/stream?streams=btcusdt@trade`)
  *   yield* exchange.script([
  *     { after: "10 seconds", fault: Fault.Reset() },
- *     { after: "10 seconds", fault: Fault.Silence() }
+ *     { after: "10 seconds", fault: Fault.Mute() }
  *   ], { repeat: true })
  * }).pipe(Effect.scoped)
  * ```
@@ -203,11 +203,11 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const onSent = () => {
       stats.sent++
     }
-    const playback = Playback.make(options.replay ?? { frames: [] }, { clients, onSent, strike: (fault) => strikes.strike(fault) })
+    const playback = Playback.make(options.replay ?? { frames: [] }, { clients, onSent, inject: (fault) => injector.inject(fault) })
     const topics = Topics.make(markets, playback.streams, onSent)
-    const strikes = Strikes.make({
+    const injector = FaultInjector.make({
       clients,
-      tell: topics.tell,
+      deliver: topics.deliver,
       restart: (downtime) =>
         // Whoever is interrupted meanwhile leaves an exchange that comes back, and two restarts are one after the other.
         shut.pipe(
@@ -248,9 +248,9 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         refuse(tcp, limited.status, "Too many connection attempts.", limited.retryAfter)
         return
       }
-      const delay = strikes.nextDelay()
+      const delay = injector.nextDelay()
       if (delay !== undefined) yield* Effect.sleep(delay)
-      const refusal = strikes.nextUpgrade()
+      const refusal = injector.nextUpgrade()
       if (refusal !== undefined) {
         refuse(tcp, refusal.status, "Refused on purpose.", refusal.retryAfter)
         return
@@ -279,9 +279,9 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           lastPong: now()
         }
         clients.add(client)
-        const wanted = names.filter((name) => name !== "")
-        if (wanted.length > limits.streamsPerConnection) limits.tooManyStreams()
-        topics.subscribe(client, wanted.slice(0, limits.streamsPerConnection))
+        const topicNames = names.filter((name) => name !== "")
+        if (topicNames.length > limits.streamsPerConnection) limits.tooManyStreams()
+        topics.subscribe(client, topicNames.slice(0, limits.streamsPerConnection))
         playback.listened()
         const ageing = runFork(Effect.zipRight(
           Effect.sleep(maxAge),
@@ -326,7 +326,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // Listening
 
     const { makeHandler } = yield* nodeHttpServer
-    const rest = yield* makeHandler(RestApi.make(markets, limits, strikes.nextRest))
+    const rest = yield* makeHandler(RestApi.make(markets, limits, injector.nextRest))
     const sockets = new Set<Duplex>()
     const server = createServer(rest)
     server.on("connection", (socket) => {
@@ -377,8 +377,8 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
       wsUrl: `ws://${host}:${port}`,
       restUrl: `http://${host}:${port}`,
       markets,
-      fault: strikes.strike,
-      script: strikes.script,
+      fault: injector.inject,
+      script: injector.script,
       stats: Effect.sync(() => ({ ...stats, replayed: playback.replayed(), open: clients.size, violations: limits.violations() }))
     }
     return exchange

@@ -14,7 +14,7 @@ import type * as Duration from "effect/Duration"
  * - `ResetOne`: the same for the oldest connection alone.
  * - `Close`: a close frame, and then the end. The code is one that may be sent (RFC 6455 §7.4), and the reason has 123
  *   bytes at most: anything else is a defect.
- * - `Silence`: nothing more is sent, but pings are still answered.
+ * - `Mute`: nothing more is sent, but pings are still answered.
  * - `Vanish`: nothing more is sent or read, pings neither, and nothing ends: a cable was pulled.
  * - `Malformed`: a text message that breaks off in the middle of its JSON.
  * - `Oversize`: a text message of so many bytes.
@@ -33,7 +33,7 @@ export type Fault = Data.TaggedEnum<{
   readonly Reset: object
   readonly ResetOne: object
   readonly Close: { readonly code: number; readonly reason: string }
-  readonly Silence: object
+  readonly Mute: object
   readonly Vanish: object
   readonly Malformed: object
   readonly Oversize: { readonly bytes: number }
@@ -78,7 +78,7 @@ export const {
   ResetOne,
   Restart,
   Shutdown,
-  Silence,
+  Mute,
   Vanish,
   Violation
 } = Data.taggedEnum<Fault>()

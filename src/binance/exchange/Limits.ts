@@ -63,7 +63,7 @@ export interface Limits {
 }
 
 // How often somebody may offend before being banned.
-const patience = 3
+const gracePeriod = 3
 
 const minute = 60_000
 
@@ -102,7 +102,7 @@ export const make = (options: Options = {}): Limits => {
         window.unsafeTake(1, now)
         if (window.used(now) <= messagesPerSecond) return false
         counts.messages++
-        if (counts.messages % patience === 0) punish(now)
+        if (counts.messages % gracePeriod === 0) punish(now)
         return true
       }
     },
@@ -126,7 +126,7 @@ export const make = (options: Options = {}): Limits => {
       if (used <= weightPerMinute) return undefined
       counts.weight++
       refusedInMinute++
-      if (refusedInMinute > patience) {
+      if (refusedInMinute > gracePeriod) {
         punish(now)
         return banned(now)
       }

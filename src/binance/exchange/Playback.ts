@@ -23,7 +23,7 @@ export interface Options {
   /** Called for every frame that goes out to a client. */
   readonly onSent: () => void
   /** What the cuts of the recording do. */
-  readonly strike: (fault: Fault) => Effect.Effect<void>
+  readonly inject: (fault: Fault) => Effect.Effect<void>
 }
 
 /**
@@ -55,7 +55,7 @@ const streamOf = ({ frame }: Recorded) => Option.getOrUndefined(decodeName(frame
  */
 export const make = (
   { cuts = [], frames, speed = Number.POSITIVE_INFINITY }: Replay,
-  { clients, onSent, strike }: Options
+  { clients, onSent, inject }: Options
 ): Playback => {
   const streams = new Set(frames.map(streamOf))
   const attached = Effect.unsafeMakeLatch(false)
@@ -79,7 +79,7 @@ export const make = (
     })
 
   const cut = Effect.suspend(() =>
-    Effect.forEach(cuts.filter(({ after }) => after === replayed), ({ fault }) => strike(fault), { discard: true }))
+    Effect.forEach(cuts.filter(({ after }) => after === replayed), ({ fault }) => inject(fault), { discard: true }))
 
   const playAll = Effect.forEach(frames, (played, i) => {
     const { frame, receivedAt } = played

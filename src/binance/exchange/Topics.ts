@@ -25,13 +25,13 @@ export interface Topics {
   readonly subscribe: (client: Client, names: ReadonlyArray<string>) => void
   readonly unsubscribe: (client: Client, names: Iterable<string>) => void
   /** Says something to one client, if it listens. */
-  readonly tell: (client: Client, text: string) => void
+  readonly deliver: (client: Client, text: string) => void
   /** Lets the markets go on to a moment, and tells who listens what happened in them. */
   readonly advance: (now: number) => void
 }
 
 /**
- * Makes the streams of these markets. `silent` ones are left to somebody else to fill. `onSent` is called for every event
+ * Makes the streams of these markets. `muted` ones are left to somebody else to fill. `onSent` is called for every event
  * that goes out.
  *
  * @since 0.1.0
@@ -39,12 +39,12 @@ export interface Topics {
  */
 export const make = (
   markets: ReadonlyMap<string, Market>,
-  silent: ReadonlySet<string>,
+  muted: ReadonlySet<string>,
   onSent: () => void
 ): Topics => {
   const topics = new Map<string, Topic>()
 
-  const tell: Topics["tell"] = (client, text) => {
+  const deliver: Topics["deliver"] = (client, text) => {
     if (Clients.send(client, text)) onSent()
   }
 
@@ -59,7 +59,7 @@ export const make = (
         if (client.combined) texts = texts.map((text) => Clients.wrap(name, text))
         written.set(key, texts)
       }
-      for (const text of texts) tell(client, text)
+      for (const text of texts) deliver(client, text)
     }
   }
 
@@ -81,11 +81,11 @@ export const make = (
         if (topic?.clients.size === 0) topics.delete(name)
       }
     },
-    tell,
+    deliver,
     advance: (now) => {
       const slots = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
       for (const [name, topic] of topics) {
-        if (silent.has(name)) continue
+        if (muted.has(name)) continue
         const { stream } = topic
         if (stream.symbol === undefined) {
           // A list of all symbols. Every market has the same slots.

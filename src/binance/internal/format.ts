@@ -1,10 +1,10 @@
 // What all kinds of Binance's streams have in common: their framing, and where an event has its symbol and its time.
 import * as Predicate from "effect/Predicate"
-import type { Framing } from "../../market/Decoder.ts"
+import type { Envelope } from "../../market/Decoder.ts"
 import { parse } from "../Protocol.ts"
 import { startOf } from "./combined.ts"
 
-const framing: Framing = { start: startOf, end: "}" }
+const envelope: Envelope = { start: startOf, end: "}" }
 
 // A liquidation tells its symbol with its order. Of kinds that are not known here, a field may be anything.
 const symbolOf = (data: object): string | undefined => {
@@ -14,4 +14,4 @@ const symbolOf = (data: object): string | undefined => {
 
 const timeOf = (data: object): number | undefined => "E" in data && typeof data.E === "number" ? data.E : undefined
 
-export const format = { source: "binance", framing, parse, symbolOf, timeOf }
+export const format = { source: "binance", envelope, parse, symbolOf, timeOf }

@@ -7,7 +7,7 @@ import * as Liveness from "../../Liveness.ts"
 import type { Socket } from "../../Transport.ts"
 import { Delivery } from "./delivery.ts"
 import * as Dial from "./dial.ts"
-import { shakeHands } from "./handshake.ts"
+import { runHandshake } from "./handshake.ts"
 import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
 
@@ -38,7 +38,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* log.writeLog
   } else {
     const { receive, release } = held = HandshakeBuffer.make(settings.inbox.capacity)
-    yield* beside(shakeHands(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
+    yield* beside(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {
@@ -54,7 +54,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   if (deadlines !== undefined) yield* beside(deadlines)
 
   const reading = socket.receive((batch) => {
-    delivery.hear()
+    delivery.noteActivity()
     return held?.hold(batch) ?? delivery.deliver(batch)
   })
   // What was held back for the handshake comes before the end.

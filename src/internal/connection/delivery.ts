@@ -38,7 +38,7 @@ export class Delivery {
   }
 
   /** Notes that the peer said something. */
-  hear(): void {
+  noteActivity(): void {
     this.activity.lastRead = this.#now()
   }
 

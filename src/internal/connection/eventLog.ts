@@ -11,7 +11,7 @@ import type { Listenable } from "../../Listenable.ts"
 import * as Metrics from "../../Metrics.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Server from "../transport/endpoint.ts"
-import { inWords } from "../time/durationText.ts"
+import { formatDuration } from "../time/durationText.ts"
 
 // The events that are logged and measured. A gap is neither, and a defect is logged with its cause where it ends the loop.
 type Recorded = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" | "EventsDropped" }>
@@ -33,23 +33,23 @@ const retryOf = (attempt: number, left: number | "unlimited" | "unknown") =>
 const toLine = Match.typeTags<Recorded>()({
   Dialling: ({ attempt }) => line(LogLevel.Debug, attempt === 0 ? "Dialling" : `Dialling, retry ${attempt}`, { attempt }),
   Opened: ({ attempt, epoch, outage, took }) => {
-    const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${inWords(down)}` })
-    return line(LogLevel.Info, `Connected${healed}`, { epoch, attempt, took: inWords(took) })
+    const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${formatDuration(down)}` })
+    return line(LogLevel.Info, `Connected${healed}`, { epoch, attempt, took: formatDuration(took) })
   },
   AttemptFailed: ({ attempt, cause }) => line(LogLevel.Debug, cause.message, { attempt, error: cause._tag }),
   Lost: ({ cause, epoch, messages, openFor, proven }) =>
     line(LogLevel.Info, `Lost the connection. ${cause.message}`, {
       epoch,
       error: cause._tag,
-      openFor: inWords(openFor),
+      openFor: formatDuration(openFor),
       messages,
       proven
     }),
   Waiting: ({ attempt, cause, class: { _tag }, delay, retriesLeft }) =>
-    line(LogLevel.Warning, `${retryOf(attempt, retriesLeft)} in ${inWords(delay)}. ${cause.message}`, {
+    line(LogLevel.Warning, `${retryOf(attempt, retriesLeft)} in ${formatDuration(delay)}. ${cause.message}`, {
       attempt,
       retriesLeft,
-      delay: inWords(delay),
+      delay: formatDuration(delay),
       error: cause._tag,
       class: _tag,
       fault: isLocal(cause) ? "ours" : "theirs"
@@ -109,7 +109,7 @@ export class EventLog {
   }
 
   /** Tells only the readers. */
-  tell(event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>): void {
+  publish(event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>): void {
     this.#events.unsafeOfferAll([event])
   }
 

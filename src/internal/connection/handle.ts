@@ -15,10 +15,10 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Listenable } from "../../Listenable.ts"
 import type { Socket, Transport } from "../../Transport.ts"
-import * as Reading from "../stream/cursors.ts"
+import * as Cursors from "../stream/cursors.ts"
 import { within } from "../time/timeout.ts"
 import * as EventLog from "./eventLog.ts"
-import type { Entry } from "./inbox.ts"
+import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
 import * as Loop from "./loop.ts"
 import type { Settings } from "./settings.ts"
@@ -26,15 +26,15 @@ import * as Machine from "./stateMachine.ts"
 
 export interface Handle {
   readonly connection: Connection
-  /** The same as `frames`, with the messages bare. */
-  readonly entries: Listenable<Entry, ConnectionError>
+  /** The same as `items`, with the messages bare. */
+  readonly entries: Listenable<BareItem, ConnectionError>
 }
 
 // Gaps are rare: nearly always the batch passes as it is.
-const messagesOf = (entries: ReadonlyArray<Entry>) =>
+const messagesOf = (entries: ReadonlyArray<BareItem>) =>
   entries.every(Inbox.isMessage) ? entries : entries.filter(Inbox.isMessage)
 
-const framesOf = (entries: ReadonlyArray<Entry>) => entries.map(Inbox.toFrame)
+const itemsOf = (entries: ReadonlyArray<BareItem>) => entries.map(Inbox.toItem)
 
 interface Parts {
   readonly machine: Machine.Machine
@@ -102,7 +102,7 @@ const reconnect = (parts: Parts, reason: string) =>
         return Effect.void
       case "Closing":
       case "Waiting":
-        phase.hurry.unsafeOpen()
+        phase.skipWait.unsafeOpen()
         return Effect.void
       case "Ended":
         return notConnected(parts)
@@ -165,8 +165,8 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
 
   const inboxes = () => [loop.inbox()]
   const connection: Connection = {
-    messages: Reading.of(inboxes, messagesOf),
-    frames: Reading.of(inboxes, framesOf),
+    messages: Cursors.of(inboxes, messagesOf),
+    items: Cursors.of(inboxes, itemsOf),
     events: log.events,
     state: Effect.sync(() => machine.current()),
     changes: machine.changes,
@@ -179,5 +179,5 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, entries: Reading.of(inboxes, identity) } satisfies Handle
+  return { connection, entries: Cursors.of(inboxes, identity) } satisfies Handle
 })

@@ -7,7 +7,7 @@ import { OnOpenFailed } from "../../ConnectionError.ts"
 import { withinOpenTimeout } from "./dial.ts"
 import type { Settings } from "./settings.ts"
 
-export const shakeHands = (
+export const runHandshake = (
   onOpen: NonNullable<Settings["onOpen"]>,
   handshake: Handshake,
   settings: Pick<Settings, "openTimeout">

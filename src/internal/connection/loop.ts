@@ -11,8 +11,8 @@ import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { sleep } from "../time/sleep.ts"
 import * as Inbox from "./inbox.ts"
-import type { Context, Life, Lost } from "./live.ts"
-import { begin, close } from "./live.ts"
+import type { Context, Lifetime, Lost } from "./lifetime.ts"
+import { begin, close } from "./lifetime.ts"
 import * as Phase from "./phase.ts"
 import * as RetryState from "./retryState.ts"
 import type { State } from "./stateMachine.ts"
@@ -22,7 +22,7 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
   let dialled = first
   // Until it is healed, and no longer: the stack of its error keeps the attempt that made it in memory.
   let lost: Lost | undefined
-  const heal = () => {
+  const takeLoss = () => {
     const healed = lost
     lost = undefined
     return healed
@@ -30,19 +30,19 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
   // Made for the first loss: many a connection has none.
   let retries: RetryState.RetryState | undefined
   for (;;) {
-    const connection = yield* begin(context, { dialled, heal, inbox })
+    const connection = yield* begin(context, { dialled, takeLoss, inbox })
     const ended = yield* Effect.exit(Effect.interruptible(connection.ended))
     yield* close(context, connection, ended)
     // Whoever stops the connection, before or while it closes, decides what comes next.
-    const life = yield* Effect.interruptible(ended)
-    if (life.opened) lost = life.lost
+    const lifetime = yield* Effect.interruptible(ended)
+    if (lifetime.opened) lost = lifetime.lost
     retries ??= RetryState.make(context.settings.reconnect, context.settings.classify)
-    const next = yield* decide(context, retries, life)
+    const next = yield* decide(context, retries, lifetime)
     if (next._tag === "GivenUp") {
       inbox.end(Exit.fail(next.error))
       return
     }
-    yield* wait(context, next.delay, life.hurry)
+    yield* wait(context, next.delay, lifetime.skipWait)
     dialled = dial(context, next.state, next.state.attempt)
   }
 })
@@ -57,18 +57,18 @@ const givenUp = (error: ConnectionError): Next => ({ _tag: "GivenUp", error })
 const decide = Effect.fnUntraced(function*(
   context: Context,
   retries: RetryState.RetryState,
-  life: Life
+  lifetime: Lifetime
 ) {
   const { clock, log, machine } = context
-  const { lost: { cause }, reached } = life
+  const { lost: { cause }, reached } = lifetime
   const at = clock.unsafeCurrentTimeMillis()
-  retries.settle(life)
+  retries.settle(lifetime)
   if (cause._tag === "ReconnectRequested") {
     const requested = { since: at, attempt: retries.attempt(), nextDialAt: at, cause }
     return dialNext(machine.go(reached, ConnectionState.Reconnecting(requested)), Duration.zero)
   }
   if (reached._tag === "Connecting") log.record(ConnectionEvent.AttemptFailed({ at, attempt: reached.attempt, cause }))
-  const decision = yield* retries.decide(life, cause)
+  const decision = yield* retries.decide(lifetime, cause)
   if (decision._tag === "GivenUp") {
     context.phase = Phase.ended
     machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
@@ -84,12 +84,12 @@ const decide = Effect.fnUntraced(function*(
   return dialNext(state, decision.delay)
 })
 
-const wait = (context: Context, delay: Duration.Duration, hurry: Effect.Latch) =>
+const wait = (context: Context, delay: Duration.Duration, skipWait: Effect.Latch) =>
   Effect.suspend(() => {
     if (Duration.equals(delay, Duration.zero)) return Effect.void
-    context.phase = { _tag: "Waiting", hurry }
+    context.phase = { _tag: "Waiting", skipWait }
     // Who was told of the wait may hurry it, or stop the connection, before it begins.
-    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), hurry.await))
+    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), skipWait.await))
   }).pipe(Effect.interruptible)
 
 // The state is Connecting when this returns.
@@ -106,7 +106,7 @@ const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
     const at = clock.unsafeCurrentTimeMillis()
     const state = machine.current()
     if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at }))
-    log.tell(ConnectionEvent.Died({ at, cause }))
+    log.publish(ConnectionEvent.Died({ at, cause }))
     inbox.end(Exit.failCause(cause))
   })
 

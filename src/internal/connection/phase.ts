@@ -9,9 +9,9 @@ export type Phase =
   /** The socket is open to its users. */
   | { readonly _tag: "Open"; readonly socket: Socket; readonly replace: (request: ReconnectRequested) => void }
   /** The connection has ended, and its socket is being closed. The latch has the next dial follow without a wait. */
-  | { readonly _tag: "Closing"; readonly hurry: Effect.Latch }
+  | { readonly _tag: "Closing"; readonly skipWait: Effect.Latch }
   /** The next dial is to come. The latch has it come now. */
-  | { readonly _tag: "Waiting"; readonly hurry: Effect.Latch }
+  | { readonly _tag: "Waiting"; readonly skipWait: Effect.Latch }
   /** Nothing goes on, and nothing follows by itself. */
   | { readonly _tag: "Ended" }
 
@@ -21,4 +21,4 @@ export const ended: Phase = { _tag: "Ended" }
 
 /** From any phase to the end of its connection. Whoever wants the next dial at once says so from here on. */
 export const closing = (phase: Phase): Extract<Phase, { readonly _tag: "Closing" }> =>
-  phase._tag === "Closing" ? phase : { _tag: "Closing", hurry: Effect.unsafeMakeLatch(false) }
+  phase._tag === "Closing" ? phase : { _tag: "Closing", skipWait: Effect.unsafeMakeLatch(false) }

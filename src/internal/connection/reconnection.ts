@@ -31,5 +31,5 @@ export const from = (reconnect: Reconnect): Reconnection =>
   Schedule.isSchedule(reconnect) ? bySchedule(reconnect) : byPolicy(reconnect)
 
 /** Whether a connection forgets the failures before it. Where a schedule decides, it is proven by the defaults. */
-export const isProven = (reconnect: Reconnect): (life: Omit<ReconnectPolicy.Loss, "floor">) => boolean =>
+export const isProven = (reconnect: Reconnect): (lifetime: Omit<ReconnectPolicy.Loss, "floor">) => boolean =>
   ReconnectPolicy.isProven(Schedule.isSchedule(reconnect) ? ReconnectPolicy.defaults : reconnect)

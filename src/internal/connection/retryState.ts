@@ -31,7 +31,7 @@ export interface GivenUp {
 export type Decision = Wait | GivenUp
 
 /** How a connection went, or a dial that never opened. */
-export interface Life extends Omit<Loss, "floor"> {
+export interface Lifetime extends Omit<Loss, "floor"> {
   readonly proven: boolean
 }
 
@@ -39,8 +39,8 @@ export interface RetryState {
   /** Which retry the next dial is; 0 when nothing has failed since the last proven connection. */
   readonly attempt: () => number
   /** Forgets the outage before a connection that was proven. Every life is settled once. */
-  readonly settle: (life: Life) => void
-  readonly decide: (life: Life, error: AttemptError) => Effect.Effect<Decision>
+  readonly settle: (lifetime: Lifetime) => void
+  readonly decide: (lifetime: Lifetime, error: AttemptError) => Effect.Effect<Decision>
 }
 
 // The failures since the last proven connection.
@@ -90,17 +90,17 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   let outage = noOutage
   // The last proven connection, until the schedule hears of it. One that was replaced on request is told with the next
   // failure, so that the schedule starts over for every outage.
-  let unheard: Life | undefined
+  let unread: Lifetime | undefined
   // Made for the first failure: a reconnect on request asks no schedule.
   let driver: Schedule.ScheduleDriver<Duration.Duration, Loss> | undefined
 
-  const settle = (life: Life) => {
-    if (!life.proven) return
+  const settle = (lifetime: Lifetime) => {
+    if (!lifetime.proven) return
     outage = noOutage
-    unheard = life
+    unread = lifetime
   }
 
-  const decide = Effect.fnUntraced(function*(life: Life, error: AttemptError) {
+  const decide = Effect.fnUntraced(function*(lifetime: Lifetime, error: AttemptError) {
     const now = yield* Clock.currentTimeMillis
     outage = withFailure(outage, now, error)
     const failureClass = classify(error, standard(error))
@@ -111,8 +111,8 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     if (failureClass._tag === "Limited" && countOf(outage, error) > failureClass.tries) return giveUp("limited")
 
     driver ??= yield* driverOfWaits(schedule)
-    const { messages, openFor, opened } = unheard ?? life
-    unheard = undefined
+    const { messages, openFor, opened } = unread ?? lifetime
+    unread = undefined
     const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
     const delay = yield* Effect.option(driver.next({ opened, openFor, messages, floor }))
     const { attempt: attempts, history, since = now } = outage

@@ -47,12 +47,12 @@ export class BookStatus<Diff> {
     if (this.#status._tag === "Ended") return
     this.#status = { _tag: "Synced", book }
     this.#settled.unsafeOpen()
-    this.#tell(OrderBook.BookChange.Synced(book.top(this.#levels)))
+    this.#publish(OrderBook.BookChange.Synced(book.top(this.#levels)))
   }
 
   /** An update was applied to a book that is right. */
   update(diff: Diff, rules: OrderBook.Rules<Diff>): void {
-    this.#tell(OrderBook.BookChange.Updated({
+    this.#publish(OrderBook.BookChange.Updated({
       lastUpdateId: rules.idOf(diff),
       bids: rules.levelsOf(diff, "bids"),
       asks: rules.levelsOf(diff, "asks")
@@ -64,7 +64,7 @@ export class BookStatus<Diff> {
     if (this.#status._tag !== "Synced") return
     this.#status = { _tag: "Stale", reason }
     this.#settled.unsafeClose()
-    this.#tell(OrderBook.BookChange.Stale({ reason }))
+    this.#publish(OrderBook.BookChange.Stale({ reason }))
   }
 
   /** The book is stale for another reason now. */
@@ -82,7 +82,7 @@ export class BookStatus<Diff> {
     this.#changes.end(exit)
   }
 
-  #tell(change: OrderBook.BookChange): void {
+  #publish(change: OrderBook.BookChange): void {
     this.#changes.unsafeOfferAll([change])
   }
 

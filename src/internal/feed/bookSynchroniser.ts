@@ -24,7 +24,7 @@ export interface Options<Diff> {
   readonly capacity: number
   readonly snapshot: Effect.Effect<OrderBook.Snapshot, RestError>
   readonly listen: (listener: {
-    readonly diff: (diff: Diff) => void
+    readonly data: (diff: Diff) => void
     readonly lost: (why: string) => void
     readonly end: (exit: Exit.Exit<void, SessionError>) => void
   }) => Effect.Effect<void, never, Scope.Scope>
@@ -39,12 +39,12 @@ interface Begun<Diff> {
 // Why a book has to begin again, and whether its ids have begun anew.
 interface Ending {
   readonly reason: string
-  readonly isAnew: boolean
+  readonly isIdReset: boolean
 }
-const ending = (reason: string, isAnew = false): Ending => ({ reason, isAnew })
+const ending = (reason: string, isIdReset = false): Ending => ({ reason, isIdReset })
 
 // How long nothing may have come before it is asked whether there is such a book at all.
-const unheardFor = Duration.seconds(5)
+const unreadFor = Duration.seconds(5)
 const longestWait = Duration.seconds(5)
 const wait = (useless: number) => Effect.sleep(Duration.min(Lag.waitAfter(useless), longestWait))
 // Of the levels that a snapshot told of, so many must be left before another is taken.
@@ -56,13 +56,13 @@ export const make = <Diff extends object>(options: Options<Diff>) =>
     const status = new BookStatus<Diff>(options.symbol, options.limit)
     const updates = new BookUpdates<Diff>(options.capacity)
     yield* options.listen({
-      diff: (diff) => {
-        updates.put(diff)
+      data: (diff) => {
+        updates.offer(diff)
       },
       lost: (why) => {
         // Not behind what is still to be read: from this moment on nobody may take the book for right.
         status.stale(why)
-        updates.lose()
+        updates.offerLoss()
       },
       end: (exit) => {
         status.end(exit)
@@ -83,10 +83,10 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
   updates: BookUpdates<Diff>
 ) {
   const begin = beginner(options, status, updates)
-  let isAnew = false
+  let isIdReset = false
   let failures = 0
   for (;;) {
-    const begun = yield* Effect.either(begin(isAnew))
+    const begun = yield* Effect.either(begin(isIdReset))
     if (Either.isLeft(begun)) {
       status.end(Exit.fail(begun.left))
       return
@@ -95,7 +95,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
     if (begun.right !== undefined) {
       if (!updates.isLossAhead()) status.sync(begun.right.book)
       const ended: Ending = yield* follow(options, status, updates, begun.right)
-      isAnew = ended.isAnew
+      isIdReset = ended.isIdReset
       status.stale(ended.reason)
       yield* Effect.logInfo(`The book of ${options.symbol} takes a new snapshot: ${ended.reason}.`)
     }
@@ -120,7 +120,7 @@ const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
         if (item === lost) continue
         const last = diffs.at(-1)
         // Nothing goes on from what has the old ids.
-        if (last !== undefined && rules.idOf(item) < rules.idOf(last) && IdReset.isAnew(rules.timeOf(item), rules.timeOf(last))) {
+        if (last !== undefined && rules.idOf(item) < rules.idOf(last) && IdReset.isIdReset(rules.timeOf(item), rules.timeOf(last))) {
           diffs = []
         }
         diffs.push(item)
@@ -147,18 +147,18 @@ const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatu
 
   const awaitUpdates = Effect.gen(function*() {
     if (isKnown) yield* updates.ready
-    else if (Option.isNone(yield* Effect.timeoutOption(updates.ready, unheardFor))) yield* snapshot
+    else if (Option.isNone(yield* Effect.timeoutOption(updates.ready, unreadFor))) yield* snapshot
     isKnown = true
   })
 
   // Whether the updates that are held go on from a snapshot, or are older. What is between the two was missed otherwise. And
   // with ids begun anew, one that is ahead of all updates may still have the old ids.
-  const isOfUse = ({ lastUpdateId }: OrderBook.Snapshot, first: Diff, last: Diff, isAnew: boolean) =>
+  const isOfUse = ({ lastUpdateId }: OrderBook.Snapshot, first: Diff, last: Diff, isIdReset: boolean) =>
     (rules.idOf(first) <= lastUpdateId || rules.follows(first, lastUpdateId, true)) &&
-    !(isAnew && lastUpdateId > rules.idOf(last))
+    !(isIdReset && lastUpdateId > rules.idOf(last))
 
   // A snapshot that the updates held so far continue, with those applied. Nothing, where they do not.
-  return Effect.fnUntraced(function*(isAnew: boolean) {
+  return Effect.fnUntraced(function*(isIdReset: boolean) {
     const { add, all } = held(options)
     const hold = () => {
       const drained = updates.drain()
@@ -175,7 +175,7 @@ const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatu
       const [first] = all()
       const last = all().at(-1)
       if (first === undefined || last === undefined) continue
-      if (!isOfUse(begun, first, last, isAnew)) {
+      if (!isOfUse(begun, first, last, isIdReset)) {
         yield* wait(useless)
         continue
       }
@@ -206,7 +206,7 @@ const follow = Effect.fnUntraced(function*<Diff extends object>(
       if (item === lost) continue
       const outcome = book.apply(item)
       if (outcome === "ignored") {
-        if (!IdReset.isAnew(rules.timeOf(item), latest)) continue
+        if (!IdReset.isIdReset(rules.timeOf(item), latest)) continue
         return ending("the venue's update ids begin anew", true)
       }
       latest = rules.timeOf(item)

@@ -1,6 +1,6 @@
 // The updates of a book that came and are not applied yet, and the places where its connection was lost.
 import type * as Effect from "effect/Effect"
-import * as Intake from "../stream/slidingQueue.ts"
+import * as SlidingQueue from "../stream/slidingQueue.ts"
 
 /** The connection was lost: what came before it is out of date. */
 export const lost = "lost"
@@ -12,21 +12,21 @@ export interface Drained<Diff> {
 }
 
 export class BookUpdates<Diff extends object> {
-  readonly #intake: Intake.Intake<Diff | typeof lost>
+  readonly #queue: SlidingQueue.SlidingQueue<Diff | typeof lost>
   // A loss stands in the intake behind what came before it.
   #isLossAhead = false
 
   constructor(capacity: number) {
-    this.#intake = Intake.make(capacity)
+    this.#queue = SlidingQueue.make(capacity)
   }
 
-  put(diff: Diff): void {
-    this.#intake.offer(diff)
+  offer(diff: Diff): void {
+    this.#queue.offer(diff)
   }
 
-  lose(): void {
+  offerLoss(): void {
     this.#isLossAhead = true
-    this.#intake.offer(lost)
+    this.#queue.offer(lost)
   }
 
   /** Whether a loss has come that was not drained yet. */
@@ -36,12 +36,12 @@ export class BookUpdates<Diff extends object> {
 
   /** Completes when there is something to drain. */
   get ready(): Effect.Effect<void> {
-    return this.#intake.ready
+    return this.#queue.ready
   }
 
   drain(): Drained<Diff> {
     this.#isLossAhead = false
-    const { items } = this.#intake.drain()
+    const { items } = this.#queue.drain()
     return { items, outdated: items.lastIndexOf(lost) + 1 }
   }
 }

@@ -3,27 +3,27 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Candles, Target } from "../../market/Continuity.ts"
 import type { MarketEvent } from "../../market/MarketEvent.ts"
-import { HistoryPruned, HoleTooLarge, NotServedYet } from "../../market/MarketEvent.ts"
-import type { Intake } from "../stream/slidingQueue.ts"
+import { HistoryPruned, GapTooLarge, NotServedYet } from "../../market/MarketEvent.ts"
+import type { SlidingQueue } from "../stream/slidingQueue.ts"
 import * as Lag from "./lag.ts"
-import type { Hole } from "./resequencer.ts"
+import type { MissingRange } from "./resequencer.ts"
 
 export interface Options<A extends MarketEvent> {
   readonly candles: Candles<A>
   /** Which stream is fetched from. */
   readonly target: Target
-  readonly intake: Intake<A>
+  readonly queue: SlidingQueue<A>
   /** The last moment of the last candle that is known from before. Without it, the first that comes begins. */
   readonly after: number | undefined
   /** Holes of more candles than so many are not fetched. */
   readonly limit: number
-  readonly onEvents: (events: ReadonlyArray<A>) => Effect.Effect<void>
+  readonly emit: (events: ReadonlyArray<A>) => Effect.Effect<void>
   /** A span of time, by the first moments of candles. */
-  readonly onHole: (hole: Hole) => Effect.Effect<void>
+  readonly emitMissing: (missing: MissingRange) => Effect.Effect<void>
 }
 
 export const follow = <A extends MarketEvent>(
-  { after, candles, intake, limit, onEvents, onHole, target }: Options<A>
+  { after, candles, queue, limit, emit, emitMissing, target }: Options<A>
 ): Effect.Effect<never> => {
   // Passes on what closed from one moment on and before another, as far as a page has it. Gives back from when on candles are
   // still missing. Which candles are closed shows only by those that follow them, so the last one is never taken for closed.
@@ -33,32 +33,32 @@ export const follow = <A extends MarketEvent>(
     for (const [i, event] of page.entries()) {
       const opens = candles.opensAt(event)
       if (opens > next) {
-        yield* onEvents(closed)
+        yield* emit(closed)
         closed = []
-        yield* onHole({ from: next, to: Math.min(opens, end) - 1, cause: new HistoryPruned() })
+        yield* emitMissing({ from: next, to: Math.min(opens, end) - 1, cause: new HistoryPruned() })
         next = opens
       }
       if (opens >= end || i === page.length - 1) break
       closed.push(event)
       next = candles.closesAt(event) + 1
     }
-    yield* onEvents(closed)
+    yield* emit(closed)
     return next
   })
 
   // What began from one moment on, and before another: the candle that begins at the end is asked for too, as it shows that
   // the one before it is closed.
   const repair = Effect.fnUntraced(function*(from: number, end: number, length: number) {
-    if (end - from > limit * length) return yield* onHole({ from, to: end - 1, cause: new HoleTooLarge({ limit }) })
+    if (end - from > limit * length) return yield* emitMissing({ from, to: end - 1, cause: new GapTooLarge({ limit }) })
     let next = from
     let useless = 0
     while (next < end) {
       const fetched = yield* Effect.either(candles.fetch(target, next, end))
-      if (Either.isLeft(fetched)) return yield* onHole({ from: next, to: end - 1, cause: fetched.left })
+      if (Either.isLeft(fetched)) return yield* emitMissing({ from: next, to: end - 1, cause: fetched.left })
       const before = next
       next = yield* passClosed(fetched.right.filter((event) => candles.opensAt(event) >= before), before, end)
       if (next > before) useless = 0
-      else if (!(yield* Lag.askAgain(useless++))) return yield* onHole({ from: next, to: end - 1, cause: new NotServedYet() })
+      else if (!(yield* Lag.askAgain(useless++))) return yield* emitMissing({ from: next, to: end - 1, cause: new NotServedYet() })
     }
   })
 
@@ -67,15 +67,15 @@ export const follow = <A extends MarketEvent>(
     let next = after === undefined ? undefined : after + 1
     let latest = Number.NEGATIVE_INFINITY
     for (;;) {
-      yield* intake.ready
+      yield* queue.ready
       let events: Array<A> = []
-      for (const event of intake.drain().items) {
+      for (const event of queue.drain().items) {
         const opens = candles.opensAt(event)
         const isClosed = candles.isClosed(event)
         next ??= opens
         if (opens < next) continue
         if (opens > next) {
-          yield* onEvents(events)
+          yield* emit(events)
           events = []
           yield* repair(next, opens, candles.closesAt(event) + 1 - opens)
           next = opens
@@ -87,7 +87,7 @@ export const follow = <A extends MarketEvent>(
         events.push(event)
         if (isClosed) next = candles.closesAt(event) + 1
       }
-      if (events.length > 0) yield* onEvents(events)
+      if (events.length > 0) yield* emit(events)
     }
   })
 }

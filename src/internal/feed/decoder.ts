@@ -18,7 +18,7 @@ interface Wrong {
 const tooDeep = "it is nested too deeply to be written out"
 const reasonLength = 250
 
-const inWords = (text: () => string, length?: number): string => {
+const describe = (text: () => string, length?: number): string => {
   try {
     return excerpt(text(), length)
   } catch {
@@ -28,8 +28,8 @@ const inWords = (text: () => string, length?: number): string => {
 }
 
 const invalid = (data: unknown, reason: () => string): Wrong => ({
-  reason: inWords(reason, reasonLength),
-  excerpt: inWords(() => JSON.stringify(data ?? null))
+  reason: describe(reason, reasonLength),
+  excerpt: describe(() => JSON.stringify(data ?? null))
 })
 
 const orInvalid = (data: unknown, reason: (() => string) | undefined) =>
@@ -69,7 +69,7 @@ class Kind<Type extends string, A extends object, I, E> {
   readonly shapes: Shape.Shapes<A>
   readonly explain: (data: unknown) => Either.Either<A, ParseError>
   constructor(options: Options<Type, A, I>, asError: (wrong: Wrong) => E) {
-    const { framing, schema, source, symbolOf, timeOf, type } = options
+    const { envelope, schema, source, symbolOf, timeOf, type } = options
     this.source = source
     this.type = type
     this.options = options
@@ -77,7 +77,7 @@ class Kind<Type extends string, A extends object, I, E> {
     this.symbolOf = symbolOf
     this.timeOf = timeOf ?? (() => undefined)
     this.isData = Validator.is(schema)
-    this.shapes = framing === undefined ? Shape.none() : Shape.make(schema, framing.end)
+    this.shapes = envelope === undefined ? Shape.none() : Shape.make(schema, envelope.end)
     this.explain = Schema.decodeUnknownEither(schema)
   }
 }
@@ -94,13 +94,13 @@ class Decoder<Type extends string, A extends object, I, E> {
   readonly #start: string
 
   constructor(kind: Kind<Type, A, I, E>, stream: string, symbol: string) {
-    const { anySymbol = false, framing, lists } = kind.options
+    const { anySymbol = false, envelope, lists } = kind.options
     this.#kind = kind
     this.#stream = stream
     this.#symbol = symbol
     this.#isOfOneSymbol = symbol !== "" && !anySymbol
     this.#hasLists = lists ?? symbol === ""
-    this.#start = framing === undefined ? "" : framing.start(stream)
+    this.#start = envelope === undefined ? "" : envelope.start(stream)
   }
 
   decode(data: unknown, receivedAt: number): Either.Either<ReadonlyArray<Arrived<A, Type>>, E> {
@@ -109,10 +109,10 @@ class Decoder<Type extends string, A extends object, I, E> {
     return wrong === undefined ? Either.right(events) : Either.left(this.#kind.asError(wrong))
   }
 
-  all(frames: ReadonlyArray<Message>, receivedAt: number, onInvalid: (error: E) => void): ReadonlyArray<Arrived<A, Type>> {
+  all(messages: ReadonlyArray<Message>, receivedAt: number, onInvalid: (error: E) => void): ReadonlyArray<Arrived<A, Type>> {
     let events: Array<Arrived<A, Type>> | undefined
-    for (const frame of frames) {
-      const item = this.#kind.shapes.read(frame, this.#start)
+    for (const message of messages) {
+      const item = this.#kind.shapes.read(message, this.#start)
       const event = item === undefined ? undefined : this.#eventOf(item, receivedAt)
       if (event instanceof Arrived) {
         // With room for one: of a thousand streams, hardly any has more at once.
@@ -120,7 +120,7 @@ class Decoder<Type extends string, A extends object, I, E> {
         else events.push(event)
         continue
       }
-      const wrong = event === undefined ? this.#putFrame(events ??= [], frame, receivedAt) : invalid(item, event)
+      const wrong = event === undefined ? this.#putMessage(events ??= [], message, receivedAt) : invalid(item, event)
       if (wrong !== undefined) onInvalid(this.#kind.asError(wrong))
     }
     return events ?? []
@@ -159,13 +159,13 @@ class Decoder<Type extends string, A extends object, I, E> {
     return undefined
   }
 
-  #putFrame(events: Array<Arrived<A, Type>>, frame: Message, receivedAt: number): Wrong | undefined {
-    const incoming = this.#kind.options.parse(frame)
-    if (incoming._tag === "Invalid") return incoming
-    if (incoming._tag !== "Data" || incoming.topic !== this.#stream) return invalid(incoming, () => "it is not about its stream")
-    const wrong = this.#putAll(events, incoming.data, receivedAt)
+  #putMessage(events: Array<Arrived<A, Type>>, message: Message, receivedAt: number): Wrong | undefined {
+    const parsed = this.#kind.options.parse(message)
+    if (parsed._tag === "Invalid") return parsed
+    if (parsed._tag !== "Data" || parsed.topic !== this.#stream) return invalid(parsed, () => "it is not about its stream")
+    const wrong = this.#putAll(events, parsed.data, receivedAt)
     const event = events.at(-1)
-    if (event !== undefined && event.data === incoming.data) this.#kind.shapes.learn(frame, event.data)
+    if (event !== undefined && event.data === parsed.data) this.#kind.shapes.learn(message, event.data)
     return wrong
   }
 }

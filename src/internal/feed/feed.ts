@@ -12,21 +12,21 @@ import * as RcMap from "effect/RcMap"
 import type * as Connection from "../../Connection.ts"
 import * as DialGate from "../../DialGate.ts"
 import type { Classify } from "../../FailureClass.ts"
-import { InvalidFrame } from "../../market/Decoder.ts"
+import { InvalidMessage } from "../../market/Decoder.ts"
 import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { isGap, NotRepairable } from "../../market/MarketEvent.ts"
-import type { FeedEvent, MarketFeed, Options, Wanted } from "../../market/MarketFeed.ts"
+import type { FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import { resolve } from "../connection/settings.ts"
 import * as Pool from "../pool/pool.ts"
 import * as Broadcast from "../stream/broadcast.ts"
-import * as Reading from "../stream/cursors.ts"
+import * as Cursors from "../stream/cursors.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
 import { follow } from "./operators.ts"
-import type { Hub, Shared } from "./pipeline.ts"
+import type { EventBroadcast, Shared } from "./pipeline.ts"
 import { gapOf, Pipeline } from "./pipeline.ts"
 
 // What readers have not read yet. The one that is furthest behind decides when the pipeline waits; what comes meanwhile
@@ -49,9 +49,9 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const sourceOf = yield* makePipelines(venue, shared)
 
   const read = <A extends MarketEvent>(
-    streams: Wanted | ReadonlyArray<Wanted>,
+    streams: StreamRequest | ReadonlyArray<StreamRequest>,
     select: (batch: ReadonlyArray<MarketEvent>) => ReadonlyArray<A>
-  ) => Reading.merge(Effect.forEach(keysOf(venue, streams), sourceOf), select)
+  ) => Cursors.merge(Effect.forEach(keysOf(venue, streams), sourceOf), select)
 
   const feed: MarketFeed = {
     stream: (streams) => read(streams, identity),
@@ -68,10 +68,10 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
         limit,
         capacity,
         snapshot: books.snapshot(stream.symbol, limit),
-        listen: ({ diff, end, lost }) =>
+        listen: ({ data, end, lost }) =>
           pool.listen(stream.group, stream.name, {
-            data: (frames) => {
-              for (const event of decoder.all(frames, now(), skip(stream.name))) diff(event.data)
+            data: (messages) => {
+              for (const event of decoder.all(messages, now(), skip(stream.name))) data(event.data)
             },
             gap: () => undefined,
             lost,
@@ -103,8 +103,8 @@ const makeEvents = Effect.fnUntraced(function*(now: () => number) {
     events.unsafeOfferAll([event])
   }
   // Where ids follow each other, what is skipped will be missed, and fetched.
-  const skip = (stream: string) => (error: InvalidFrame) => {
-    record({ _tag: "InvalidFrame", at: now(), stream, error })
+  const skip = (stream: string) => (error: InvalidMessage) => {
+    record({ _tag: "InvalidMessage", at: now(), stream, error })
     runFork(Effect.logWarning(error.message))
   }
   return { events, record, skip }
@@ -131,7 +131,7 @@ const makePool = Effect.fnUntraced(function*(
     connection: (group) => ({ ...connection, ...venue.endpoint(group) }),
     protocol: venue.protocol,
     topicsPerConnection: options.streamsPerConnection ?? venue.limits.topicsPerConnection,
-    lines: options.lines ?? 1,
+    redundancy: options.redundancy ?? 1,
     grace,
     maxAge: Duration.decode(options.maxAge ?? "23 hours"),
     renewalTimeout: Duration.decode(options.renewalTimeout ?? "30 seconds"),
@@ -141,7 +141,7 @@ const makePool = Effect.fnUntraced(function*(
       record({ _tag: "Connection", connection, event })
     },
     onSessionEvent: (connection, event) => {
-      if (event._tag === "Invalid") skip(connection)(new InvalidFrame(event))
+      if (event._tag === "Invalid") skip(connection)(new InvalidMessage(event))
       else record({ _tag: "Session", connection, event })
     }
   })
@@ -157,15 +157,15 @@ interface Key {
 }
 
 // Once each, however often it is named.
-const keysOf = (venue: Venue, streams: Wanted | ReadonlyArray<Wanted>): ReadonlyArray<Key> => {
-  const afterOf = new Map((isOne(streams) ? [streams] : streams).map((wanted) => {
-    const { after, name } = typeof wanted === "string" ? { after: undefined, name: wanted } : wanted
+const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamRequest>): ReadonlyArray<Key> => {
+  const afterOf = new Map((isOne(streams) ? [streams] : streams).map((request) => {
+    const { after, name } = typeof request === "string" ? { after: undefined, name: request } : request
     return [venue.stream(name).name, after]
   }))
   return [...afterOf].map(([stream, after]) => ({ stream, after }))
 }
 
-const isOne = (streams: Wanted | ReadonlyArray<Wanted>): streams is Wanted => !Array.isArray(streams)
+const isOne = (streams: StreamRequest | ReadonlyArray<StreamRequest>): streams is StreamRequest => !Array.isArray(streams)
 
 // A pipeline runs for as long as somebody reads it.
 const makePipelines = (venue: Venue, shared: Shared) =>
@@ -173,25 +173,25 @@ const makePipelines = (venue: Venue, shared: Shared) =>
     RcMap.make({
       lookup: ({ after, stream }: Key) => openPipeline(shared, venue.stream(stream), after)
     }),
-    (hubs) => ({ after, stream }: Key) => RcMap.get(hubs, Data.struct({ stream, after }))
+    (pipelines) => ({ after, stream }: Key) => RcMap.get(pipelines, Data.struct({ stream, after }))
   )
 
 const openPipeline = Effect.fnUntraced(function*(shared: Shared, stream: Stream, after: number | undefined) {
-  const hub: Hub = Broadcast.make<MarketEvent, SessionError>({
+  const broadcast: EventBroadcast = Broadcast.make<MarketEvent, SessionError>({
     capacity: readAhead,
     overflow: "suspend",
     // Nothing is dropped by those who wait.
     fold: () => gapOf(shared, stream, new NotRepairable({ reason: "The stream has ended." }))
   })
   yield* Effect.forkScoped(Effect.onExit(
-    Effect.interruptible(follow(new Pipeline(shared, stream, after, hub))),
+    Effect.interruptible(follow(new Pipeline(shared, stream, after, broadcast))),
     (exit) =>
       Effect.sync(() => {
         // A defect of ours must not look like a quiet market.
-        hub.end(Exit.isInterrupted(exit) ? Exit.void : exit)
+        broadcast.end(Exit.isInterrupted(exit) ? Exit.void : exit)
       })
   ))
-  return hub
+  return broadcast
 })
 
 // All pipelines look alike from here: that events are of a kind, their type says.

@@ -8,6 +8,6 @@ const newerBy = 60_000
 const micros = 1e14
 
 /** Whether what has an older id than the latest, and these times, has a new numbering. */
-export const isAnew = (at: number, latest: number): boolean => at - latest > (at < micros ? newerBy : newerBy * 1_000)
+export const isIdReset = (at: number, latest: number): boolean => at - latest > (at < micros ? newerBy : newerBy * 1_000)
 
 export const cause = (): NotRepairable => new NotRepairable({ reason: "The venue's ids begin anew." })

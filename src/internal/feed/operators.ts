@@ -4,17 +4,17 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Continuity from "../../market/Continuity.ts"
-import type { Decoder, InvalidFrame } from "../../market/Decoder.ts"
+import type { Decoder, InvalidMessage } from "../../market/Decoder.ts"
 import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { NotRepairable } from "../../market/MarketEvent.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import type { Listener } from "../pool/coverage.ts"
-import * as Intake from "../stream/slidingQueue.ts"
+import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as Candles from "./candles.ts"
 import * as IdReset from "./idReset.ts"
-import type { Hub, Pipeline } from "./pipeline.ts"
-import type { Hole, Outlet } from "./resequencer.ts"
+import type { EventBroadcast, Pipeline } from "./pipeline.ts"
+import type { MissingRange, Output } from "./resequencer.ts"
 import { Resequencer } from "./resequencer.ts"
 
 type Followed = Effect.Effect<never, never, Scope.Scope>
@@ -29,9 +29,9 @@ export const follow = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =
       return candles(pipeline, continuity)
     case "Diffs":
     case "State":
-      return newest(pipeline, continuity)
+      return latestOnly(pipeline, continuity)
     case "Unknown":
-      return asItComes(pipeline)
+      return unordered(pipeline)
   }
 }
 
@@ -39,19 +39,19 @@ export const follow = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =
 // What is missing is fetched
 
 // What is heard of a sequence, and where it goes. A class, since there may be thousands, and each is passed for every message.
-class Sequenced<A extends MarketEvent> implements Listener<Message>, Outlet<A> {
+class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
   readonly #decoder: Decoder<A>
   readonly #resequencer: Resequencer<A>
-  readonly #hub: Hub
+  readonly #broadcast: EventBroadcast
   readonly #now: () => number
   readonly #sequence: Continuity.Sequence<A>
-  readonly #onInvalid: (error: InvalidFrame) => void
+  readonly #onInvalid: (error: InvalidMessage) => void
   readonly #pipeline: Pipeline<A>
 
   constructor(pipeline: Pipeline<A>, sequence: Continuity.Sequence<A>) {
     const { capacity, grace, limit, now } = pipeline.shared
     this.#decoder = pipeline.decoder
-    this.#hub = pipeline.hub
+    this.#broadcast = pipeline.broadcast
     this.#now = now
     this.#sequence = sequence
     this.#onInvalid = pipeline.onInvalid
@@ -63,7 +63,7 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Outlet<A> {
       limit,
       grace: () => pipeline.isRedundant() ? grace : Duration.zero,
       capacity,
-      outlet: this
+      output: this
     })
   }
 
@@ -71,8 +71,8 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Outlet<A> {
     return this.#resequencer.run()
   }
 
-  data(frames: ReadonlyArray<Message>): void {
-    this.#resequencer.offer(this.#decoder.all(frames, this.#now(), this.#onInvalid))
+  data(messages: ReadonlyArray<Message>): void {
+    this.#resequencer.offer(this.#decoder.all(messages, this.#now(), this.#onInvalid))
   }
 
   // What is missing shows by the ids.
@@ -81,21 +81,21 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Outlet<A> {
   lost(): void {}
 
   end(exit: Exit.Exit<void, SessionError>): void {
-    this.#hub.end(exit)
+    this.#broadcast.end(exit)
   }
 
-  passOn(events: ReadonlyArray<A>): boolean {
-    if (!this.#hub.fits(events.length)) return false
-    this.#hub.unsafeOfferAll(this.#real(events))
+  tryEmit(events: ReadonlyArray<A>): boolean {
+    if (!this.#broadcast.fits(events.length)) return false
+    this.#broadcast.unsafeOfferAll(this.#real(events))
     return true
   }
 
-  onEvents(events: ReadonlyArray<A>): Effect.Effect<void> {
+  emit(events: ReadonlyArray<A>): Effect.Effect<void> {
     return this.#pipeline.emit(this.#real(events))
   }
 
-  onHole(hole: Hole): Effect.Effect<void> {
-    return this.#pipeline.emitHole(hole)
+  emitMissing(missing: MissingRange): Effect.Effect<void> {
+    return this.#pipeline.emitMissing(missing)
   }
 
   #real(events: ReadonlyArray<A>): ReadonlyArray<A> {
@@ -117,18 +117,18 @@ const sequence = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Cont
 const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Continuity.Candles<A>): Followed =>
   Effect.gen(function*() {
     const { capacity, limit } = pipeline.shared
-    const intake = Intake.make<A>(capacity)
-    yield* pipeline.listen(hearing(pipeline, (frames) => {
-      intake.offerAll(pipeline.decode(frames))
+    const queue = SlidingQueue.make<A>(capacity)
+    yield* pipeline.listen(listenerOf(pipeline, (messages) => {
+      queue.offerAll(pipeline.decode(messages))
     }))
     return yield* Candles.follow({
       candles: continuity,
       target: pipeline.stream,
-      intake,
+      queue,
       after: pipeline.after,
       limit,
-      onEvents: (events) => pipeline.emit(events),
-      onHole: (hole) => pipeline.emitHole(hole)
+      emit: (events) => pipeline.emit(events),
+      emitMissing: (missing) => pipeline.emitMissing(missing)
     })
   })
 
@@ -137,37 +137,37 @@ const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Conti
 
 type Passed = ReadonlyArray<MarketEvent>
 
-const hearing = <A extends MarketEvent>(
-  { hub }: Pipeline<A>,
-  data: (frames: ReadonlyArray<Message>) => void,
+const listenerOf = <A extends MarketEvent>(
+  { broadcast }: Pipeline<A>,
+  data: (messages: ReadonlyArray<Message>) => void,
   onGap: (reason: string) => void = () => undefined
 ): Listener<Message> => ({
   data,
   gap: onGap,
   lost: () => undefined,
   end: (exit) => {
-    hub.end(exit)
+    broadcast.end(exit)
   }
 })
 
 // Where each message stands for itself: `pass` says what readers get of those that came. Nearly always nobody is slow, and
 // nothing has to wait for a fibre.
-const passing = <A extends MarketEvent>(
+const passThrough = <A extends MarketEvent>(
   pipeline: Pipeline<A>,
-  pass: (arrived: Intake.Batch<ReadonlyArray<A> | NotRepairable>) => Passed,
+  pass: (arrived: SlidingQueue.Batch<ReadonlyArray<A> | NotRepairable>) => Passed,
   onGap?: (reason: string) => NotRepairable
 ): Followed =>
   Effect.gen(function*() {
-    const { hub } = pipeline
-    const intake = Intake.make<ReadonlyArray<A> | NotRepairable>(pipeline.shared.capacity)
+    const { broadcast } = pipeline
+    const queue = SlidingQueue.make<ReadonlyArray<A> | NotRepairable>(pipeline.shared.capacity)
     const take = (items: ReadonlyArray<ReadonlyArray<A> | NotRepairable>, most: number) => {
-      if (intake.isIdle() && hub.fits(most)) hub.unsafeOfferAll(pass({ dropped: 0, items }))
-      else intake.offerAll(items)
+      if (queue.isIdle() && broadcast.fits(most)) broadcast.unsafeOfferAll(pass({ dropped: 0, items }))
+      else queue.offerAll(items)
     }
-    yield* pipeline.listen(hearing(
+    yield* pipeline.listen(listenerOf(
       pipeline,
-      (frames) => {
-        const items = frames.map((frame) => pipeline.decode([frame]))
+      (messages) => {
+        const items = messages.map((message) => pipeline.decode([message]))
         // Each with a gap before it, at most.
         take(items, items.reduce((most, events) => most + events.length + 1, 0))
       },
@@ -176,13 +176,13 @@ const passing = <A extends MarketEvent>(
       }
     ))
     for (;;) {
-      yield* intake.ready
-      yield* pipeline.emit(pass(intake.drain()))
+      yield* queue.ready
+      yield* pipeline.emit(pass(queue.drain()))
     }
   })
 
 // Only what is newer than the last one passes. What a diff does not follow is missing before it.
-const newest = <A extends MarketEvent>(
+const latestOnly = <A extends MarketEvent>(
   pipeline: Pipeline<A>,
   continuity: Continuity.Diffs<A> | Continuity.State<A>
 ): Followed =>
@@ -192,7 +192,7 @@ const newest = <A extends MarketEvent>(
     const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
     // Changed in its place: an object for each event would be one that the collector has to move.
     const last = { at: Number.NEGATIVE_INFINITY, position: Number.NEGATIVE_INFINITY }
-    return passing(pipeline, ({ items }) => {
+    return passThrough(pipeline, ({ items }) => {
       const passed: Array<A | Gap> = []
       for (const events of items) {
         if (events instanceof NotRepairable) continue
@@ -200,8 +200,8 @@ const newest = <A extends MarketEvent>(
         if (event === undefined) continue
         const position = continuity.positionOf(event)
         if (position <= last.position) {
-          const isAnew = position < last.position && isTimed(event) && IdReset.isAnew(event.timestamp, last.at)
-          if (!isAnew) continue
+          const isIdReset = position < last.position && isTimed(event) && IdReset.isIdReset(event.timestamp, last.at)
+          if (!isIdReset) continue
           if (isDiff) passed.push(pipeline.gap(IdReset.cause(), last.position + 1))
         } else if (isDiff && last.position >= 0) {
           const previous = continuity.previousOf(event)
@@ -218,8 +218,8 @@ const newest = <A extends MarketEvent>(
 const notKept = () => new NotRepairable({ reason: "The venue does not keep the updates of a book." })
 
 // Nothing is known about the order of events: whatever may be missing is a gap.
-const asItComes = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
-  passing(
+const unordered = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
+  passThrough(
     pipeline,
     ({ dropped, items }) => {
       const passed: Array<A | Gap> = []

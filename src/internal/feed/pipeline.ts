@@ -2,7 +2,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Decoder, InvalidFrame } from "../../market/Decoder.ts"
+import type { Decoder, InvalidMessage } from "../../market/Decoder.ts"
 import * as MarketEvent from "../../market/MarketEvent.ts"
 import type { FeedEvent } from "../../market/MarketFeed.ts"
 import type { Stream } from "../../market/Venue.ts"
@@ -11,10 +11,10 @@ import type { Message } from "../../Transport.ts"
 import type { Pool } from "../pool/pool.ts"
 import type { Listener } from "../pool/coverage.ts"
 import type * as Broadcast from "../stream/broadcast.ts"
-import type { Hole } from "./resequencer.ts"
+import type { MissingRange } from "./resequencer.ts"
 
 /** Where the readers of a stream read. */
-export type Hub = Broadcast.Broadcast<MarketEvent.MarketEvent, SessionError>
+export type EventBroadcast = Broadcast.Broadcast<MarketEvent.MarketEvent, SessionError>
 
 /** What all pipelines of a feed share. */
 export interface Shared {
@@ -24,7 +24,7 @@ export interface Shared {
   readonly now: () => number
   readonly record: (event: FeedEvent) => void
   /** Reports a frame that is left out. */
-  readonly skip: (stream: string) => (error: InvalidFrame) => void
+  readonly skip: (stream: string) => (error: InvalidMessage) => void
   /** Events held for one stream while it repairs, or while its reader is slow. */
   readonly capacity: number
   /** Events fetched for one gap, at most. */
@@ -37,7 +37,7 @@ export interface Shared {
 export const gapOf = (
   { now, source }: Pick<Shared, "now" | "source">,
   { name, symbol }: Pick<Stream, "name" | "symbol">,
-  cause: MarketEvent.HoleCause,
+  cause: MarketEvent.GapCause,
   from?: number,
   to?: number
 ): MarketEvent.Gap => ({ source, symbol, type: "gap", data: { stream: name, from, to, cause }, timestamp: now(), via: "ws" })
@@ -47,15 +47,15 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
   readonly stream: Stream<A>
   /** The id, or the last moment, of the last event that is known from before. */
   readonly after: number | undefined
-  readonly hub: Hub
+  readonly broadcast: EventBroadcast
   readonly decoder: Decoder<A>
-  readonly onInvalid: (error: InvalidFrame) => void
+  readonly onInvalid: (error: InvalidMessage) => void
 
-  constructor(shared: Shared, stream: Stream<A>, after: number | undefined, hub: Hub) {
+  constructor(shared: Shared, stream: Stream<A>, after: number | undefined, broadcast: EventBroadcast) {
     this.shared = shared
     this.stream = stream
     this.after = after
-    this.hub = hub
+    this.broadcast = broadcast
     this.decoder = stream.kind.decoder(stream.name, stream.symbol)
     this.onInvalid = shared.skip(stream.name)
   }
@@ -64,8 +64,8 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
     return this.shared.pool.listen(this.stream.group, this.stream.name, listener)
   }
 
-  decode(frames: ReadonlyArray<Message>): ReadonlyArray<A> {
-    return this.decoder.all(frames, this.shared.now(), this.onInvalid)
+  decode(messages: ReadonlyArray<Message>): ReadonlyArray<A> {
+    return this.decoder.all(messages, this.shared.now(), this.onInvalid)
   }
 
   /** Whether the stream may be coming over more than one connection now. */
@@ -74,7 +74,7 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
   }
 
   /** A gap that the feed's events tell of, to be emitted in its place. */
-  gap(cause: MarketEvent.HoleCause, from?: number, to?: number): MarketEvent.Gap {
+  gap(cause: MarketEvent.GapCause, from?: number, to?: number): MarketEvent.Gap {
     const { now, record } = this.shared
     const gap = gapOf(this.shared, this.stream, cause, from, to)
     record({ _tag: "Gap", at: now(), gap })
@@ -85,10 +85,10 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
     const { now, record } = this.shared
     const repaired = events.filter(({ via }) => via === "rest").length
     if (repaired > 0) record({ _tag: "Repaired", at: now(), stream: this.stream.name, events: repaired })
-    return Effect.asVoid(this.hub.offerAll(events))
+    return Effect.asVoid(this.broadcast.offerAll(events))
   }
 
-  emitHole({ cause, from, to }: Hole): Effect.Effect<void> {
+  emitMissing({ cause, from, to }: MissingRange): Effect.Effect<void> {
     const gap = this.gap(cause, from, to)
     return Effect.zipRight(Effect.logWarning(new MarketEvent.MarketGap({ gap }).message), this.emit([gap]))
   }

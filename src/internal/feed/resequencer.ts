@@ -8,19 +8,19 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Sequence, Target } from "../../market/Continuity.ts"
-import type { HoleCause, MarketEvent } from "../../market/MarketEvent.ts"
-import { HistoryPruned, HoleTooLarge, NotServedYet } from "../../market/MarketEvent.ts"
-import * as Intake from "../stream/slidingQueue.ts"
+import type { GapCause, MarketEvent } from "../../market/MarketEvent.ts"
+import { HistoryPruned, GapTooLarge, NotServedYet } from "../../market/MarketEvent.ts"
+import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as IdReset from "./idReset.ts"
 import * as Lag from "./lag.ts"
 import { ReorderBuffer } from "./reorderBuffer.ts"
 
-export interface Hole {
+export interface MissingRange {
   /** The first id that is missing. */
   readonly from: number
   /** The last id that is missing. Without it, nobody can say. */
   readonly to: number | undefined
-  readonly cause: HoleCause
+  readonly cause: GapCause
 }
 
 export interface Options<A extends MarketEvent> {
@@ -35,15 +35,15 @@ export interface Options<A extends MarketEvent> {
   readonly grace: () => Duration.Duration
   /** Events held back at most while a hole before them is open, and as many again while one is fetched. */
   readonly capacity: number
-  readonly outlet: Outlet<A>
+  readonly output: Output<A>
 }
 
 /** Where events go, in order. */
-export interface Outlet<A> {
+export interface Output<A> {
   /** Takes events at once, if it has room for all of them. */
-  passOn(events: ReadonlyArray<A>): boolean
-  onEvents(events: ReadonlyArray<A>): Effect.Effect<void>
-  onHole(hole: Hole): Effect.Effect<void>
+  tryEmit(events: ReadonlyArray<A>): boolean
+  emit(events: ReadonlyArray<A>): Effect.Effect<void>
+  emitMissing(missing: MissingRange): Effect.Effect<void>
 }
 
 // Events by their ids.
@@ -64,16 +64,16 @@ export class Resequencer<A extends MarketEvent> {
   // What came after a hole that is open.
   #held: ReorderBuffer<A> | undefined
   readonly #sequence: Sequence<A>
-  readonly #outlet: Outlet<A>
+  readonly #output: Output<A>
   readonly #options: Options<A>
-  readonly #intake: Intake.Intake<A>
+  readonly #queue: SlidingQueue.SlidingQueue<A>
 
   constructor(options: Options<A>) {
     this.#due = options.after === undefined ? -1 : options.after + 1
     this.#sequence = options.sequence
-    this.#outlet = options.outlet
+    this.#output = options.output
     this.#options = options
-    this.#intake = Intake.make<A>(options.capacity)
+    this.#queue = SlidingQueue.make<A>(options.capacity)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -83,13 +83,13 @@ export class Resequencer<A extends MarketEvent> {
   offer(events: ReadonlyArray<A>): void {
     if (this.#isCaughtUp && this.#passStraightOn(events)) return
     this.#isCaughtUp = false
-    this.#intake.offerAll(events)
+    this.#queue.offerAll(events)
   }
 
   // Where nobody is slow either, nothing has to wait for a fibre.
   #passStraightOn(events: ReadonlyArray<A>): boolean {
     const fresh = this.#following(events)
-    if (fresh === undefined || (fresh.length > 0 && !this.#outlet.passOn(fresh))) return false
+    if (fresh === undefined || (fresh.length > 0 && !this.#output.tryEmit(fresh))) return false
     if (fresh.length > 0) {
       this.#due += fresh.length
       this.#remember(fresh[fresh.length - 1])
@@ -113,7 +113,7 @@ export class Resequencer<A extends MarketEvent> {
       const next = this.#due + fresh.length
       if (id > next) return undefined
       if (id === next) fresh.push(event)
-      else if (this.#isAnew(event, fresh.at(-1))) return undefined
+      else if (this.#isIdReset(event, fresh.at(-1))) return undefined
     }
     return fresh
   }
@@ -125,9 +125,9 @@ export class Resequencer<A extends MarketEvent> {
   }
 
   // Whether what is known by its id is newer than all that is.
-  #isAnew(event: A, latest?: A): boolean {
-    if (latest !== undefined) return IdReset.isAnew(event.timestamp, latest.timestamp)
-    if (this.#latestId >= 0) return IdReset.isAnew(event.timestamp, this.#latestAt)
+  #isIdReset(event: A, latest?: A): boolean {
+    if (latest !== undefined) return IdReset.isIdReset(event.timestamp, latest.timestamp)
+    if (this.#latestId >= 0) return IdReset.isIdReset(event.timestamp, this.#latestAt)
     this.#remember(event)
     return false
   }
@@ -142,8 +142,8 @@ export class Resequencer<A extends MarketEvent> {
       let beyond: Fetched<A> | undefined
       for (;;) {
         if (beyond === undefined || beyond.size === 0) yield* this.#awaitMore()
-        const events = yield* this.#place(this.#intake.drain().items)
-        if (beyond !== undefined) this.#placeFetched(beyond, events)
+        const events = yield* this.#order(this.#queue.drain().items)
+        if (beyond !== undefined) this.#orderFetched(beyond, events)
         yield* this.#emit(events)
         const held = this.#held
         beyond = held !== undefined && (yield* this.#isOverdue(held)) ? yield* this.#repair(held) : undefined
@@ -154,9 +154,9 @@ export class Resequencer<A extends MarketEvent> {
   // Until there is something to drain, or the hole has been open for long enough.
   #awaitMore(): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { ready } = this.#intake
+      const { ready } = this.#queue
       if (this.#held === undefined) {
-        this.#isCaughtUp = this.#due >= 0 && this.#intake.isEmpty()
+        this.#isCaughtUp = this.#due >= 0 && this.#queue.isEmpty()
         return yield* ready
       }
       const left = this.#held.since + Duration.toMillis(this.#options.grace()) - (yield* Clock.currentTimeMillis)
@@ -165,16 +165,16 @@ export class Resequencer<A extends MarketEvent> {
   }
 
   // Gives back what is due, in order. What comes after a hole is held back.
-  #place(arrived: ReadonlyArray<A>): Effect.Effect<Array<A>> {
+  #order(arrived: ReadonlyArray<A>): Effect.Effect<Array<A>> {
     return Effect.gen(this, function*() {
       const events: Array<A> = []
       for (const event of arrived) {
         const id = this.#sequence.idOf(event)
         if (this.#due < 0) this.#due = id
         if (id < this.#due) {
-          if (!this.#isAnew(event, events.at(-1))) continue
+          if (!this.#isIdReset(event, events.at(-1))) continue
           yield* this.#emit(events.splice(0))
-          yield* this.#outlet.onHole({ from: this.#due, to: undefined, cause: IdReset.cause() })
+          yield* this.#output.emitMissing({ from: this.#due, to: undefined, cause: IdReset.cause() })
           this.#held = undefined
           this.#due = id
         }
@@ -198,7 +198,7 @@ export class Resequencer<A extends MarketEvent> {
     if (this.#held.size === 0) this.#held = undefined
   }
 
-  #placeFetched(fetched: Fetched<A>, events: Array<A>): void {
+  #orderFetched(fetched: Fetched<A>, events: Array<A>): void {
     while (this.#held !== undefined) {
       const event = fetched.get(this.#due)
       if (event === undefined) return
@@ -211,7 +211,7 @@ export class Resequencer<A extends MarketEvent> {
   #emit(events: ReadonlyArray<A>): Effect.Effect<void> {
     if (events.length === 0) return Effect.void
     this.#remember(events[events.length - 1])
-    return this.#outlet.onEvents(events)
+    return this.#output.emit(events)
   }
 
   // Whether other connections have had their time to fill the hole, or no more can be held back.
@@ -226,7 +226,7 @@ export class Resequencer<A extends MarketEvent> {
       const resumeAt = held.first()
       const beyond = new Map<number, A>()
       const left = yield* this.#fill(this.#due, resumeAt - 1, beyond)
-      if (left !== undefined) yield* this.#outlet.onHole(left)
+      if (left !== undefined) yield* this.#output.emitMissing(left)
       this.#due = resumeAt
       const released: Array<A> = []
       this.#release(released)
@@ -238,11 +238,11 @@ export class Resequencer<A extends MarketEvent> {
 
   // Fetches the events of a hole, and gives back what of it cannot be had. Fetching begins with the last event that is known:
   // when it is there, whatever is not behind it never was.
-  #fill(from: number, to: number, beyond: Map<number, A>): Effect.Effect<Hole | undefined> {
-    const { limit, outlet, sequence, target } = this.#options
+  #fill(from: number, to: number, beyond: Map<number, A>): Effect.Effect<MissingRange | undefined> {
+    const { limit, output, sequence, target } = this.#options
     const idOf = (event: A) => sequence.idOf(event)
     return Effect.gen(this, function*() {
-      if (to - from >= limit) return { from, to, cause: new HoleTooLarge({ limit }) }
+      if (to - from >= limit) return { from, to, cause: new GapTooLarge({ limit }) }
       let last = from - 1
       let useless = 0
       while (last < to) {
@@ -256,12 +256,12 @@ export class Resequencer<A extends MarketEvent> {
         const [first] = page
         if (first !== undefined && idOf(first) > last + 1) {
           const end = Math.min(idOf(first) - 1, to)
-          yield* outlet.onHole({ from: last + 1, to: end, cause: new HistoryPruned() })
+          yield* output.emitMissing({ from: last + 1, to: end, cause: new HistoryPruned() })
           last = end
         }
         const fresh = page.filter((event) => idOf(event) > last && idOf(event) <= to)
         if (fresh.length > 0) {
-          yield* outlet.onEvents(fresh)
+          yield* output.emit(fresh)
           last = Math.max(...fresh.map(idOf))
           useless = 0
         }
@@ -279,6 +279,6 @@ export class Resequencer<A extends MarketEvent> {
   #hasReset(page: ReadonlyArray<A>, lastKnown: number): boolean {
     if (this.#latestId !== lastKnown) return false
     const again = page.find((event) => this.#sequence.idOf(event) === lastKnown)
-    return again !== undefined && this.#isAnew(again)
+    return again !== undefined && this.#isIdReset(again)
   }
 }

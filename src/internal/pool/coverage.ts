@@ -6,41 +6,41 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Frame from "../../Frame.ts"
+import type * as Item from "../../Item.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 
 /** What the other carriers of a topic bring. */
-type Others =
+type OtherConnections =
   /** One brought everything since this one's last data, or since a gap that was told after that. */
   | "everything"
   /** One brings it now, and came to it later: what was before that may be missing. */
   | "later"
   /** None brings it, and a gap that was told since this one ceased stands for all. */
-  | "told"
+  | "reported"
   | "nothing"
 
 /** What is told of it. After a `break`, the gap is told when a carrier brings the topic again. */
-type Told = "-" | "gap" | "break"
+type Report = "-" | "gap" | "break"
 
-type Truth = Readonly<Record<Others, Told>>
+type TruthTable = Readonly<Record<OtherConnections, Report>>
 
 /** A gap in what came over the connection; the connection lost or the topic silent; the topic left to others. */
-type Happening = "gap" | "cease" | "leave"
+type Disruption = "gap" | "cease" | "leave"
 
 // What is told when this happens to a carrier that is live, or not (yet, or again).
-const truth: Readonly<Record<Happening, { readonly live: Truth; readonly not: Truth }>> = {
+const truth: Readonly<Record<Disruption, { readonly live: TruthTable; readonly not: TruthTable }>> = {
   gap: {
-    live: { everything: "-", later: "gap", told: "gap", nothing: "gap" },
-    not: { everything: "-", later: "-", told: "-", nothing: "gap" }
+    live: { everything: "-", later: "gap", reported: "gap", nothing: "gap" },
+    not: { everything: "-", later: "-", reported: "-", nothing: "gap" }
   },
   cease: {
-    live: { everything: "-", later: "gap", told: "break", nothing: "break" },
-    not: { everything: "-", later: "-", told: "break", nothing: "break" }
+    live: { everything: "-", later: "gap", reported: "break", nothing: "break" },
+    not: { everything: "-", later: "-", reported: "break", nothing: "break" }
   },
   leave: {
-    live: { everything: "-", later: "-", told: "break", nothing: "break" },
-    not: { everything: "-", later: "-", told: "-", nothing: "-" }
+    live: { everything: "-", later: "-", reported: "break", nothing: "break" },
+    not: { everything: "-", later: "-", reported: "-", nothing: "-" }
   }
 }
 
@@ -60,7 +60,7 @@ export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
   /** On the connections that have not been given up. */
-  readonly carriers: Set<Carrier<A>>
+  readonly contributions: Set<Contribution<A>>
   /** Whether it was moved for its silence, and has not spoken since. */
   moved: boolean
   /** Why none brings it, when one did and no gap has been told since. */
@@ -68,17 +68,17 @@ export interface Topic<A> {
   /** Grows by one whenever a carrier begins beside another or ceases, and when a gap is told. */
   turn: number
   /** The turn of the gap that was told last. */
-  told: number
+  reported: number
 }
 
 export const makeTopic = <A>(name: string, listener: Listener<A>): Topic<A> => ({
   name,
   listener,
-  carriers: new Set(),
+  contributions: new Set(),
   moved: false,
   broken: undefined,
   turn: 0,
-  told: 0
+  reported: 0
 })
 
 const lostConnection = "the connection was lost"
@@ -91,7 +91,7 @@ const reasonOf = (exit: Exit.Exit<void, SessionError>): string =>
 
 /** A topic on one of the connections that carry it. */
 // A class, since there may be thousands, and each is passed for every message.
-export class Carrier<A> implements Session.Listener<A> {
+export class Contribution<A> implements Session.Listener<A> {
   readonly #topic: Topic<A>
   readonly #onEnd: (exit: Exit.Exit<void, SessionError>) => void
   /** The turn from which on it has brought everything, or a gap was told. */
@@ -103,7 +103,7 @@ export class Carrier<A> implements Session.Listener<A> {
   constructor(topic: Topic<A>, onEnd: (exit: Exit.Exit<void, SessionError>) => void) {
     this.#topic = topic
     this.#onEnd = onEnd
-    topic.carriers.add(this)
+    topic.contributions.add(this)
   }
 
   data(batch: ReadonlyArray<A>): void {
@@ -118,28 +118,28 @@ export class Carrier<A> implements Session.Listener<A> {
   begin(): void {
     if (this.#liveSince !== undefined) return
     const topic = this.#topic
-    if (topic.broken !== undefined) this.#tellGap(topic.broken)
+    if (topic.broken !== undefined) this.#reportGap(topic.broken)
     // What was before, another brings; or nobody did, and a gap was told.
-    this.#liveSince = this.#othersBring() ? ++topic.turn : topic.told
+    this.#liveSince = this.#othersBring() ? ++topic.turn : topic.reported
   }
 
-  gap({ cause }: Frame.Gap): void {
-    this.#tell("gap", cause.message)
+  gap({ cause }: Item.Gap): void {
+    this.#report("gap", cause.message)
     if (this.#liveSince !== undefined) this.#liveSince = ++this.#topic.turn
   }
 
   /** It was lost, or has fallen silent. */
   cease(reason: string, why = lostConnection): void {
-    this.#tell("cease", reason, why)
+    this.#report("cease", reason, why)
     this.#liveSince = undefined
     this.#last = ++this.#topic.turn
   }
 
   /** The topic is left to others, if there are any. Says whether this one carried it. */
   leave(reason: string): boolean {
-    const { carriers } = this.#topic
-    if (!carriers.delete(this)) return false
-    if (carriers.size > 0) this.#tell("leave", reason)
+    const { contributions } = this.#topic
+    if (!contributions.delete(this)) return false
+    if (contributions.size > 0) this.#report("leave", reason)
     return true
   }
 
@@ -147,13 +147,13 @@ export class Carrier<A> implements Session.Listener<A> {
     if (this.leave(reasonOf(exit))) this.#onEnd(exit)
   }
 
-  #tell(happening: Happening, reason: string, why = lostConnection): void {
+  #report(happening: Disruption, reason: string, why = lostConnection): void {
     const isLive = this.#liveSince !== undefined
     switch (truth[happening][isLive ? "live" : "not"][this.#others()]) {
       case "-":
         return
       case "gap":
-        this.#tellGap(reason)
+        this.#reportGap(reason)
         return
       case "break":
         this.#topic.broken = reason
@@ -161,22 +161,22 @@ export class Carrier<A> implements Session.Listener<A> {
     }
   }
 
-  #tellGap(reason: string): void {
+  #reportGap(reason: string): void {
     const topic = this.#topic
     topic.broken = undefined
-    topic.told = ++topic.turn
+    topic.reported = ++topic.turn
     topic.listener.gap(reason)
   }
 
-  #others(): Others {
-    const { broken, told } = this.#topic
-    if (this.#othersBring(Math.max(this.#last, told))) return "everything"
+  #others(): OtherConnections {
+    const { broken, reported } = this.#topic
+    if (this.#othersBring(Math.max(this.#last, reported))) return "everything"
     if (this.#othersBring()) return "later"
-    return broken === undefined && told > this.#last ? "told" : "nothing"
+    return broken === undefined && reported > this.#last ? "reported" : "nothing"
   }
 
   #othersBring(since = Number.POSITIVE_INFINITY): boolean {
-    for (const other of this.#topic.carriers) {
+    for (const other of this.#topic.contributions) {
       if (other !== this && other.#liveSince !== undefined && other.#liveSince <= since) return true
     }
     return false

@@ -5,12 +5,12 @@ import type { Slot } from "./slot.ts"
 const roomy = 0.75
 
 // Room that newcomers may not have: that of the topics which are about to move here, or all, where they move away.
-const spokenFor = <A>({ work }: Slot<A>, capacity: number): number =>
+const reserved = <A>({ work }: Slot<A>, capacity: number): number =>
   work._tag === "Filling" ? work.expected : work._tag === "Emptying" ? capacity : 0
 
 /** The slot that gets the next topic, if one has room. */
 export const withRoom = <A>(slots: ReadonlyArray<Slot<A>>, capacity: number): Slot<A> | undefined =>
-  slots.find((slot) => slot.topics.size + spokenFor(slot, capacity) < capacity)
+  slots.find((slot) => slot.topics.size + reserved(slot, capacity) < capacity)
 
 /** The two slots to merge, if two are half empty: the topics of one move to the other. */
 export const toMerge = <A>(slots: ReadonlyArray<Slot<A>>, capacity: number) => {

@@ -12,15 +12,15 @@ import { sleep } from "../time/sleep.ts"
 import type { Listener, Topic } from "./coverage.ts"
 import { makeTopic } from "./coverage.ts"
 import * as Placement from "./placement.ts"
-import type { Member } from "./pooledConnection.ts"
+import type { PooledConnection } from "./pooledConnection.ts"
 import * as Members from "./pooledConnection.ts"
 import type { Slot } from "./slot.ts"
-import { idle, isAlive, membersOf, topicsOf } from "./slot.ts"
+import { idle, isAlive, connectionsOf, topicsOf } from "./slot.ts"
 
 export interface Options<A, N> extends Members.Options<A, N> {
   readonly topicsPerConnection: number
   /** On how many connections each topic runs at once. */
-  readonly lines: number
+  readonly redundancy: number
   /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. */
   readonly maxAge: Duration.Duration
   /** Whether a notice says that the connection will end soon. */
@@ -47,10 +47,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const runFork = yield* FiberSet.makeRuntime()
   const lock = Effect.unsafeMakeSemaphore(1)
   const slots = new Set<Slot<A>>()
-  const slotsOf = (path: string, line: number) => [...slots].filter((slot) => slot.path === path && slot.line === line)
-  const sessions = () => [...slots].map(({ member }) => member.session)
+  const slotsOf = (path: string, replica: number) => [...slots].filter((slot) => slot.path === path && slot.replica === replica)
+  const sessions = () => [...slots].map(({ pooled }) => pooled.session)
 
-  const { attach, attachAll, close, detach, endSilent, open, proof } = yield* Members.make(options, {
+  const { attach, attachAll, close, detach, endStalled, open, proof } = yield* Members.make(options, {
     sessions,
     forget: (topic) => {
       for (const slot of slots) {
@@ -66,7 +66,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // -------------------------------------------------------------------------------------------------------------------
   // Slots
 
-  const openFor = (slot: Pick<Slot<A>, "path" | "line">, slotOf: () => Slot<A> | undefined) =>
+  const openFor = (slot: Pick<Slot<A>, "path" | "replica">, slotOf: () => Slot<A> | undefined) =>
     open(
       slot.path,
       (notice) => {
@@ -81,7 +81,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         runFork(relocate(slotNow, name))
         return true
       }
-    ).pipe(Effect.tap((member) =>
+    ).pipe(Effect.tap((pooled) =>
       Effect.gen(function*() {
         const age = Duration.times(options.maxAge, 1 - 0.1 * (yield* Random.next))
         // What it starts will close this connection, and must not end with it.
@@ -90,15 +90,15 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           if (slot !== undefined) runFork(renew(slot))
         })
         const renewals = Effect.repeat(renewal, Schedule.spaced(renewalSpacing))
-        yield* Effect.forkIn(Effect.interruptible(Effect.zipRight(sleep(age), renewals)), member.scope)
+        yield* Effect.forkIn(Effect.interruptible(Effect.zipRight(sleep(age), renewals)), pooled.scope)
       })
     ))
 
-  const addSlot = (path: string, line: number) =>
+  const addSlot = (path: string, replica: number) =>
     Effect.gen(function*() {
       const holder: { slot: Slot<A> | undefined } = { slot: undefined }
-      const member = yield* openFor({ path, line }, () => holder.slot)
-      const slot: Slot<A> = { path, line, topics: new Set(), member, work: idle }
+      const pooled = yield* openFor({ path, replica }, () => holder.slot)
+      const slot: Slot<A> = { path, replica, topics: new Set(), pooled, work: idle }
       holder.slot = slot
       slots.add(slot)
       return slot
@@ -108,40 +108,40 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.suspend(() => {
       if (slot.topics.size > 0 || !slots.has(slot)) return Effect.void
       slots.delete(slot)
-      return close(slot.member)
+      return close(slot.pooled)
     }).pipe(lock.withPermits(1))
 
   // The slots whose connections have not been given up. The others are closed, but for those that something takes the
   // place of: that carries their topics on.
-  const aliveOf = (path: string, line: number) =>
-    Effect.filter(slotsOf(path, line), (slot) =>
+  const aliveOf = (path: string, replica: number) =>
+    Effect.filter(slotsOf(path, replica), (slot) =>
       Effect.tap(isAlive(slot), (alive) => {
         if (alive || slot.work._tag !== "Idle") return Effect.void
         slots.delete(slot)
-        return close(slot.member)
+        return close(slot.pooled)
       }))
 
   // -------------------------------------------------------------------------------------------------------------------
   // Topics come, move and go
 
-  const place = (path: string, line: number, topic: Topic<A>) =>
+  const place = (path: string, replica: number, topic: Topic<A>) =>
     Effect.gen(function*() {
-      const slot = Placement.withRoom(yield* aliveOf(path, line), capacity) ?? (yield* addSlot(path, line))
+      const slot = Placement.withRoom(yield* aliveOf(path, replica), capacity) ?? (yield* addSlot(path, replica))
       slot.topics.add(topic)
-      for (const member of membersOf(slot)) yield* attach(member, topic)
+      for (const pooled of connectionsOf(slot)) yield* attach(pooled, topic)
     })
 
   const relocate = (slot: Slot<A>, name: string) =>
     Effect.gen(function*() {
       const topics = topicsOf(slot, name)
       if (topics.length === 0) return
-      const other = yield* addSlot(slot.path, slot.line)
+      const other = yield* addSlot(slot.path, slot.replica)
       for (const topic of topics) {
         topic.moved = true
         slot.topics.delete(topic)
         other.topics.add(topic)
-        yield* attach(other.member, topic)
-        for (const member of membersOf(slot)) yield* detach(member, topic)
+        yield* attach(other.pooled, topic)
+        for (const pooled of connectionsOf(slot)) yield* detach(pooled, topic)
       }
       afterLinger(closeWhenEmpty(slot))
     }).pipe(lock.withPermits(1))
@@ -150,8 +150,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       for (const slot of slots) {
         if (!slot.topics.delete(topic)) continue
-        for (const member of membersOf(slot)) yield* detach(member, topic)
-        afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.line)))
+        for (const pooled of connectionsOf(slot)) yield* detach(pooled, topic)
+        afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.replica)))
       }
     }).pipe(lock.withPermits(1))
 
@@ -177,16 +177,16 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     })
 
   // Puts the successor in the place of the member, or keeps the member. Says whether it was renewed.
-  const replace = (slot: Slot<A>, successor: Member<A>, isProven: boolean) =>
+  const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
     Effect.gen(function*() {
       // Proven or not, it is better than one that was given up meanwhile.
       const renewed = slots.has(slot) && (isProven || !(yield* isAlive(slot)))
-      if (renewed) yield* endSilent(slot.member, successor)
-      const spare = renewed ? slot.member : successor
-      if (renewed) slot.member = successor
+      if (renewed) yield* endStalled(slot.pooled, successor)
+      const spare = renewed ? slot.pooled : successor
+      if (renewed) slot.pooled = successor
       else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
       // What only the other carried, since it was refused here, has another chance.
-      if (slots.has(slot)) yield* attachAll(slot.member, slot.topics)
+      if (slots.has(slot)) yield* attachAll(slot.pooled, slot.topics)
       yield* close(spare)
       return renewed
     }).pipe(lock.withPermits(1))
@@ -195,13 +195,13 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // Two half-empty connections are one too many
 
   // The smaller one's topics move to the other, and prove themselves there before they are left.
-  const consolidate = (path: string, line: number) =>
+  const consolidate = (path: string, replica: number) =>
     Effect.gen(function*() {
-      const pair = yield* pairUp(path, line)
+      const pair = yield* pairUp(path, replica)
       if (pair === undefined) return
       const { from, into } = pair
       yield* Effect.gen(function*() {
-        const proven = yield* Effect.either(proof(into.member, from.topics))
+        const proven = yield* Effect.either(proof(into.pooled, from.topics))
         yield* Effect.sleep(options.grace)
         yield* merge(from, into, proven._tag === "Right")
         yield* closeWhenEmpty(from)
@@ -211,13 +211,13 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     })
 
   // Under the lock: what is placed meanwhile would be more than there is room for.
-  const pairUp = (path: string, line: number) =>
+  const pairUp = (path: string, replica: number) =>
     Effect.gen(function*() {
-      const pair = Placement.toMerge(slotsOf(path, line), capacity)
+      const pair = Placement.toMerge(slotsOf(path, replica), capacity)
       if (pair === undefined) return undefined
       pair.from.work = { _tag: "Emptying" }
       pair.into.work = { _tag: "Filling", expected: pair.from.topics.size }
-      yield* attachAll(pair.into.member, pair.from.topics)
+      yield* attachAll(pair.into.pooled, pair.from.topics)
       return pair
     }).pipe(lock.withPermits(1))
 
@@ -225,21 +225,21 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const merge = (from: Slot<A>, into: Slot<A>, isProven: boolean) =>
     Effect.gen(function*() {
       const stays = (!isProven || !slots.has(into)) && (yield* isAlive(from))
-      if (!stays) yield* endSilent(from.member, into.member)
+      if (!stays) yield* endStalled(from.pooled, into.pooled)
       for (const topic of [...from.topics]) {
         if (stays) {
-          yield* detach(into.member, topic)
+          yield* detach(into.pooled, topic)
           continue
         }
         // What was refused since then has another chance.
-        yield* attach(into.member, topic)
+        yield* attach(into.pooled, topic)
         from.topics.delete(topic)
         into.topics.add(topic)
-        yield* detach(from.member, topic)
+        yield* detach(from.pooled, topic)
       }
       // What nobody wanted any more in the meantime.
-      for (const topic of [...into.member.carries.keys()]) {
-        if (!into.topics.has(topic)) yield* detach(into.member, topic)
+      for (const topic of [...into.pooled.contributions.keys()]) {
+        if (!into.topics.has(topic)) yield* detach(into.pooled, topic)
       }
     }).pipe(lock.withPermits(1))
 
@@ -249,7 +249,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.acquireRelease(
       Effect.gen(function*() {
         const topic = makeTopic(name, listener)
-        for (let line = 0; line < options.lines; line++) yield* place(path, line, topic)
+        for (let replica = 0; replica < options.redundancy; replica++) yield* place(path, replica, topic)
         return topic
       }).pipe(lock.withPermits(1)),
       remove
@@ -262,7 +262,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       Effect.map((renewed) => renewed.filter((done) => done).length)
     ),
     isRedundant: (name) =>
-      options.lines > 1 || [...slots].some((slot) => slot.work._tag !== "Idle" && topicsOf(slot, name).length > 0),
+      options.redundancy > 1 || [...slots].some((slot) => slot.work._tag !== "Idle" && topicsOf(slot, name).length > 0),
     sessions
   }
   return pool

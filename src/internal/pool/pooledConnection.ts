@@ -14,7 +14,7 @@ import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
 import { within } from "../time/timeout.ts"
 import type { Topic } from "./coverage.ts"
-import { Carrier } from "./coverage.ts"
+import { Contribution } from "./coverage.ts"
 
 export interface Options<A, N> {
   readonly connection: (path: string) => Connection.Options
@@ -32,15 +32,15 @@ export interface Options<A, N> {
 }
 
 /** A connection, and the topics it carries. */
-export interface Member<A> {
+export interface PooledConnection<A> {
   readonly name: string
   readonly session: Session.Session<A>
   readonly scope: Scope.CloseableScope
-  readonly carries: Map<Topic<A>, Attached<A>>
+  readonly contributions: Map<Topic<A>, Attached<A>>
 }
 
 interface Attached<A> {
-  readonly carrier: Carrier<A>
+  readonly contribution: Contribution<A>
   /** Closing it unsubscribes. */
   readonly scope: Scope.CloseableScope
 }
@@ -59,114 +59,114 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
   const clock = yield* Effect.clock
   let names = 0
 
-  const attach = (member: Member<A>, topic: Topic<A>) =>
+  const attach = (pooled: PooledConnection<A>, topic: Topic<A>) =>
     Effect.gen(function*() {
-      if (member.carries.has(topic)) return
-      const scope = yield* Scope.fork(member.scope, { _tag: "Sequential" })
-      const carrier = new Carrier(topic, (exit) => {
-        member.carries.delete(topic)
-        if (topic.carriers.size > 0) return
+      if (pooled.contributions.has(topic)) return
+      const scope = yield* Scope.fork(pooled.scope, { _tag: "Sequential" })
+      const contribution = new Contribution(topic, (exit) => {
+        pooled.contributions.delete(topic)
+        if (topic.contributions.size > 0) return
         forget(topic)
         topic.listener.end(exit)
       })
-      member.carries.set(topic, { carrier, scope })
-      yield* Scope.extend(member.session.listen(topic.name, carrier), scope)
+      pooled.contributions.set(topic, { contribution, scope })
+      yield* Scope.extend(pooled.session.listen(topic.name, contribution), scope)
     })
 
-  const attachAll = (member: Member<A>, topics: Iterable<Topic<A>>) =>
-    Effect.forEach([...topics], (topic) => attach(member, topic), { discard: true })
+  const attachAll = (pooled: PooledConnection<A>, topics: Iterable<Topic<A>>) =>
+    Effect.forEach([...topics], (topic) => attach(pooled, topic), { discard: true })
 
-  const detach = (member: Member<A>, topic: Topic<A>) =>
+  const detach = (pooled: PooledConnection<A>, topic: Topic<A>) =>
     Effect.suspend(() => {
-      const attached = member.carries.get(topic)
+      const attached = pooled.contributions.get(topic)
       if (attached === undefined) return Effect.void
-      member.carries.delete(topic)
-      attached.carrier.leave("It was moved to another connection.")
+      pooled.contributions.delete(topic)
+      attached.contribution.leave("It was moved to another connection.")
       return Scope.close(attached.scope, Exit.void)
     })
 
-  const close = (member: Member<A>) =>
-    Effect.forEach([...member.carries.keys()], (topic) => detach(member, topic), { discard: true }).pipe(
-      Effect.zipRight(Scope.close(member.scope, Exit.void)),
+  const close = (pooled: PooledConnection<A>) =>
+    Effect.forEach([...pooled.contributions.keys()], (topic) => detach(pooled, topic), { discard: true }).pipe(
+      Effect.zipRight(Scope.close(pooled.scope, Exit.void)),
       Effect.zipRight(Effect.sync(() => {
-        options.onEvent(member.name, ConnectionEvent.Closed({ at: clock.unsafeCurrentTimeMillis() }))
+        options.onEvent(pooled.name, ConnectionEvent.Closed({ at: clock.unsafeCurrentTimeMillis() }))
       }))
     )
 
-  const othersFlow = (since: number) =>
+  const hasDataElsewhere = (since: number) =>
     Effect.map(
       Effect.forEach(sessions(), (session) => session.subscriptions),
       (all) => all.flat().some(({ lastData }) => Option.exists(lastData, (at) => at >= since))
     )
 
-  const silence = (member: Member<A>, topic: string) => {
-    for (const [{ name }, { carrier }] of member.carries) {
-      if (name === topic) carrier.cease(`${topic} had fallen silent while others had data.`, "its updates have stopped")
+  const markStalled = (pooled: PooledConnection<A>, topic: string) => {
+    for (const [{ name }, { contribution }] of pooled.contributions) {
+      if (name === topic) contribution.cease(`${topic} had fallen silent while others had data.`, "its updates have stopped")
     }
   }
 
   const open = (path: string, onNotice: (notice: N) => void, relocate: (topic: string) => boolean) =>
     Effect.gen(function*() {
       const name = `${path}#${++names}`
-      const memberScope = yield* Scope.fork(scope, { _tag: "Sequential" })
+      const pooledScope = yield* Scope.fork(scope, { _tag: "Sequential" })
       const session = yield* Session.make({
         connection: options.connection(path),
         protocol: options.protocol,
         onNotice,
         relocate,
-        othersFlow,
+        hasDataElsewhere,
         isKnown: options.isKnown
       }).pipe(
         Effect.provideService(Transport, transport),
         Effect.provideService(DialGate.DialGate, options.gate),
-        Scope.extend(memberScope),
+        Scope.extend(pooledScope),
         // The options were checked when the feed was made.
         Effect.orDie
       )
-      const member: Member<A> = { name, session, scope: memberScope, carries: new Map() }
+      const pooled: PooledConnection<A> = { name, session, scope: pooledScope, contributions: new Map() }
       // As it happens, and not when a fibre comes to read of it: what came before the loss has been heard, and nothing after.
       yield* session.connection.events.listen((events) => {
         for (const event of events) {
-          if (event._tag === "Lost") for (const { carrier } of member.carries.values()) carrier.cease(event.cause.message)
+          if (event._tag === "Lost") for (const { contribution } of pooled.contributions.values()) contribution.cease(event.cause.message)
           options.onEvent(name, event)
         }
-      }).pipe(Effect.interruptible, Effect.forkIn(memberScope))
+      }).pipe(Effect.interruptible, Effect.forkIn(pooledScope))
       yield* session.events.listen((events) => {
         for (const event of events) {
           // The last may fail it.
-          if (event._tag === "Stale" && event.remedy !== "fail") silence(member, event.topic)
+          if (event._tag === "Stale" && event.remedy !== "fail") markStalled(pooled, event.topic)
           options.onSessionEvent(name, event)
         }
-      }).pipe(Effect.interruptible, Effect.forkIn(memberScope))
-      return member
+      }).pipe(Effect.interruptible, Effect.forkIn(pooledScope))
+      return pooled
     })
 
   // A successor is as good as the one before it when it is open and carries each topic (none was refused), and each has
   // had its first data, or, where little is said, has been acknowledged for a while.
-  const isProven = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
-    Effect.zipWith(member.session.subscriptions, member.session.connection.state, (subscriptions, state) => {
+  const isProven = (pooled: PooledConnection<A>, topics: ReadonlySet<Topic<A>>) =>
+    Effect.zipWith(pooled.session.subscriptions, pooled.session.connection.state, (subscriptions, state) => {
       const now = clock.unsafeCurrentTimeMillis()
-      return state._tag === "Connected" && [...topics].every((topic) => member.carries.has(topic)) && subscriptions.every(({ since, status }) =>
+      return state._tag === "Connected" && [...topics].every((topic) => pooled.contributions.has(topic)) && subscriptions.every(({ since, status }) =>
         status === "live" || (status === "acknowledged" && now - since >= Duration.toMillis(settled))
       )
     })
 
-  const proof = (member: Member<A>, topics: ReadonlySet<Topic<A>>) =>
-    member.session.connection.awaitOpen.pipe(
-      Effect.zipRight(Effect.repeat(isProven(member, topics), {
+  const proof = (pooled: PooledConnection<A>, topics: ReadonlySet<Topic<A>>) =>
+    pooled.session.connection.awaitOpen.pipe(
+      Effect.zipRight(Effect.repeat(isProven(pooled, topics), {
         until: (proven) => proven,
         schedule: Schedule.spaced("50 millis")
       })),
       Effect.tap(() => {
         // What says little may say nothing yet.
-        for (const topic of topics) member.carries.get(topic)?.carrier.begin()
+        for (const topic of topics) pooled.contributions.get(topic)?.contribution.begin()
       }),
       within(options.renewalTimeout, () => "late" as const)
     )
 
   // Topics that one has begun to bring, and the other, which was to bring them, has not brought since just before.
-  const silentBeside = (member: Member<A>, successor: Member<A>) =>
-    Effect.zipWith(member.session.subscriptions, successor.session.subscriptions, (ours, theirs) => {
+  const stalledBeside = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
+    Effect.zipWith(pooled.session.subscriptions, successor.session.subscriptions, (ours, theirs) => {
       const last = new Map(ours.map(({ lastData, topic }) => [topic, Option.getOrElse(lastData, () => Number.NEGATIVE_INFINITY)]))
       return theirs.flatMap(({ since, status, topic }) =>
         status === "live" && (last.get(topic) ?? since) < since - Duration.toMillis(options.grace) ? [topic] : []
@@ -177,13 +177,13 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
    * Ends what a connection is still taken to bring and does not, now that another brings it: it was dead, and nothing had
    * shown it.
    */
-  const endSilent = (member: Member<A>, successor: Member<A>) =>
-    Effect.map(silentBeside(member, successor), (silent) => {
-      const names = new Set(silent)
-      for (const [topic, { carrier }] of member.carries) {
-        if (names.has(topic.name)) carrier.cease("Its connection had fallen silent.")
+  const endStalled = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
+    Effect.map(stalledBeside(pooled, successor), (stalled) => {
+      const names = new Set(stalled)
+      for (const [topic, { contribution }] of pooled.contributions) {
+        if (names.has(topic.name)) contribution.cease("Its connection had fallen silent.")
       }
     })
 
-  return { attach, attachAll, close, detach, endSilent, open, proof }
+  return { attach, attachAll, close, detach, endStalled, open, proof }
 })

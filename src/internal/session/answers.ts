@@ -9,12 +9,12 @@
 //
 // (1) Halved where the answer names no topics and several are open: it means one of them, nobody knows which.
 import type * as Duration from "effect/Duration"
-import type { Incoming } from "../../SessionProtocol.ts"
+import type { ServerMessage } from "../../SessionProtocol.ts"
 
 export type Method = "subscribe" | "unsubscribe" | "probe"
 
 /** What the peer says to a request. */
-export type Answered = Extract<Incoming<never>, { readonly _tag: "Acknowledged" | "Refused" }>
+export type Answered = Extract<ServerMessage<never>, { readonly _tag: "Acknowledged" | "Refused" }>
 
 /** How a request is answered: by the peer, not in time, or not at all, since the connection is gone. */
 export type Answer = Answered | { readonly _tag: "Unanswered" } | { readonly _tag: "Lost" }

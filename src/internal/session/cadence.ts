@@ -15,10 +15,10 @@ const adaptiveFirst = 120_000
 const weight = 0.1
 
 // A class, and not closures: numbers as large as times are written into its fields without making new ones.
-export class Pulse {
+export class CadenceTracker {
   readonly #cadence: Cadence
   #average = 0
-  #beats = 0
+  #observed = 0
   #last = 0
   // Below zero when nothing is due.
   #expectedSince = -1
@@ -29,14 +29,14 @@ export class Pulse {
   }
 
   /** Data came. */
-  beat(at: number): void {
-    if (this.#beats > 0) {
+  observe(at: number): void {
+    if (this.#observed > 0) {
       const interval = at - this.#last
-      this.#average = this.#beats === 1 ? interval : this.#average + weight * (interval - this.#average)
+      this.#average = this.#observed === 1 ? interval : this.#average + weight * (interval - this.#average)
     }
     this.#last = at
     this.#expectedSince = -1
-    this.#beats++
+    this.#observed++
     this.#complaints = 0
   }
 
@@ -46,15 +46,15 @@ export class Pulse {
   }
 
   isStale(at: number): boolean {
-    return (this.#beats > 0 || this.#expectedSince >= 0) && this.silentFor(at) > this.#allowed()
+    return (this.#observed > 0 || this.#expectedSince >= 0) && this.idleFor(at) > this.#allowed()
   }
 
-  silentFor(at: number): number {
+  idleFor(at: number): number {
     return at - Math.max(this.#last, this.#expectedSince)
   }
 
-  beatSince(at: number): boolean {
-    return this.#beats > 0 && this.#last >= at
+  observedSince(at: number): boolean {
+    return this.#observed > 0 && this.#last >= at
   }
 
   /** Something is done about its silence, which begins anew: the how-manieth time in a row. */
@@ -69,16 +69,16 @@ export class Pulse {
   }
 
   last(): Option.Option<number> {
-    return this.#beats > 0 ? Option.some(this.#last) : Option.none()
+    return this.#observed > 0 ? Option.some(this.#last) : Option.none()
   }
 
   #allowed(): number {
     const cadence = this.#cadence
     if (cadence === "exempt") return Number.POSITIVE_INFINITY
     if (cadence !== "adaptive") return Duration.toMillis(cadence) * tolerance
-    if (this.#beats === 0) return adaptiveFirst
-    return this.#beats < observations ? Number.POSITIVE_INFINITY : Math.max(adaptiveLeast, this.#average * adaptiveTolerance)
+    if (this.#observed === 0) return adaptiveFirst
+    return this.#observed < observations ? Number.POSITIVE_INFINITY : Math.max(adaptiveLeast, this.#average * adaptiveTolerance)
   }
 }
 
-export const make = (cadence: Cadence): Pulse => new Pulse(cadence)
+export const make = (cadence: Cadence): CadenceTracker => new CadenceTracker(cadence)

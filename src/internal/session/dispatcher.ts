@@ -1,11 +1,11 @@
 // Tells messages apart, and gives each topic's listeners its data.
-import type * as Frame from "../../Frame.ts"
+import type * as Item from "../../Item.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
-import type { Incoming, SessionProtocol, TopicFrames } from "../../SessionProtocol.ts"
+import type { ServerMessage, SessionProtocol, TopicText } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import * as Inbox from "../connection/inbox.ts"
 import type { Answered } from "./answers.ts"
-import type { Desired, Entry } from "./desired.ts"
+import type { Desired, TopicEntry } from "./desired.ts"
 import { TopicCache } from "./topicCache.ts"
 
 export interface Options<A, N> {
@@ -16,11 +16,11 @@ export interface Options<A, N> {
   readonly onAnswer: (answer: Answered) => void
   readonly onNotice: ((notice: N) => void) | undefined
   /** Something may be missing from here on. */
-  readonly onGap: (gap: Frame.Gap) => void
+  readonly onGap: (gap: Item.Gap) => void
 }
 
 export interface Dispatcher {
-  readonly receive: (entries: ReadonlyArray<Inbox.Entry>) => void
+  readonly receive: (entries: ReadonlyArray<Inbox.BareItem>) => void
   /** When something came last. */
   readonly last: () => number
 }
@@ -29,32 +29,32 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
   let last = now()
 
   // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
-  let fresh: Array<Entry<A>> = []
+  let fresh: Array<TopicEntry<A>> = []
   let batches: Array<Array<A>> = []
 
-  const keep = (entry: Entry<A>, data: A) => {
-    if (fresh[entry.place] === entry) {
-      batches[entry.place]?.push(data)
+  const keep = (entry: TopicEntry<A>, data: A) => {
+    if (fresh[entry.batchIndex] === entry) {
+      batches[entry.batchIndex]?.push(data)
     } else {
-      entry.place = fresh.push(entry) - 1
+      entry.batchIndex = fresh.push(entry) - 1
       // With room for one: of a thousand topics, hardly any has more at once.
       batches.push([data])
     }
   }
 
-  const hear = (at: number) => {
-    const heard = fresh
-    const unheard = batches
+  const deliver = (at: number) => {
+    const ready = fresh
+    const pending = batches
     fresh = []
     batches = []
-    for (const [place, entry] of heard.entries()) {
-      const batch = unheard[place] ?? []
+    for (const [batchIndex, entry] of ready.entries()) {
+      const batch = pending[batchIndex] ?? []
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
         record(SessionEvent.Live({ at, topic: entry.topic }))
       }
-      entry.pulse.beat(at)
+      entry.tracker.observe(at)
       const { listeners } = entry
       for (const listener of listeners) {
         // What one does with it may make another leave.
@@ -63,22 +63,22 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     }
   }
 
-  const take = (incoming: Incoming<A, N>) => {
-    switch (incoming._tag) {
+  const take = (parsed: ServerMessage<A, N>) => {
+    switch (parsed._tag) {
       case "Data": {
-        const entry = topics.get(incoming.topic)
-        if (entry !== undefined) keep(entry, incoming.data)
+        const entry = topics.get(parsed.topic)
+        if (entry !== undefined) keep(entry, parsed.data)
         return
       }
       case "Acknowledged":
       case "Refused":
-        onAnswer(incoming)
+        onAnswer(parsed)
         return
       case "Notice":
-        onNotice?.(incoming.notice)
+        onNotice?.(parsed.notice)
         return
       case "Invalid":
-        record(SessionEvent.Invalid({ at: now(), reason: incoming.reason, excerpt: incoming.excerpt }))
+        record(SessionEvent.Invalid({ at: now(), reason: parsed.reason, excerpt: parsed.excerpt }))
     }
   }
 
@@ -86,7 +86,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
     take(protocol.parse(message))
   }
 
-  const readText = ({ data, topicSpan }: TopicFrames<A>) => {
+  const readText = ({ data, topicSpan }: TopicText<A>) => {
     const cache = new TopicCache<A>(topics)
     return (text: string) => {
       const span = topicSpan(text)
@@ -99,19 +99,19 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
         keep(entry, data(text))
         return
       }
-      const incoming = protocol.parse(text)
-      if (incoming._tag === "Data") cache.learn(incoming.topic, text, span)
-      take(incoming)
+      const parsed = protocol.parse(text)
+      if (parsed._tag === "Data") cache.learn(parsed.topic, text, span)
+      take(parsed)
     }
   }
-  const parseText = protocol.frames === undefined ? parse : readText(protocol.frames)
+  const parseText = protocol.topicText === undefined ? parse : readText(protocol.topicText)
 
   const understand = (messages: ReadonlyArray<Message>, at: number) => {
     for (const message of messages) {
       if (typeof message === "string") parseText(message)
       else parse(message)
     }
-    hear(at)
+    deliver(at)
   }
 
   return {

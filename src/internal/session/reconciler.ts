@@ -16,7 +16,7 @@ import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
 import type { Answer, Answered, Outcome } from "./answers.ts"
 import * as Answers from "./answers.ts"
-import type { Desired, Entry } from "./desired.ts"
+import type { Desired, TopicEntry } from "./desired.ts"
 import type { Request, Wire } from "./wire.ts"
 import { nextRequest, takeBack } from "./wire.ts"
 
@@ -54,7 +54,7 @@ const fruitlessAtMost = 3
 export const make = <A, N>(
   { answerTimeout, connection, desired, fiberId, isProbeDue, now, protocol, record }: Options<A, N>
 ): Reconciler => {
-  const { finish, topics: wanted } = desired
+  const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
   // The latest connection whose wire is over.
   let spent = 0
@@ -62,7 +62,7 @@ export const make = <A, N>(
   let nextId = 1
   // Requests in a row that left what is on the wire in doubt.
   let fruitless = 0
-  const next = nextRequest({ protocol, wanted, isProbeDue })
+  const next = nextRequest({ protocol, desired: desiredTopics, isProbeDue })
   const dirty = Effect.unsafeMakeLatch(false)
   const change = () => {
     dirty.unsafeOpen()
@@ -82,7 +82,7 @@ export const make = <A, N>(
       pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
       over: Deferred.unsafeMake(fiberId)
     }
-    for (const entry of wanted.values()) {
+    for (const entry of desiredTopics.values()) {
       entry.status = "requested"
       entry.since = now()
     }
@@ -107,7 +107,7 @@ export const make = <A, N>(
     // Refused or not, they may be on the wire.
     const askedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
-      for (const topic of topics) on.topics.set(topic, wanted.get(topic))
+      for (const topic of topics) on.topics.set(topic, desiredTopics.get(topic))
       became(topics, "requested", now())
       record(SessionEvent.Requested({ at: now(), topics }))
     }
@@ -148,7 +148,7 @@ export const make = <A, N>(
           became(topics, "acknowledged", at)
           record(SessionEvent.Acknowledged({ at, topics }))
           for (const topic of topics) {
-            const entry = wanted.get(topic)
+            const entry = desiredTopics.get(topic)
             if (entry === undefined) continue
             on.topics.set(topic, entry)
             Deferred.unsafeDone(entry.acknowledged, Exit.void)
@@ -183,20 +183,20 @@ export const make = <A, N>(
       }
     })
 
-  const became = (topics: ReadonlyArray<string>, status: Entry<A>["status"], at: number) => {
+  const became = (topics: ReadonlyArray<string>, status: TopicEntry<A>["status"], at: number) => {
     for (const topic of topics) {
-      const entry = wanted.get(topic)
+      const entry = desiredTopics.get(topic)
       // Data may come before the acknowledgement.
       if (entry === undefined || (status === "acknowledged" && entry.status !== "requested")) continue
       entry.status = status
       entry.since = at
-      entry.pulse.expect(at)
+      entry.tracker.expect(at)
     }
   }
 
   const refuse = (topic: string, reason: string, at: number) => {
     const error = new SubscriptionRefused({ topic, reason })
-    const entry = wanted.get(topic)
+    const entry = desiredTopics.get(topic)
     record(SessionEvent.Refused({ at, error }))
     return Effect.zipRight(
       Effect.logWarning(error.message),

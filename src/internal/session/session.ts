@@ -26,7 +26,7 @@ const eventsHeld = 4_096
 
 // How a session is. Ended with its connection, it goes on when that is told to connect again. Broken by a defect of the
 // protocol or of what hears, it has ended, and its connection not yet.
-type Life =
+type Phase =
   | { readonly _tag: "Running" }
   | { readonly _tag: "Ended" | "Broken"; readonly exit: Exit.Exit<void, SessionError> }
 
@@ -42,7 +42,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const now = () => clock.unsafeCurrentTimeMillis()
   const fiberId = yield* Effect.fiberId
 
-  let life: Life = { _tag: "Running" }
+  let phase: Phase = { _tag: "Running" }
 
   const events = EventStream.make<SessionEvent.SessionEvent>({ capacity: eventsHeld, at: now })
   const record = (event: SessionEvent.SessionEvent) => {
@@ -60,11 +60,11 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       reconciler.change()
     }
   })
-  const { finish, release, topics: wanted, want } = desired
+  const { finish, release, topics: desiredTopics, add } = desired
 
   // How it has ended, if it has. Who hears that it connects again may be sooner than what reads.
   const over = Effect.map(connection.state, (state) =>
-    life._tag === "Broken" || (life._tag === "Ended" && !isUp(state)) ? life.exit : undefined)
+    phase._tag === "Broken" || (phase._tag === "Ended" && !isUp(state)) ? phase.exit : undefined)
 
   const notConnected = Effect.flatMap(connection.state, ({ _tag }) => new NotConnected({ state: _tag }))
 
@@ -75,7 +75,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
           listener.end(ended)
           return undefined
         }
-        const entry = want(topic)
+        const entry = add(topic)
         entry.listeners = [...entry.listeners, listener]
         return entry
       }),
@@ -92,7 +92,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   const dispatcher = Dispatcher.make<A, N>({
     protocol,
-    topics: wanted,
+    topics: desiredTopics,
     now,
     record,
     onAnswer: (answer) => {
@@ -103,8 +103,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       // It may be another connection's, and not only what was dropped of this one.
       reconciler.leave(gap.epoch)
       // What they do with it may be to leave, and to come again: that begins after it.
-      const hearing = [...wanted.values()].map((entry) => ({ entry, listeners: entry.listeners }))
-      for (const { entry, listeners } of hearing) {
+      const before = [...desiredTopics.values()].map((entry) => ({ entry, listeners: entry.listeners }))
+      for (const { entry, listeners } of before) {
         for (const listener of listeners) {
           if (entry.listeners.includes(listener)) listener.gap(gap)
         }
@@ -112,15 +112,15 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   })
 
-  const stop = (next: Exclude<Life, { readonly _tag: "Running" }>, how?: "Disconnected" | "Closed") => {
-    life = next
+  const stop = (next: Exclude<Phase, { readonly _tag: "Running" }>, how?: "Disconnected" | "Closed") => {
+    phase = next
     reconciler.leave(Number.POSITIVE_INFINITY)
-    for (const entry of [...wanted.values()]) finish(entry, next.exit, how)
+    for (const entry of [...desiredTopics.values()]) finish(entry, next.exit, how)
   }
 
   // Disconnected by hand, or given up: it may be told to connect again, and goes on then.
   const resumed = Effect.map(Stream.runHead(Stream.filter(connection.changes, isUp)), (up) => {
-    if (Option.isSome(up)) life = { _tag: "Running" }
+    if (Option.isSome(up)) phase = { _tag: "Running" }
     return Option.isSome(up)
   })
 
@@ -144,7 +144,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // A peer that answers and yet leaves out what is due is no good: then its silence is to end the connection.
   const isOverdue = () => {
     const at = now()
-    return [...wanted.values()].some(({ pulse }) => pulse.isStale(at))
+    return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
   }
 
   const reconciler: Reconciler.Reconciler = Reconciler.make({
@@ -168,7 +168,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // What has fallen silent
 
-  const checkSilence = Staleness.check<A>({
+  const checkStaleness = Staleness.check<A>({
     ...options,
     cadence: protocol.cadence,
     desired,
@@ -181,7 +181,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const look = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
-    return checkSilence
+    return checkStaleness
   })
 
   const live: Effect.Effect<void> = Effect.all([read, watch, reconciler.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
@@ -195,7 +195,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         stop({ _tag: "Broken", exit })
         yield* Effect.logError("The session ended by a defect.", Cause.die(defect))
         yield* connection.disconnect
-        if (life._tag === "Broken") life = { _tag: "Ended", exit }
+        if (phase._tag === "Broken") phase = { _tag: "Ended", exit }
         if (yield* resumed) yield* live
       })
     )
@@ -214,7 +214,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       Effect.flatMap(over, (ended) => {
         if (ended !== undefined) return Exit.isSuccess(ended) ? notConnected : ended
         return Effect.uninterruptibleMask((restore) => {
-          const entry = want(topic)
+          const entry = add(topic)
           entry.held++
           return Effect.onInterrupt(restore(Deferred.await(entry.acknowledged)), () =>
             Effect.sync(() => {
@@ -225,18 +225,18 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       }),
     unsubscribe: (topic) =>
       Effect.sync(() => {
-        const entry = wanted.get(topic)
+        const entry = desiredTopics.get(topic)
         if (entry === undefined || entry.held === 0) return
         entry.held--
         release(entry)
       }),
     subscriptions: Effect.sync(() =>
-      [...wanted.values()].map(({ held, listeners, pulse, since, status, topic }) => ({
+      [...desiredTopics.values()].map(({ held, listeners, tracker, since, status, topic }) => ({
         topic,
         status,
         since,
         listeners: listeners.length + held,
-        lastData: pulse.last()
+        lastData: tracker.last()
       }))
     ),
     events: events.stream

@@ -3,7 +3,7 @@
 // A name passes for the topic when `parse` once found that topic in such a frame, and the topic is called just so: what is
 // escaped in a frame is not what it says.
 import type { Span } from "../../SessionProtocol.ts"
-import type { Desired, Entry } from "./desired.ts"
+import type { Desired, TopicEntry } from "./desired.ts"
 
 // Far more topics than one connection has; beyond it they are learned anew.
 const topicsKept = 16_384
@@ -21,20 +21,20 @@ const stands = (name: string, text: string, { end, start }: Span): boolean =>
 export class TopicCache<A> {
   readonly #topics: Desired<A>["topics"]
   // By hashes, since to cut a name out of a frame and look that up among thousands takes as long as all else (measured).
-  #hashed = new Map<number, Entry<A>>()
+  #hashed = new Map<number, TopicEntry<A>>()
   // The topic of the frame before: that of the next one is often the same.
-  #latest: Entry<A> | undefined
+  #latest: TopicEntry<A> | undefined
 
   constructor(topics: Desired<A>["topics"]) {
     this.#topics = topics
   }
 
   /** The topic, if it is known by its name and somebody wants it. */
-  find(text: string, span: Span): Entry<A> | undefined {
+  find(text: string, span: Span): TopicEntry<A> | undefined {
     const latest = this.#latest
-    if (latest !== undefined && latest.isWanted && stands(latest.topic, text, span)) return latest
+    if (latest !== undefined && latest.isDesired && stands(latest.topic, text, span)) return latest
     const likely = this.#hashed.get(hashOf(text, span))
-    if (likely === undefined || !likely.isWanted || !stands(likely.topic, text, span)) return undefined
+    if (likely === undefined || !likely.isDesired || !stands(likely.topic, text, span)) return undefined
     this.#latest = likely
     return likely
   }

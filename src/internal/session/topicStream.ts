@@ -3,8 +3,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import { InboxOverflow } from "../../ConnectionError.ts"
-import * as Frame from "../../Frame.ts"
-import type { Item, Session } from "../../Session.ts"
+import * as Item from "../../Item.ts"
+import type { Session } from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import { merge } from "../stream/cursors.ts"
@@ -13,12 +13,12 @@ export const make = <A>(listen: Session<A>["listen"], epoch: () => number): Sess
 (topic, { capacity = 4_096 } = {}) =>
   merge(Effect.gen(function*() {
     const cause = new InboxOverflow({ capacity })
-    const asGap = (item: Item<A>): Frame.Gap =>
-      item._tag === "Gap" ? item : Frame.Gap({ epoch: epoch(), cause, downtime: Duration.zero, dropped: 1 })
-    const buffer = Broadcast.make<Item<A>, SessionError>({
+    const asGap = (item: Item.Item<A>): Item.Gap =>
+      item._tag === "Gap" ? item : Item.Gap({ epoch: epoch(), cause, downtime: Duration.zero, dropped: 1 })
+    const buffer = Broadcast.make<Item.Item<A>, SessionError>({
       capacity,
       overflow: "sliding",
-      fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Frame.mergeGaps)
+      fold: (marker, lost) => (marker === undefined ? lost : [marker, ...lost]).map(asGap).reduce(Item.mergeGaps)
     })
     yield* listen(topic, {
       data: (batch) => {

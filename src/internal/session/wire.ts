@@ -4,7 +4,7 @@ import type { SessionProtocol } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import type * as RollingWindow from "../time/rollingWindow.ts"
 import type { Method } from "./answers.ts"
-import type { Desired, Entry } from "./desired.ts"
+import type { Desired, TopicEntry } from "./desired.ts"
 
 export interface Wire<A> {
   readonly epoch: number
@@ -13,7 +13,7 @@ export interface Wire<A> {
    * Asked for, and not taken back for certain, each with the entry it was asked for. Without one it is to be asked for
    * again, if it is wanted: whether it is on the wire is not known, or it is silent.
    */
-  readonly topics: Map<string, Entry<A> | undefined>
+  readonly topics: Map<string, TopicEntry<A> | undefined>
   /** Requests to be made as they are, before any other: the halves of one that was refused. */
   readonly halves: Array<ReadonlyArray<string>>
   /** Topics that the peer does not want to be asked about for now. */
@@ -32,13 +32,13 @@ export interface Request {
 
 export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
-  readonly wanted: Desired<A>["topics"]
+  readonly desired: Desired<A>["topics"]
   /** Whether the peer has been quiet for so long that it is to show that it is there. */
   readonly isProbeDue: () => boolean
 }
 
 /** Gives the request to make next, if any: halves first, then what is not wanted any more, then what is missing. */
-export const nextRequest = <A, N>({ isProbeDue, protocol, wanted }: Options<A, N>) => {
+export const nextRequest = <A, N>({ isProbeDue, protocol, desired }: Options<A, N>) => {
   const request = (method: "subscribe" | "unsubscribe", topics: ReadonlyArray<string>): Request => ({
     method,
     topics,
@@ -46,12 +46,12 @@ export const nextRequest = <A, N>({ isProbeDue, protocol, wanted }: Options<A, N
   })
   return ({ halves, postponed, topics }: Wire<A>): Request | undefined => {
     const isMissing = (topic: string) =>
-      wanted.has(topic) && topics.get(topic) !== wanted.get(topic) && !postponed.has(topic)
+      desired.has(topic) && topics.get(topic) !== desired.get(topic) && !postponed.has(topic)
     const half = halves.shift()?.filter(isMissing)
     if (half !== undefined && half.length > 0) return request("subscribe", half)
-    const superfluous = [...topics.keys()].filter((topic) => !wanted.has(topic) && !postponed.has(topic))
+    const superfluous = [...topics.keys()].filter((topic) => !desired.has(topic) && !postponed.has(topic))
     if (superfluous.length > 0) return request("unsubscribe", superfluous.slice(0, protocol.maxBatch))
-    const missing = [...wanted.keys()].filter(isMissing)
+    const missing = [...desired.keys()].filter(isMissing)
     if (missing.length > 0) return request("subscribe", missing.slice(0, protocol.maxBatch))
     return protocol.probe !== undefined && isProbeDue() ? { method: "probe", topics: [], write: protocol.probe } : undefined
   }

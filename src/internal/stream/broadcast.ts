@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import type { Listenable } from "../../Listenable.ts"
-import type { Cursor, Source, Taker, Waker } from "./cursors.ts"
-import * as Reading from "./cursors.ts"
+import type { Cursor, Readable, Listener, Waker } from "./cursors.ts"
+import * as Cursors from "./cursors.ts"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
 
@@ -52,18 +52,18 @@ class Reader<A, E> implements Cursor<A, E> {
   }
 }
 
-const nobody: ReadonlyArray<never> = []
+const none: ReadonlyArray<never> = []
 
 // A class, and not closures, since there are several for each connection and each stream: what a closure costs in memory,
 // and in lines of the cache, a method does not (measured: half the cost of a trade among a thousand streams).
-export class Broadcast<A, E = never> implements Source<A, E> {
+export class Broadcast<A, E = never> implements Readable<A, E> {
   readonly #options: Options<A>
   readonly #capacity: number
   readonly #overflow: Overflow
   // These two are replaced, and not changed: whoever is woken or handed something may come or go meanwhile.
-  #readers: ReadonlyArray<Reader<A, E>> = nobody
-  #takers: ReadonlyArray<Taker<A, E>> = nobody
-  #isHanding = false
+  #readers: ReadonlyArray<Reader<A, E>> = none
+  #listeners: ReadonlyArray<Listener<A, E>> = none
+  #isDelivering = false
   // What comes after what is being handed over now.
   #later: Array<() => void> = []
   #items: Array<A> = []
@@ -134,9 +134,9 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   /** Lets readers finish what is held, and then ends or fails them. */
   end(exit: Exit.Exit<void, E>): void {
     if (this.#ended !== undefined) return
-    if (this.#takers.length > 0) this.#flushMarker()
+    if (this.#listeners.length > 0) this.#flushMarker()
     this.#ended = exit
-    this.#endTakers(exit)
+    this.#endListeners(exit)
     this.#wakeReaders()
     this.#wakeWriter?.()
   }
@@ -150,16 +150,16 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   // Reading
 
   get stream(): Listenable<A, E> {
-    return Reading.of(() => [this], identity)
+    return Cursors.of(() => [this], identity)
   }
 
   /** Only what comes from now on, after the item that `current` gives. */
   streamFrom(current: () => A): Listenable<A, E> {
-    const source: Source<A, E> = {
+    const readable: Readable<A, E> = {
       open: (waker) => this.#openAt(this.#base + this.#items.length, current(), waker),
-      handOver: (taker) => this.#handOver([current()], taker)
+      listen: (listener) => this.#listen([current()], listener)
     }
-    return Reading.of(() => [source], identity)
+    return Cursors.of(() => [readable], identity)
   }
 
   /** Takes a place at the oldest item held. */
@@ -168,11 +168,11 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   }
 
   /** Hands over what is held, and then every batch when it is put in. Gives back what ends that. */
-  handOver(taker: Taker<A, E>): () => void {
+  listen(listener: Listener<A, E>): () => void {
     const unread = this.#takeUnread()
-    if (unread === undefined) return this.#handOver([...this.#items], taker)
+    if (unread === undefined) return this.#listen([...this.#items], listener)
     this.#options.onMarker?.(unread)
-    return this.#handOver([unread, ...this.#items], taker)
+    return this.#listen([unread, ...this.#items], listener)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
 
   // A taker has seen everything that is held.
   #isRead(): boolean {
-    return this.#takers.length > 0 && this.#readers.length === 0
+    return this.#listeners.length > 0 && this.#readers.length === 0
   }
 
   #room(): number {
@@ -196,7 +196,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   #push(batch: ReadonlyArray<A>): void {
     if (this.#isRead()) this.#base += batch.length
     else this.#hold(batch)
-    if (this.#takers.length > 0) this.#hand(this.#takers, batch)
+    if (this.#listeners.length > 0) this.#deliver(this.#listeners, batch)
   }
 
   #hold(batch: ReadonlyArray<A>): void {
@@ -260,44 +260,44 @@ export class Broadcast<A, E = never> implements Source<A, E> {
   // -------------------------------------------------------------------------------------------------------------------
   // Who waits
 
-  #handOver(held: ReadonlyArray<A>, taker: Taker<A, E>): () => void {
-    this.#takers = [...this.#takers, taker]
+  #listen(held: ReadonlyArray<A>, listener: Listener<A, E>): () => void {
+    this.#listeners = [...this.#listeners, listener]
     if (this.#readers.length === 0) this.#forget(this.#base + this.#items.length)
-    if (held.length > 0) this.#hand([taker], held)
+    if (held.length > 0) this.#deliver([listener], held)
     this.#flushMarker()
-    if (this.#ended !== undefined) this.#endTakers(this.#ended)
+    if (this.#ended !== undefined) this.#endListeners(this.#ended)
     return () => {
-      this.#takers = this.#takers.filter((other) => other !== taker)
+      this.#listeners = this.#listeners.filter((other) => other !== listener)
     }
   }
 
-  #hand(takers: ReadonlyArray<Taker<A, E>>, batch: ReadonlyArray<A>): void {
-    this.#inTurn(() => {
-      for (const taker of takers) taker.take(batch)
+  #deliver(listeners: ReadonlyArray<Listener<A, E>>, batch: ReadonlyArray<A>): void {
+    this.#inOrder(() => {
+      for (const listener of listeners) listener.data(batch)
     })
   }
 
-  #endTakers(exit: Exit.Exit<void, E>): void {
-    const takers = this.#takers
-    this.#takers = nobody
-    this.#inTurn(() => {
-      for (const taker of takers) taker.end(exit)
+  #endListeners(exit: Exit.Exit<void, E>): void {
+    const listeners = this.#listeners
+    this.#listeners = none
+    this.#inOrder(() => {
+      for (const listener of listeners) listener.end(exit)
     })
   }
 
   // What is done with one batch may make another come, and that one yet another.
-  #inTurn(turn: () => void): void {
-    if (this.#isHanding) {
-      this.#later.push(turn)
+  #inOrder(delivery: () => void): void {
+    if (this.#isDelivering) {
+      this.#later.push(delivery)
       return
     }
-    this.#isHanding = true
+    this.#isDelivering = true
     try {
-      turn()
+      delivery()
       for (const next of this.#later) next()
     } finally {
       if (this.#later.length > 0) this.#later = []
-      this.#isHanding = false
+      this.#isDelivering = false
     }
   }
 
@@ -331,7 +331,7 @@ export class Broadcast<A, E = never> implements Source<A, E> {
     this.#readers = this.#readers.filter((other) => other !== reader)
     // When nobody reads any more, what this reader left unread is held for the next.
     if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
-    else if (this.#takers.length === 0) this.#unread = reader.before
+    else if (this.#listeners.length === 0) this.#unread = reader.before
     else this.#forget(this.#base + this.#items.length)
   }
 

@@ -25,30 +25,30 @@ export interface Waker<A, E> {
 }
 
 /** Who takes everything at once, and so needs no place. Neither may throw. */
-export interface Taker<A, E> {
-  readonly take: (batch: ReadonlyArray<A>) => void
+export interface Listener<A, E> {
+  readonly data: (batch: ReadonlyArray<A>) => void
   readonly end: (exit: Exit.Exit<void, E>) => void
 }
 
 /** Where places can be taken. */
-export interface Source<A, E> {
+export interface Readable<A, E> {
   open(waker: Waker<A, E>): Cursor<A, E>
   /** Begins with what is held. Gives back what ends it. */
-  handOver(taker: Taker<A, E>): () => void
+  listen(listener: Listener<A, E>): () => void
 }
 
 /** The places of one reader. */
-class Places<A, E> implements Waker<A, E> {
+class Positions<A, E> implements Waker<A, E> {
   readonly #cursors: ReadonlyArray<Cursor<A, E>>
   #ready: Array<Cursor<A, E>> = []
   #running: number
   #ended: Exit.Exit<void, E> | undefined
   #resume: ((arrived: Effect.Effect<void>) => void) | undefined = undefined
 
-  constructor(sources: ReadonlyArray<Source<A, E>>) {
-    this.#running = sources.length
-    this.#ended = sources.length === 0 ? Exit.void : undefined
-    this.#cursors = sources.map((source) => source.open(this))
+  constructor(readables: ReadonlyArray<Readable<A, E>>) {
+    this.#running = readables.length
+    this.#ended = readables.length === 0 ? Exit.void : undefined
+    this.#cursors = readables.map((readable) => readable.open(this))
     for (const cursor of this.#cursors) this.#show(cursor)
   }
 
@@ -109,15 +109,15 @@ class Places<A, E> implements Waker<A, E> {
 }
 
 const read = <A, E, B>(
-  places: Places<A, E>,
+  positions: Positions<A, E>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Channel.Channel<Chunk.Chunk<B>, unknown, E> => {
   // Nothing when it has ended.
   const next: Effect.Effect<ReadonlyArray<A> | undefined, E> = Effect.suspend(() => {
-    const batch = places.take()
+    const batch = positions.take()
     if (batch.length > 0) return Effect.succeed(batch)
-    const end = places.ended()
-    return end === undefined ? Effect.zipRight(places.arrived, next) : Effect.as(end, undefined)
+    const end = positions.ended()
+    return end === undefined ? Effect.zipRight(positions.arrived, next) : Effect.as(end, undefined)
   })
   const rest: Channel.Channel<Chunk.Chunk<B>, unknown, E> = Channel.flatMap(Channel.fromEffect(next), (batch) =>
     batch === undefined
@@ -127,104 +127,104 @@ const read = <A, E, B>(
 }
 
 const listenTo = <A, E, B>(
-  sources: ReadonlyArray<Source<A, E>>,
+  readables: ReadonlyArray<Readable<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
-  hear: (batch: ReadonlyArray<B>) => void
+  onBatch: (batch: ReadonlyArray<B>) => void
 ): Effect.Effect<void, E> =>
   // What it begins with may interrupt this fibre, which must leave all the same.
   Effect.uninterruptibleMask((restore) => {
-    let running = sources.length
-    let how: Effect.Effect<void, E> | undefined = running === 0 ? Effect.void : undefined
-    let resume: ((how: Effect.Effect<void, E>) => void) | undefined
+    let running = readables.length
+    let outcome: Effect.Effect<void, E> | undefined = running === 0 ? Effect.void : undefined
+    let resume: ((outcome: Effect.Effect<void, E>) => void) | undefined
     const leaving: Array<() => void> = []
     const close = () => {
-      how ??= Effect.void
+      outcome ??= Effect.void
       for (const leave of leaving.splice(0)) leave()
     }
-    const settle = (exit: Effect.Effect<void, E>) => {
-      how = exit
+    const finish = (exit: Effect.Effect<void, E>) => {
+      outcome = exit
       close()
       resume?.(exit)
     }
     // The same for all: there may be thousands.
-    const taker: Taker<A, E> = {
-      take: (batch) => {
-        if (how !== undefined) return
+    const listener: Listener<A, E> = {
+      data: (batch) => {
+        if (outcome !== undefined) return
         try {
           const selected = select(batch)
-          if (selected.length > 0) hear(selected)
+          if (selected.length > 0) onBatch(selected)
         } catch (defect) {
-          settle(Effect.die(defect))
+          finish(Effect.die(defect))
         }
       },
       end: (exit) => {
-        if (how === undefined && (Exit.isFailure(exit) || --running === 0)) settle(exit)
+        if (outcome === undefined && (Exit.isFailure(exit) || --running === 0)) finish(exit)
       }
     }
-    const stillListens = sources.every((source) => {
-      leaving.push(source.handOver(taker))
-      return how === undefined
+    const stillListens = readables.every((readable) => {
+      leaving.push(readable.listen(listener))
+      return outcome === undefined
     })
     if (!stillListens) close()
     const ended = Effect.async<void, E>((waiting) => {
-      if (how === undefined) resume = waiting
-      else waiting(how)
+      if (outcome === undefined) resume = waiting
+      else waiting(outcome)
     })
     return Effect.onInterrupt(restore(ended), () => Effect.sync(close))
   })
 
 // In the fibre that reads: what comes meanwhile waits in the buffers of its sources.
 const runForEach = <A, E, B, E2, R>(
-  places: Places<A, E>,
+  positions: Positions<A, E>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
   f: (item: B) => Effect.Effect<unknown, E2, R>
 ): Effect.Effect<void, E | E2, R> => {
   const next: Effect.Effect<void, E | E2, R> = Effect.suspend(() => {
-    const batch = places.take()
+    const batch = positions.take()
     if (batch.length > 0) {
       return Effect.zipRight(Effect.forEach(select(batch), (item) => f(item), { discard: true }), next)
     }
-    return places.ended() ?? Effect.zipRight(places.arrived, next)
+    return positions.ended() ?? Effect.zipRight(positions.arrived, next)
   })
   return next
 }
 
 /** A reader that has taken its places. */
-interface Visit<A, E> {
-  readonly places: Places<A, E>
+interface OpenReader<A, E> {
+  readonly positions: Positions<A, E>
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
 // Nothing is made before it is read: there are many streams of which few are.
 const listenable = <A, E, B>(
-  visit: () => Effect.Effect<Visit<A, E>>,
+  visit: () => Effect.Effect<OpenReader<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
   listen: Listenable<B, E>["listen"]
 ): Listenable<B, E> => {
   const channel = Channel.suspend(() =>
-    Channel.acquireUseRelease(visit(), ({ places }) => read(places, select), ({ leave }, exit) => leave(exit)))
+    Channel.acquireUseRelease(visit(), ({ positions }) => read(positions, select), ({ leave }, exit) => leave(exit)))
   const forEach: Listenable<B, E>["forEach"] = (f) =>
-    Effect.suspend(() => Effect.acquireUseRelease(visit(), ({ places }) => runForEach(places, select, f), ({ leave }, exit) => leave(exit)))
+    Effect.suspend(() => Effect.acquireUseRelease(visit(), ({ positions }) => runForEach(positions, select, f), ({ leave }, exit) => leave(exit)))
   return Object.assign(Stream.fromChannel(channel), { listen, forEach })
 }
 
 /** All that these sources hold: see `merge`. */
 export const of = <A, E, B>(
-  sources: () => ReadonlyArray<Source<A, E>>,
+  readables: () => ReadonlyArray<Readable<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
     () => Effect.sync(() => {
-      const places = new Places(sources())
+      const positions = new Positions(readables())
       return {
-        places,
+        positions,
         leave: () => Effect.sync(() => {
-          places.close()
+          positions.close()
         })
       }
     }),
     select,
-    (hear) => Effect.suspend(() => listenTo(sources(), select, hear))
+    (onBatch) => Effect.suspend(() => listenTo(readables(), select, onBatch))
   )
 
 /**
@@ -232,20 +232,20 @@ export const of = <A, E, B>(
  * what came at once, and not once for each. It fails with the first of them to fail, and ends with the last.
  */
 export const merge = <A, E, B>(
-  sources: Effect.Effect<ReadonlyArray<Source<A, E>>, never, Scope.Scope>,
+  readables: Effect.Effect<ReadonlyArray<Readable<A, E>>, never, Scope.Scope>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
     // Here, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
     () => Effect.flatMap(Scope.make(), (scope) =>
-      sources.pipe(
+      readables.pipe(
         Effect.interruptible,
         Effect.map((opened) => {
-          const places = new Places(opened)
+          const positions = new Positions(opened)
           return {
-            places,
+            positions,
             leave: (exit: Exit.Exit<unknown, unknown>) => Effect.zipRight(Effect.sync(() => {
-              places.close()
+              positions.close()
             }), Scope.close(scope, exit))
           }
         }),
@@ -253,5 +253,5 @@ export const merge = <A, E, B>(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )),
     select,
-    (hear) => Effect.scoped(Effect.flatMap(sources, (opened) => listenTo(opened, select, hear)))
+    (onBatch) => Effect.scoped(Effect.flatMap(readables, (opened) => listenTo(opened, select, onBatch)))
   )

@@ -8,7 +8,7 @@ export interface Batch<A> {
   readonly items: ReadonlyArray<A>
 }
 
-export class Intake<A> {
+export class SlidingQueue<A> {
   readonly #capacity: number
   readonly #latch = Effect.unsafeMakeLatch(false)
   #items: Array<A> = []
@@ -64,4 +64,4 @@ export class Intake<A> {
   }
 }
 
-export const make = <A>(capacity: number): Intake<A> => new Intake<A>(capacity)
+export const make = <A>(capacity: number): SlidingQueue<A> => new SlidingQueue<A>(capacity)

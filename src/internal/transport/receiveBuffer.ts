@@ -42,7 +42,7 @@ export interface ReceiveBuffer {
   readonly unsafeEnd: (error: SocketError) => void
   readonly receive: Socket["receive"]
   /** Calls back with the end, at once, whatever is held. Gives back what stops that. */
-  readonly onEnd: (hear: (end: End) => void) => () => void
+  readonly onEnd: (listener: (end: End) => void) => () => void
   readonly isEnded: () => boolean
 }
 
@@ -143,15 +143,15 @@ export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer 
       if (end !== undefined) return
       end = Exit.fail(error)
       if (receiver._tag === "Waiting") receiver.handOverLater()
-      for (const hear of endListeners) hear(end)
+      for (const listener of endListeners) listener(end)
       endListeners.clear()
     },
     receive,
-    onEnd: (hear) => {
-      if (end === undefined) endListeners.add(hear)
-      else hear(end)
+    onEnd: (listener) => {
+      if (end === undefined) endListeners.add(listener)
+      else listener(end)
       return () => {
-        endListeners.delete(hear)
+        endListeners.delete(listener)
       }
     },
     isEnded: () => end !== undefined

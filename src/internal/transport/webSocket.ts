@@ -29,12 +29,12 @@ export const dialWith = (construct: Construct) =>
     }
     const clock = yield* Effect.clock
     // There is nothing to pause: what arrives is held until it is taken.
-    const incoming = ReceiveBuffer.make({ pause: () => undefined, resume: () => undefined })
+    const buffer = ReceiveBuffer.make({ pause: () => undefined, resume: () => undefined })
     let openedAt = clock.unsafeCurrentTimeMillis()
 
     const end = (code: number, reason: string) => {
       const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
-      incoming.unsafeEnd(new ConnectionClosed({ code, reason, openFor }))
+      buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor }))
     }
 
     const listen = (ws: globalThis.WebSocket) => {
@@ -45,13 +45,13 @@ export const dialWith = (construct: Construct) =>
       })
       ws.addEventListener("message", ({ data }: { readonly data: unknown }) => {
         const message = typeof data === "string" ? data : data instanceof ArrayBuffer ? new Uint8Array(data) : undefined
-        if (message === undefined || incoming.isEnded()) return
+        if (message === undefined || buffer.isEnded()) return
         const size = sizeOf(message)
         if (size <= request.maxMessageBytes) {
-          incoming.unsafeOffer(message, size)
+          buffer.unsafeOffer(message, size)
           return
         }
-        incoming.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
+        buffer.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
       })
       ws.addEventListener("close", ({ code, reason }) => {
         end(code, reason)
@@ -115,7 +115,7 @@ export const dialWith = (construct: Construct) =>
 
     const socket: Socket = {
       protocol: ws.protocol,
-      receive: incoming.receive,
+      receive: buffer.receive,
       send: (message) =>
         Effect.suspend(() => {
           if (ws.readyState !== open) return new SendFailed({ reason: "the socket has ended" })

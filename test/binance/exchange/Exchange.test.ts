@@ -324,7 +324,7 @@ describe("a recording", () => {
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ replay: { frames, cuts: [{ after: 0, fault: Fault.Reset() }] } })
       const connection = yield* dialQuietly(exchange)
-      const heard = [...yield* Stream.runCollect(Stream.take(connection.frames, 4))]
+      const heard = [...yield* Stream.runCollect(Stream.take(connection.items, 4))]
       assert.deepStrictEqual(heard.map(({ _tag }) => _tag), ["Gap", "Data", "Data", "Data"])
     }))
 

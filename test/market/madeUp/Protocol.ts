@@ -12,17 +12,17 @@ export interface Farewell {
   readonly in: number
 }
 
-const Frame = Schema.parseJson(Schema.Union(
+const Item = Schema.parseJson(Schema.Union(
   Schema.Tuple(Schema.String, Schema.Int, Schema.Unknown),
   Schema.Struct({ op: Schema.Literal("ack"), req: Schema.Int }),
   Schema.Struct({ op: Schema.Literal("nak"), req: Schema.Int, why: Schema.String }),
   Schema.Struct({ op: Schema.Literal("bye"), in: Schema.Number })
 ))
 
-const decode = Schema.decodeUnknownEither(Frame)
+const decode = Schema.decodeUnknownEither(Item)
 
 /** What a message means: a payload comes parsed. */
-export const read = (message: Transport.Message): SessionProtocol.Incoming<unknown, Farewell> => {
+export const read = (message: Transport.Message): SessionProtocol.ServerMessage<unknown, Farewell> => {
   const decoded = decode(message)
   if (Either.isLeft(decoded)) {
     return { _tag: "Invalid", reason: "it is no frame of Meridian's", excerpt: String(message).slice(0, 120) }

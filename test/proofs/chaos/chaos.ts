@@ -92,7 +92,7 @@ export const kinds: Readonly<Record<string, Strike>> = {
   "exchange: malformed": venue(Fault.Malformed()),
   "exchange: oversize": venue(Fault.Oversize({ bytes: 100_000 })),
   "exchange: protocol violation": venue(Fault.Violation()),
-  "exchange: silence": venue(Fault.Silence()),
+  "exchange: silence": venue(Fault.Mute()),
   "exchange: vanishes": venue(Fault.Vanish()),
   "exchange: shutdown": venue(Fault.Shutdown({ notice: "400 millis" })),
   "exchange: restart": ({ between, exchange }) => exchange.fault(Fault.Restart({ downtime: between(50, 600) })),
@@ -374,7 +374,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
 
     yield* Effect.forkScoped(Stream.runForEach(feed.events, (event) =>
       Effect.sync(() => {
-        if (event._tag === "InvalidFrame") counts.invalidFrames++
+        if (event._tag === "InvalidMessage") counts.invalidFrames++
         if (event._tag !== "Connection") return
         if (event.event._tag === "Dialling") counts.dials++
         if (event.event._tag === "Lost") counts.outages++

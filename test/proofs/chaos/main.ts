@@ -156,16 +156,16 @@ const summarize = (report: Chaos.Report) => {
 }
 
 const print = (summary: ReturnType<typeof summarize>) => {
-  const lines: Array<string> = []
+  const redundancy: Array<string> = []
   const row = (...cells: ReadonlyArray<string | number | undefined>) => {
-    lines.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
+    redundancy.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
   }
   row("fault", "struck", "recovered", "data again p50", "whole again p50", "p99", "max, ms")
   row("---", "---:", "---:", "---:", "---:", "---:", "---:")
   for (const [name, times] of [...Object.entries(summary.byKind), ["all", summary.timeToHeal] as const]) {
     row(name, times.faults, times.recovered, times.backP50, times.p50, times.p99, times.max)
   }
-  lines.push("")
+  redundancy.push("")
   const { depth, repairable } = summary.events
   const both = (name: string, of: (verdict: Witness.Verdict) => number | string) => {
     row(name, of(repairable), of(depth))
@@ -181,7 +181,7 @@ const print = (summary: ReturnType<typeof summarize>) => {
   both("repeated", ({ repeated }) => repeated)
   both("out of order", ({ outOfOrder }) => outOfOrder)
   both("other than the exchange's", ({ wrong }) => wrong)
-  lines.push("")
+  redundancy.push("")
   row("besides", "")
   row("---", "---:")
   row("book checks equal / different", `${summary.books.equal} / ${summary.books.different}`)
@@ -189,15 +189,15 @@ const print = (summary: ReturnType<typeof summarize>) => {
   row("limits exceeded", Object.values(summary.violations).reduce((a, b) => a + b, 0))
   row("peak memory, MiB: RSS / heap", `${summary.peakMiB.rss} / ${summary.peakMiB.heap}`)
   if ("growth" in summary) {
-    lines.push("")
+    redundancy.push("")
     row(`growth an hour, fitted to ${summary.growth.samples} samples`, "mean", "± twice the standard error")
     row("---", "---:", "---:")
     for (const [name, fit] of Object.entries(summary.growth)) {
       if (typeof fit === "object") row(name, fit.mean, `${fit.perHour} ± ${fit.error}`)
     }
   }
-  lines.push("", summary.wrong.length === 0 ? "Nothing is wrong." : `Wrong: ${summary.wrong.join("; ")}.`, "")
-  process.stderr.write(lines.join("\n"))
+  redundancy.push("", summary.wrong.length === 0 ? "Nothing is wrong." : `Wrong: ${summary.wrong.join("; ")}.`, "")
+  process.stderr.write(redundancy.join("\n"))
 }
 
 const program = Effect.gen(function*() {

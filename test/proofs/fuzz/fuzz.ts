@@ -605,7 +605,7 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
 
     yield* Effect.forkScoped(Stream.runForEach(feed.events, (event) =>
       Effect.sync(() => {
-        if (event._tag === "InvalidFrame") counts.reported++
+        if (event._tag === "InvalidMessage") counts.reported++
         if (event._tag === "EventsDropped") counts.reported += event.count
         if (event._tag === "Gap" || event._tag === "Repaired") complain(`${event._tag} on ${JSON.stringify(event)}`)
         if (event._tag === "Session" && event.event._tag === "Refused") complain(event.event.error.message)

@@ -48,9 +48,9 @@ const program = Effect.gen(function*() {
   const decoded = { ...decoder, heap: decoderHeap.verdict() }
   const feedHeap = watchHeap()
   const fed = { ...yield* Effect.scoped(Fuzz.feedAll({ frames, seed, onProgress: feedHeap.onProgress })), heap: feedHeap.verdict() }
-  const lines: Array<string> = []
+  const redundancy: Array<string> = []
   const row = (...cells: ReadonlyArray<string | number | undefined>) => {
-    lines.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
+    redundancy.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
   }
   row("", "decoder", "connection, session and feed")
   row("---", "---:", "---:")
@@ -67,8 +67,8 @@ const program = Effect.gen(function*() {
     ...[decoded, fed].map(({ heap }) => `${heap.growthPerMillionFramesMiB ?? "?"} ± ${heap.plusMinusMiB ?? "?"}`)
   )
   const wrong = [...decoded.wrong, ...fed.wrong]
-  lines.push("", wrong.length === 0 ? "Nothing is wrong." : wrong.join("\n"), "")
-  process.stderr.write(lines.join("\n"))
+  redundancy.push("", wrong.length === 0 ? "Nothing is wrong." : wrong.join("\n"), "")
+  process.stderr.write(redundancy.join("\n"))
   if (values.json) process.stdout.write(`${JSON.stringify({ seed, decoder: decoded, feed: fed }, undefined, 2)}\n`)
   if (wrong.length > 0) process.exitCode = 1
 })

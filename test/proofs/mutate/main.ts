@@ -36,8 +36,8 @@ const tests = [
   "binance/Failure",
   "binance/OrderBook",
   "binance/hotPath",
-  "binance/lines",
-  "binance/renumbering",
+  "binance/redundancy",
+  "binance/idReset",
   "binance/venues"
 ].map((name) => `test/${name}`)
 const longest = 5 * 60_000

@@ -50,11 +50,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "an outage is not marked as a gap",
-    "internal/connection/live.ts",
-    "inbox.mark(Frame.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))",
+    "internal/connection/lifetime.ts",
+    "inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))",
     "void [cause, lostAt]"
   ),
-  mutation("connections are not counted", "internal/connection/live.ts", "      context.epoch++\n", ""),
+  mutation("connections are not counted", "internal/connection/lifetime.ts", "      context.epoch++\n", ""),
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/connection/attempt.ts",
@@ -87,7 +87,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "a handshake opens what is being closed",
-    "internal/connection/live.ts",
+    "internal/connection/lifetime.ts",
     `if (context.phase._tag !== "Dialling") return Effect.interrupt`,
     ""
   ),
@@ -155,9 +155,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("an answer to some topics is taken for one to all", "internal/session/answers.ts", "named === undefined ? open : open.filter((topic) => named.includes(topic))", "open"),
   mutation("what is to be asked later is asked at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
-  mutation("one topic passes for another, when their hashes are alike", "internal/session/topicCache.ts", "!likely.isWanted || !stands(likely.topic, text, span)", "!likely.isWanted"),
+  mutation("one topic passes for another, when their hashes are alike", "internal/session/topicCache.ts", "!likely.isDesired || !stands(likely.topic, text, span)", "!likely.isDesired"),
   mutation("a break is told though another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", told: "gap"`, `live: { everything: "gap", later: "gap", told: "gap"`),
-  mutation("what nobody wants any more is heard still", "internal/session/desired.ts", "entry.isWanted = false", "void entry"),
+  mutation("what nobody wants any more is heard still", "internal/session/desired.ts", "entry.isDesired = false", "void entry"),
   mutation("requests are not paced", "internal/session/reconciler.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
     "what was not answered is not asked again",
@@ -172,8 +172,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what waits behind a hole is overtaken",
     "internal/feed/resequencer.ts",
-    "    this.#isCaughtUp = false\n    this.#intake",
-    "    this.#intake"
+    "    this.#isCaughtUp = false\n    this.#queue",
+    "    this.#queue"
   ),
   mutation("repair begins one too late", "internal/feed/resequencer.ts", "sequence.fetch(target, last)", "sequence.fetch(target, last + 2)"),
   mutation(
@@ -186,11 +186,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a lagging REST interface is not waited for", "internal/feed/lag.ts", "useless === patience", "useless === 0"),
   mutation("an old candle passes", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle is taken for closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
-  mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* onEvents(closed)", "      if (opens > end) {\n        yield* onEvents(closed)"),
+  mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* emit(closed)", "      if (opens > end) {\n        yield* emit(closed)"),
   mutation("events of another kind pass for those that were asked for", "internal/feed/feed.ts", "batch.every(isOfKind) ? batch", "batch.length > 0 ? batch"),
   mutation("the user does not have the last word on a failure", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
   mutation("a venue's limit of dials is ignored", "internal/feed/feed.ts", "...venue.limits.dials", ""),
-  mutation("what a frame ends with is not looked at", "internal/feed/decoder.ts", "Shape.make(schema, framing.end)", "Shape.make(schema)"),
+  mutation("what a frame ends with is not looked at", "internal/feed/decoder.ts", "Shape.make(schema, envelope.end)", "Shape.make(schema)"),
   mutation("an id under which nothing happened is shown", "internal/feed/operators.ts", "if (sequence.isReal === undefined) return events", "if (events.length > 0) return events"),
   mutation(
     "a missed update is ignored",
@@ -207,7 +207,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a break of the last line is forgotten when another goes on",
     "internal/pool/coverage.ts",
-    "if (topic.broken !== undefined) this.#tellGap(topic.broken)",
+    "if (topic.broken !== undefined) this.#reportGap(topic.broken)",
     "topic.broken = undefined"
   ),
   mutation(
@@ -241,7 +241,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "newcomers get the room of those that are moving there",
     "internal/pool/placement.ts",
-    "slot.topics.size + spokenFor(slot, capacity) <",
+    "slot.topics.size + reserved(slot, capacity) <",
     "slot.topics.size <"
   ),
   mutation("a connection that is given up takes its successor along", "internal/pool/pool.ts", `alive || slot.work._tag !== "Idle"`, "alive"),
@@ -253,7 +253,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "who waits for a window is let through before the moment that was set meanwhile",
-    "internal/time/turnstile.ts",
+    "internal/time/rateLimiter.ts",
     "heldAt(now) === undefined ? Effect.void : turn(cost, onHold)",
     "Effect.void"
   ),
@@ -266,8 +266,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("a ban is the end", "binance/Failure.ts", "error.status === 418", "error.status === 0"),
   mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
-  mutation("REST requests are not weighed", "binance/Rest.ts", "turnstile.turn(weight,", "turnstile.turn(0,"),
-  mutation("silence is never noticed", "internal/session/cadence.ts", "this.silentFor(at) > this.#allowed()", "this.silentFor(at) > Infinity"),
+  mutation("REST requests are not weighed", "binance/Rest.ts", "limiter.turn(weight,", "limiter.turn(0,"),
+  mutation("silence is never noticed", "internal/session/cadence.ts", "this.idleFor(at) > this.#allowed()", "this.idleFor(at) > Infinity"),
   mutation("the next event does not wait for the effect of the last", "internal/stream/cursors.ts", "{ discard: true }", `{ discard: true, concurrency: "unbounded" }`),
   mutation(
     "an effect that fails keeps the place of its reader",
@@ -283,8 +283,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void fold"),
   mutation("who listens does not hear what is held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
-  mutation("who listens is not told of the end", "internal/stream/broadcast.ts", "    this.#endTakers(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
-  mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isHanding) {", "if (this.#later.length > 0) {"),
+  mutation("who listens is not told of the end", "internal/stream/broadcast.ts", "    this.#endListeners(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
+  mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isDelivering) {", "if (this.#later.length > 0) {"),
   mutation("what is escaped passes for itself", "internal/json/compiledReader.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),
   mutation("a number with more digits than are safe is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
   mutation("what follows an object is not looked at", "internal/json/compiledReader.ts", "frameEnd])}$`", "frameEnd])}`"),

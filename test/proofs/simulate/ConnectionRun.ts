@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConnectionEvent, ConnectionState, Frame } from "holdfast"
+import type { ConnectionEvent, ConnectionState, Item } from "holdfast"
 import { Connection, DialGate, Transport } from "holdfast"
 import { Failure, Venue } from "holdfast/binance"
 import * as Invariants from "./Invariants.ts"
@@ -21,7 +21,7 @@ const healsWithin = 240_000
 
 /** One reading of the frames, from a connect to what ended it. */
 interface Reading {
-  readonly frames: Array<Invariants.Frame>
+  readonly frames: Array<Invariants.Item>
   running: World.Running<void, unknown>
 }
 
@@ -129,20 +129,20 @@ export const run = (plan: ConnectionPlan): Outcome => {
   }
 
   const read = () => {
-    const frames: Array<Invariants.Frame> = []
+    const frames: Array<Invariants.Item> = []
     const reading: Reading = { frames, running: { exit: () => undefined, interrupt: () => undefined } }
     readings.push(reading)
-    const note = (frame: Frame.Frame) => {
+    const note = (frame: Item.Item) => {
       frames.push(
         frame._tag === "Data"
           ? { _tag: "Data", text: String(frame.data) }
           : { _tag: "Gap", dropped: frame.dropped, cause: frame.cause.message }
       )
     }
-    const listening = connection.frames.listen((batch) => {
+    const listening = connection.items.listen((batch) => {
       batch.forEach(note)
     })
-    reading.running = world.run(plan.listens === true ? listening : Stream.runForEach(connection.frames, (frame) => {
+    reading.running = world.run(plan.listens === true ? listening : Stream.runForEach(connection.items, (frame) => {
       note(frame)
       return pausedUntil > time.now() ? Effect.sleep(pausedUntil - time.now()) : Effect.void
     }))

@@ -139,7 +139,7 @@ export const run = (plan: FeedPlan): Outcome => {
         }
       case "NotServedYet":
         return longestLag > lagForgiven || (reader.kind === "kline_1s" && Number.isFinite(leastKept))
-      case "HoleTooLarge":
+      case "GapTooLarge":
         return gap.from !== undefined && gap.to !== undefined && gap.to - gap.from >= plan.repairLimit
       case "RestUnavailable":
       case "RestLimited":
@@ -166,7 +166,7 @@ export const run = (plan: FeedPlan): Outcome => {
         maxMessageBytes: 64 * 1024,
         inbox: plan.inbox
       },
-      lines: plan.lines,
+      redundancy: plan.redundancy,
       maxAge: plan.maxAge,
       renewalTimeout: 20_000,
       buffer: plan.buffer,
@@ -431,7 +431,7 @@ export const run = (plan: FeedPlan): Outcome => {
     supervise()
     // Each reader has a stream of its own, and each stream its lines. Those that renew themselves have two for a while.
     time.advance(plan.maxAge < 300_000 ? 0 : 30_000)
-    const most = plan.lines * plan.readers.length * (plan.maxAge < 300_000 ? 2 : 1)
+    const most = plan.redundancy * plan.readers.length * (plan.maxAge < 300_000 ? 2 : 1)
     if (exchange.open() > most) report({ invariant: "leaks", detail: `${exchange.open()} sockets, and ${most} are needed` })
 
     closing = true

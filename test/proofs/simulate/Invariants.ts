@@ -478,14 +478,14 @@ export const checkDials = (
 // ---------------------------------------------------------------------------------------------------------------------
 // 1 and 7 of a bare connection: every message that was read from a socket is delivered once and in order, or counted
 
-export type Frame =
+export type Item =
   | { readonly _tag: "Data"; readonly text: string }
   | { readonly _tag: "Gap"; readonly dropped: number; readonly cause: string }
 
 export const checkFrames = (options: {
   readonly received: ReadonlyArray<Received>
   /** What each reading gave, from one connect to the next. */
-  readonly readings: ReadonlyArray<ReadonlyArray<Frame>>
+  readonly readings: ReadonlyArray<ReadonlyArray<Item>>
   /** Whether all that arrives is delivered: nothing is held for a handshake that may fail. */
   readonly all: boolean
   readonly report: Report

@@ -85,7 +85,7 @@ export interface Reader {
 export interface FeedPlan {
   readonly seed: number
   readonly market: number
-  readonly lines: number
+  readonly redundancy: number
   readonly streamsPerConnection: number
   readonly buffer: number
   readonly repairLimit: number
@@ -286,7 +286,7 @@ const readers = (minLength: number, maxLength: number) =>
 export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
   seed: fc.nat(),
   market: fc.constantFrom(1, 2),
-  lines: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(2) }),
+  redundancy: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(2) }),
   streamsPerConnection: fc.constantFrom(1024, 4, 3, 2, 1),
   buffer: fc.constantFrom(8_192, 256, 16),
   repairLimit: fc.constantFrom(100_000, 100_000, 20),

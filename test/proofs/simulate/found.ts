@@ -17,7 +17,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 2,
+        redundancy: 2,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -42,7 +42,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -70,7 +70,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -97,7 +97,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -123,7 +123,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -149,7 +149,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -177,7 +177,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1,
         buffer: 8192,
         repairLimit: 100000,
@@ -201,7 +201,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 2,
         buffer: 8192,
         repairLimit: 100000,
@@ -231,7 +231,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -262,7 +262,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 2,
         buffer: 8192,
         repairLimit: 100000,
@@ -292,7 +292,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -321,7 +321,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 4,
         buffer: 8192,
         repairLimit: 100000,
@@ -359,7 +359,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 16,
         repairLimit: 100000,
@@ -392,7 +392,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,
@@ -416,7 +416,7 @@ export const found: ReadonlyArray<Found> = [
       plan: {
         seed: 0,
         market: 1,
-        lines: 1,
+        redundancy: 1,
         streamsPerConnection: 1024,
         buffer: 8192,
         repairLimit: 100000,

@@ -60,7 +60,7 @@ const faults: ReadonlyArray<ReadonlyArray<Fault.Fault>> = [
   [Fault.Restart({ downtime: "300 millis" })],
   [Fault.FailRest({ times: 2, status: 503 }), Fault.Reset()],
   [Fault.FailRest({ times: 1, status: 429, retryAfter: "1" }), Fault.Drop()],
-  [Fault.Silence()],
+  [Fault.Mute()],
   [Fault.Vanish()],
   [Fault.RefuseUpgrades({ times: 2, status: 503, retryAfter: "1" }), Fault.Reset()]
 ]

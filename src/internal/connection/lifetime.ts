@@ -12,7 +12,7 @@ import type { AttemptError, ReconnectRequested } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
-import * as Frame from "../../Frame.ts"
+import * as Item from "../../Item.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
@@ -38,19 +38,19 @@ export interface Context {
 }
 
 /** From one dial to the next. */
-export interface Turn {
+export interface DialContext {
   readonly inbox: Inbox
   readonly dialled: State<"Connecting">
   /** Gives the loss that is healed now, if there was one before, and forgets it. */
-  readonly heal: () => Lost | undefined
+  readonly takeLoss: () => Lost | undefined
 }
 
 /** A connection that was begun. */
-export interface Begun {
+export interface Started {
   readonly attempt: Fiber.RuntimeFiber<void>
   readonly scope: Scope.CloseableScope
   /** Waits until it has ended, and its socket is still to be closed. Fails by a defect only, such as a transport's. */
-  readonly ended: Effect.Effect<Life>
+  readonly ended: Effect.Effect<Lifetime>
 }
 
 type EndError = AttemptError | ReconnectRequested
@@ -61,7 +61,7 @@ export interface Lost {
 }
 
 /** How it went, from the dial to the end. */
-export interface Life {
+export interface Lifetime {
   readonly reached: State<"Connecting" | "Connected">
   readonly opened: boolean
   readonly openFor: Duration.Duration
@@ -70,18 +70,18 @@ export interface Life {
   readonly proven: boolean
   readonly lost: Lost
   /** Opened when the next dial shall not wait. */
-  readonly hurry: Effect.Latch
+  readonly skipWait: Effect.Latch
 }
 
 /** Begins the attempt, in a fibre of its own: it leaves nothing behind in the loop's. */
-export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
+export const begin = Effect.fnUntraced(function*(context: Context, dialContext: DialContext) {
   const { clock, gate, log, machine, settings, transport } = context
-  const { dialled, inbox } = turn
+  const { dialled, inbox } = dialContext
   const now = () => clock.unsafeCurrentTimeMillis()
   // A latch, and not a Deferred, which weighs 0.6 KiB for as long as the connection lives.
   const ending = Effect.unsafeMakeLatch()
-  let outcome: Effect.Effect<Life> = Effect.never
-  const settle = (how: Effect.Effect<Life>) => {
+  let outcome: Effect.Effect<Lifetime> = Effect.never
+  const settle = (how: Effect.Effect<Lifetime>) => {
     outcome = how
     ending.unsafeOpen()
   }
@@ -90,7 +90,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   // The first end counts. It is told in the same turn: who relies on the connection must not act on what came just before.
   const end = (cause: Cause.Cause<EndError>) => {
     if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
-    const { hurry } = context.phase = Phase.closing(context.phase)
+    const { skipWait } = context.phase = Phase.closing(context.phase)
     const error = Cause.failureOrCause(cause)
     if (Either.isRight(error)) {
       settle(Effect.failCause(error.right))
@@ -98,9 +98,9 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
     }
     const state = machine.current()
     const reached = state._tag === "Connected" ? state : dialled
-    const life = lifeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: error.left }, hurry })
-    tellLoss(context, life)
-    settle(Effect.succeed(life))
+    const lifetime = lifetimeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: error.left }, skipWait })
+    recordLoss(context, lifetime)
+    settle(Effect.succeed(lifetime))
   }
   const open = (socket: Socket, delivery: Delivery) =>
     Effect.suspend(() => {
@@ -116,7 +116,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
       }
       reading = delivery
       const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
-      announce(context, turn, opened, socket.protocol)
+      recordOpened(context, dialContext, opened, socket.protocol)
       return Effect.void
     })
 
@@ -133,49 +133,49 @@ export const begin = Effect.fnUntraced(function*(context: Context, turn: Turn) {
   // The dial is on its way before the log is written.
   yield* Effect.yieldNow()
   yield* log.writeLog
-  const begun: Begun = { attempt, scope, ended: Effect.zipRight(ending.await, Effect.suspend(() => outcome)) }
+  const begun: Started = { attempt, scope, ended: Effect.zipRight(ending.await, Effect.suspend(() => outcome)) }
   return begun
 })
 
 /** Closes all of a connection, which has ended, or was stopped. */
-export const close = (context: Context, { attempt, scope }: Begun, ended: Exit.Exit<Life>): Effect.Effect<void> =>
+export const close = (context: Context, { attempt, scope }: Started, ended: Exit.Exit<Lifetime>): Effect.Effect<void> =>
   Effect.suspend(() => {
     context.phase = Phase.closing(context.phase)
     const exit = Exit.flatMap(ended, ({ lost }) => Exit.fail(lost.cause))
-    return apart(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
+    return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
   }).pipe(
     Effect.map(() => {
       if (context.machine.current()._tag === "Connected") context.log.counters().gone()
     })
   )
 
-const lifeOf = (
+const lifetimeOf = (
   { settings }: Context,
-  { hurry, lost, messages, reached }: Pick<Life, "hurry" | "lost" | "messages" | "reached">
-): Life => {
+  { skipWait, lost, messages, reached }: Pick<Lifetime, "skipWait" | "lost" | "messages" | "reached">
+): Lifetime => {
   const opened = reached._tag === "Connected"
   const openFor = Duration.millis(opened ? lost.at - reached.since : 0)
   const proven = Reconnection.isProven(settings.reconnect)({ opened, openFor, messages })
-  return { reached, opened, openFor, messages, proven, lost, hurry }
+  return { reached, opened, openFor, messages, proven, lost, skipWait }
 }
 
-const tellLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, proven, reached }: Life) => {
+const recordLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, proven, reached }: Lifetime) => {
   if (reached._tag !== "Connected") return
   log.record(ConnectionEvent.Lost({ at, epoch: reached.epoch, cause, proven, openFor, messages }))
 }
 
 // In a fibre that does not live long. effect 3.22 hands the fibre that closes a scope the fibre references of whoever added
 // its finalizers, and keeps a history of those: 4 KiB, and some time, for each turn of a loop.
-const apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
+const inOwnFiber = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
 
-const announce = ({ log }: Context, { dialled, heal, inbox }: Turn, opened: State<"Connected">, protocol: string) => {
+const recordOpened = ({ log }: Context, { dialled, takeLoss, inbox }: DialContext, opened: State<"Connected">, protocol: string) => {
   const { epoch, since: at } = opened
-  const lost = Option.fromNullable(heal())
+  const lost = Option.fromNullable(takeLoss())
   const outage = Option.map(lost, (before) => Duration.millis(at - before.at))
   const took = Duration.millis(at - dialled.since)
   log.record(ConnectionEvent.Opened({ at, epoch, attempt: dialled.attempt, protocol, took, outage }))
   if (Option.isSome(lost)) {
     const { at: lostAt, cause } = lost.value
-    inbox.mark(Frame.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))
+    inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))
   }
 }

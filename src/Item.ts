@@ -23,8 +23,8 @@ export type GapCause = AttemptError | ReconnectRequested | InboxOverflow
  * @since 0.1.0
  * @category models
  */
-export type Frame = EffectData.TaggedEnum<{
-  readonly Data: { readonly data: Message }
+export type Item<A = Message> = EffectData.TaggedEnum<{
+  readonly Data: { readonly data: A }
   readonly Gap: {
     /** The number of the connection that what follows came from; the first one is 1. */
     readonly epoch: number
@@ -42,24 +42,28 @@ export type Frame = EffectData.TaggedEnum<{
  * @since 0.1.0
  * @category models
  */
-export type Gap = EffectData.TaggedEnum.Value<Frame, "Gap">
+export type Gap = EffectData.TaggedEnum.Value<Item, "Gap">
+
+interface Definition extends EffectData.TaggedEnum.WithGenerics<1> {
+  readonly taggedEnum: Item<this["A"]>
+}
 
 /**
- * Constructors, matchers and guards of {@link Frame}.
+ * Constructors, matchers and guards of {@link Item}.
  *
  * @since 0.1.0
  * @category constructors
  * @example
  * ```ts
- * import { Frame } from "holdfast"
+ * import { Item } from "holdfast"
  *
- * const describe = Frame.$match({
+ * const describe = Item.$match({
  *   Data: ({ data }) => `${data.length} characters or bytes`,
  *   Gap: ({ cause, dropped }) => `something is missing here (${dropped} dropped): ${cause.message}`
  * })
  * ```
  */
-export const { $is, $match, Data, Gap } = EffectData.taggedEnum<Frame>()
+export const { $is, $match, Data, Gap } = EffectData.taggedEnum<Definition>()
 
 /**
  * Two gaps with nothing between them, as one: the downtimes and the drops add up. A lost connection says more than an

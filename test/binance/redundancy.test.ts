@@ -40,10 +40,10 @@ describe("a stream that cannot be repaired", () => {
       open(acknowledge, wait("1 second"), event(4))
     ]))))
 
-  for (const lines of [1, 2]) {
-    it.effect(`tells of a gap when what was never heard of breaks before another of ${lines === 1 ? "its connections" : "two lines"} is subscribed`, () =>
+  for (const redundancy of [1, 2]) {
+    it.effect(`tells of a gap when what was never heard of breaks before another of ${redundancy === 1 ? "its connections" : "two lines"} is subscribed`, () =>
       Effect.gen(function*() {
-        const seen = yield* heard({ lines }, "1 minute", lines === 1 ? "2 seconds" : undefined)
+        const seen = yield* heard({ redundancy }, "1 minute", redundancy === 1 ? "2 seconds" : undefined)
         assert.deepStrictEqual(seen, ["gap", 5])
       }).pipe(Effect.provide(TestTransport.layer([
         open(acknowledge, wait("3 seconds"), reset),
@@ -54,7 +54,7 @@ describe("a stream that cannot be repaired", () => {
 
   it.effect("tells of none where another line brought it all the while", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ lines: 2 }, "1 minute")
+      const seen = yield* heard({ redundancy: 2 }, "1 minute")
       assert.deepStrictEqual(seen, [1, 1, 2, 3, 3])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -64,7 +64,7 @@ describe("a stream that cannot be repaired", () => {
 
   it.effect("tells of one gap when two lines break at once", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ lines: 2 }, "1 minute")
+      const seen = yield* heard({ redundancy: 2 }, "1 minute")
       assert.deepStrictEqual(seen, [1, 1, "gap", 4, 4])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -75,7 +75,7 @@ describe("a stream that cannot be repaired", () => {
 
   it.effect("tells of a gap when a line breaks before the other, open again, brings anything", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ lines: 2 }, "1 minute")
+      const seen = yield* heard({ redundancy: 2 }, "1 minute")
       assert.deepStrictEqual(seen, [1, 1, "gap", 5, 6])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -88,7 +88,7 @@ describe("a stream that cannot be repaired", () => {
 
   it.effect("tells of a gap when a line turns out to have been dead while the other was away", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ lines: 2, connection: { ...connection, messageTimeout: "10 seconds" } }, "30 seconds")
+      const seen = yield* heard({ redundancy: 2, connection: { ...connection, messageTimeout: "10 seconds" } }, "30 seconds")
       assert.deepStrictEqual(seen, [1, 1, 5, 6, "gap", 7, 8, 8])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -153,7 +153,7 @@ describe("a book", () => {
 
   it.scoped("is not called right while both its lines are open and neither brings it", () =>
     Effect.gen(function*() {
-      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, lines: 2 })
+      const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, redundancy: 2 })
       const book = yield* feed.orderBook("BTCUSDT")
       yield* TestClock.adjust("1500 millis")
       assert.strictEqual((yield* book.top(1)).lastUpdateId, 11)

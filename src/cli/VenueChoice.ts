@@ -6,7 +6,7 @@ import type * as BinanceFeed from "../binance/BinanceFeed.ts"
 import * as Venue from "../binance/Venue.ts"
 import { oneOf } from "./settings.ts"
 
-export interface Place {
+export interface VenueChoice {
   readonly venue: Venue.Venue
   /** What its connections need to be told beyond what everybody's are. */
   readonly connection: NonNullable<BinanceFeed.Options["connection"]>
@@ -53,10 +53,10 @@ export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) 
       Effect.gen(function*() {
         const sockets = yield* parse("ws", url)
         const requests = Option.isSome(rest) ? (yield* parse("rest", rest.value)).href : overHttp(sockets)
-        const place: Place = { venue: Venue.make({ ws: sockets.href, rest: requests }), connection: {} }
-        return place
+        const choice: VenueChoice = { venue: Venue.make({ ws: sockets.href, rest: requests }), connection: {} }
+        return choice
       }),
     onNone: () =>
       Option.isSome(rest) ? Effect.fail(lonely) : Effect.flatMap(mode, (name) =>
-        name === "demo" ? demo : Effect.succeed<Place>({ venue: venues[name], connection: {} }))
+        name === "demo" ? demo : Effect.succeed<VenueChoice>({ venue: venues[name], connection: {} }))
   })

@@ -5,13 +5,13 @@ import * as Effect from "effect/Effect"
 import type { RollingWindow } from "./rollingWindow.ts"
 import { sleep } from "./sleep.ts"
 
-export interface Turnstile<Reason> {
+export interface RateLimiter<Reason> {
   /** Lets nothing through before this moment, unless a later one is set already. */
   readonly holdUntil: (moment: number, reason: Reason) => void
   /** Waits until the moment has passed. `onHold` may fail instead of waiting. */
-  readonly patience: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
+  readonly awaitHold: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
   /** Waits until the moment has passed and the cost fits into the window. */
-  readonly turn: <E = never>(cost: number, onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
+  readonly acquire: <E = never>(cost: number, onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
 }
 
 /** Runs before a wait, with how long it will be and why. */
@@ -22,31 +22,31 @@ interface Hold<Reason> {
   readonly reason: Reason
 }
 
-export const make = <Reason = void>(window: RollingWindow): Turnstile<Reason> => {
+export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> => {
   let hold: Hold<Reason> | undefined
   const heldAt = (now: number) => hold !== undefined && now < hold.until ? hold : undefined
 
-  const patience: Turnstile<Reason>["patience"] = (onHold = () => Effect.void) =>
+  const awaitHold: RateLimiter<Reason>["awaitHold"] = (onHold = () => Effect.void) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const held = heldAt(now)
       if (held === undefined) return Effect.void
       const left = Duration.millis(held.until - now)
-      return onHold(left, held.reason).pipe(Effect.zipRight(sleep(left)), Effect.zipRight(patience(onHold)))
+      return onHold(left, held.reason).pipe(Effect.zipRight(sleep(left)), Effect.zipRight(awaitHold(onHold)))
     })
 
   // The moment may have moved while this one waited for the window: it takes another turn then.
-  const turn: Turnstile<Reason>["turn"] = (cost, onHold) =>
-    patience(onHold).pipe(
+  const acquire: RateLimiter<Reason>["acquire"] = (cost, onHold) =>
+    awaitHold(onHold).pipe(
       Effect.zipRight(window.take(cost)),
       Effect.zipRight(Clock.currentTimeMillis),
-      Effect.flatMap((now) => heldAt(now) === undefined ? Effect.void : turn(cost, onHold))
+      Effect.flatMap((now) => heldAt(now) === undefined ? Effect.void : acquire(cost, onHold))
     )
 
   return {
     holdUntil: (until, reason) => {
       if (hold === undefined || hold.until < until) hold = { until, reason }
     },
-    patience,
-    turn
+    awaitHold,
+    acquire
   }
 }

@@ -19,7 +19,7 @@ export interface Options {
   /** The oldest first. */
   readonly clients: ReadonlySet<Client>
   /** Says something to one client, if it listens. */
-  readonly tell: (client: Client, text: string) => void
+  readonly deliver: (client: Client, text: string) => void
   /** Resets every socket, and listens again so much later. */
   readonly restart: (downtime: Duration.DurationInput) => Effect.Effect<void>
   readonly now: () => number
@@ -33,9 +33,9 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface Strikes {
+export interface FaultInjector {
   /** Strikes now. */
-  readonly strike: (fault: Fault.Fault) => Effect.Effect<void>
+  readonly inject: (fault: Fault.Fault) => Effect.Effect<void>
   /** Strikes one after the other, for ever when told to repeat. Completes with the last. */
   readonly script: (
     faults: ReadonlyArray<Fault.Scripted>,
@@ -55,7 +55,7 @@ export interface Strikes {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ clients, fork, now, restart, tell }: Options): Strikes => {
+export const make = ({ clients, fork, now, restart, deliver }: Options): FaultInjector => {
   const refusals = { upgrades: new Array<Fault.Refusal>(), rest: new Array<Fault.Refusal>() }
   const delays: Array<Duration.DurationInput> = []
 
@@ -72,7 +72,7 @@ export const make = ({ clients, fork, now, restart, tell }: Options): Strikes =>
     client.muted = true
   }
 
-  const strike = Fault.$match({
+  const inject = Fault.$match({
     Drop: () =>
       toAll((client) => {
         mute(client)
@@ -94,7 +94,7 @@ export const make = ({ clients, fork, now, restart, tell }: Options): Strikes =>
       toAll(({ ws }) => {
         ws.close(code, reason)
       }),
-    Silence: () => toAll(mute),
+    Mute: () => toAll(mute),
     Vanish: () =>
       toAll((client) => {
         mute(client)
@@ -102,11 +102,11 @@ export const make = ({ clients, fork, now, restart, tell }: Options): Strikes =>
       }),
     Malformed: () =>
       toAll((client) => {
-        tell(client, `{"stream":"btcusdt@trade","data":{"e":"trade","E":`)
+        deliver(client, `{"stream":"btcusdt@trade","data":{"e":"trade","E":`)
       }),
     Oversize: ({ bytes }) =>
       toAll((client) => {
-        tell(client, "x".repeat(bytes))
+        deliver(client, "x".repeat(bytes))
       }),
     // FIN, opcode 0xB, no payload.
     Violation: () =>
@@ -116,7 +116,7 @@ export const make = ({ clients, fork, now, restart, tell }: Options): Strikes =>
     Shutdown: ({ notice }) =>
       toAll((client) => {
         const event = JSON.stringify({ e: "serverShutdown", E: now() })
-        tell(client, client.combined ? Clients.wrap("!serverShutdown", event) : event)
+        deliver(client, client.combined ? Clients.wrap("!serverShutdown", event) : event)
         fork(Effect.zipRight(
           Effect.sleep(notice),
           Effect.sync(() => {
@@ -139,17 +139,17 @@ export const make = ({ clients, fork, now, restart, tell }: Options): Strikes =>
       })
   })
 
-  const script: Strikes["script"] = (faults, { repeat = false } = {}) => {
+  const script: FaultInjector["script"] = (faults, { repeat = false } = {}) => {
     const once = Effect.forEach(
       faults,
-      ({ after, fault: scripted }) => Effect.zipRight(Effect.sleep(after), strike(scripted)),
+      ({ after, fault: scripted }) => Effect.zipRight(Effect.sleep(after), inject(scripted)),
       { discard: true }
     )
     return repeat ? Effect.forever(once) : once
   }
 
   return {
-    strike,
+    inject,
     script,
     nextDelay: () => delays.shift(),
     nextUpgrade: () => refusals.upgrades.shift(),

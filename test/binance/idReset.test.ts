@@ -17,14 +17,14 @@ const epochs = (...epochs: ReadonlyArray<ReadonlyArray<string>>) =>
 
 const seenBy = (
   events: (feed: BinanceFeed.BinanceFeed) => BinanceFeed.Events<MarketEvent.MarketEvent>,
-  { body = () => [], lines = 1, long = "20 seconds" }: {
+  { body = () => [], redundancy = 1, long = "20 seconds" }: {
     readonly body?: (url: URL) => unknown
-    readonly lines?: number
+    readonly redundancy?: number
     readonly long?: Duration.DurationInput
   } = {}
 ) =>
   Effect.gen(function*() {
-    const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, lines })
+    const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, redundancy })
     const seen: Array<unknown> = []
     yield* Effect.forkScoped(Stream.runForEach(events(feed), (event) =>
       Effect.sync(() => {
@@ -93,7 +93,7 @@ describe("ids that begin anew", () => {
   it.scoped("are not seen in what another line brings late, and without a time", () =>
     Effect.gen(function*() {
       const ticker = (u: number) => frame("btcusdt@bookTicker", { u, s: "BTCUSDT", b: "1", B: "1", a: "2", A: "1" })
-      const seen = yield* seenBy((feed) => feed.bookTicker("BTCUSDT"), { lines: 2, long: "3 minutes" }).pipe(
+      const seen = yield* seenBy((feed) => feed.bookTicker("BTCUSDT"), { redundancy: 2, long: "3 minutes" }).pipe(
         Effect.provide(TestTransport.layer([
           open(acknowledge, wait("1 second"), send(ticker(899), ticker(900))),
           open(acknowledge, wait("70 seconds"), send(ticker(899), ticker(900)))
