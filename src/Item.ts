@@ -44,12 +44,8 @@ export type Item<A = Message> = EffectData.TaggedEnum<{
  */
 export type Gap = EffectData.TaggedEnum.Value<Item, "Gap">
 
-interface Definition extends EffectData.TaggedEnum.WithGenerics<1> {
-  readonly taggedEnum: Item<this["A"]>
-}
-
 /**
- * Constructors, matchers and guards of {@link Item}.
+ * Constructors, matchers and guards of a connection's items.
  *
  * @since 0.1.0
  * @category constructors
@@ -63,7 +59,7 @@ interface Definition extends EffectData.TaggedEnum.WithGenerics<1> {
  * })
  * ```
  */
-export const { $is, $match, Data, Gap } = EffectData.taggedEnum<Definition>()
+export const { $is, $match, Data, Gap } = EffectData.taggedEnum<Item>()
 
 /**
  * Two gaps with nothing between them, as one: the downtimes and the drops add up. A lost connection says more than an
