@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
@@ -22,6 +23,26 @@ const describeCause = (error: unknown): string => {
 }
 
 const sentence = (text: string): string => text.endsWith(".") ? text.slice(0, -1) : text
+
+const credentialsAdvice = " Check the credentials in the URL or the headers."
+const redirectAdvice = " Redirects are not followed: dial the address that it leads to."
+const statusAdvice: ReadonlyMap<number, string> = new Map([
+  [401, credentialsAdvice],
+  [403, credentialsAdvice],
+  [404, " Check the path of the URL."]
+])
+
+const codeAdvice: ReadonlyMap<string, string> = new Map([
+  ...["EMFILE", "ENFILE"].map((code) => [code, " Raise the limit of open files."] as const),
+  ["ENOTFOUND", " Check the host name and the network."],
+  ["CERT_HAS_EXPIRED", " The server needs a new certificate."],
+  ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"].map((code) =>
+    [code, " Trust the authority that signed the certificate, in Node with NODE_EXTRA_CA_CERTS."] as const
+  ),
+  ...["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"].map((code) =>
+    [code, " Dial the host by a name that its certificate has."] as const
+  )
+])
 
 /**
  * What was being waited for when a {@link ConnectionTimeout} struck: the dial and its handshake (`open`), any message
@@ -104,7 +125,8 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
 }> {
   override get message(): string {
     const wait = this.retryAfter._tag === "Some" ? `, asking to wait ${formatDuration(this.retryAfter.value)}` : ""
-    return `The server refused the upgrade with status ${this.status}${wait}${quoted(this.body)}.`
+    const advice = statusAdvice.get(this.status) ?? (this.status >= 300 && this.status < 400 ? redirectAdvice : "")
+    return `The server refused the upgrade with status ${this.status}${wait}${quoted(this.body)}.${advice}`
   }
 }
 
@@ -120,7 +142,7 @@ export class DialFailed extends Data.TaggedError("DialFailed")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `The dial failed with ${this.code}: ${sentence(this.reason)}.`
+    return `The dial failed with ${this.code}: ${sentence(this.reason)}.${codeAdvice.get(this.code) ?? ""}`
   }
 }
 
@@ -134,7 +156,7 @@ export class InvalidUrl extends Data.TaggedError("InvalidUrl")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `The URL cannot be dialled: ${sentence(this.reason)}.`
+    return `The URL cannot be dialled: ${sentence(this.reason)}. It must be like wss://example.com/path.`
   }
 }
 
@@ -148,7 +170,7 @@ export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The URL could not be had: ${sentence(describeCause(this.cause))}.`
+    return `The option url gave no URL: ${sentence(describeCause(this.cause))}.`
   }
 }
 
@@ -162,7 +184,7 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The handshake after opening failed: ${sentence(describeCause(this.cause))}.`
+    return `The handshake onOpen failed: ${sentence(describeCause(this.cause))}.`
   }
 }
 
@@ -177,7 +199,7 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
   readonly limit: number
 }> {
   override get message(): string {
-    return `The peer sent a message of more than ${this.limit} bytes.`
+    return `The peer sent a message of more than ${this.limit} bytes. Raise maxMessageBytes to accept it.`
   }
 }
 
@@ -192,7 +214,7 @@ export class InboxOverflow extends Data.TaggedError("InboxOverflow")<{
   readonly capacity: number
 }> {
   override get message(): string {
-    return `The consumer fell behind by more than ${this.capacity} messages.`
+    return `The inbox is full: a reader is more than ${this.capacity} messages behind. Read faster, or raise inbox.capacity.`
   }
 }
 
@@ -267,9 +289,34 @@ export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `A reconnect was asked for${quoted(this.reason)}.`
+    return `A reconnect was requested${quoted(this.reason)}.`
   }
 }
+
+/**
+ * A defect that ended a connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Defect {
+  /** The option whose function threw or died, where it is known. */
+  readonly option: "classify" | "reconnect" | undefined
+  readonly cause: Cause.Cause<unknown>
+}
+
+const describeDefect = ({ cause, option }: Defect): string =>
+  `${option === undefined ? "a defect ended it" : `the option ${option} ended it with a defect`} ` +
+  `(${sentence(describeCause(Cause.squash(cause)))}). Mend it, then call connect.`
+
+const whyByState: ReadonlyMap<string, string> = new Map([
+  ["Disconnected", "it is disconnected. Call connect to dial again."],
+  ["Failed", "it was given up. Call connect to dial again."],
+  ["Connecting", "it is being dialled. Wait with awaitOpen, or send with a deadline."],
+  ["Reconnecting", "it was lost, and is dialled again. Wait with awaitOpen, or send with a deadline."],
+  ["Closing", "its socket is being closed. Wait with awaitOpen, or send with a deadline."],
+  ["Closed", "its scope is closed. Make a new connection."]
+])
 
 /**
  * There is no open connection to use, and none was waited for.
@@ -280,9 +327,12 @@ export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
 export class NotConnected extends Data.TaggedError("NotConnected")<{
   /** The state the connection was in, or `Closing` while the socket that was open is being closed. */
   readonly state: string
+  /** What ended it, if a defect did: a bug in `classify`, for example. */
+  readonly defect?: Defect | undefined
 }> {
   override get message(): string {
-    return `There is no open connection: its state is ${this.state}.`
+    const why = this.defect === undefined ? whyByState.get(this.state) : describeDefect(this.defect)
+    return `There is no open connection: ${why ?? `its state is ${this.state}.`}`
   }
 }
 
@@ -296,7 +346,7 @@ export class SendTimeout extends Data.TaggedError("SendTimeout")<{
   readonly after: Duration.Duration
 }> {
   override get message(): string {
-    return `The message could not be sent within ${formatDuration(this.after)}.`
+    return `The message was not sent: no connection opened within ${formatDuration(this.after)}.`
   }
 }
 

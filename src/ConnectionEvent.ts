@@ -31,7 +31,7 @@ export type GiveUp = "fatal" | "disabled" | "exhausted" | "limited"
  * - `Gap`: the consumer of `items` is being told that messages may be missing.
  * - `Disconnected`: the user asked for it. Nothing more is dialled.
  * - `Failed`: the decision to give up, and why.
- * - `Died`: a defect ended it, of ours or of a function it was given, such as `classify`. Nothing more is dialled.
+ * - `Died`: a defect ended it, in Holdfast or in a function from its options, such as `classify`. Nothing more is dialled.
  * - `Closed`: the scope is closed.
  * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
  *
@@ -77,7 +77,12 @@ export type ConnectionEvent = Data.TaggedEnum<{
     readonly class: FailureClass
     readonly because: GiveUp
   }
-  readonly Died: { readonly at: number; readonly cause: Cause.Cause<unknown> }
+  readonly Died: {
+    readonly at: number
+    readonly cause: Cause.Cause<unknown>
+    /** The option whose function threw or died, where it is known. */
+    readonly option?: "classify" | "reconnect" | undefined
+  }
   readonly Closed: { readonly at: number }
   readonly EventsDropped: { readonly at: number; readonly count: number }
 }>

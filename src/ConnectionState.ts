@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import type { AttemptError, ConnectionError, ReconnectRequested } from "./ConnectionError.ts"
+import type { AttemptError, ConnectionError, Defect, ReconnectRequested } from "./ConnectionError.ts"
 
 /**
  * Where a connection stands. Times are in milliseconds since the epoch, as `Clock` gives them.
  *
- * - `Disconnected`: at rest, by the user's word, because nothing was asked for yet, or after a defect (a bug in `classify`,
- *   say), which is logged and ends the messages. Nothing is dialled.
+ * - `Disconnected`: at rest: `disconnect` was called, or a `defect` (a bug in `classify`, for example) ended the connection
+ *   and its messages. Nothing is dialled until `connect`.
  * - `Connecting`: a dial, or the handshake after it, is under way. `attempt` 0 is the first dial; n is the n-th retry.
  * - `Connected`: open, and the handshake done. `epoch` counts the connections that got this far, from 1.
  * - `Reconnecting`: waiting to dial again, and why.
@@ -21,7 +21,11 @@ import type { AttemptError, ConnectionError, ReconnectRequested } from "./Connec
  * @category models
  */
 export type ConnectionState = Data.TaggedEnum<{
-  readonly Disconnected: { readonly since: number }
+  readonly Disconnected: {
+    readonly since: number
+    /** What ended the connection, if a defect did. */
+    readonly defect?: Defect | undefined
+  }
   readonly Connecting: { readonly since: number; readonly attempt: number }
   readonly Connected: { readonly since: number; readonly epoch: number }
   readonly Reconnecting: {

@@ -20,7 +20,7 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
   readonly reason: string
 }> {
   override get message(): string {
-    return `The subscription to ${this.topic} was refused: ${this.reason}.`
+    return `The subscription to ${this.topic} was refused: ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -35,7 +35,8 @@ export class SubscriptionStale extends Data.TaggedError("SubscriptionStale")<{
   readonly idleFor: Duration.Duration
 }> {
   override get message(): string {
-    return `The subscription to ${this.topic} has been silent for ${formatDuration(this.idleFor)} while others had data.`
+    const idleFor = formatDuration(this.idleFor)
+    return `The subscription to ${this.topic} has been silent for ${idleFor} while others had data. Check that it exists.`
   }
 }
 

@@ -89,8 +89,8 @@ describe("what is said of a failure", () => {
       "The connection closed with code 1006, after 0ms.",
       "The server refused the upgrade with status 429, asking to wait 17s.",
       "The dial failed with ECONNREFUSED: nobody listens.",
-      "The URL could not be had: no token.",
-      "The URL could not be had: no reason was given.",
+      "The option url gave no URL: no token.",
+      "The option url gave no URL: no reason was given.",
       "Gave up after 1 retry in 1s; the last failure: The connection closed with code 1006, after 0ms."
     ])
   })

@@ -287,7 +287,7 @@ for (const [name, layer] of Object.entries(transports)) {
         })
         const socket = yield* dial(url, { maxMessageBytes: 100 })
         const error = yield* ending(socket)
-        assert.strictEqual(error.message, "The peer sent a message of more than 100 bytes.")
+        assert.strictEqual(error.message, "The peer sent a message of more than 100 bytes. Raise maxMessageBytes to accept it.")
       }).pipe(Effect.provide(layer)))
 
     it.scopedLive("never shows a URL that cannot be dialled", () =>

@@ -218,7 +218,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
         Effect.catchTags({
           RequestError: ({ reason }) => new RestUnavailable({ path, reason }),
           ResponseError: ({ reason }) => new RestUnavailable({ path, reason }),
-          ParseError: () => new RestUnavailable({ path, reason: "its answer makes no sense" })
+          ParseError: () => new RestUnavailable({ path, reason: "its answer has another shape than the documented one" })
         }),
         Effect.retry({
           schedule: retries,

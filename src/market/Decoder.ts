@@ -23,7 +23,7 @@ export class InvalidMessage extends Data.TaggedError("InvalidMessage")<{
   readonly excerpt: string
 }> {
   override get message(): string {
-    return `Skipped a frame that is not what its stream promises, since ${this.reason}: ${this.excerpt}`
+    return `Skipped an invalid message, since ${this.reason}: ${this.excerpt}`
   }
 }
 

@@ -37,7 +37,7 @@ export interface MarketEvent<Data extends object = object, Type extends string =
  */
 export class HistoryPruned extends Data.TaggedError("HistoryPruned") {
   override get message(): string {
-    return "The venue does not have this any more."
+    return "The venue no longer has the missing events."
   }
 }
 
@@ -49,7 +49,7 @@ export class HistoryPruned extends Data.TaggedError("HistoryPruned") {
  */
 export class NotServedYet extends Data.TaggedError("NotServedYet") {
   override get message(): string {
-    return "The venue's REST interface does not have this yet."
+    return "The venue's REST interface does not have the missing events yet."
   }
 }
 
@@ -64,7 +64,7 @@ export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
   readonly limit: number
 }> {
   override get message(): string {
-    return `More is missing than the ${this.limit} events that may be fetched at once.`
+    return `More is missing than the ${this.limit} events that repairLimit allows to fetch.`
   }
 }
 
@@ -79,7 +79,7 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `What is missing here cannot be fetched. ${this.reason}`
+    return `The missing events cannot be fetched. ${this.reason}`
   }
 }
 

@@ -59,7 +59,7 @@ export class BookStale extends Data.TaggedError("BookStale")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `The book of ${this.symbol} is not known to be right: ${this.reason}.`
+    return `The order book of ${this.symbol} is stale: ${this.reason}.`
   }
 }
 

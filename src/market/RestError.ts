@@ -20,7 +20,7 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `${this.path} was refused with status ${this.status}: ${this.reason}.`
+    return `The request ${this.path} was refused with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -35,7 +35,7 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `${this.path} could not be had: ${this.reason}.`
+    return `The request ${this.path} failed: ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -51,7 +51,8 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
   readonly retryAfter: Duration.Duration
 }> {
   override get message(): string {
-    return `${this.path} was refused with status ${this.status}; nothing is asked for ${formatDuration(this.retryAfter)}.`
+    const wait = formatDuration(this.retryAfter)
+    return `The request ${this.path} was refused with status ${this.status}: no request is sent for ${wait}.`
   }
 }
 

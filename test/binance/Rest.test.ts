@@ -45,7 +45,7 @@ describe("the REST interface", () => {
       const error = yield* Effect.flip(aggTrades("BTCUSDT", 1))
       assert(error._tag === "RestLimited")
       assert.strictEqual(error.status, 418)
-      assert.strictEqual(error.message, "aggTrades was refused with status 418; nothing is asked for 3d.")
+      assert.strictEqual(error.message, "The request aggTrades was refused with status 418: no request is sent for 3d.")
       // Nor is it asked again before the ban is over.
       yield* TestClock.adjust("1 day")
       const later = yield* Effect.flip(aggTrades("BTCUSDT", 1))
@@ -65,7 +65,7 @@ describe("the REST interface", () => {
       const exit = yield* Fiber.join(asking)
       assert(Exit.isFailure(exit))
       const error = yield* Effect.flip(Effect.failCause(exit.cause))
-      assert.strictEqual(error.message, "aggTrades could not be had: status 503.")
+      assert.strictEqual(error.message, "The request aggTrades failed: status 503.")
       assert.isAbove(asked.length, 10)
     }))
 
@@ -74,7 +74,7 @@ describe("the REST interface", () => {
       const { asked, rest } = venue(new Response(`{"code":-1121,"msg":"Invalid symbol."}`, { status: 400 }))
       const { trades } = yield* rest
       const error = yield* Effect.flip(trades("NOSUCH", 1))
-      assert.strictEqual(error.message, "historicalTrades was refused with status 400: Invalid symbol (-1121).")
+      assert.strictEqual(error.message, "The request historicalTrades was refused with status 400: Invalid symbol (-1121).")
       assert.strictEqual(asked.length, 1)
     }))
 

@@ -199,7 +199,7 @@ describe("trades", () => {
         Effect.flip
       )
       assert(error._tag === "MarketGap")
-      assert.match(error.message, /^btcusdt@trade is missing \d+ to \d+\. More is missing than the 1 events/)
+      assert.match(error.message, /^btcusdt@trade is missing \d+ to \d+\. More is missing than the 1 events that repairLimit/)
     }))
 })
 
@@ -232,7 +232,7 @@ describe("frames that are not what their stream promises", () => {
           "btcusdt@bookTicker",
           `{"u":2,"s":"BTCUSDT","b":"1.0"}`
         ]])
-        assert.match(redundancy.join("\n"), /^WARN Skipped a frame that is not what its stream promises, since .*: \{"u":2/m)
+        assert.match(redundancy.join("\n"), /^WARN Skipped an invalid message, since .*: \{"u":2/m)
         yield* exchange.fault(Fault.Malformed())
         const malformed = yield* feed.events.pipe(
           Stream.filter((event) => event._tag === "InvalidMessage" && event.error.excerpt.endsWith(`"E":`)),

@@ -37,7 +37,7 @@ const seenBy = (
     return seen
   }).pipe(Effect.provide(answers(body)))
 
-const anew = "What is missing here cannot be fetched. The venue's ids begin anew."
+const anew = "The missing events cannot be fetched. The venue's ids begin anew."
 
 describe("ids that begin anew", () => {
   it.scoped("are told of by a gap without an end, and followed", () =>

@@ -173,7 +173,7 @@ describe("a book whose snapshot is long in coming", () => {
       yield* TestClock.adjust("4 minutes")
       assert.strictEqual(
         yield* stale(book),
-        "The book of BTCUSDT is not known to be right: no snapshot came: depth could not be had: status 503."
+        "The order book of BTCUSDT is stale: no snapshot came. The request depth failed: status 503."
       )
       yield* TestClock.adjust("2 minutes")
       yield* book.awaitSynced
@@ -233,7 +233,7 @@ describe("a symbol that the venue does not know", () => {
       const exit = yield* Fiber.join(misspelt)
       assert(Exit.isFailure(exit))
       const error = yield* Effect.flip(Effect.failCause(exit.cause))
-      assert.match(error.message, /^The subscription to btcudst@trade has been silent for .* while others had data\.$/)
+      assert.match(error.message, /^The subscription to btcudst@trade has been silent for .* while others had data\. Check that it exists\.$/)
       assert(Option.isNone(yield* Fiber.poll(quiet)))
     }).pipe(
       Effect.provide(TestTransport.layer(Array.from({ length: 5 }, () =>

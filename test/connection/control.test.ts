@@ -37,7 +37,7 @@ describe("by hand", () => {
         assert.isTrue(Exit.isSuccess(yield* messages.exit))
         yield* untouched
         const refused = yield* Effect.flip(connection.reconnect("please"))
-        assert.strictEqual(refused.message, "There is no open connection: its state is Disconnected.")
+        assert.strictEqual(refused.message, "There is no open connection: it is disconnected. Call connect to dial again.")
         yield* untouched
       }).pipe(Effect.provide(scripted(script))))
 
@@ -89,7 +89,7 @@ describe("by hand", () => {
       yield* TestClock.adjust("1 second")
       const gap = (yield* items.seen)[1]
       assert(gap?._tag === "Gap")
-      assert.strictEqual(gap.cause.message, `A reconnect was asked for: "new credentials".`)
+      assert.strictEqual(gap.cause.message, `A reconnect was requested: "new credentials".`)
       assert.deepStrictEqual(yield* dialTimes, [0, 1])
       const { endings } = yield* TestTransport.TestTransport
       assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
@@ -198,7 +198,7 @@ describe("by hand", () => {
       const late = yield* Effect.fork(Effect.flip(connection.send("late", { deadline: "500 millis" })))
       const patient = yield* Effect.fork(connection.send("patient", { deadline: "10 seconds" }))
       yield* TestClock.adjust("2 seconds")
-      assert.strictEqual((yield* late).message, "The message could not be sent within 500ms.")
+      assert.strictEqual((yield* late).message, "The message was not sent: no connection opened within 500ms.")
       yield* patient
       yield* connection.send("now")
       assert.deepStrictEqual(yield* sent, ["patient", "now"])

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { Connection, FailureClass } from "holdfast"
@@ -29,7 +30,7 @@ describe("what a failure calls for", () => {
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
       const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
       assert(error?._tag === "HandshakeRejected")
-      assert.strictEqual(error.message, `The server refused the upgrade with status 404: "no such stream".`)
+      assert.strictEqual(error.message, `The server refused the upgrade with status 404: "no such stream". Check the path of the URL.`)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual((yield* dialTimes).length, 1)
     }).pipe(Effect.provide(scripted([refuse(404, { body: "no such stream" }), open()]))))
@@ -82,9 +83,17 @@ describe("what a failure calls for", () => {
       yield* Effect.gen(function*() {
         const connection = yield* Connection.Connection
         const error = yield* Effect.flip(connection.awaitOpen)
-        assert.strictEqual(error.message, "There is no open connection: its state is Disconnected.")
+        assert(error._tag === "NotConnected")
+        assert.strictEqual(
+          error.message,
+          "There is no open connection: the option classify ended it with a defect (a bug). Mend it, then call connect."
+        )
+        assert.deepStrictEqual(error.defect?.cause, Cause.die(bug))
+        const state = yield* connection.state
+        assert(state._tag === "Disconnected")
+        assert.strictEqual(state.defect, error.defect)
         assert.strictEqual((yield* Effect.flip(connection.reconnect("please")))._tag, "NotConnected")
-        assert.deepStrictEqual(lines, ["ERROR The connection ended by a defect. Error: a bug"])
+        assert.deepStrictEqual(lines, ["ERROR The option classify ended the connection with a defect. Nothing is dialled until connect is called. Error: a bug"])
         const events = yield* Stream.runCollect(Stream.takeUntil(connection.events, ({ _tag }) => _tag === "Died"))
         assert.deepStrictEqual(Chunk.toReadonlyArray(events).map(({ _tag }) => _tag), ["Dialling", "AttemptFailed", "Died"])
         yield* connection.connect
@@ -101,6 +110,44 @@ describe("what a failure calls for", () => {
         )
       ))
     }))
+
+  it.effect("a schedule that dies is named as such", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert.strictEqual(
+        error.message,
+        "There is no open connection: the option reconnect ended it with a defect (a bug). Mend it, then call connect."
+      )
+      yield* connection.disconnect
+      assert.strictEqual((yield* Effect.flip(connection.send("hello"))).message, error.message)
+    }).pipe(Effect.provide(
+      Connection.layer({ url: "ws://peer.test", reconnect: Schedule.mapEffect(Schedule.forever, () => Effect.die(bug)) }).pipe(
+        Layer.provide(TestTransport.layer([fail()]))
+      )
+    )))
+
+  it.effect("a url that dies counts as a dial that failed, and says why", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert.strictEqual(
+        error.message,
+        "Gave up after 0 retries in 0ms; the last failure: The option url gave no URL: a bug."
+      )
+    }).pipe(Effect.provide(scripted([open()], { url: Effect.die(bug), reconnect: { maxRetries: 0 } }))))
+
+  it.effect("an onOpen that throws counts as a handshake that failed, and says why", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert.strictEqual(error.message, "Gave up after 0 retries in 0ms; the last failure: The handshake onOpen failed: a bug.")
+    }).pipe(Effect.provide(scripted([open()], {
+      onOpen: () => {
+        throw bug
+      },
+      reconnect: { maxRetries: 0 }
+    }))))
 
   it.effect("classify overrides the table", () =>
     Effect.gen(function*() {

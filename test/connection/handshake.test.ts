@@ -88,10 +88,10 @@ describe("the handshake of the protocol", () => {
         event._tag === "AttemptFailed" ? [event.cause.message] : []
       )
       assert.deepStrictEqual(causes, [
-        "The handshake after opening failed: wrong password.",
-        "The handshake after opening failed: boom.",
+        "The handshake onOpen failed: wrong password.",
+        "The handshake onOpen failed: boom.",
         "The connection did not open within 10s.",
-        "The handshake after opening failed: wrong password."
+        "The handshake onOpen failed: wrong password."
       ])
       const { open: stillOpen } = yield* TestTransport.TestTransport
       assert.strictEqual(yield* stillOpen, 0)

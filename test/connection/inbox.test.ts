@@ -26,7 +26,7 @@ describe("the inbox", () => {
     )
     return { texts, exit: items.exit }
   })
-  const behind = (count: number) => `${count} dropped: The consumer fell behind by more than 8 messages.`
+  const behind = (count: number) => `${count} dropped: The inbox is full: a reader is more than 8 messages behind. Read faster, or raise inbox.capacity.`
 
   it.effect("suspend holds the peer up, and loses nothing", () =>
     Effect.gen(function*() {
@@ -121,7 +121,7 @@ describe("the inbox", () => {
       assert.deepStrictEqual(yield* messages.seen, ["fine", "fine"])
       const exit = yield* messages.exit
       const error = Exit.isFailure(exit) ? yield* Effect.flip(Effect.failCause(exit.cause)) : undefined
-      assert.strictEqual(error?.message, "The peer sent a message of more than 8 bytes.")
+      assert.strictEqual(error?.message, "The peer sent a message of more than 8 bytes. Raise maxMessageBytes to accept it.")
     }).pipe(
       Effect.provide(scripted(forever(open(send("fine", "much too long"))), { maxMessageBytes: 8 }))
     ))

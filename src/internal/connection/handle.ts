@@ -47,8 +47,8 @@ const now = ({ clock }: Parts) => clock.unsafeCurrentTimeMillis()
 
 const notConnected = ({ machine }: Parts) =>
   Effect.suspend(() => {
-    const { _tag } = machine.current()
-    return new NotConnected({ state: _tag === "Connected" ? "Closing" : _tag })
+    const state = machine.current()
+    return state._tag === "Connected" ? new NotConnected({ state: "Closing" }) : Machine.notConnected(state)
   })
 
 const connect = (parts: Parts) =>

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { AttemptError, ReconnectRequested } from "../../ConnectionError.ts"
+import type { AttemptError, Defect, ReconnectRequested } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
@@ -35,6 +35,8 @@ export interface Context {
   phase: Phase.Phase
   /** How many connections were opened. */
   epoch: number
+  /** The option whose function ended the run with a defect, until that is reported. */
+  failing: Defect["option"]
 }
 
 /** From one dial to the next. */

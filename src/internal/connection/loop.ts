@@ -68,7 +68,10 @@ const decide = Effect.fnUntraced(function*(
     return dialNext(machine.go(reached, ConnectionState.Reconnecting(requested)), Duration.zero)
   }
   if (reached._tag === "Connecting") log.record(ConnectionEvent.AttemptFailed({ at, attempt: reached.attempt, cause }))
-  const decision = yield* retries.decide(lifetime, cause)
+  const decision = yield* Effect.tapDefect(retries.decide(lifetime, cause), () =>
+    Effect.sync(() => {
+      context.failing = retries.running()
+    }))
   if (decision._tag === "GivenUp") {
     context.phase = Phase.ended
     machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
@@ -99,16 +102,19 @@ const dial = (context: Context, from: State<"Disconnected" | "Failed" | "Reconne
 }
 
 // A defect must not look like a quiet market, nor like a dial that is still under way.
-const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
-  Effect.map(Effect.logError("The connection ended by a defect.", cause), () => {
-    const { clock, log, machine } = context
+const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) => {
+  const { clock, failing: option, log, machine } = context
+  const subject = option === undefined ? "A defect ended the connection" : `The option ${option} ended the connection with a defect`
+  return Effect.map(Effect.logError(`${subject}. Nothing is dialled until connect is called.`, cause), () => {
+    context.failing = undefined
     context.phase = Phase.ended
     const at = clock.unsafeCurrentTimeMillis()
     const state = machine.current()
-    if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at }))
-    log.publish(ConnectionEvent.Died({ at, cause }))
+    if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at, defect: { option, cause } }))
+    log.publish(ConnectionEvent.Died({ at, cause, option }))
     inbox.end(Exit.failCause(cause))
   })
+}
 
 export interface Loop {
   readonly phase: () => Phase.Phase
@@ -121,12 +127,12 @@ export interface Loop {
 }
 
 export const make = Effect.fnUntraced(function*(
-  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "phase" | "epoch">
+  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "phase" | "epoch" | "failing">
 ) {
   const runFork = Runtime.runFork(yield* Effect.runtime())
   const clock = yield* Effect.clock
   // Written out: V8 gives an object that is spread a shape of its own, which weighs as much again.
-  const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0 }
+  const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0, failing: undefined }
 
   const { capacity, overflow } = settings.inbox
   const newInbox = () => Inbox.make({ capacity, overflow, epoch: () => context.epoch, clock, log })

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type { Attempt, AttemptError, ConnectionError } from "../../ConnectionError.ts"
+import type { Attempt, AttemptError, ConnectionError, Defect } from "../../ConnectionError.ts"
 import { RetriesExhausted } from "../../ConnectionError.ts"
 import type { GiveUp } from "../../ConnectionEvent.ts"
 import type { Classify, FailureClass } from "../../FailureClass.ts"
@@ -41,6 +41,8 @@ export interface RetryState {
   /** Forgets the outage before a connection that was proven. Every life is settled once. */
   readonly settle: (lifetime: Lifetime) => void
   readonly decide: (lifetime: Lifetime, error: AttemptError) => Effect.Effect<Decision>
+  /** The option whose function runs now. After a defect of `decide`, its cause is there. */
+  readonly running: () => Defect["option"]
 }
 
 // The failures since the last proven connection.
@@ -88,6 +90,7 @@ const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
 export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   const { enabled, retriesLeft, schedule } = Reconnection.from(reconnect)
   let outage = noOutage
+  let running: Defect["option"]
   // The last proven connection, until the schedule hears of it. One that was replaced on request is told with the next
   // failure, so that the schedule starts over for every outage.
   let unread: Lifetime | undefined
@@ -103,7 +106,9 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   const decide = Effect.fnUntraced(function*(lifetime: Lifetime, error: AttemptError) {
     const now = yield* Clock.currentTimeMillis
     outage = withFailure(outage, now, error)
+    running = "classify"
     const failureClass = classify(error, standard(error))
+    running = undefined
     const giveUp = (because: GiveUp, final: ConnectionError = error): Decision =>
       ({ _tag: "GivenUp", class: failureClass, because, error: final })
     if (!enabled) return giveUp("disabled")
@@ -114,7 +119,9 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     const { messages, openFor, opened } = unread ?? lifetime
     unread = undefined
     const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
+    running = "reconnect"
     const delay = yield* Effect.option(driver.next({ opened, openFor, messages, floor }))
+    running = undefined
     const { attempt: attempts, history, since = now } = outage
     if (Option.isNone(delay)) {
       return giveUp("exhausted", new RetriesExhausted({ attempts, elapsed: Duration.millis(now - since), last: error, history }))
@@ -130,5 +137,5 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     return wait
   })
 
-  return { attempt: () => outage.attempt, settle, decide }
+  return { attempt: () => outage.attempt, settle, decide, running: () => running }
 }

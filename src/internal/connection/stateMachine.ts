@@ -1,5 +1,6 @@
 // The one place where the state of a connection lives, and the only way to change it.
 import type * as Exit from "effect/Exit"
+import { NotConnected } from "../../ConnectionError.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { Listenable } from "../../Listenable.ts"
 import * as Broadcast from "../stream/broadcast.ts"
@@ -11,6 +12,9 @@ type Active = State<"Connecting" | "Connected" | "Reconnecting">
 /** Whether something goes on by itself in this state: a dial, an open connection, the wait for a dial. */
 export const isActive = (state: ConnectionState.ConnectionState): state is Active =>
   state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting"
+
+export const notConnected = (state: ConnectionState.ConnectionState): NotConnected =>
+  new NotConnected({ state: state._tag, defect: state._tag === "Disconnected" ? state.defect : undefined })
 
 // A reader of `changes` that lags this far behind skips states; it always sees the latest one.
 const capacity = 256

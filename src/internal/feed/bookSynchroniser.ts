@@ -139,7 +139,7 @@ const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatu
   const snapshot = options.snapshot.pipe(
     Effect.tapError(({ message }) =>
       Effect.sync(() => {
-        status.stillStale(`no snapshot came: ${message.replace(/\.$/, "")}`)
+        status.stillStale(`no snapshot came. ${message.replace(/\.$/, "")}`)
       })
     ),
     Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })

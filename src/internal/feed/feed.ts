@@ -58,7 +58,7 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
     streamOf: (kind, streams) => read(streams, only(kind)),
     orderBook: (symbol, { levels = 1_000 } = {}) => {
       const { books } = venue
-      if (books === undefined) return Effect.dieMessage(`${venue.name} has no order books.`)
+      if (books === undefined) return Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
       const stream = books.stream(symbol)
       const limit = books.levels(levels)
       const decoder = stream.kind.decoder(stream.name, stream.symbol)

@@ -8,13 +8,13 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { NotConnected } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type * as SessionEvent from "../../SessionEvent.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
 import type { Handle } from "../connection/handle.ts"
+import * as Machine from "../connection/stateMachine.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
@@ -66,7 +66,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const over = Effect.map(connection.state, (state) =>
     phase._tag === "Broken" || (phase._tag === "Ended" && !isUp(state)) ? phase.exit : undefined)
 
-  const notConnected = Effect.flatMap(connection.state, ({ _tag }) => new NotConnected({ state: _tag }))
+  const notConnected = Effect.flatMap(connection.state, Machine.notConnected)
 
   const listen: Session.Session<A>["listen"] = (topic, listener) =>
     Effect.acquireRelease(
