@@ -10,6 +10,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { describePlatformError } from "./internal/platformError.ts"
 import { isBlank } from "./internal/connection/reconnectSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
@@ -17,7 +18,7 @@ import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 const modules = Effect.promise(() => Promise.all([import("@effect/platform/FileSystem"), import("effect/Schema")]))
 
 const unusable = (path: string, problem: string) =>
-  ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}`)
+  ConfigError.InvalidData(["HOLDFAST_CONFIG"], `"${path}" ${problem}`)
 
 // What is empty in one place is looked for in the next.
 const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProvider.ConfigProvider =>
@@ -26,7 +27,7 @@ const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProv
       Effect.filterOrFail(
         flattened.load(path, config, split),
         (values) => !values.some((value) => typeof value === "string" && isBlank(value)),
-        () => ConfigError.MissingData([...path], `${path.join(".")} is empty`)
+        () => ConfigError.MissingData([...path], "Expected a value, but it is empty")
       ),
     enumerateChildren: (path) => flattened.enumerateChildren(path),
     patch: flattened.patch
@@ -42,17 +43,17 @@ const load = (path: string) =>
     const fs = yield* FileSystem
     const text = yield* Effect.mapError(
       fs.readFileString(path),
-      (error) => unusable(path, `which cannot be read: ${error.message}`)
+      (error) => unusable(path, `cannot be read: ${describePlatformError(error)}`)
     )
     // What it holds instead is not shown: it may be a secret.
     const settings = yield* Effect.mapError(
       Schema.decode(Settings)(text),
-      ({ message }) => unusable(path, `which is not a JSON object of settings${/ at position \d+/.exec(message)?.[0] ?? ""}`)
+      ({ message }) => unusable(path, `is not a JSON object of settings${/ at position \d+/.exec(message)?.[0] ?? ""}`)
     )
     for (const [key, value] of Object.entries(settings)) {
       if (!isSetting(value)) {
         return yield* Effect.fail(
-          unusable(path, `which is not a JSON object of settings: ${key} is neither a text, nor a number, true or false`)
+          unusable(path, `is not a JSON object of settings: ${key} must be a text, a number, true or false`)
         )
       }
     }

@@ -137,7 +137,7 @@ const outcomeOpened = MetricLabel.make("outcome", "opened")
 const outcomeFailed = MetricLabel.make("outcome", "failed")
 
 /**
- * Makes the {@link Counters} of a connection to a server. All that are made for one server add to the same metrics, which
+ * Makes the {@link Counters} of a connection to a server. Without an address, the metrics name no server. All that are made for one server add to the same metrics, which
  * Effect's own registry keeps for as long as the process runs; nothing else is kept.
  *
  * @since 0.1.0
@@ -158,7 +158,9 @@ class ServerCounters implements Counters {
   #sent: Labels | undefined = undefined
 
   constructor(address: string, port: number) {
-    this.#server = [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]
+    this.#server = address === ""
+      ? []
+      : [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]
   }
 
   received(count: number): void {

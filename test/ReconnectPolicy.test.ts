@@ -139,7 +139,9 @@ describe("the schedule", () => {
 })
 
 const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
-  error._op === "And" ? [...sentences(error.left), ...sentences(error.right)] : "message" in error ? [error.message] : []
+  error._op === "And"
+    ? [...sentences(error.left), ...sentences(error.right)]
+    : error._op === "InvalidData" ? [`${error.path.join(".")}: ${error.message}`] : []
 
 describe("make", () => {
   it("completes what is left out", () => {
@@ -156,16 +158,16 @@ describe("make", () => {
       stableAfter: Duration.infinity
     }))
     assert.deepStrictEqual(sentences(Either.getOrThrow(refusals)), [
-      `maxRetries is "-1", and must be a whole number from 0, or "unlimited"`,
-      `initialDelay is "Infinity", and must be zero or longer, in seconds or like "500 millis"`,
-      `backoffMultiplier is "0.5", and must be a number from 1`,
-      `jitterFactor is "2", and must be a number from 0 to 1`,
-      `stableAfter is "Infinity", and must be zero or longer, in seconds or like "5 seconds"`,
-      `maxDelay is "1m", and must be at least the initial delay of Infinity`
+      `maxRetries: Expected a whole number from 0, or "unlimited", but received "-1"`,
+      `initialDelay: Expected a duration of zero or longer, in seconds or like "500 millis", but received "Infinity"`,
+      `backoffMultiplier: Expected a number from 1, but received "0.5"`,
+      `jitterFactor: Expected a number from 0 to 1, but received "2"`,
+      `stableAfter: Expected a duration of zero or longer, in seconds or like "5 seconds", but received "Infinity"`,
+      `maxDelay: Expected at least the initial delay of Infinity, but received "1m"`
     ])
     const order = Either.flip(ReconnectPolicy.make({ initialDelay: "10 seconds", maxDelay: "5 seconds" }))
     assert.deepStrictEqual(sentences(Either.getOrThrow(order)), [
-      `maxDelay is "5s", and must be at least the initial delay of 10s`
+      `maxDelay: Expected at least the initial delay of 10s, but received "5s"`
     ])
   })
 })
@@ -209,14 +211,14 @@ describe("config", () => {
   const bad = {
     WEBSOCKET_RECONNECTION_ENABLED: ["maybe", "true or false"],
     WEBSOCKET_MAX_RETRIES: ["2.5", `a whole number from 0, or "unlimited"`],
-    WEBSOCKET_INITIAL_DELAY: ["-1", `zero or longer, in seconds or like "500 millis"`],
-    WEBSOCKET_MAX_DELAY: ["soon", `longer than zero, in seconds or like "2 minutes"`],
+    WEBSOCKET_INITIAL_DELAY: ["-1", `a duration of zero or longer, in seconds or like "500 millis"`],
+    WEBSOCKET_MAX_DELAY: ["soon", `a duration longer than zero, in seconds or like "2 minutes"`],
     WEBSOCKET_BACKOFF_MULTIPLIER: ["0.5", "a number from 1"],
     WEBSOCKET_JITTER_FACTOR: ["2", "a number from 0 to 1"],
-    WEBSOCKET_STABLE_AFTER: ["-5 seconds", `zero or longer, in seconds or like "5 seconds"`]
+    WEBSOCKET_STABLE_AFTER: ["-5 seconds", `a duration of zero or longer, in seconds or like "5 seconds"`]
   } as const
   const badVariables = Object.fromEntries(Object.entries(bad).map(([key, [value]]) => [key, value]))
-  const badSentences = Object.entries(bad).map(([key, [value, allowed]]) => `${key} is "${value}", and must be ${allowed}`)
+  const badSentences = Object.entries(bad).map(([key, [value, allowed]]) => `${key}: Expected ${allowed}, but received "${value}"`)
 
   it.effect("names every key that is not allowed, its value and what is", () =>
     Effect.gen(function*() {
@@ -224,11 +226,25 @@ describe("config", () => {
       assert.deepStrictEqual(sentences(error), badSentences)
     }))
 
+  it.effect("names a key once where an error is printed", () =>
+    Effect.gen(function*() {
+      const printed = (variables: Readonly<Record<string, string>>) =>
+        Effect.map(Effect.flip(environment(variables)(ReconnectPolicy.config)), String)
+      assert.strictEqual(
+        yield* printed({ WEBSOCKET_JITTER_FACTOR: "2" }),
+        `(Invalid data at WEBSOCKET_JITTER_FACTOR: "Expected a number from 0 to 1, but received "2"")`
+      )
+      assert.strictEqual(
+        yield* printed({ WEBSOCKET_INITIAL_DELAY: "90" }),
+        `(Invalid data at WEBSOCKET_MAX_DELAY: "Expected at least the initial delay of 1m 30s, but received "1m"")`
+      )
+    }))
+
   it.effect("does not let the cap be below the first wait", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(environment({ WEBSOCKET_INITIAL_DELAY: "90" })(ReconnectPolicy.config))
       assert.deepStrictEqual(sentences(error), [
-        `WEBSOCKET_MAX_DELAY is "1m", and must be at least the initial delay of 1m 30s`
+        `WEBSOCKET_MAX_DELAY: Expected at least the initial delay of 1m 30s, but received "1m"`
       ])
     }))
 
@@ -257,7 +273,7 @@ describe("config", () => {
       assert.deepStrictEqual(policy.maxDelay, Duration.seconds(90))
       assert.deepStrictEqual(warnings, [[
         "WEBSOCKET_MAX_DELAY",
-        `WEBSOCKET_MAX_DELAY is "1m 20s", and must be at least the initial delay of 1m 30s. Using 1m 30s instead.`
+        `WEBSOCKET_MAX_DELAY: Expected at least the initial delay of 1m 30s, but received "1m 20s". Using 1m 30s instead.`
       ]])
     }))
 })

@@ -8,7 +8,7 @@ const src = fileURLToPath(new URL("../src/", import.meta.url))
 
 /** The layers, lowest first. No arrow runs from a layer to a higher one; facades may be named as types from below. */
 const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>]> = [
-  ["tools", ["internal/time", "internal/json", "internal/optionalPeer"]],
+  ["tools", ["internal/time", "internal/json", "internal/optionalPeer", "internal/platformError"]],
   ["streams", ["Listenable", "internal/stream"]],
   ["transport", ["ConnectionError", "Transport", "NodeTransport", "internal/transport"]],
   ["connection", [

@@ -10,7 +10,7 @@ export const oneOf = <A>(key: string, choices: ReadonlyMap<string, A>, fallback:
       const word = text.trim().toLowerCase()
       const choice = word === "" ? fallback : choices.get(word)
       return choice === undefined
-        ? Either.left(invalid(key, text, `one of ${[...choices.keys()].join(", ")}`))
+        ? Either.left(invalid([], text, `one of ${[...choices.keys()].join(", ")}`))
         : Either.right(choice)
     }),
     Config.withDefault(fallback)

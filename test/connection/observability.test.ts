@@ -147,6 +147,46 @@ describe("what is told", () => {
       ])
     }))
 
+  it.effect("no log, span or metric names a server before one is known", () =>
+    Effect.gen(function*() {
+      const attempts = Effect.sync(() =>
+        Metric.unsafeSnapshot().flatMap(({ metricKey: { name, tags } }) =>
+          name === "websocket.client.connection.attempts" ? [[...tags].map(({ key, value }) => `${key}=${value}`)] : []
+        )
+      )
+      const servers: Array<unknown> = []
+      const logger = Logger.make(({ annotations }) => {
+        servers.push(Option.getOrUndefined(HashMap.get(annotations, "server")))
+      })
+      const spans: Array<Tracer.Span> = []
+      const native = yield* Effect.tracer
+      const tracer = Tracer.make({
+        ...native,
+        span: (...args) => {
+          const span = native.span(...args)
+          spans.push(span)
+          return span
+        }
+      })
+      const urls = ["not a URL", "ws://named.test"]
+      yield* TestClock.adjust("1 minute").pipe(
+        Effect.provide(scripted([fail(), open()], {
+          url: Effect.suspend(() => {
+            const url = urls.shift()
+            return url === undefined ? Effect.fail("no URL") : Effect.succeed(url)
+          })
+        })),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Logger.withMinimumLogLevel(LogLevel.All),
+        Effect.withTracer(tracer)
+      )
+      assert.deepStrictEqual([...new Set(servers)], [undefined, "named.test:80"])
+      const dials = spans.filter(({ name }) => name === "websocket.connect")
+      assert.deepStrictEqual(dials.map(({ attributes }) => attributes.has("server.address")), [false, true])
+      const tags = yield* attempts
+      assert.isFalse(tags.some((labels) => labels.includes("server.address=") || labels.includes("server.port=0")))
+    }))
+
   it.effect("metrics count dials, closes, messages, drops and outages", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
@@ -239,19 +279,19 @@ describe("what is told", () => {
       ] satisfies ReadonlyArray<Overrides>, (options) =>
         Effect.map(
           Effect.flip(Effect.scoped(Layer.build(scripted([], options)))),
-          (error) => "message" in error ? error.message : ""
+          (error) => error._op === "InvalidData" ? `${error.path.join(".")}: ${error.message}` : ""
         ))
       assert.deepStrictEqual(refusals, [
-        `openTimeout is "0", and must be longer than zero`,
-        `messageTimeout is "0", and must be longer than zero`,
-        `pingInterval is "0", and must be longer than zero`,
-        `pongTimeout is "0", and must be longer than zero`,
-        `closeTimeout is "0", and must be longer than zero`,
-        `inbox.capacity is "1", and must be a whole number from 2`,
-        `inbox.overflow is "drop", and must be one of suspend, sliding, dropping, fail`,
-        `maxMessageBytes is "0.5", and must be a whole number from 1`,
-        `messageTimeout is "20 secs", and must be a duration, such as "20 seconds"`,
-        `maxDelay is "20 secs", and must be a duration, such as "20 seconds"`
+        `openTimeout: Expected a duration longer than zero, but received "0"`,
+        `messageTimeout: Expected a duration longer than zero, but received "0"`,
+        `pingInterval: Expected a duration longer than zero, but received "0"`,
+        `pongTimeout: Expected a duration longer than zero, but received "0"`,
+        `closeTimeout: Expected a duration longer than zero, but received "0"`,
+        `inbox.capacity: Expected a whole number from 2, but received "1"`,
+        `inbox.overflow: Expected one of suspend, sliding, dropping, fail, but received "drop"`,
+        `maxMessageBytes: Expected a whole number from 1, but received "0.5"`,
+        `messageTimeout: Expected a duration, such as "20 seconds", but received "20 secs"`,
+        `maxDelay: Expected a duration, such as "20 seconds", but received "20 secs"`
       ])
     }))
 })

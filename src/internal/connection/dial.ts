@@ -65,8 +65,7 @@ export const dial = ({ attempt, gate, log, scope, settings, transport }: Options
         captureStackTrace: false,
         attributes: {
           "websocket.attempt": attempt,
-          "server.address": server.address,
-          "server.port": server.port
+          ...(Endpoint.isKnown(server) ? { "server.address": server.address, "server.port": server.port } : {})
         }
       }),
       // Straight to the scope: `Effect.addFinalizer` would keep the fibre references of the dial for as long as the connection.

@@ -123,7 +123,7 @@ export class EventLog {
     // A line that the log leaves out is not worth its annotations.
     const lines = recorded.flatMap(({ event, server }) => {
       const { facts, level, text } = toLine(event)
-      return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, server } }]
+      return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: server === "" ? facts : { ...facts, server } }]
     })
     return lines.length === 0 ? Effect.void : Effect.forEach(lines, write, { discard: true })
   }

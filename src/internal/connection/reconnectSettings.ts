@@ -51,8 +51,9 @@ export const shown = (value: Value) => Duration.isDuration(value) ? Duration.for
 /** An empty value counts as none: a shell unsets a variable so. */
 export const isBlank = (text: string): boolean => text.trim() === ""
 
-export const invalid = (key: string, value: string, allowed: string) =>
-  ConfigError.InvalidData([key], `${key} is "${value}", and must be ${allowed}`)
+// Effect shows the path in front of the message, and puts the key of a `Config` into the path: the message names no key.
+export const invalid = (path: ReadonlyArray<string>, value: string, allowed: string) =>
+  ConfigError.InvalidData([...path], `Expected ${allowed}, but received "${value}"`)
 
 /** A duration given in code: one that the compiler would have refused is an error like any other. */
 export const asDuration = (
@@ -61,7 +62,7 @@ export const asDuration = (
 ): Either.Either<Duration.Duration, ConfigError.ConfigError> =>
   Either.fromOption(
     Duration.decodeUnknown(given),
-    () => invalid(name, String(given), `a duration, such as "20 seconds"`)
+    () => invalid([name], String(given), `a duration, such as "20 seconds"`)
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ export interface Setting<K extends Name = Name> {
 }
 
 const warn = (key: string, error: ConfigError.ConfigError, used: Value) =>
-  Effect.logWarning(`${"message" in error ? error.message : `${key} cannot be read`}. Using ${shown(used)} instead.`).pipe(
+  Effect.logWarning(`${key}: ${"message" in error ? error.message : "It cannot be read"}. Using ${shown(used)} instead.`).pipe(
     Effect.annotateLogs({ key, used: shown(used) })
   )
 
@@ -108,7 +109,7 @@ const setting = <K extends Name>(name: K, row: Row<ReconnectPolicy[K], NonNullab
     Config.mapOrFail((text) =>
       isBlank(text) ? Either.right(fallback) : Either.fromOption(
         Option.filter(parse(text.trim()), isAllowed),
-        () => invalid(key, text, allowed)
+        () => invalid([], text, allowed)
       )
     ),
     Config.withDefault(fallback)
@@ -125,7 +126,7 @@ const setting = <K extends Name>(name: K, row: Row<ReconnectPolicy[K], NonNullab
             onLeft: (error) => ({ update: put(fallback), errors: [error] }),
             onRight: (value) => ({
               update: put(value),
-              errors: isAllowed(value) ? [] : [invalid(name, shown(value), allowed)]
+              errors: isAllowed(value) ? [] : [invalid([name], shown(value), allowed)]
             })
           })
       }),
@@ -161,14 +162,14 @@ const table: { readonly [K in Name]: Setting<K> } = {
   }),
   initialDelay: setting("initialDelay", {
     key: "WEBSOCKET_INITIAL_DELAY",
-    allowed: `zero or longer, in seconds or like "500 millis"`,
+    allowed: `a duration of zero or longer, in seconds or like "500 millis"`,
     parse: parseDuration,
     decode: asDuration,
     isAllowed: isFinite
   }),
   maxDelay: setting("maxDelay", {
     key: "WEBSOCKET_MAX_DELAY",
-    allowed: `longer than zero, in seconds or like "2 minutes"`,
+    allowed: `a duration longer than zero, in seconds or like "2 minutes"`,
     parse: parseDuration,
     decode: asDuration,
     isAllowed: (delay) => isFinite(delay) && Duration.greaterThan(delay, Duration.zero)
@@ -189,7 +190,7 @@ const table: { readonly [K in Name]: Setting<K> } = {
   }),
   stableAfter: setting("stableAfter", {
     key: "WEBSOCKET_STABLE_AFTER",
-    allowed: `zero or longer, in seconds or like "5 seconds"`,
+    allowed: `a duration of zero or longer, in seconds or like "5 seconds"`,
     parse: parseDuration,
     decode: asDuration,
     isAllowed: isFinite
@@ -211,7 +212,7 @@ export const orderError = (
   name: string = table.maxDelay.key
 ): Option.Option<ConfigError.ConfigError> =>
   Duration.lessThan(maxDelay, initialDelay)
-    ? Option.some(invalid(name, shown(maxDelay), `at least the initial delay of ${Duration.format(initialDelay)}`))
+    ? Option.some(invalid([name], shown(maxDelay), `at least the initial delay of ${Duration.format(initialDelay)}`))
     : Option.none()
 
 /** Warns of such a cap, and raises it to the default, or to the first wait if that is longer. */

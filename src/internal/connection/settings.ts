@@ -30,13 +30,13 @@ const positive = (key: string, value: Duration.DurationInput | undefined, fallba
   Either.filterOrLeft(
     value === undefined ? Either.right(fallback) : asDuration(key, value),
     (given) => Duration.greaterThan(given, Duration.zero),
-    (given) => invalid(key, shown(given), "longer than zero")
+    (given) => invalid([key], shown(given), "a duration longer than zero")
   )
 
 const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
   value === undefined || (Number.isInteger(value) && value >= least)
     ? Either.right(value ?? fallback)
-    : Either.left(invalid(key, shown(value), `a whole number from ${least}`))
+    : Either.left(invalid([key], shown(value), `a whole number from ${least}`))
 
 const overflows: ReadonlyArray<Overflow> = ["suspend", "sliding", "dropping", "fail"]
 
@@ -44,7 +44,7 @@ const overflows: ReadonlyArray<Overflow> = ["suspend", "sliding", "dropping", "f
 const overflow = (value: Overflow) =>
   overflows.includes(value)
     ? Either.right(value)
-    : Either.left(invalid("inbox.overflow", value, `one of ${overflows.join(", ")}`))
+    : Either.left(invalid(["inbox.overflow"], value, `one of ${overflows.join(", ")}`))
 
 const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, ConfigError.ConfigError> =>
   given === undefined

@@ -6,7 +6,10 @@ export interface Server {
   readonly port: number
 }
 
+/** The server before a URL is known, or of text that is not a URL. */
 export const unknownServer: Server = { address: "", port: 0 }
+
+export const isKnown = ({ address }: Server): boolean => address !== ""
 
 export const fromUrl = (url: Redacted.Redacted): Server => {
   const text = Redacted.value(url)
@@ -15,4 +18,5 @@ export const fromUrl = (url: Redacted.Redacted): Server => {
   return { address: hostname, port: port === "" ? (protocol === "wss:" ? 443 : 80) : Number(port) }
 }
 
-export const show = (server: Server): string => `${server.address}:${server.port}`
+/** `""` where it is not known. */
+export const show = (server: Server): string => isKnown(server) ? `${server.address}:${server.port}` : ""
