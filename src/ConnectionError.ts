@@ -34,7 +34,6 @@ const statusAdvice: ReadonlyMap<number, string> = new Map([
 
 const codeAdvice: ReadonlyMap<string, string> = new Map([
   ...["EMFILE", "ENFILE"].map((code) => [code, " Raise the limit of open files."] as const),
-  ["ENOTFOUND", " Check the host name and the network."],
   ["CERT_HAS_EXPIRED", " The server needs a new certificate."],
   ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"].map((code) =>
     [code, " Trust the authority that signed the certificate, in Node with NODE_EXTRA_CA_CERTS."] as const

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /**
- * The Node program: `holdfast --help` says what it does.
+ * The Node program. `holdfast --help` shows how to use it.
  *
  * @since 0.1.0
  */
 import * as Module from "node:module"
 
-// From Node 22.1 on, compiled code is kept from one run to the next.
+// Node 22.1 and later cache compiled code between runs.
 const enableCompileCache: unknown = Reflect.get(Module, "enableCompileCache")
 if (typeof enableCompileCache === "function") Reflect.apply(enableCompileCache, undefined, [])
 
-// Afterwards, so that it is kept as well.
+// Imported after that, so that it is cached too.
 await import("./cli/commands.ts")

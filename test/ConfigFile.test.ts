@@ -100,7 +100,7 @@ describe("the settings file", () => {
     Effect.scoped(Effect.gen(function*() {
       const error = yield* Effect.flip(read(`{ "websocket_jitter_factor": 2 }`))
       assert.strictEqual(
-        String(error),
+        error.toString(),
         `(Invalid data at WEBSOCKET_JITTER_FACTOR: "Expected a number from 0 to 1, but received "2"")`
       )
     })))

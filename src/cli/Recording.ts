@@ -1,7 +1,8 @@
-// A file of market events, one a line: never a torn line, rotated by size and age, and gone on from after a restart.
+// A file of market events, one per line. It is rotated by size and age, has no torn lines, and is continued after a restart.
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import type { PlatformError } from "@effect/platform/Error"
+import { SystemError } from "@effect/platform/Error"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -12,15 +13,16 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as StreamKind from "../binance/StreamKind.ts"
+import { describePlatformError } from "../internal/platformError.ts"
 
-/** The recording cannot go on. */
+/** The file cannot be read or written. */
 export class RecordingFailed extends Data.TaggedError("RecordingFailed")<{
   readonly path: string
   readonly cause: PlatformError
 }> {
   override get message(): string {
-    const reason = this.cause._tag === "SystemError" ? this.cause.description ?? this.cause.reason : this.cause.message
-    return `The recording ${this.path} cannot go on: ${reason.replace(/\.$/, "")}.`
+    const reason = describePlatformError(this.cause).replace(/\.$/, "")
+    return `The recording ${this.path} cannot be read or written: ${reason}. Give a path that can be written with --out.`
   }
 }
 
@@ -49,7 +51,7 @@ const hour = 3_600_000
 const day = 24 * hour
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: hour }
 
-// A candle does not say by which time zone it was cut: where its first moment lies in its interval does, or in its day.
+// A candle names no time zone. The offset of its start in its interval, or in its day, tells it.
 const phaseOf = (interval: string, begins: number): number => {
   const unit = units[interval.slice(-1)]
   const length = unit === undefined ? day : Number.parseInt(interval, 10) * unit
@@ -66,7 +68,7 @@ const keyOf = (stream: string): string => {
   return candlesOf(symbol, interval, sign === "-" ? ahead : -ahead)
 }
 
-// Under what a stream's events are found again, and how far a line brings it.
+// The key of the stream that a line belongs to, and the position of the line in it.
 const positionOf = ({ data, symbol, type }: Line): readonly [key: string, position: number] | undefined => {
   if (type === "trade" && data.t !== undefined) return [`${symbol} trade`, data.t]
   if (type === "aggTrade" && typeof data.a === "number") return [`${symbol} aggTrade`, data.a]
@@ -78,21 +80,21 @@ const resumable: ReadonlySet<StreamKind.Continuity> = new Set(["sequence", "cand
 
 const newline = 10
 
-// Of a file it was rotated into, between its name and its extension: when that was.
+// The time of a rotation, between the name of the file and its extension.
 const stamp = /^\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
 const stampOf = (at: number) => `.${new Date(at).toISOString().replaceAll(":", "-")}`
 
 const failsAt = (path: string) => (cause: PlatformError) => new RecordingFailed({ path, cause })
 
 /**
- * Opens a recording. What a crash left of a last line is cut off; files it was rotated into are read where the current
- * one does not say how far a stream had come.
+ * Opens a recording. A last line that a crash has torn is cut off. The position of a stream is read from the current file,
+ * or else from the newest rotated file that has one.
  */
 export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyArray<string>, limits: Limits) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const scope = yield* Effect.scope
-  // A link is followed: it is the file that is rotated.
+  // A link is followed: the file that it leads to is rotated.
   const real = (yield* fs.exists(path)) ? yield* fs.realPath(path) : paths.resolve(path)
   const { base, dir, ext, name } = paths.parse(real)
   const current = paths.join(dir, base)
@@ -105,7 +107,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
         Effect.sync(() => {
           const position = Option.getOrUndefined(decodeLine(line))
           const found = position === undefined ? undefined : positionOf(position)
-          // Not the greatest: a venue may have begun its ids anew.
+          // The last one, which need not be the greatest: a venue may reset its ids.
           if (found !== undefined) into.set(found[0], found[1])
         })
       )
@@ -127,6 +129,11 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
   const last = new Map<string, number>()
   let size = 0
   if (yield* fs.exists(current)) {
+    const { type } = yield* fs.stat(current)
+    if (type !== "File") {
+      const description = type === "Directory" ? "it is a folder" : "it is not a regular file"
+      return yield* new SystemError({ reason: "BadResource", module: "FileSystem", method: "open", description })
+    }
     const found = yield* wholeSize(current)
     if (found.whole < found.size) {
       yield* fs.truncate(current, found.whole)
@@ -135,7 +142,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     size = found.whole
     yield* scan(current, last)
   }
-  // What can be gone on from, and is not in the current file, is in the latest before it that has it.
+  // A stream that can be continued, and is not in the current file, is in the newest rotated file that has it.
   const sought = streams.filter((stream) => resumable.has(StreamKind.parse(stream).kind.continuity)).map(keyOf)
   const rotated = (yield* fs.readDirectory(dir))
     .filter((file) => file.startsWith(name) && file.endsWith(ext) && stamp.test(file.slice(name.length, file.length - ext.length)))
@@ -151,14 +158,14 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     }
   }
 
-  // A file that is gone on with is as old as it is.
+  // A file that is continued keeps its age.
   let openedAt = size === 0
     ? yield* Clock.currentTimeMillis
     : Option.match((yield* fs.stat(current)).birthtime, { onNone: () => 0, onSome: (at) => at.getTime() })
   const begin = Effect.gen(function*() {
     const fileScope = yield* Scope.fork(scope, { _tag: "Sequential" })
     const file = yield* Scope.extend(fs.open(current, { flag: "a" }), fileScope)
-    // What was written is on the disk before the file is let go.
+    // The data is on the disk before the file is closed.
     yield* Scope.addFinalizer(fileScope, Effect.ignore(file.sync))
     return { file, fileScope }
   })
@@ -179,7 +186,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
   })
 
   return {
-    /** How far a stream had come: the id of its last trade, or the end of its last closed candle. */
+    /** The position of a stream: the id of its last trade, or the end of its last closed candle. */
     last: (stream: string): number | undefined => last.get(keyOf(stream)),
     /** Writes whole lines. */
     write: (lines: string) =>
@@ -187,7 +194,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
         const now = yield* Clock.currentTimeMillis
         if (size > 0 && (size >= limits.size || now - openedAt >= Duration.toMillis(limits.every))) yield* rotate
         const bytes = encoder.encode(lines)
-        // What was written of it would be a torn line.
+        // A part that was written would be a torn line.
         yield* Effect.tapError(writing.file.writeAll(bytes), () => Effect.ignore(writing.file.truncate(size)))
         size += bytes.length
       }).pipe(Effect.uninterruptible, Effect.mapError(failsAt(path)))

@@ -1,4 +1,4 @@
-// What happened while the program ran, folded from the events.
+// Counts what happened in a run, from the events.
 import * as Duration from "effect/Duration"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
@@ -7,16 +7,16 @@ import { causeName } from "./causeName.ts"
 
 export interface Summary {
   readonly startedAt: number
-  /** How long a connection was open, up to the last change. */
+  /** How long at least one connection was open, in milliseconds, up to the last change. */
   readonly connected: number
   readonly openSince: number | undefined
   /** The connections that are open now. */
   readonly open: ReadonlySet<string>
   readonly events: number
   readonly invalid: number
-  /** Events that had been missed, and were fetched. */
+  /** Missed events that were fetched. */
   readonly repaired: number
-  /** Places where something is missing for good. */
+  /** Places where events are missing for good. */
   readonly gaps: number
   readonly outages: number
   readonly longest: number
@@ -98,13 +98,13 @@ const ms = (millis: number) => formatDuration(Duration.millis(millis))
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
 
-/** As facts, for machines. */
+/** The summary as facts, for machines. Times are in milliseconds. */
 export const facts = (summary: Summary, now: number) => {
   const { causes, connected, events, gaps, invalid, longest, outages, repaired, startedAt } = closed(summary, now)
   return { elapsed: now - startedAt, connected, outages, longestOutage: longest, events, repaired, gaps, invalid, causes }
 }
 
-/** In words, for people. */
+/** The summary in words, for people. */
 export const lines = (summary: Summary, now: number): ReadonlyArray<string> => {
   const { causes, connected, elapsed, events, gaps, invalid, longestOutage, outages, repaired } = facts(summary, now)
   const uptime = elapsed === 0 ? 0 : Math.round((connected / elapsed) * 1_000) / 10
@@ -113,9 +113,9 @@ export const lines = (summary: Summary, now: number): ReadonlyArray<string> => {
     `Ran for ${ms(elapsed)}, connected for ${ms(connected)} of it (${uptime} %).`,
     [
       plural(outages, "outage") + (longestOutage > 0 ? `, the longest healed after ${ms(longestOutage)}` : ""),
-      plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after they had been missed` : ""),
+      plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after an outage` : ""),
       plural(gaps, "gap"),
-      `${plural(invalid, "frame")} skipped`
+      `${plural(invalid, "invalid message")} skipped`
     ].join("; ") + ".",
     ...Object.entries(causes).sort(([, a], [, b]) => b - a).map(([cause, times]) => `  ${times} × ${cause}`)
   ]

@@ -1,5 +1,5 @@
-// Where the program gets its market from: a venue of Binance's, another by its URLs, or the exchange in this process.
-import * as ConfigError from "effect/ConfigError"
+// Chooses the venue: one of Binance's, another by its URLs, or the embedded exchange.
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as BinanceFeed from "../binance/BinanceFeed.ts"
@@ -8,7 +8,7 @@ import { oneOf } from "./settings.ts"
 
 export interface VenueChoice {
   readonly venue: Venue.Venue
-  /** What its connections need to be told beyond what everybody's are. */
+  /** Options that connections to this venue need. */
   readonly connection: NonNullable<BinanceFeed.Options["connection"]>
 }
 
@@ -18,15 +18,17 @@ const mode = oneOf("TRADING_MODE", new Map(modes.map((name) => [name, name])), "
 
 const venues = { paper: Venue.testnet, live: Venue.spot }
 
-// Loaded only when it is asked for: it brings a whole server along.
+// Loaded on demand: it contains a whole server.
 const demo = Effect.flatMap(Effect.promise(() => import("./demo.ts")), (module) => module.demo)
 
-const lonely = ConfigError.MissingData(
-  ["ws"],
-  "--rest names the REST interface of the venue that --ws names, and --ws is missing"
-)
+/** `--ws` or `--rest` does not name a venue. */
+export class WrongVenue extends Data.TaggedError("WrongVenue")<{ readonly message: string }> {}
 
-// What may be a secret is not shown.
+const lonely = new WrongVenue({
+  message: "--rest gives the REST interface of the venue that --ws names, and --ws is missing. Give --ws too."
+})
+
+// Users, passwords and queries may be secrets.
 const redacted = (text: string) => text.replace(/\?.*$/, "?…").replace(/\/\/[^/]*@/, "//…@")
 
 const schemes = { ws: "ws", rest: "http" } as const
@@ -38,15 +40,14 @@ const parse = (option: keyof typeof schemes, text: string) => {
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
   return url !== undefined && isPlain(url) && [`${scheme}:`, `${scheme}s:`].includes(url.protocol)
     ? Effect.succeed(url)
-    : Effect.fail(ConfigError.InvalidData(
-      [option],
-      `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, and is "${redacted(text)}"`
-    ))
+    : new WrongVenue({
+      message: `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, and is "${redacted(text)}".`
+    })
 }
 
 const overHttp = (ws: URL) => `${ws.protocol.replace("ws", "http")}${ws.href.slice(ws.protocol.length)}`
 
-/** `--ws` and `--rest` name another venue; without `--rest`, it is where its sockets are. */
+/** `--ws` and `--rest` name another venue. The default of `--rest` is the URL of `--ws` over HTTP. */
 export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) =>
   Option.match(ws, {
     onSome: (url) =>

@@ -1,4 +1,4 @@
-// How the program shows what it sees: to people on a terminal, to people elsewhere, and to machines.
+// Shows events: to people on a terminal, to people elsewhere, and to machines.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
@@ -8,11 +8,12 @@ import { isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import * as Summary from "./Summary.ts"
+import type { Look } from "./terminal.ts"
 
 export interface View {
   readonly happened: (event: FeedEvent) => void
   readonly market: (event: MarketEvent) => void
-  /** Called once a second, for what is shown as it stands and not as it happens. */
+  /** Shows the status. Called once a second. */
   readonly tick: (at: number) => void
   readonly end: (summary: Summary.Summary, at: number) => void
 }
@@ -34,7 +35,7 @@ const plainly = (_: string, value: unknown): unknown => {
   return value
 }
 
-// JSON.stringify calls toJSON before its replacer sees a value, and durations, options and errors have one.
+// JSON.stringify calls toJSON before its replacer, and durations, options and errors have a toJSON.
 const plainValue = (value: unknown): unknown => {
   const plain = plainly("", value)
   if (Array.isArray(plain)) return plain.map(plainValue)
@@ -58,7 +59,7 @@ export const json = (venue: string, write: Write): View => {
         const { _tag, at, ...facts } = event.event
         line({ connection: `${venue}${event.connection}`, event: _tag, timestamp: at, ...toPlain(facts) })
       } else if (event._tag !== "Gap") {
-        // A gap is in the market events, at its place.
+        // A gap is among the market events, at its place.
         const { _tag, at, ...facts } = event
         line({ connection: venue, event: _tag, timestamp: at, ...toPlain(facts) })
       }
@@ -90,15 +91,15 @@ const told = ConnectionEvent.$match({
     `waiting ${formatDuration(delay)}, next dial at ${clockTime(until)}: retry ${attempt}` +
     (typeof retriesLeft === "number" ? ` of ${attempt + retriesLeft}` : ""),
   Gap: ({ gap }) =>
-    gap.dropped > 0 ? `${gap.dropped} messages were dropped here` : `messages may be missing here: ${formatDuration(gap.downtime)}`,
+    gap.dropped > 0 ? `${gap.dropped} messages were dropped` : `messages of ${formatDuration(gap.downtime)} may be missing`,
   Disconnected: () => "disconnected",
   Failed: ({ error }) => error.message,
-  Died: ({ cause }) => `ended by a defect: ${Cause.pretty(cause).split("\n")[0] ?? ""}`,
+  Died: ({ cause }) => `a defect ended the connection: ${Cause.pretty(cause).split("\n")[0] ?? ""}`,
   Closed: () => "closed",
   EventsDropped: ({ count }) => `${count} events are not shown`
 })
 
-// Green for what is well, red for what broke, yellow for what is being done about it.
+// Green: well. Red: broken. Yellow: under repair.
 const colours: Readonly<Partial<Record<ConnectionEvent.ConnectionEvent["_tag"], number>>> = {
   Opened: 32,
   Lost: 31,
@@ -117,12 +118,12 @@ const states: Readonly<Partial<Record<ConnectionEvent.ConnectionEvent["_tag"], s
   Died: "failed"
 }
 
-// The price in an event, whatever its kind calls it.
+// The price in an event. Each kind has its own name for it.
 const priceOf = ({ data }: MarketEvent): string | undefined => {
   const holder = Predicate.hasProperty(data, "k") ? data.k : data
   for (const field of ["p", "c", "b"]) {
     if (Predicate.hasProperty(holder, field) && typeof holder[field] === "string") {
-      // The ticker's `p` is a change, not a price.
+      // The `p` of a ticker is a change, not a price.
       if (field === "p" && Predicate.hasProperty(holder, "c")) continue
       return holder[field]
     }
@@ -132,15 +133,16 @@ const priceOf = ({ data }: MarketEvent): string | undefined => {
 
 const trimZeros = (decimal: string) => decimal.replace(/(\.\d\d\d*?)0+$/, "$1")
 
-export const human = (write: Write, terminal: boolean): View => {
+export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
   const prices = new Map<string, string>()
   let counts = new Map<string, number>()
   let state = "dialling"
 
   // On a terminal, the last line is the status, and everything else goes above it.
+  const cleared = canRedraw ? "\r\u001b[2K" : ""
   const above = (at: number, text: string, colour?: number) => {
-    if (!terminal) write(`${clockTime(at)}  ${text}\n`)
-    else write(`\r\u001b[2K${clockTime(at)}  ${colour === undefined ? text : `\u001b[${colour}m${text}\u001b[0m`}\n`)
+    const coloured = colour === undefined || !hasColours ? text : `\u001b[${colour}m${text}\u001b[0m`
+    write(`${cleared}${clockTime(at)}  ${coloured}\n`)
   }
 
   const status = () => {
@@ -164,7 +166,7 @@ export const human = (write: Write, terminal: boolean): View => {
           if (event.event._tag === "Stale") above(event.event.at, `${event.event.topic} is silent while others have data`, 33)
           return
         case "Repaired":
-          above(event.at, `repaired: ${event.events} events of ${event.stream} had been missed, and were fetched`, 32)
+          above(event.at, `repaired: ${event.events} missed events of ${event.stream} were fetched`, 32)
           return
         case "Gap":
           above(event.at, new MarketGap({ gap: event.gap }).message, 31)
@@ -182,11 +184,10 @@ export const human = (write: Write, terminal: boolean): View => {
       if (price !== undefined && event.symbol !== "") prices.set(event.symbol, price)
     },
     tick: (at) => {
-      if (terminal) write(`\r\u001b[2K${status()}`)
-      else write(`${clockTime(at)}  ${status()}\n`)
+      write(canRedraw ? `${cleared}${status()}` : `${clockTime(at)}  ${status()}\n`)
     },
     end: (summary, at) => {
-      write(`${terminal ? "\r\u001b[2K" : ""}${Summary.lines(summary, at).join("\n")}\n`)
+      write(`${cleared}${Summary.lines(summary, at).join("\n")}\n`)
     }
   }
 }

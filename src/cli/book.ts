@@ -1,4 +1,4 @@
-// `holdfast book`: shows the top of an order book, whenever it is known to be right.
+// `holdfast book`: shows the top of an order book while it is synchronised.
 import type * as Command from "@effect/cli/Command"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -11,9 +11,9 @@ import { run, write } from "./program.ts"
 const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padStart(18)}`
 
 export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) =>
-  run(args, (venue) => `The book of ${symbol.toUpperCase()} at ${venue}.`, ({ feed }) =>
+  run(args, (venue) => `Order book of ${symbol.toUpperCase()} at ${venue}.`, ({ feed }) =>
     Effect.gen(function*() {
-      // No shallower than the default: the fewer it knows of, the sooner it needs another snapshot.
+      // At least the default depth: a shallow book needs a new snapshot sooner.
       const orderBook = yield* feed.orderBook(symbol, { levels: Math.max(levels, 1_000) })
       let shown = ""
       const show = Effect.gen(function*() {
@@ -23,7 +23,7 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
           const data = Either.match(top, { onLeft: ({ message }) => ({ stale: message }), onRight: (right) => right })
           write(`${JSON.stringify({ source: "binance", symbol: orderBook.symbol, type: "book", data, timestamp })}\n`)
         } else if (Either.isLeft(top)) {
-          // Once, however long it lasts.
+          // Printed once, however long it lasts.
           if (shown !== top.left.message) write(`\n${top.left.message}\n`)
           shown = top.left.message
         } else {
@@ -32,7 +32,7 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
           write(`\n${[...asks].reverse().map(row).join("\n")}\n${`--- ${lastUpdateId} `.padEnd(37, "-")}\n${bids.map(row).join("\n")}\n`)
         }
       })
-      // It ends when the book does, with its error.
+      // Ends when the book ends, with its error.
       yield* Effect.raceFirst(
         Effect.delay(Effect.repeat(show, Schedule.spaced("1 second")), "1 second"),
         orderBook.ended

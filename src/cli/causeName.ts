@@ -1,4 +1,4 @@
-// What breaks, in a word or two, for counting.
+// Names the cause of a loss in a word or two, for counting.
 import type { AttemptError, ReconnectRequested } from "../ConnectionError.ts"
 
 export const causeName = (cause: AttemptError | ReconnectRequested): string => {
@@ -12,11 +12,11 @@ export const causeName = (cause: AttemptError | ReconnectRequested): string => {
     case "DialFailed":
       return cause.code
     case "ReconnectRequested":
-      return "reconnect asked for"
+      return "reconnect requested"
     case "MessageTooLarge":
       return "message too large"
     case "InboxOverflow":
-      return "consumer too slow"
+      return "reader too slow"
     case "OnOpenFailed":
       return "handshake failed"
     case "InvalidUrl":

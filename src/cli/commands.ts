@@ -1,5 +1,6 @@
-// The commands, and how the program starts and ends. What a command alone needs is loaded when it runs.
+// Starts the program, runs one command, and ends it. The code of a command is loaded when it runs.
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
@@ -10,105 +11,120 @@ import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
+import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as ConfigFile from "../ConfigFile.ts"
-import { bookConfig, defaultConfig, recordConfig, watchConfig } from "./options.ts"
-import { oneOf } from "./settings.ts"
+import * as CommandLine from "./commandLine.ts"
+import { help } from "./help.ts"
+import { bookConfig, commands, defaultConfig, program, recordConfig, watchConfig } from "./options.ts"
+import { logLevel } from "./settings.ts"
 
-// Logs go to standard error, so that what is printed stays what was asked for. The view itself tells people what the
-// log would; LOG_LEVEL brings the log back.
-const levels = new Map(LogLevel.allLevels.map((level) => [level.label.toLowerCase(), level]))
+const version = "0.1.0"
 
+// Standard output has what the user asked for, so logs go to standard error.
 const toStandardError = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
-// What the command line says counts before the environment: @effect/cli has set it.
-const isLogAskedFor = process.argv.some((word) => word === "--log-level" || word.startsWith("--log-level="))
-
-const logging = Layer.unwrapEffect(
-  Effect.map(
-    oneOf("LOG_LEVEL", levels, LogLevel.None),
-    (level) => isLogAskedFor ? toStandardError : Layer.merge(toStandardError, Logger.minimumLogLevel(level))
+const logging = (level: LogLevel.LogLevel | undefined) =>
+  Layer.unwrapEffect(
+    Effect.map(
+      level === undefined ? logLevel : Effect.succeed(level),
+      (minimum) => Layer.merge(toStandardError, Logger.minimumLogLevel(minimum))
+    )
   )
-)
 
-// What is wrong with the settings file is told whatever LOG_LEVEL says, which may be in it.
+// Warnings about the settings file are shown at every LOG_LEVEL: it may be in that file.
 const settings = Layer.provide(ConfigFile.layer, toStandardError)
 
 const load = Effect.promise
 const watching = load(() => import("./watch.ts"))
 
-const root = Command.make("holdfast", defaultConfig, (args) => Effect.flatMap(watching, ({ watch }) => watch(args)))
+const make = (level: LogLevel.LogLevel | undefined) =>
+  Command.make("holdfast", defaultConfig, (args) => Effect.flatMap(watching, ({ watch }) => watch(args))).pipe(
+    Command.withDescription(program.summary),
+    Command.withSubcommands([
+      Command.make("watch", watchConfig, (args) => Effect.flatMap(watching, ({ watchCommand }) => watchCommand(args))).pipe(
+        Command.withDescription(commands.watch.summary)
+      ),
+      Command.make("book", bookConfig, (args) => Effect.flatMap(load(() => import("./book.ts")), ({ book }) => book(args))).pipe(
+        Command.withDescription(commands.book.summary)
+      ),
+      Command.make(
+        "record",
+        recordConfig,
+        (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))
+      ).pipe(Command.withDescription(commands.record.summary))
+    ]),
+    Command.provide(() => Layer.provideMerge(logging(level), settings))
+  )
 
-class Misplaced extends Data.TaggedError("Misplaced")<{ readonly command: string }> {
-  override get message(): string {
-    return `Options of a command come after it: holdfast ${this.command} and then the options.`
-  }
-}
-
-// What comes before a command is not the command's, and must not be taken in silence.
-const alone = <A, E, R>(command: string, run: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const { duration, json, rest, streams, ws } = yield* root
-    const isGiven = json || streams.length > 0 || Option.isSome(duration) || Option.isSome(rest) || Option.isSome(ws)
-    if (isGiven) return yield* new Misplaced({ command })
-    return yield* run
-  })
-
-const command = root.pipe(
-  Command.withDescription(
-    "Market data through connections that heal themselves, with what they missed put back in its place. TRADING_MODE " +
-      "says from where: demo (an exchange in this process, which breaks the connection every few seconds), paper " +
-      "(Binance's testnet) or live. Without a command, it watches."
-  ),
-  Command.withSubcommands([
-    Command.make("watch", watchConfig, (args) =>
-      alone("watch", Effect.flatMap(watching, ({ watchCommand }) => watchCommand(args)))).pipe(
-      Command.withDescription("Shows market events as they come.")
-    ),
-    Command.make("book", bookConfig, (args) =>
-      alone("book", Effect.flatMap(load(() => import("./book.ts")), ({ book }) => book(args)))).pipe(
-      Command.withDescription("Shows the top of an order book once a second.")
-    ),
-    Command.make("record", recordConfig, (args) =>
-      alone("record", Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args)))).pipe(
-      Command.withDescription("Writes market events to a file, and goes on where it had stopped.")
-    )
-  ]),
-  Command.provide(() => Layer.provideMerge(logging, settings))
-)
+// ---------------------------------------------------------------------------------------------------------------------
+// Errors
 
 // A ConfigError may hold several: each is a sentence of its own.
 const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
   error._op === "And" || error._op === "Or"
     ? [...sentences(error.left), ...sentences(error.right)]
-    : [`${error.message}.`]
+    : [`${error.path.join(".")}: ${error.message}.`]
+
+const isTagged = (error: Error, tag: string) => "_tag" in error && error._tag === tag
+
+const explainFailure = (failure: unknown): ReadonlyArray<string> => {
+  if (ValidationError.isValidationError(failure)) return [HelpDoc.toAnsiText(failure.error).trim()]
+  if (ConfigError.isConfigError(failure)) return sentences(failure)
+  if (!(failure instanceof Error)) return [`The program failed: ${String(failure)}.`]
+  const advice = isTagged(failure, "RetriesExhausted")
+    ? " Check the address and the network. WEBSOCKET_MAX_RETRIES sets the number of retries."
+    : ""
+  return [failure.message + advice]
+}
 
 const explain = (cause: Cause.Cause<unknown>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
-  const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  // @effect/cli has already said what was wrong with the command line.
-  if (ValidationError.isValidationError(failure)) return Effect.void
-  if (ConfigError.isConfigError(failure)) return Effect.forEach(sentences(failure), (text) => Console.error(text))
-  return Console.error(failure instanceof Error ? failure.message : Cause.pretty(cause))
+  const lines = Option.match(Cause.failureOption(cause), {
+    onNone: () => ["The program ended by a defect of its own. Please report it, with these lines:", Cause.pretty(cause)],
+    onSome: explainFailure
+  })
+  return Effect.forEach(lines, (line) => Console.error(line), { discard: true })
 }
 
-// Whoever reads us may stop at any time, as `head` does: that is the end, and no failure.
+// A reader that stops, as `head` does, ends the program without an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0)
   process.stderr.write(`Standard output cannot be written: ${error.message}.\n`)
   process.exit(1)
 })
-// A terminal that is closed ends us as Ctrl-C does.
+// A terminal that is closed ends the program as Ctrl-C does.
 process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
-// Nobody reads the log any more: no reason to stop.
+// The program goes on when its log has no reader.
 process.stderr.on("error", () => undefined)
 
-Command.run(command, { name: "Holdfast", version: "0.1.0" })(process.argv).pipe(
+// ---------------------------------------------------------------------------------------------------------------------
+// The start
+
+// @effect/cli would print its errors with colours and blank lines. `explain` prints them instead.
+const withoutErrors = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.console, (console) =>
+    Effect.withConsole(effect, { ...console, error: () => Effect.void }))
+
+class WrongCommandLine extends Data.TaggedError("WrongCommandLine")<{ readonly message: string }> {}
+
+const main = Effect.gen(function*() {
+  const line = yield* Either.mapLeft(CommandLine.read(process.argv.slice(2)), (message) => new WrongCommandLine({ message }))
+  if (line._tag === "Help") return yield* Console.log(help(line.command).trimEnd())
+  if (line._tag === "Version") return yield* Console.log(version)
+  if (line.words.includes("--wizard") && !process.stdout.isTTY) {
+    return yield* new WrongCommandLine({ message: "--wizard needs a terminal. Give the options instead." })
+  }
+  const run = Command.run(make(line.logLevel), { name: "Holdfast", version })
+  yield* withoutErrors(run([...process.argv.slice(0, 2), ...line.words]))
+})
+
+main.pipe(
   Effect.tapErrorCause(explain),
-  // What @effect/cli asks for. `NodeContext` would load workers and child processes too.
+  // `NodeContext` would load workers and child processes too.
   Effect.provide([NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer]),
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
 )

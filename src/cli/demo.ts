@@ -1,4 +1,4 @@
-// The exchange in this process, which breaks the connection every few seconds.
+// The embedded exchange, which breaks the connection every few seconds.
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Venue from "../binance/Venue.ts"
@@ -6,7 +6,7 @@ import * as Exchange from "../binance/exchange/Exchange.ts"
 import * as Fault from "../binance/exchange/Fault.ts"
 import type { VenueChoice } from "./VenueChoice.ts"
 
-// Each life is long enough to be proven before it ends, and each ends in another way.
+// Each connection lasts long enough to be proven, and each ends in another way.
 const demoFaults: ReadonlyArray<Fault.Scripted> = [
   [Fault.Reset()],
   [Fault.Malformed(), Fault.RefuseUpgrades({ times: 1, status: 503, retryAfter: "2" }), Fault.Drop()],
@@ -20,13 +20,13 @@ const demoFaults: ReadonlyArray<Fault.Scripted> = [
 ].flatMap((faults) => faults.map((fault, i) => ({ after: i === 0 ? "7 seconds" : 0, fault })))
 
 export const demo = Effect.gen(function*() {
-  // Each run has a market of its own. Its ids are beyond those of any run before: whoever goes on from these sees a gap.
+  // Each run has its own market. Its ids are greater than those of earlier runs, so a recording that continues one has a gap.
   const firstId = Math.floor((yield* Clock.currentTimeMillis) / 10)
   const exchange = yield* Exchange.make({ tradesPerSecond: 8, firstId })
   yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
   const choice: VenueChoice = {
     venue: Venue.make({ name: "demo", ws: exchange.wsUrl, rest: exchange.restUrl }),
-    // A demonstration does not want to wait half a minute for a silence to be noticed.
+    // Short, so that the demo detects a silent peer within seconds.
     connection: {
       messageTimeout: "3 seconds",
       pingInterval: "1 second",

@@ -1,104 +1,233 @@
-// What the program and its commands can be told.
+// The options and arguments of the program and its commands: their values, their help, and how @effect/cli parses them.
 import * as Args from "@effect/cli/Args"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { logLevelNames, logLevels } from "./settings.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Values
+
+/** Parses a value. `expected` says which values it accepts. */
+export interface Value<A> {
+  readonly expected: string
+  readonly parse: (text: string) => Option.Option<A>
+}
 
 const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
 
-// "20s" and "1.5h" as well as "20 seconds".
+// Parses "20s" and "1.5h" as well as "20 seconds".
 const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  const short = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(text.trim())
+  const short = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(text)
   const unit = Object.entries(units).find(([name]) => name === short?.[2])?.[1]
   return unit === undefined ? Duration.decodeUnknown(text) : Duration.decodeUnknown(`${short?.[1] ?? ""} ${unit}`)
 }
 
-const duration = (name: string) =>
-  Options.text(name).pipe(Options.filterMap(parseDuration, `--${name} must be a duration, such as 20s, 5m or 1h`))
+const duration: Value<Duration.Duration> = { expected: "a duration, such as 20s, 5m or 1h", parse: parseDuration }
 
-const within = (least: number, most: number) => (count: number): Option.Option<number> =>
-  count >= least && count <= most ? Option.some(count) : Option.none()
+const age: Value<Duration.Duration> = {
+  expected: "a duration longer than zero, such as 30m or 1h",
+  parse: (text) => Option.filter(parseDuration(text), Duration.greaterThan(Duration.zero))
+}
 
-// Levels of a snapshot (Binance docs).
-const deepest = 5_000
+const integer = (least: number, most: number, expected: string): Value<number> => ({
+  expected,
+  parse: (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    return number >= least && number <= most ? Option.some(number) : Option.none()
+  }
+})
 
-// What every command can be told.
+const matching = (pattern: RegExp, expected: string): Value<string> => ({
+  expected,
+  parse: (text) => pattern.test(text) ? Option.some(text) : Option.none()
+})
+
+const oneOf = (choices: Iterable<string>, shown: ReadonlyArray<string>): Value<string> => {
+  const all = new Set(choices)
+  return {
+    expected: `one of ${shown.join(", ")}`,
+    parse: (text) => all.has(text.toLowerCase()) ? Option.some(text) : Option.none()
+  }
+}
+
+const stream = matching(/^(?:[^\s@!]+@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
+const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
+
+// The most levels of a snapshot (Binance docs).
+const mostLevels = 5_000
+const levels = integer(1, mostLevels, `a whole number from 1 to ${mostLevels}`)
+const size = integer(1, Number.MAX_SAFE_INTEGER, "a whole number of MiB, 1 or more")
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What help shows
+
+export interface Flag {
+  readonly name: string
+  readonly alias?: string
+  readonly description: string
+  /** Stands for the value in help. Without it, the option takes no value. */
+  readonly placeholder?: string
+  readonly example?: string
+  readonly value?: Value<unknown>
+  readonly isRepeatable?: boolean
+}
+
+export interface Usage {
+  readonly summary: string
+  readonly argument?: {
+    readonly name: string
+    readonly least: number
+    readonly most: number
+    readonly example: string
+    readonly value: Value<unknown>
+  }
+  readonly flags: ReadonlyArray<Flag>
+}
+
+const flags = {
+  stream: {
+    name: "stream",
+    alias: "s",
+    placeholder: "stream",
+    example: "btcusdt@trade",
+    value: stream,
+    description: "A stream to watch, such as btcusdt@trade. May be given more than once.",
+    isRepeatable: true
+  },
+  levels: {
+    name: "levels",
+    placeholder: "number",
+    example: "20",
+    value: levels,
+    description: "Levels of each side to show, from 1 to 5000. Default: 10."
+  },
+  out: {
+    name: "out",
+    alias: "o",
+    placeholder: "file",
+    example: "trades.ndjson",
+    description: "The file to write to, one JSON object per line. A recording that it holds is continued."
+  },
+  rotateSize: {
+    name: "rotate-size",
+    placeholder: "MiB",
+    example: "256",
+    value: size,
+    description: "Start a new file when the current one has this size in MiB. Default: 256."
+  },
+  rotateEvery: {
+    name: "rotate-every",
+    placeholder: "duration",
+    example: "1h",
+    value: age,
+    description: "Start a new file when the current one has this age. Default: 1h."
+  },
+  json: { name: "json", description: "Print one JSON object per line." },
+  for: {
+    name: "for",
+    placeholder: "duration",
+    example: "20s",
+    value: duration,
+    description: "How long to run, such as 20s, 5m or 1h. Default: until Ctrl-C."
+  },
+  ws: {
+    name: "ws",
+    placeholder: "url",
+    example: "ws://127.0.0.1:9443",
+    description: "Use another venue: the URL of its streams, such as ws://127.0.0.1:9443."
+  },
+  rest: {
+    name: "rest",
+    placeholder: "url",
+    example: "http://127.0.0.1:9443",
+    description: "The URL of that venue's REST interface. Default: the URL of --ws over HTTP."
+  }
+} satisfies Record<string, Flag>
+
+const commonFlags = [flags.json, flags.for, flags.ws, flags.rest]
+
+const shells = ["sh", "bash", "fish", "zsh"]
+
+/** Options that every command takes. */
+export const globalFlags: ReadonlyArray<Flag> = [
+  {
+    name: "log-level",
+    placeholder: "level",
+    example: "info",
+    value: oneOf(logLevels.keys(), logLevelNames),
+    description: "Log to standard error from this level on: all, trace, debug, info, warn, error, fatal or off. Default: LOG_LEVEL."
+  },
+  {
+    name: "completions",
+    placeholder: "shell",
+    example: "bash",
+    value: oneOf(shells, shells),
+    description: "Print a completion script for a shell: sh, bash, fish or zsh."
+  },
+  { name: "wizard", description: "Ask for the options one by one." },
+  { name: "help", alias: "h", description: "Show this help." },
+  { name: "version", alias: "v", description: "Show the version." }
+]
+
+const streams = (least: number) =>
+  ({ name: "stream", least, most: Number.POSITIVE_INFINITY, example: "btcusdt@trade", value: stream })
+
+/** The usage without a command. */
+export const program: Usage = {
+  summary: "Streams market data over connections that heal. Events missed during an outage are fetched and put in their place.",
+  flags: [flags.stream, ...commonFlags]
+}
+
+/** The usage of each command. */
+export const commands = {
+  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: commonFlags },
+  book: {
+    summary: "Shows the top of an order book once a second.",
+    argument: { name: "symbol", least: 1, most: 1, example: "btcusdt", value: symbol },
+    flags: [flags.levels, ...commonFlags]
+  },
+  record: {
+    summary: "Writes market events to a file, and continues it after a restart.",
+    argument: streams(1),
+    flags: [flags.out, flags.rotateSize, flags.rotateEvery, ...commonFlags]
+  }
+} satisfies Record<string, Usage>
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What @effect/cli parses. commandLine.ts has checked the values, with better sentences.
+
+const text = ({ description, name, placeholder = "text" }: Flag) =>
+  Options.text(name).pipe(Options.withPseudoName(placeholder), Options.withDescription(description))
+
+const parsed = <A>(flag: Flag & { readonly value: Value<A> }) =>
+  Options.filterMap(text(flag), flag.value.parse, `--${flag.name} must be ${flag.value.expected}.`)
+
 const common = {
-  duration: duration("for").pipe(
-    Options.withDescription("How long to run, such as 20s, 5m or 1h. Without it: until Ctrl-C."),
-    Options.optional
-  ),
-  ws: Options.text("ws").pipe(
-    Options.withDescription("Another venue, by the URL its streams are under: ws://127.0.0.1:9443"),
-    Options.optional
-  ),
-  rest: Options.text("rest").pipe(
-    Options.withDescription("That venue's REST interface. Without it: where its streams are, over HTTP."),
-    Options.optional
-  )
+  json: Options.boolean("json").pipe(Options.withDescription(flags.json.description)),
+  duration: Options.optional(parsed(flags.for)),
+  ws: Options.optional(text(flags.ws)),
+  rest: Options.optional(text(flags.rest))
 }
 
-const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON object a line."))
-
-// An option that is misspelt would be taken for a stream, and so would all that comes after it.
-const isOption = (text: string) => text.startsWith("-")
-const unknownOption = (text: string) => HelpDoc.p(`There is no option ${text}; --help says which there are`)
-
-const argument = (name: string, description: string) =>
-  Args.text({ name }).pipe(
-    Args.mapEffect((text) => isOption(text) ? Effect.fail(unknownOption(text)) : Effect.succeed(text)),
-    Args.withDescription(description)
-  )
-
-/** What the program can be told when it is given no command. */
+/** The options without a command. */
 export const defaultConfig = {
-  streams: Options.text("stream").pipe(
-    Options.withAlias("s"),
-    Options.withDescription("A stream to watch, such as btcusdt@trade; may be given more than once."),
-    Options.repeated
-  ),
-  json,
+  streams: text(flags.stream).pipe(Options.withAlias("s"), Options.repeated),
   ...common
 }
 
-export const watchConfig = {
-  streams: argument("stream", "A stream to watch, such as btcusdt@trade.").pipe(Args.repeated),
-  json,
-  ...common
-}
+export const watchConfig = { streams: Args.repeated(Args.text({ name: "stream" })), ...common }
 
 export const bookConfig = {
-  symbol: argument("symbol", "Such as btcusdt."),
-  levels: Options.integer("levels").pipe(
-    Options.filterMap(within(1, deepest), `--levels must be a whole number from 1 to ${deepest}`),
-    Options.withDescription("How many levels of each side to show. Default: 10."),
-    Options.withDefault(10)
-  ),
-  json,
+  symbol: Args.text({ name: "symbol" }),
+  levels: Options.withDefault(parsed(flags.levels), 10),
   ...common
 }
 
 export const recordConfig = {
-  streams: argument("stream", "A stream to record, such as btcusdt@trade.").pipe(Args.atLeast(1)),
-  out: Options.file("out").pipe(
-    Options.withAlias("o"),
-    Options.withDescription("The file to write to, one JSON object a line. What is there is gone on from.")
-  ),
-  rotateSize: Options.integer("rotate-size").pipe(
-    Options.filterMap(within(1, Number.MAX_SAFE_INTEGER), "--rotate-size must be a whole number of 1 or more"),
-    Options.withDescription("Begin a new file beyond so many MiB. Default: 256."),
-    Options.withDefault(256)
-  ),
-  rotateEvery: duration("rotate-every").pipe(
-    Options.filterMap(
-      (every) => Duration.greaterThan(every, Duration.zero) ? Option.some(every) : Option.none(),
-      "--rotate-every must be longer than nothing"
-    ),
-    Options.withDescription("Begin a new file after so long. Default: 1h."),
-    Options.withDefault(Duration.hours(1))
-  ),
-  json,
+  streams: Args.atLeast(Args.text({ name: "stream" }), 1),
+  out: Options.withAlias(text(flags.out), "o"),
+  rotateSize: Options.withDefault(parsed(flags.rotateSize), 256),
+  rotateEvery: Options.withDefault(parsed(flags.rotateEvery), Duration.hours(1)),
   ...common
 }

@@ -1,4 +1,4 @@
-// What every command does: find the venue, make the feed, show what happens, stop when it is time, sum up.
+// Runs a command: finds the venue, makes the feed, shows its events, stops when the time is up, and prints a summary.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -13,6 +13,7 @@ import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import * as VenueChoice from "./VenueChoice.ts"
 import * as Summary from "./Summary.ts"
+import { lookOf } from "./terminal.ts"
 import * as View from "./View.ts"
 
 export interface Arguments {
@@ -24,7 +25,7 @@ export interface Arguments {
 
 export interface Running {
   readonly feed: BinanceFeed.BinanceFeed
-  /** Counts an event, and shows it. */
+  /** Counts an event and shows it. */
   readonly market: (event: MarketEvent) => void
 }
 
@@ -32,18 +33,18 @@ export const write = (text: string) => {
   process.stdout.write(text)
 }
 
-/** Runs `body` until it ends, or the time is up. `title` is given the name of the venue. */
+/** Runs `body` until it ends or the time is up. `title` gets the name of the venue. */
 export const run = <E, R>(
   { duration, json, rest, ws }: Arguments,
   title: (venue: string) => string,
   body: (running: Running) => Effect.Effect<void, E, R>,
-  /** Whether to tell once a second how things stand. */
+  /** Whether to show the status once a second. */
   { status = true }: { readonly status?: boolean } = {}
 ) =>
   Effect.gen(function*() {
     const reconnect = yield* ReconnectPolicy.config
     const choice = yield* VenueChoice.resolve(ws, rest)
-    const view = json ? View.json(choice.venue.name, write) : View.human(write, process.stdout.isTTY)
+    const view = json ? View.json(choice.venue.name, write) : View.human(write, lookOf(process.env, process.stdout.isTTY))
     let summary = Summary.begin(yield* Clock.currentTimeMillis)
 
     yield* Effect.addFinalizer(() =>

@@ -1,4 +1,4 @@
-// `holdfast record`: writes market events to a file, and goes on where it had stopped.
+// `holdfast record`: writes market events to a file, and continues a recording that it holds.
 import type * as Command from "@effect/cli/Command"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -11,16 +11,15 @@ import * as View from "./View.ts"
 export const record = (
   { out, rotateEvery, rotateSize, streams, ...args }: Command.Command.ParseConfig<typeof recordConfig>
 ) =>
-  run(args, (venue) => `Recording ${streams.join(", ")} at ${venue} to ${out}.`, ({ feed, market }) =>
-    Effect.gen(function*() {
-      const recording = yield* Recording.open(out, streams, { size: rotateSize * 1024 * 1024, every: rotateEvery })
-      yield* feed.raw(streams, (name) => ({ after: recording.last(name) })).pipe(
+  Effect.gen(function*() {
+    const recording = yield* Recording.open(out, streams, { size: rotateSize * 1024 * 1024, every: rotateEvery })
+    yield* run(args, (venue) => `Recording ${streams.join(", ")} at ${venue} to ${out}.`, ({ feed, market }) =>
+      feed.raw(streams, (name) => ({ after: recording.last(name) })).pipe(
         Stream.chunks,
         Stream.runForEach((events) =>
           Effect.map(recording.write(Chunk.join(Chunk.map(events, View.marketLine), "")), () => {
-            // What is in the file need not be shown; it is counted.
             for (const event of events) market(event)
           })
         )
-      )
-    }).pipe(Effect.scoped))
+      ))
+  }).pipe(Effect.scoped)

@@ -1,4 +1,4 @@
-// `holdfast watch`: shows market events as they come.
+// `holdfast watch`: shows market events as they arrive.
 import type * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

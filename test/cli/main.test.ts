@@ -164,7 +164,7 @@ describe("the program", () => {
       assert.deepStrictEqual([code, err], [0, ""])
       assert.match(out, /connected in /)
       assert.match(out, /\d\d:\d\d:\d\d {2}connected {2}BTCUSDT \d+\.\d\d/)
-      assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 gaps; 0 frames skipped\./)
+      assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 gaps; 0 invalid messages skipped\./)
     }), within)
 
   it.scopedLive("ends at once when it is interrupted while it reconnects", () =>
@@ -183,46 +183,62 @@ describe("the program", () => {
 
   for (
     const [variables, sentence] of [
-      [{ WEBSOCKET_JITTER_FACTOR: "2" }, `WEBSOCKET_JITTER_FACTOR is "2", and must be a number from 0 to 1.\n`],
-      [{ TRADING_MODE: "mars" }, `TRADING_MODE is "mars", and must be one of demo, paper, live.\n`],
+      [
+        { WEBSOCKET_JITTER_FACTOR: "2" },
+        `WEBSOCKET_JITTER_FACTOR: Expected a number from 0 to 1, but received "2".`
+      ],
+      [{ TRADING_MODE: "mars" }, `TRADING_MODE: Expected one of demo, paper, live, but received "mars".`],
       [
         { LOG_LEVEL: "loud" },
-        `LOG_LEVEL is "loud", and must be one of all, trace, debug, info, warn, error, fatal, off.\n`
+        `LOG_LEVEL: Expected one of all, trace, debug, info, warn, error, fatal, off, but received "loud".`
       ],
-      [{ HOLDFAST_CONFIG: "nowhere.json" }, /^HOLDFAST_CONFIG is "nowhere.json", which cannot be read: .*\n$/]
+      [
+        { HOLDFAST_CONFIG: "nowhere.json" },
+        `HOLDFAST_CONFIG: "nowhere.json" cannot be read: there is no such file or folder.`
+      ],
+      [{ HOLDFAST_CONFIG: "/" }, `HOLDFAST_CONFIG: "/" cannot be read: it is a folder.`]
     ] as const
   ) {
-    it.scopedLive(`says what is wrong with ${Object.keys(variables).join()}, and exits with 1`, () =>
+    it.scopedLive(`says what is wrong with ${Object.entries(variables).join()}, and exits with 1`, () =>
       Effect.gen(function*() {
-        const { code, err, out } = yield* run([], variables)
-        assert.deepStrictEqual([code, out], [1, ""])
-        if (typeof sentence === "string") assert.strictEqual(err, sentence)
-        else assert.match(err, sentence)
+        assert.deepStrictEqual(yield* run([], variables), { code: 1, out: "", err: `${sentence}\n` })
       }), within)
   }
 
   for (
     const [args, sentence] of [
-      [["--for", "soon"], "--for must be a duration, such as 20s, 5m or 1h"],
-      [["watch", "btcusdt@trade", "--jsno"], "There is no option --jsno; --help says which there are"],
-      [["book", "--levles", "5", "btcusdt"], "The flag '--levles' is not recognized"],
-      [["--json", "watch", "btcusdt@trade"], "Options of a command come after it: holdfast watch and then the options."],
-      [["--ws", "ws://127.0.0.1:1", "--rest", "nonsense"], `--rest must be a URL such as http://127.0.0.1:9443, without a user or a query, and is "nonsense".`],
-      [["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"], `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, and is "ws://…@127.0.0.1:1/?…".`],
-      [["record", "--rotate-every", "0s", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-every must be longer than nothing"],
-      [["book", "--levels", "6000", "btcusdt"], "--levels must be a whole number from 1 to 5000"],
-      [["record", "--rotate-size", "0", "-o", "nowhere.ndjson", "btcusdt@trade"], "--rotate-size must be a whole number of 1 or more"],
+      [["--for", "soon"], `--for must be a duration, such as 20s, 5m or 1h, and is "soon".`],
+      [["watch", "btcusdt@trade", "--jsno"], "holdfast watch has no option --jsno. holdfast watch --help lists its options."],
+      [["--json", "watch", "btcusdt@trade"], "Options of a command come after it: holdfast watch --json."],
+      [["-s", "nonsense"], `--stream must be a symbol and a kind, such as btcusdt@trade, and is "nonsense".`],
+      [
+        ["--ws", "ws://127.0.0.1:1", "--rest", "nonsense"],
+        `--rest must be a URL such as http://127.0.0.1:9443, without a user or a query, and is "nonsense".`
+      ],
+      [
+        ["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"],
+        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, and is "ws://…@127.0.0.1:1/?…".`
+      ],
       [
         ["--rest", "http://127.0.0.1:1"],
-        "--rest names the REST interface of the venue that --ws names, and --ws is missing"
-      ]
+        "--rest gives the REST interface of the venue that --ws names, and --ws is missing. Give --ws too."
+      ],
+      [
+        ["record", "btcusdt@trade", "--out", "/nowhere/trades.ndjson"],
+        "The recording /nowhere/trades.ndjson cannot be read or written: there is no such file or folder. " +
+        "Give a path that can be written with --out."
+      ],
+      [
+        ["record", "btcusdt@trade", "--out", "/"],
+        "The recording / cannot be read or written: it is a folder. Give a path that can be written with --out."
+      ],
+      [["--wizard"], "--wizard needs a terminal. Give the options instead."]
     ] as const
   ) {
     it.scopedLive(`says what is wrong with ${args.join(" ")}, and exits with 1`, () =>
       Effect.gen(function*() {
         const { code, err, out } = yield* run([...args, ...(args[0] === "--for" ? [] : ["--for", "3s"])])
-        assert.deepStrictEqual([code, out], [1, ""])
-        assert.include(err, sentence)
+        assert.deepStrictEqual({ code, out, err }, { code: 1, out: "", err: `${sentence}\n` })
       }), within)
   }
 
@@ -230,5 +246,43 @@ describe("the program", () => {
     Effect.gen(function*() {
       const { code, err } = yield* run(["--for", "1s"], { TRADING_MODE: "", LOG_LEVEL: "", WEBSOCKET_MAX_RETRIES: "" })
       assert.deepStrictEqual([code, err], [0, ""])
+    }), within)
+
+  it.scopedLive("logs from the level that --log-level names, wherever it stands", () =>
+    Effect.gen(function*() {
+      for (const args of [["--log-level", "info", "watch"], ["watch", "--log-level=info", "btcusdt@trade"]]) {
+        const { code, err } = yield* run([...args, "--for", "2s"], { LOG_LEVEL: "off" })
+        assert.strictEqual(code, 0)
+        assert.match(err, /level=INFO .*message=Connected server=127\.0\.0\.1:\d+/)
+      }
+    }), within)
+
+  it.scopedLive("shows its version", () =>
+    Effect.gen(function*() {
+      for (const word of ["-v", "--version"]) assert.deepStrictEqual(yield* run([word]), { code: 0, out: "0.1.0\n", err: "" })
+    }), within)
+
+  it.scopedLive("shows help that says what each option takes, without colours", () =>
+    Effect.gen(function*() {
+      const { out: general } = yield* run(["--help"])
+      assert.deepStrictEqual(yield* run(["help"]), { code: 0, out: general, err: "" })
+      const { out } = yield* run(["help", "watch"])
+      assert.deepStrictEqual(yield* run(["watch", "-h"]), { code: 0, out, err: "" })
+      assert.match(out, /^ {2}holdfast watch \[options\] \[<stream>\.\.\.\]$/m)
+      for (const text of [general, out]) {
+        assert.match(text, /^ +--ws <url> +\S/m)
+        assert.match(text, /^ +--for <duration> +\S/m)
+        assert.match(text, /^ +--log-level <level> +\S/m)
+        assert.notMatch(text, /user-defined|true or false|This setting/)
+        assert.notInclude(text, "\u001b")
+      }
+    }), within)
+
+  it.scopedLive("colours what it prints into a pipe only when it is forced to, and moves no cursor there", () =>
+    Effect.gen(function*() {
+      assert.notInclude((yield* run(["--for", "1s"])).out, "\u001b")
+      const { out } = yield* run(["--for", "1s"], { FORCE_COLOR: "1" })
+      assert.include(out, "\u001b[32mconnected in")
+      assert.notInclude(out, "\u001b[2K")
     }), within)
 })

@@ -1,0 +1,133 @@
+// Reads and checks the command line: the command, its options, its arguments and their values. Each fault is one sentence.
+import * as Either from "effect/Either"
+import type { LogLevel } from "effect/LogLevel"
+import * as Option from "effect/Option"
+import type { Flag, Usage } from "./options.ts"
+import { commands, globalFlags, program } from "./options.ts"
+import { logLevels } from "./settings.ts"
+
+export type Command = keyof typeof commands
+
+export type CommandLine =
+  /** `words` are for @effect/cli. */
+  | { readonly _tag: "Run"; readonly words: ReadonlyArray<string>; readonly logLevel: LogLevel | undefined }
+  | { readonly _tag: "Help"; readonly command: Command | undefined }
+  | { readonly _tag: "Version" }
+
+const isCommand = (word: string): word is Command => Object.hasOwn(commands, word)
+
+export const commandNames: ReadonlyArray<Command> = Object.keys(commands).filter(isCommand)
+
+const isOption = (word: string) => /^-./.test(word)
+// A negative number is a value.
+const isValue = (word: string | undefined): word is string => word !== undefined && !/^-(?![\d.])/.test(word)
+
+export const usageOf = (command: Command | undefined): Usage => command === undefined ? program : commands[command]
+const nameOf = (command: Command | undefined) => command === undefined ? "holdfast" : `holdfast ${command}`
+
+const list = (words: ReadonlyArray<string>) => `${words.slice(0, -1).join(", ")} and ${words.at(-1) ?? ""}`
+
+const find = (usage: Usage, word: string): Flag | undefined =>
+  [...usage.flags, ...globalFlags].find(({ alias, name }) => word.toLowerCase() === `--${name}` || word === `-${alias ?? ""}`)
+
+const wrongArguments = (command: Command, given: ReadonlyArray<string>): string | undefined => {
+  const { argument: { example, least, most, name, value } } = commands[command]
+  if (given.length < least) return `holdfast ${command} needs a ${name}: holdfast ${command} ${example}.`
+  if (given.length > most) return `holdfast ${command} takes one ${name}, and was given ${given.length}: ${list(given)}.`
+  const wrong = given.find((word) => Option.isNone(value.parse(word)))
+  return wrong === undefined ? undefined : `"${wrong}" is not a ${name}. A ${name} is ${value.expected}.`
+}
+
+// What has been read so far. Of several faults, the first one counts.
+interface Reading {
+  command: Command | undefined
+  logLevel: LogLevel | undefined
+  isHelp: boolean
+  isVersion: boolean
+  isUnknown: boolean
+  fault: string | undefined
+  readonly options: Array<string>
+  readonly given: Array<string>
+  readonly seen: Set<Flag>
+}
+
+const readWord = (reading: Reading, word: string): void => {
+  const { command, given, options } = reading
+  if (command !== undefined) given.push(word)
+  else if (word === "help") reading.isHelp = true
+  else if (isCommand(word)) {
+    if (options.length > 0) reading.fault ??= `Options of a command come after it: holdfast ${word} ${options.join(" ")}.`
+    reading.command = word
+  } else {
+    reading.isUnknown = true
+    reading.fault ??= `There is no command "${word}". The commands are ${list(commandNames)}; holdfast --help explains them.`
+  }
+}
+
+const readValue = (reading: Reading, flag: Flag, value: string): void => {
+  const option = `--${flag.name}`
+  if (value === "") reading.fault ??= `${option} needs a value: ${option} ${flag.example ?? "value"}.`
+  else if (flag.value !== undefined && Option.isNone(flag.value.parse(value))) {
+    reading.fault ??= `${option} must be ${flag.value.expected}, and is "${value}".`
+  } else if (flag.name === "log-level") reading.logLevel = logLevels.get(value.toLowerCase())
+  // @effect/cli accepts an option that may be repeated only in this form.
+  else if (flag.isRepeatable === true) reading.options.push(option, value)
+  else reading.options.push(`${option}=${value}`)
+}
+
+// Returns how many of the next words it has read too.
+const readOption = (reading: Reading, word: string, next: string | undefined): 0 | 1 => {
+  const [, name = "", inline] = /^(-[^=]*)(?:=(.*))?$/s.exec(word) ?? []
+  const program = nameOf(reading.command)
+  const flag = find(usageOf(reading.command), name)
+  if (flag === undefined) {
+    reading.fault ??= `${program} has no option ${name}. ${program} --help lists its options.`
+    return 0
+  }
+  if (reading.seen.has(flag) && flag.isRepeatable !== true) reading.fault ??= `--${flag.name} was given twice. Give it once.`
+  reading.seen.add(flag)
+  if (flag.placeholder !== undefined) {
+    const isNext = inline === undefined && isValue(next)
+    readValue(reading, flag, (inline ?? (isNext ? next : "")).trim())
+    return isNext ? 1 : 0
+  }
+  if (flag.name === "help") reading.isHelp = true
+  else if (flag.name === "version") reading.isVersion = true
+  else reading.options.push(inline === undefined ? `--${flag.name}` : `--${flag.name}=${inline}`)
+  return 0
+}
+
+const missingFile = ({ command, options }: Reading): string | undefined =>
+  command === "record" && !options.some((option) => option.startsWith("--out="))
+    ? "holdfast record needs a file to write to: --out trades.ndjson."
+    : undefined
+
+/** Reads the words after the program's name. */
+export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, string> => {
+  const end = all.indexOf("--")
+  const words = end === -1 ? all : all.slice(0, end)
+  const reading: Reading = {
+    command: undefined,
+    logLevel: undefined,
+    isHelp: false,
+    isVersion: false,
+    isUnknown: false,
+    fault: undefined,
+    options: [],
+    given: [],
+    seen: new Set()
+  }
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? ""
+    if (isOption(word)) i += readOption(reading, word, words[i + 1])
+    else readWord(reading, word)
+  }
+  const { command, given, isHelp, isUnknown, isVersion, logLevel, options } = reading
+  if (isHelp && !isUnknown) return Either.right({ _tag: "Help", command })
+  if (isVersion) return Either.right({ _tag: "Version" })
+  if (end !== -1) given.push(...all.slice(end + 1))
+  const fault = reading.fault ?? (command === undefined ? undefined : wrongArguments(command, given)) ?? missingFile(reading)
+  return fault === undefined
+    ? Either.right({ _tag: "Run", words: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
+    : Either.left(fault)
+}

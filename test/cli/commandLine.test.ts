@@ -1,0 +1,88 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as LogLevel from "effect/LogLevel"
+import * as CommandLine from "../../src/cli/commandLine.ts"
+import { lookOf } from "../../src/cli/terminal.ts"
+
+describe("the command line", () => {
+  const isRead = (line: string, expected: CommandLine.CommandLine) => {
+    it(`is read: ${line}`, () => {
+      assert.deepStrictEqual(Either.getOrThrow(CommandLine.read(line.split(" "))), expected)
+    })
+  }
+  const runs = (...words: ReadonlyArray<string>): CommandLine.CommandLine => ({ _tag: "Run", words, logLevel: undefined })
+
+  isRead("--json -s btcusdt@trade --stream=!miniTicker@arr", runs("--json", "--stream", "btcusdt@trade", "--stream", "!miniTicker@arr"))
+  isRead("watch btcusdt@trade --for 20s", runs("watch", "--for=20s", "btcusdt@trade"))
+  isRead("book btcusdt --LEVELS 3", runs("book", "--levels=3", "btcusdt"))
+  isRead("record btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
+  isRead("--log-level warning --json", { _tag: "Run", words: ["--json"], logLevel: LogLevel.Warning })
+  isRead("watch --log-level off", { _tag: "Run", words: ["watch"], logLevel: LogLevel.None })
+  isRead("help", { _tag: "Help", command: undefined })
+  isRead("help record", { _tag: "Help", command: "record" })
+  isRead("record --help", { _tag: "Help", command: "record" })
+  isRead("watch --nonsense -h", { _tag: "Help", command: "watch" })
+  isRead("watch -v", { _tag: "Version" })
+
+  const isRefused = (line: ReadonlyArray<string>, expected: string) => {
+    it(`is refused: ${line.join(" ")}`, () => {
+      assert.deepStrictEqual(CommandLine.read(line), Either.left(expected))
+    })
+  }
+
+  isRefused(["bogus"], `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`)
+  isRefused(
+    ["help", "bogus"],
+    `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`
+  )
+  isRefused(["-x"], "holdfast has no option -x. holdfast --help lists its options.")
+  isRefused(["book", "--levles", "5", "btcusdt"], "holdfast book has no option --levles. holdfast book --help lists its options.")
+  isRefused(["watch", "--for"], "--for needs a value: --for 20s.")
+  isRefused(["--for", "--json"], "--for needs a value: --for 20s.")
+  isRefused(["--ws", ""], "--ws needs a value: --ws ws://127.0.0.1:9443.")
+  isRefused(["--for", "-5s"], `--for must be a duration, such as 20s, 5m or 1h, and is "-5s".`)
+  isRefused(["watch", "--for", "1s", "--for", "2s"], "--for was given twice. Give it once.")
+  isRefused(["--log-level"], "--log-level needs a value: --log-level info.")
+  isRefused(
+    ["--log-level", "loud"],
+    `--log-level must be one of all, trace, debug, info, warn, error, fatal, off, and is "loud".`
+  )
+  isRefused(["--completions", "cmd"], `--completions must be one of sh, bash, fish, zsh, and is "cmd".`)
+  isRefused(["watch", "nonsense"], `"nonsense" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["watch", "btcusdt@trade", "record"], `"record" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["watch", ""], `"" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["watch", "--", "-x"], `"-x" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["book"], "holdfast book needs a symbol: holdfast book btcusdt.")
+  isRefused(["book", "btcusdt", "ethusdt"], "holdfast book takes one symbol, and was given 2: btcusdt and ethusdt.")
+  isRefused(["book", "btcusdt@trade"], `"btcusdt@trade" is not a symbol. A symbol is letters and digits, such as btcusdt.`)
+  isRefused(["book", "btcusdt", "--levels", "6000"], `--levels must be a whole number from 1 to 5000, and is "6000".`)
+  isRefused(["book", "btcusdt", "--levels", "-3"], `--levels must be a whole number from 1 to 5000, and is "-3".`)
+  isRefused(["record", "btcusdt@trade"], "holdfast record needs a file to write to: --out trades.ndjson.")
+  isRefused(["record", "-o", "trades.ndjson"], "holdfast record needs a stream: holdfast record btcusdt@trade.")
+  isRefused(
+    ["record", "-o", "trades.ndjson", "--rotate-size", "0", "btcusdt@trade"],
+    `--rotate-size must be a whole number of MiB, 1 or more, and is "0".`
+  )
+  isRefused(
+    ["record", "-o", "trades.ndjson", "--rotate-every", "0s", "btcusdt@trade"],
+    `--rotate-every must be a duration longer than zero, such as 30m or 1h, and is "0s".`
+  )
+})
+
+describe("what standard output can show", () => {
+  const cases = [
+    [{}, true, { canRedraw: true, hasColours: true }],
+    [{}, false, { canRedraw: false, hasColours: false }],
+    [{ NO_COLOR: "1" }, true, { canRedraw: false, hasColours: false }],
+    [{ NO_COLOR: "" }, true, { canRedraw: true, hasColours: true }],
+    [{ TERM: "dumb" }, true, { canRedraw: false, hasColours: false }],
+    [{ FORCE_COLOR: "1" }, false, { canRedraw: false, hasColours: true }],
+    [{ FORCE_COLOR: "0" }, true, { canRedraw: true, hasColours: false }],
+    [{ FORCE_COLOR: "1", NO_COLOR: "1" }, true, { canRedraw: false, hasColours: true }]
+  ] as const
+  for (const [env, isTerminal, expected] of cases) {
+    it(`${JSON.stringify(env)} on ${isTerminal ? "a terminal" : "a pipe"}`, () => {
+      assert.deepStrictEqual(lookOf(env, isTerminal), expected)
+    })
+  }
+})
