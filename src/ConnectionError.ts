@@ -13,7 +13,13 @@ import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { formatDuration } from "./internal/time/durationText.ts"
 
-const quoted = (text: string): string => text === "" ? "" : `: "${text}"`
+const longestQuote = 200
+
+// A peer's text may have many lines, and control characters for a terminal.
+const quoted = (text: string): string => {
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim()
+  return line === "" ? "" : `: "${line.length > longestQuote ? `${line.slice(0, longestQuote)}…` : line}"`
+}
 
 // Only what was written to be read: an unknown object may hold anything, secrets too.
 const describeCause = (error: unknown): string => {

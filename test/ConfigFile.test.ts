@@ -98,9 +98,9 @@ describe("the settings file", () => {
 
   live("is checked like the environment", () =>
     Effect.scoped(Effect.gen(function*() {
-      const error = yield* Effect.flip(read(`{ "websocket_jitter_factor": 2 }`))
+      const printed = yield* Effect.map(Effect.flip(read(`{ "websocket_jitter_factor": 2 }`)), String)
       assert.strictEqual(
-        error.toString(),
+        printed,
         `(Invalid data at WEBSOCKET_JITTER_FACTOR: "Expected a number from 0 to 1, but received "2"")`
       )
     })))

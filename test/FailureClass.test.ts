@@ -79,6 +79,11 @@ describe("what is said of a failure", () => {
     const sentences = [
       closed(1006).message,
       rejected(429, "17 seconds").message,
+      new ConnectionError.HandshakeRejected({
+        status: 403,
+        retryAfter: Option.none(),
+        body: `<p>\n  No \u001b[31m${"x".repeat(300)}\n</p>`
+      }).message,
       new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "nobody listens" }).message,
       new ConnectionError.UrlUnavailable({ cause: new Error("no token") }).message,
       new ConnectionError.UrlUnavailable({ cause: { secret: "x" } }).message,
@@ -88,6 +93,7 @@ describe("what is said of a failure", () => {
     assert.deepStrictEqual(sentences, [
       "The connection closed with code 1006, after 0ms.",
       "The server refused the upgrade with status 429, asking to wait 17s.",
+      `The server refused the upgrade with status 403: "<p> No [31m${"x".repeat(189)}…". Check the credentials in the URL or the headers.`,
       "The dial failed with ECONNREFUSED: nobody listens.",
       "The option url gave no URL: no token.",
       "The option url gave no URL: no reason was given.",

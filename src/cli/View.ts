@@ -141,7 +141,9 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
   // On a terminal, the last line is the status, and everything else goes above it.
   const cleared = canRedraw ? "\r\u001b[2K" : ""
   const above = (at: number, text: string, colour?: number) => {
-    const coloured = colour === undefined || !hasColours ? text : `\u001b[${colour}m${text}\u001b[0m`
+    // A peer's text may have control characters.
+    const line = text.replaceAll(/\p{Cc}+/gu, " ")
+    const coloured = colour === undefined || !hasColours ? line : `\u001b[${colour}m${line}\u001b[0m`
     write(`${cleared}${clockTime(at)}  ${coloured}\n`)
   }
 

@@ -1,12 +1,21 @@
 // `holdfast book`: shows the top of an order book while it is synchronised.
 import type * as Command from "@effect/cli/Command"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import type { Level } from "../binance/OrderBook.ts"
+import type { RestRejected } from "../market/RestError.ts"
 import type { bookConfig } from "./options.ts"
 import { run, write } from "./program.ts"
+
+/** The venue refused the snapshot of the book. */
+export class BookRefused extends Data.TaggedError("BookRefused")<{ readonly symbol: string; readonly cause: RestRejected }> {
+  override get message(): string {
+    return `The order book of ${this.symbol} is not available. ${this.cause.message} Check the symbol.`
+  }
+}
 
 const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padStart(18)}`
 
@@ -35,6 +44,6 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
       // Ends when the book ends, with its error.
       yield* Effect.raceFirst(
         Effect.delay(Effect.repeat(show, Schedule.spaced("1 second")), "1 second"),
-        orderBook.ended
+        Effect.catchTag(orderBook.ended, "RestRejected", (cause) => new BookRefused({ symbol: orderBook.symbol, cause }))
       )
     }).pipe(Effect.scoped), { status: false })
