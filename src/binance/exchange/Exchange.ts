@@ -203,7 +203,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const onSent = () => {
       stats.sent++
     }
-    const playback = Playback.make(options.replay ?? { frames: [] }, { clients, onSent, inject: (fault) => injector.inject(fault) })
+    const playback = Playback.make(options.replay ?? { messages: [] }, { clients, onSent, inject: (fault) => injector.inject(fault) })
     const topics = Topics.make(markets, playback.streams, onSent)
     const injector = FaultInjector.make({
       clients,
@@ -368,7 +368,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
 
     yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => {
       topics.advance(now())
-    }), Schedule.spaced(Duration.millis(Market.slotMillis))))
+    }), Schedule.spaced(Duration.millis(Market.stepMillis))))
     yield* Effect.forkScoped(Effect.schedule(pingAll, Schedule.spaced(pingInterval)))
     yield* Effect.forkScoped(playback.play)
 

@@ -45,7 +45,7 @@ export interface Playback {
 
 const decodeName = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
 
-const streamOf = ({ frame }: Recorded) => Option.getOrUndefined(decodeName(frame))?.stream ?? ""
+const streamOf = ({ message }: Recorded) => Option.getOrUndefined(decodeName(message))?.stream ?? ""
 
 /**
  * Makes the playback of a recording. One without frames is over at once.
@@ -54,10 +54,10 @@ const streamOf = ({ frame }: Recorded) => Option.getOrUndefined(decodeName(frame
  * @category constructors
  */
 export const make = (
-  { cuts = [], frames, speed = Number.POSITIVE_INFINITY }: Replay,
+  { cuts = [], messages, speed = Number.POSITIVE_INFINITY }: Replay,
   { clients, onSent, inject }: Options
 ): Playback => {
-  const streams = new Set(frames.map(streamOf))
+  const streams = new Set(messages.map(streamOf))
   const attached = Effect.unsafeMakeLatch(false)
   let replayed = 0
 
@@ -81,14 +81,14 @@ export const make = (
   const cut = Effect.suspend(() =>
     Effect.forEach(cuts.filter(({ after }) => after === replayed), ({ fault }) => inject(fault), { discard: true }))
 
-  const playAll = Effect.forEach(frames, (played, i) => {
-    const { frame, receivedAt } = played
-    const pace = Duration.seconds(Math.max(0, receivedAt - (frames[i - 1]?.receivedAt ?? receivedAt)) / speed)
+  const playAll = Effect.forEach(messages, (played, i) => {
+    const { message, receivedAt } = played
+    const pace = Duration.seconds(Math.max(0, receivedAt - (messages[i - 1]?.receivedAt ?? receivedAt)) / speed)
     const name = streamOf(played)
     return Effect.sleep(pace).pipe(
       Effect.zipRight(someone),
       Effect.zipRight(Effect.suspend(() =>
-        Effect.forEach([...clients].filter((client) => client.streams.has(name)), (client) => hand(client, frame))
+        Effect.forEach([...clients].filter((client) => client.streams.has(name)), (client) => hand(client, message))
       )),
       Effect.zipRight(Effect.suspend(() => {
         replayed++

@@ -16,7 +16,7 @@ import type { Fault } from "./Fault.ts"
  */
 export const Recorded = Schema.Struct({
   receivedAt: Schema.Number,
-  frame: Schema.String
+  message: Schema.String
 })
 
 /**
@@ -36,7 +36,7 @@ const decode = Schema.decode(Schema.parseJson(Recorded))
  * @category models
  */
 export interface Replay {
-  readonly frames: ReadonlyArray<Recorded>
+  readonly messages: ReadonlyArray<Recorded>
   /** 1 is as it was, 10 is ten times as fast. Default: as fast as the socket takes it. */
   readonly speed?: number | undefined
   /**
@@ -47,7 +47,7 @@ export interface Replay {
 }
 
 /**
- * Reads a recording of one JSON object a line, `{"receivedAt": seconds, "frame": text}`. Fails on a line that is none.
+ * Reads a recording of one JSON object a line, `{"receivedAt": seconds, "message": text}`. Fails on a line that is none.
  *
  * @since 0.1.0
  * @category parsing
@@ -56,7 +56,7 @@ export interface Replay {
  * import * as Effect from "effect/Effect"
  * import { Replay } from "holdfast/binance/exchange"
  *
- * const recorded = Replay.parse(`{"receivedAt":1633998512.06,"frame":"{\\"stream\\":\\"btcusdt@trade\\",\\"data\\":{}}"}\n`)
+ * const recorded = Replay.parse(`{"receivedAt":1633998512.06,"message":"{\\"stream\\":\\"btcusdt@trade\\",\\"data\\":{}}"}\n`)
  * Effect.runSync(recorded).length // 1
  * ```
  */

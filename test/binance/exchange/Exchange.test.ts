@@ -285,9 +285,9 @@ describe("the exchange", () => {
 })
 
 describe("a recording", () => {
-  const frames = [0, 1, 2].map((receivedAt) => ({
+  const messages = [0, 1, 2].map((receivedAt) => ({
     receivedAt,
-    frame: `{"stream":"btcusdt@trade","data":{"recorded":${receivedAt}}}`
+    message: `{"stream":"btcusdt@trade","data":{"recorded":${receivedAt}}}`
   }))
   const path = "/stream?streams=btcusdt@trade"
 
@@ -303,9 +303,9 @@ describe("a recording", () => {
   it.scoped("is played as fast or as slow as asked", () =>
     Effect.gen(function*() {
       for (const [speed, millis] of [[10, 100], [0.5, 2_000]] as const) {
-        const exchange = yield* Exchange.make({ replay: { frames, speed } })
+        const exchange = yield* Exchange.make({ replay: { messages, speed } })
         const connection = yield* dialQuietly(exchange)
-        for (const [i, { frame }] of frames.entries()) {
+        for (const [i, { message }] of messages.entries()) {
           if (i > 0) {
             yield* TestClock.adjust(millis - 1)
             // The answer overtakes nothing: what comes before it had been sent before.
@@ -315,14 +315,14 @@ describe("a recording", () => {
             )
             yield* TestClock.adjust(1)
           }
-          assert.strictEqual(yield* next(connection), frame)
+          assert.strictEqual(yield* next(connection), message)
         }
       }
     }))
 
   it.scopedLive("is cut before its first frame, too", () =>
     Effect.gen(function*() {
-      const exchange = yield* Exchange.make({ replay: { frames, cuts: [{ after: 0, fault: Fault.Reset() }] } })
+      const exchange = yield* Exchange.make({ replay: { messages, cuts: [{ after: 0, fault: Fault.Reset() }] } })
       const connection = yield* dialQuietly(exchange)
       const heard = [...yield* Stream.runCollect(Stream.take(connection.items, 4))]
       assert.deepStrictEqual(heard.map(({ _tag }) => _tag), ["Gap", "Data", "Data", "Data"])
@@ -330,21 +330,21 @@ describe("a recording", () => {
 
   it.scopedLive("is all there is in its streams, and the market goes on in the others", () =>
     Effect.gen(function*() {
-      const exchange = yield* Exchange.make({ tradesPerSecond: 100, replay: { frames, speed: 5 } })
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100, replay: { messages, speed: 5 } })
       const connection = yield* dial(exchange, path)
-      const recorded = yield* Stream.runCollect(Stream.take(connection.messages, frames.length))
-      assert.deepStrictEqual([...recorded], frames.map(({ frame }) => frame))
+      const recorded = yield* Stream.runCollect(Stream.take(connection.messages, messages.length))
+      assert.deepStrictEqual([...recorded], messages.map(({ message }) => message))
       yield* firstOf(yield* dial(exchange, "/stream?streams=ethusdt@trade"), "ethusdt@trade")
     }))
 
   it.scopedLive("waits for somebody who listens to it", () =>
     Effect.gen(function*() {
-      const exchange = yield* Exchange.make({ replay: { frames } })
+      const exchange = yield* Exchange.make({ replay: { messages } })
       const connection = yield* dial(exchange, "/stream")
       yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":1}`)
       assert.strictEqual((yield* exchange.stats).replayed, 0)
       yield* connection.send(`{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":2}`)
-      const heard = yield* Stream.runCollect(Stream.take(connection.messages, 1 + frames.length))
-      assert.deepStrictEqual([...heard], [`{"result":null,"id":2}`, ...frames.map(({ frame }) => frame)])
+      const heard = yield* Stream.runCollect(Stream.take(connection.messages, 1 + messages.length))
+      assert.deepStrictEqual([...heard], [`{"result":null,"id":2}`, ...messages.map(({ message }) => message)])
     }))
 })
