@@ -1,7 +1,7 @@
 /**
  * A market of one symbol, generated from a seed: the same seed gives the same orders, trades, books and klines.
  *
- * It knows no clock and no socket. It is told what time it is, works through the order flow up to then in slots of 50
+ * It knows no clock and no socket. It is told what time it is, works through the order flow up to then in steps of 50
  * milliseconds, and gives back what happened in each.
  *
  * @since 0.1.0
@@ -79,7 +79,7 @@ export interface AggTrade extends Trade {
  * @since 0.1.0
  * @category models
  */
-export interface Standing {
+export interface State {
   /** The candles under way. */
   readonly candles: ReadonlyMap<Candles.Interval, Candles.Candle>
   /** The statistics since the market began, as one candle; Binance's are those of the last 24 hours. */
@@ -90,26 +90,26 @@ export interface Standing {
 }
 
 /**
- * What happened in one slot.
+ * What happened in one step.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Slot {
+export interface Step {
   readonly time: number
   readonly trades: ReadonlyArray<Trade>
   readonly aggTrades: ReadonlyArray<AggTrade>
   /** The best bid and ask, each time they changed. */
   readonly tops: ReadonlyArray<{ readonly id: number; readonly top: Top }>
-  /** What is due every 100 milliseconds and every second, if it is due in this slot and there were changes. */
+  /** What is due every 100 milliseconds and every second, if it is due in this step and there were changes. */
   readonly diff: { readonly "100ms": Diff | undefined; readonly "1000ms": Diff | undefined }
-  /** The candles that closed at this slot's time. */
+  /** The candles that closed at this step's time. */
   readonly closed: ReadonlyArray<Candles.Candle>
   /**
-   * How the market stood then, if this slot ends a second. A market that catches up is ahead of the slots it gives, and
+   * How the market stood then, if this step ends a second. A market that catches up is ahead of the steps it gives, and
    * must not be asked.
    */
-  readonly standing: Standing | undefined
+  readonly state: State | undefined
 }
 
 /**
@@ -121,7 +121,7 @@ export interface Slot {
 export interface Market {
   readonly instrument: Instrument
   /** Works through the order flow up to a moment. Going back does nothing. */
-  readonly advance: (now: number) => ReadonlyArray<Slot>
+  readonly advance: (now: number) => ReadonlyArray<Step>
   readonly book: OrderBook.OrderBook
   readonly trades: History.History<Trade>
   readonly aggTrades: History.History<AggTrade>
@@ -153,12 +153,12 @@ export interface Options {
 }
 
 /**
- * The length of a slot in milliseconds.
+ * The length of a step in milliseconds.
  *
  * @since 0.1.0
  * @category constants
  */
-export const slotMillis = 50
+export const stepMillis = 50
 
 const depth = 60
 const opposite = { bids: "asks", asks: "bids" } as const
@@ -183,8 +183,8 @@ export const make = (options: Options): Market => {
   const history = options.history ?? 100_000
   const firstId = options.firstId ?? 1
   const candlesKept = options.candles ?? history
-  const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (slotMillis / 1_000)
-  let now = Math.floor(options.start / slotMillis) * slotMillis
+  const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (stepMillis / 1_000)
+  let now = Math.floor(options.start / stepMillis) * stepMillis
 
   // Between 1 and three times the usual, small ones more often.
   const drawLots = () => 1 + Math.floor(instrument.lots * 3 * random.number() ** 2)
@@ -213,7 +213,7 @@ export const make = (options: Options): Market => {
     closedCandles.get(interval) ?? History.make<Candles.Candle>(0, ({ start }) => start)
 
   // A taker's order eats its way into the other side, level by level, and each level is up to three makers' orders.
-  const take = (side: Side, slot: { trades: Array<Trade>; aggTrades: Array<AggTrade> }) => {
+  const take = (side: Side, step: { trades: Array<Trade>; aggTrades: Array<AggTrade> }) => {
     let left = drawLots() * (1 + draw(3))
     while (left > 0 && book.size(side) > 1) {
       const { ask, bid } = book.top()
@@ -226,7 +226,7 @@ export const make = (options: Options): Market => {
         const quantity = i === makers - 1 ? eaten - Math.floor(eaten / makers) * i : Math.floor(eaten / makers)
         const trade: Trade = { id: trades.nextKey(firstId), time: now, price, quantity, buyerIsMaker: side === "bids" }
         trades.push(trade)
-        slot.trades.push(trade)
+        step.trades.push(trade)
         for (const [interval, underWay] of current) current.set(interval, Candles.add(underWay, trade))
         statistics = Candles.add(statistics, trade)
       }
@@ -241,7 +241,7 @@ export const make = (options: Options): Market => {
       }
       aggTrades.push(aggTrade)
       lastQuantity = eaten
-      slot.aggTrades.push(aggTrade)
+      step.aggTrades.push(aggTrade)
       book.set(side, price, resting - eaten)
     }
   }
@@ -250,8 +250,8 @@ export const make = (options: Options): Market => {
   const rest = (side: Side) => {
     const { ask, bid } = book.top()
     const inside = side === "bids" ? ask[0] - 1 : bid[0] + 1
-    const step = draw(draw(4) === 0 ? depth : 8)
-    const price = side === "bids" ? inside - step : inside + step
+    const distance = draw(draw(4) === 0 ? depth : 8)
+    const price = side === "bids" ? inside - distance : inside + distance
     const there = book.quantity(side, price)
     if (price <= 0) return
     if (there > 0 && book.size(side) > depth / 2 && random.number() < 0.55) book.set(side, price, 0)
@@ -260,10 +260,10 @@ export const make = (options: Options): Market => {
     if (far !== undefined) book.set(side, far[0], 0)
   }
 
-  const standing = (): Standing => ({ candles: new Map(current), statistics, top: book.top(), lastQuantity })
+  const state = (): State => ({ candles: new Map(current), statistics, top: book.top(), lastQuantity })
 
-  const step = (): Slot => {
-    now += slotMillis
+  const step = (): Step => {
+    now += stepMillis
     const closed: Array<Candles.Candle> = []
     for (const [interval, underWay] of current) {
       if (now < underWay.end) continue
@@ -303,16 +303,16 @@ export const make = (options: Options): Market => {
         "1000ms": now % 1_000 === 0 ? diffs["1000ms"].take() : undefined
       },
       closed,
-      standing: now % 1_000 === 0 ? standing() : undefined
+      state: now % 1_000 === 0 ? state() : undefined
     }
   }
 
   return {
     instrument,
     advance: (until) => {
-      const slots: Array<Slot> = []
-      while (now + slotMillis <= until) slots.push(step())
-      return slots
+      const steps: Array<Step> = []
+      while (now + stepMillis <= until) steps.push(step())
+      return steps
     },
     book,
     trades,

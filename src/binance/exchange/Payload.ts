@@ -5,7 +5,7 @@
  */
 import type { Candle } from "./Candles.ts"
 import * as Decimal from "./Decimal.ts"
-import type { AggTrade, Instrument, Market, Slot, Standing, Trade } from "./Market.ts"
+import type { AggTrade, Instrument, Market, Step, State, Trade } from "./Market.ts"
 import type { Level } from "./OrderBook.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -113,7 +113,7 @@ const kline = (instrument: Instrument, candle: Candle, time: number, closed: boo
   }
 }
 
-const miniTicker = (instrument: Instrument, { statistics: day }: Standing, time: number, unit: TimeUnit) => {
+const miniTicker = (instrument: Instrument, { statistics: day }: State, time: number, unit: TimeUnit) => {
   const { price, quantity, quote } = formats(instrument)
   return {
     e: "24hrMiniTicker",
@@ -130,7 +130,7 @@ const miniTicker = (instrument: Instrument, { statistics: day }: Standing, time:
 
 const ticker = (
   instrument: Instrument,
-  { lastQuantity, statistics: day, top: { ask, bid } }: Standing,
+  { lastQuantity, statistics: day, top: { ask, bid } }: State,
   time: number,
   unit: TimeUnit
 ) => {
@@ -168,36 +168,36 @@ const ticker = (
 }
 
 /**
- * What a stream has to say about a slot of its market: one payload an event, in order.
+ * What a stream has to say about a step of its market: one payload an event, in order.
  *
  * @since 0.1.0
  * @category payloads
  */
-export const ofSlot = (
+export const ofStep = (
   { kind }: StreamName.StreamName,
   market: Market,
-  slot: Slot,
+  step: Step,
   unit: TimeUnit
 ): ReadonlyArray<object> => {
   const { instrument } = market
-  const { standing, time } = slot
+  const { state, time } = step
   return StreamName.Kind.$match(kind, {
-    Trade: (): ReadonlyArray<object> => slot.trades.map((item) => trade(instrument, item, unit)),
-    AggTrade: () => slot.aggTrades.map((item) => aggTrade(instrument, item, unit)),
+    Trade: (): ReadonlyArray<object> => step.trades.map((item) => trade(instrument, item, unit)),
+    AggTrade: () => step.aggTrades.map((item) => aggTrade(instrument, item, unit)),
     Kline: ({ interval }) => {
-      const closed = slot.closed.filter((candle) => candle.interval === interval)
+      const closed = step.closed.filter((candle) => candle.interval === interval)
       const due = interval === "1s" || time % 2_000 === 0
-      const underWay = due ? standing?.candles.get(interval) : undefined
+      const underWay = due ? state?.candles.get(interval) : undefined
       return [
         ...closed.map((candle) => kline(instrument, candle, time, true, unit)),
         ...(underWay === undefined ? [] : [kline(instrument, underWay, time, false, unit)])
       ]
     },
-    Ticker: () => standing === undefined ? [] : [ticker(instrument, standing, time, unit)],
-    MiniTicker: () => standing === undefined ? [] : [miniTicker(instrument, standing, time, unit)],
+    Ticker: () => state === undefined ? [] : [ticker(instrument, state, time, unit)],
+    MiniTicker: () => state === undefined ? [] : [miniTicker(instrument, state, time, unit)],
     BookTicker: () => {
       const { price, quantity } = formats(instrument)
-      return slot.tops.map(({ id, top: { ask, bid } }) => ({
+      return step.tops.map(({ id, top: { ask, bid } }) => ({
         u: id,
         s: instrument.symbol,
         b: price(bid[0]),
@@ -207,7 +207,7 @@ export const ofSlot = (
       }))
     },
     Depth: ({ speed }) => {
-      const diff = slot.diff[speed]
+      const diff = step.diff[speed]
       return diff === undefined ? [] : [{
         e: "depthUpdate",
         E: timeIn(unit)(time),
@@ -218,7 +218,7 @@ export const ofSlot = (
         a: levels(instrument, diff.asks)
       }]
     },
-    PartialDepth: ({ levels: limit, speed }) => slot.diff[speed] === undefined ? [] : [depth(market, limit)]
+    PartialDepth: ({ levels: limit, speed }) => step.diff[speed] === undefined ? [] : [depth(market, limit)]
   })
 }
 

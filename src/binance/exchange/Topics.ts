@@ -6,7 +6,7 @@
 import * as Option from "effect/Option"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
-import type { Market, Slot } from "./Market.ts"
+import type { Market, Step } from "./Market.ts"
 import * as Payload from "./Payload.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -83,18 +83,18 @@ export const make = (
     },
     deliver,
     advance: (now) => {
-      const slots = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
+      const steps = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
       for (const [name, topic] of topics) {
         if (muted.has(name)) continue
         const { stream } = topic
         if (stream.symbol === undefined) {
-          // A list of all symbols. Every market has the same slots.
-          const [first = []] = slots.values()
+          // A list of all symbols. Every market has the same steps.
+          const [first = []] = steps.values()
           first.forEach((_, i) => {
             publish(name, topic, (unit) => {
-              const all = [...slots].flatMap(([market, mine]) => {
-                const slot: Slot | undefined = mine[i]
-                return slot === undefined ? [] : Payload.ofSlot(stream, market, slot, unit)
+              const all = [...steps].flatMap(([market, mine]) => {
+                const step: Step | undefined = mine[i]
+                return step === undefined ? [] : Payload.ofStep(stream, market, step, unit)
               })
               return all.length === 0 ? [] : [all]
             })
@@ -102,8 +102,8 @@ export const make = (
         } else {
           const market = markets.get(stream.symbol)
           if (market === undefined) continue
-          for (const slot of slots.get(market) ?? []) {
-            publish(name, topic, (unit) => Payload.ofSlot(stream, market, slot, unit))
+          for (const step of steps.get(market) ?? []) {
+            publish(name, topic, (unit) => Payload.ofStep(stream, market, step, unit))
           }
         }
       }

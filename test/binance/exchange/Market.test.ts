@@ -8,19 +8,19 @@ if (btc === undefined) throw new Error("there is no instrument")
 
 const run = (seed: number, millis: number) => {
   const market = Market.make({ instrument: btc, seed, start: 1_700_000_000_000, tradesPerSecond: 20 })
-  return { market, slots: market.advance(1_700_000_000_000 + millis) }
+  return { market, steps: market.advance(1_700_000_000_000 + millis) }
 }
 
 describe("a market", () => {
   it("is the same for the same seed, however it is advanced", () => {
-    fc.assert(fc.property(fc.nat(), fc.array(fc.nat(5_000), { minLength: 1, maxLength: 10 }), (seed, steps) => {
+    fc.assert(fc.property(fc.nat(), fc.array(fc.nat(5_000), { minLength: 1, maxLength: 10 }), (seed, advances) => {
       const at = (millis: number) => 1_700_000_000_000 + millis
-      const sum = steps.reduce((a, b) => a + b, 0)
+      const sum = advances.reduce((a, b) => a + b, 0)
       const whole = run(seed, sum)
       const parts = Market.make({ instrument: btc, seed, start: at(0), tradesPerSecond: 20 })
       let millis = 0
-      const slots = steps.flatMap((step) => parts.advance(at(millis += step)))
-      assert.deepStrictEqual(slots, [...whole.slots])
+      const steps = advances.flatMap((advance) => parts.advance(at(millis += advance)))
+      assert.deepStrictEqual(steps, [...whole.steps])
     }), { numRuns: 20 })
   })
 
@@ -32,8 +32,8 @@ describe("a market", () => {
       const streams = names.flatMap((name) => Option.toArray(StreamName.parse(name)))
       const payloads: Array<object> = []
       for (let millis = stepMillis; millis <= 10_000; millis += stepMillis) {
-        for (const slot of market.advance(start + millis)) {
-          for (const stream of streams) payloads.push(...Payload.ofSlot(stream, market, slot, "millisecond"))
+        for (const step of market.advance(start + millis)) {
+          for (const stream of streams) payloads.push(...Payload.ofStep(stream, market, step, "millisecond"))
         }
       }
       return payloads
@@ -43,13 +43,13 @@ describe("a market", () => {
   })
 
   it("has tickers that are its trades", () => {
-    const { market, slots } = run(4, 60_000)
+    const { market, steps } = run(4, 60_000)
     const trades = market.trades.all()
     const prices = trades.map(({ price }) => price)
     const [first] = prices
     const volume = trades.reduce((sum, { quantity }) => sum + quantity, 0)
     const stream = Option.getOrThrow(StreamName.parse("btcusdt@ticker"))
-    const last = slots.flatMap((slot) => Payload.ofSlot(stream, market, slot, "millisecond")).at(-1)
+    const last = steps.flatMap((step) => Payload.ofStep(stream, market, step, "millisecond")).at(-1)
     const { ask, bid } = market.book.top()
     const price = (ticks: number) => Decimal.format(ticks, btc.priceDecimals)
     const quantity = (lots: number) => Decimal.format(lots, btc.quantityDecimals)
@@ -71,7 +71,7 @@ describe("a market", () => {
   })
 
   it("differs for another seed", () => {
-    assert.notDeepEqual(run(1, 10_000).slots, run(2, 10_000).slots)
+    assert.notDeepEqual(run(1, 10_000).steps, run(2, 10_000).steps)
   })
 
   it("numbers trades and aggregates without a hole, and its aggregates are their trades", () => {
@@ -111,9 +111,9 @@ describe("a market", () => {
       }
       let id = market.book.lastId()
       for (let now = 50; now <= 30_000; now += 50) {
-        for (const slot of market.advance(now)) {
-          for (const { top } of slot.tops) assert.isBelow(top.bid[0], top.ask[0])
-          const diff = slot.diff["100ms"]
+        for (const step of market.advance(now)) {
+          for (const { top } of step.tops) assert.isBelow(top.bid[0], top.ask[0])
+          const diff = step.diff["100ms"]
           if (diff === undefined) continue
           assert.strictEqual(diff.firstId, id + 1)
           id = diff.lastId
