@@ -1,15 +1,15 @@
 /**
- * Prices and quantities as whole numbers of their smallest unit, and as the decimal text that Binance sends.
+ * Formats prices and quantities, held as whole numbers of their smallest unit, as the decimal text that Binance sends.
  *
  * @since 0.1.0
  */
 
-// Binance writes every price and quantity with eight places.
+// Binance sends every price and quantity with eight decimal places.
 const places = 8
 
 /**
- * Writes a whole number of units of `10^-decimals` as decimal text with eight places: `format(5_000_123, 2)` is
- * `"50001.23000000"`.
+ * Formats a whole number of units of `10^-decimals` as decimal text with eight places: `format(5_000_123, 2)` is
+ * `"50001.23000000"`. Digits beyond the eighth place are cut off.
  *
  * @since 0.1.0
  * @category formatting
