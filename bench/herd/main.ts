@@ -11,9 +11,9 @@ const { values } = parseArgs({
   options: {
     clients: { type: "string", default: "10000" },
     seed: { type: "string", default: "1" },
-    // Seconds for which the server is down.
+    // The downtime of the server, in seconds.
     down: { type: "string", default: "180" },
-    // Dials that it accepts in each second once it is back.
+    // The dials that the server accepts per second once it is back.
     accepts: { type: "string", default: "500" },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false }

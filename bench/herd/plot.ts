@@ -1,4 +1,4 @@
-// The herd as a picture: a panel for each policy, dials a second over time.
+// Plots the herd: a panel per policy, with the dials per second over time.
 import type { Herd, Summary } from "./model.ts"
 
 export interface Panel {
@@ -17,7 +17,7 @@ const top = 44
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-/** Draws the first `seconds` of each. The scale is logarithmic, from one dial a second to all clients at once. */
+/** Plots the first `seconds` of each policy. The scale is logarithmic, from one dial per second to all clients at once. */
 export const plot = (panels: ReadonlyArray<Panel>, { clients, server }: Herd, seconds: number): string => {
   const decades = Math.ceil(Math.log10(clients))
   const inner = width - left - right

@@ -227,7 +227,7 @@ describe("the exchange", () => {
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ pingInterval: "50 millis", pongTimeout: "100 millis" })
       const connection = yield* dial(exchange, "/ws")
-      // The exchange no longer reads the socket, and so misses the client's pongs.
+      // From now on the exchange reads nothing from the client, pongs included.
       yield* exchange.fault(Fault.Vanish())
       const exit = yield* Effect.flip(Stream.runDrain(connection.messages))
       assert.strictEqual(exit._tag, "ConnectionClosed")
@@ -308,7 +308,7 @@ describe("a recording", () => {
         for (const [i, { message }] of messages.entries()) {
           if (i > 0) {
             yield* TestClock.adjust(millis - 1)
-            // Messages keep their order: the answer comes first, so the next message was not sent before it.
+            // Messages arrive in order: the answer comes next, so the recorded message has not been sent yet.
             assert.strictEqual(
               yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":${i}}`),
               `{"result":["btcusdt@trade"],"id":${i}}`
