@@ -1,4 +1,4 @@
-// What a herd does to a server, by policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
+// Simulates a herd of clients with each policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
 // into bench/herd/herd.json and herd.svg, and the table into the README.
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"

@@ -51,7 +51,7 @@ export interface Scripted {
 
 /**
  * Each kind once, in an order drawn from the seed. The calm before each is longer than the 30 s after which the slowest
- * of these clients resets its backoff (some never do), so that no fault affects the recovery from the next.
+ * of these clients resets its backoff (some never do), so that earlier faults do not affect a recovery.
  */
 export const script = (seed: number): ReadonlyArray<Scripted> =>
   Random.shuffle(kinds).pipe(

@@ -49,8 +49,8 @@ const instrument = Market.instruments[0]
 if (instrument === undefined) throw new Error("there is no instrument")
 const { symbol } = instrument
 
-// The exchange does not limit dials, and does not drop a client without pongs: a pulled cable brings no FIN, so each
-// client must find out by itself.
+// The exchange does not drop a client without pongs, since a pulled cable brings no FIN. It does not limit dials, so that
+// the contestant's own policy is measured.
 const exchange = (seed: number) =>
   Exchange.make({
     seed,
@@ -80,7 +80,8 @@ const startTimeout = Duration.minutes(1)
 // Processes start one at a time, because loading code takes a whole core.
 const starting = Effect.unsafeMakeSemaphore(1)
 
-// Starts the client and waits for its first trade, from which on everything counts. Retries a failed start twice.
+// Starts the client and waits for its first trade; results count from that trade on. Retries a failed start
+// twice.
 const begin = (log: Log, target: ReturnType<typeof targetOf>) =>
   Effect.gen(function*() {
     const before = log.ids.length

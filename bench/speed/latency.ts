@@ -2,7 +2,7 @@ import type { Benchmark, Contestant, Goal, Size } from "./harness.ts"
 import { measure } from "./harness.ts"
 
 const rates = [1_000, 10_000, 100_000]
-// Contestants, and what each is compared with: parsing is part of reading trades.
+// Each contestant with the one it is compared with. Reading trades includes parsing, so those compare with "ws, parsed".
 const contestants = [
   ["ws", "ws"],
   ["ws, parsed", "ws"],
@@ -18,7 +18,7 @@ const ours = contestants.filter(([name]) => name.startsWith("holdfast"))
 
 // V8 grows its new space up to 16 MiB while a program starts, and never shrinks it. A process with nothing but `ws`
 // stays at 1 MiB: it collects garbage eight times as often, in an eighth of the time each. At some rates that alone
-// decides which of two has the longer delays, so all contestants get the same size.
+// decides which contestant has the longer delays, so all contestants get the same size.
 const execArgv = ["--min-semi-space-size=16", "--max-semi-space-size=16"]
 
 // Rare delays need many messages to show. The long warm-up is because V8 optimizes code after thousands of messages,

@@ -29,7 +29,7 @@ export const fork = <E>(effect: Effect.Effect<unknown, E, Transport.Transport | 
   ))
 }
 
-/** The load as a venue. Limits on subscriptions would be measured, so it has none that matter. */
+/** The load as a venue. Its limits are too high to matter, since a wait for them would be measured. */
 export const venue = (port: number): Venue.Venue => ({
   ...Venue.make({ ws: `ws://127.0.0.1:${port}`, rest: `http://127.0.0.1:${port}` }),
   messagesPerSecond: 1_000,

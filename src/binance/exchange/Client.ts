@@ -23,13 +23,13 @@ export interface Client {
   readonly streams: Set<string>
   /** True if events are sent as `{"stream": …, "data": …}`. */
   combined: boolean
-  /** True if a fault stops everything that the exchange sends to it. */
+  /** True if a fault stops all messages to it. */
   muted: boolean
   /** The time of its last pong, or of its connection, in milliseconds since the epoch. */
   lastPong: number
 }
 
-// In bytes. The exchange drops a client that reads too slowly once more than this waits to be sent to it.
+// The exchange drops a client when more than this many bytes wait to be sent to it, as exchanges do with slow readers.
 const bufferLimit = 16 * 1024 * 1024
 
 /**
@@ -62,7 +62,7 @@ export const send = (client: Client, text: string, flushed?: (error?: Error | nu
 export const wrap = (stream: string, data: string): string => `{"stream":${JSON.stringify(stream)},"data":${data}}`
 
 /**
- * Resets the TCP connection. Other streams are destroyed.
+ * Resets the TCP connection. Destroys a stream that is not a TCP socket.
  *
  * @since 0.1.0
  * @category ending

@@ -44,7 +44,7 @@ export interface Refusal {
 const refuse = (code: Refusal["code"], msg: string, id?: Id): Either.Either<never, Refusal> =>
   Either.left(id === undefined ? { code, msg } : { code, msg, id })
 
-const invalid = (what: string, id?: Id) => refuse(2, `Invalid request: ${what}`, id)
+const invalid = (reason: string, id?: Id) => refuse(2, `Invalid request: ${reason}`, id)
 
 // Ids beyond 2^53 lose digits in JSON.parse, but remain integers.
 const isId = (id: unknown): id is Id =>

@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 /**
  * A fault.
  *
- * These act at once, on every open connection unless it says otherwise:
+ * These act at once, on every open connection unless stated otherwise:
  *
  * - `Drop`: ends the TCP connection with a FIN and no close frame.
  * - `Reset`: resets the TCP connection.

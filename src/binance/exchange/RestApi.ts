@@ -27,7 +27,7 @@ class Rejected extends Data.TaggedError("Rejected")<{
 
 const optionalNumber = Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()))
 
-// Accepts milliseconds and microseconds: 1e14 milliseconds would be the year 5138.
+// Times of 1e14 and more are microseconds: as milliseconds they would be after the year 5138.
 const optionalTime = Schema.optional(
   Schema.transform(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()), Schema.Number, {
     strict: true,
