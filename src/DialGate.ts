@@ -51,7 +51,7 @@ export interface Options {
   readonly window?: Duration.DurationInput | undefined
   /**
    * The number of failures in a row after which a host counts as down. Dials to it then run one at a time, 1, 2, 4 … 30
-   * seconds apart, until one succeeds. Default: 5.
+   * seconds apart, until one succeeds. Default: 5, as in Finagle.
    */
   readonly failures?: number | undefined
   /**

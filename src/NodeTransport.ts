@@ -20,7 +20,7 @@ import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendF
 import * as ReceiveBuffer from "./internal/transport/receiveBuffer.ts"
 import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { parseUrl } from "./internal/transport/url.ts"
-import { onReads, partOf } from "./internal/transport/wsReads.ts"
+import { maxBatchOf, onReads } from "./internal/transport/wsReads.ts"
 import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
@@ -123,7 +123,7 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   })
   onReads(ws, {
     begin: (bytes) => {
-      buffer.unsafeBeginRead(partOf(bytes))
+      buffer.unsafeBeginRead(maxBatchOf(bytes))
     },
     end: buffer.unsafeEndRead
   })

@@ -66,8 +66,8 @@ export interface Options {
 
 /**
  * The default policy: ten retries after 1, 2, 4, 8, 16, 32, 60, 60 … seconds, ± 25 %, never more than 60. This is the
- * truncated binary exponential backoff with a random part that RFC 6455 §7.2.3 asks for. Other widely used clients also
- * reset the backoff after five seconds open.
+ * truncated binary exponential backoff with a random part that RFC 6455 §7.2.3 asks for. Five
+ * seconds is also the minimum uptime of reconnecting-websocket.
  *
  * @since 0.1.0
  * @category constants

@@ -32,8 +32,8 @@ import { dialWith } from "./internal/transport/webSocket.ts"
 export type Message = string | Uint8Array
 
 /**
- * The capabilities of a transport beyond sending and receiving. `Connection` works without any of them. It logs once if
- * its options ask for pings and the transport cannot ping.
+ * The capabilities of a transport beyond sending and receiving. `Connection` needs none of them. It logs once if pings are
+ * on and the transport cannot ping.
  *
  * @since 0.1.0
  * @category models
