@@ -58,7 +58,7 @@ const load = (path: string) =>
     }
     const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
-      // A misspelled setting must not be ignored in silence.
+      // A misspelled setting must not be ignored without a warning.
       const name = key.toLowerCase()
       if (name.startsWith(prefix) && !known.has(name)) {
         yield* Effect.logWarning(`${path} has a setting that does not exist: ${key}.`).pipe(Effect.annotateLogs({ key }))

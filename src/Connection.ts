@@ -2,7 +2,7 @@
  * A WebSocket connection that heals itself: a scoped service with one stream of messages across all reconnects.
  *
  * It dials when it is built, and dials again after every loss as its {@link ReconnectPolicy.ReconnectPolicy} says.
- * Closing its scope closes the socket and stops all its timers and fibres.
+ * Closing its scope closes the socket and stops all timers and fibres.
  *
  * @since 0.1.0
  */
@@ -35,8 +35,8 @@ export interface Connection {
   /**
    * The received messages, in order, across reconnects.
    *
-   * - It begins with the messages that arrived before the first reader, up to the inbox's capacity.
-   * - It fails only when the connection is given up. It ends normally on `disconnect` and when the scope closes.
+   * - The stream begins with the messages that arrived before the first reader, up to the inbox's capacity.
+   * - It fails only when the connection is given up, and ends normally on `disconnect` and when the scope closes.
    * - Every reader gets all messages. The slowest reader decides when the inbox is full.
    * - A reader that stops early drops the rest of the batch it had taken.
    */
@@ -59,8 +59,8 @@ export interface Connection {
   readonly awaitOpen: Effect.Effect<void, ConnectionError | NotConnected>
   /**
    * Sends a message. Without a `deadline` it fails at once with `NotConnected` when no connection is open. With a
-   * `deadline` it waits that long for an open connection, then fails with `SendTimeout`. A plain number is in
-   * milliseconds. A message that failed to be sent is never sent later.
+   * `deadline` it waits that long for an open connection, then fails with `SendTimeout`. A deadline given as a plain
+   * number is in milliseconds. A message that failed to be sent is never sent later.
    */
   readonly send: (
     message: Message,
@@ -102,8 +102,8 @@ export interface Handshake {
 }
 
 /**
- * The options of a connection. Only `url` is required. A duration given as a plain number is in milliseconds, and must
- * be longer than zero; an infinite one turns its deadline off.
+ * The options of a connection. Only `url` is required. Durations must be longer than zero. A plain number is in
+ * milliseconds; an infinite duration turns its deadline off.
  *
  * @since 0.1.0
  * @category models
@@ -156,7 +156,7 @@ export interface Options {
   readonly pingInterval?: Duration.DurationInput | undefined
   /** The deadline for a pong. Default: 10 seconds. */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** The deadline of a closing handshake; after it the socket is terminated. Default: 2 seconds. */
+  /** The deadline of a closing handshake; then the socket is terminated. Default: 2 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
    * The buffer between the socket and slow readers. `capacity` is in messages (default 4096, at least 2). `overflow` is

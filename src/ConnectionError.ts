@@ -185,8 +185,8 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
 }
 
 /**
- * A message found the inbox full. The connection is given up if the overflow policy is `fail`. In a gap, this is the
- * cause when the policies `sliding` and `dropping` dropped messages.
+ * A message arrived while the inbox was full. With the overflow policy `fail`, the connection is given up. With `sliding`
+ * and `dropping`, this is the cause in the gap for the dropped messages.
  *
  * @since 0.1.0
  * @category errors
@@ -276,13 +276,13 @@ export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
 }
 
 /**
- * The operation needs a connection that is open or being opened, and there is none.
+ * No connection is open, and the operation does not wait for one.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NotConnected extends Data.TaggedError("NotConnected")<{
-  /** The state of the connection, or `Closing` while a lost socket is being closed. */
+  /** The state of the connection, or `Closing` while a lost or replaced socket is being closed. */
   readonly state: string
 }> {
   override get message(): string {

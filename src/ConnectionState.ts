@@ -13,7 +13,7 @@ import type { AttemptError, ConnectionError, ReconnectRequested } from "./Connec
  *   logged, and ends `messages`. The connection does not dial until `connect` is called.
  * - `Connecting`: a dial, or the handshake after it, is under way. `attempt` 0 is the first dial, n is the n-th retry.
  * - `Connected`: the connection is open and its handshake done. `epoch` is its number, from 1.
- * - `Reconnecting`: the connection was lost or a dial failed, and it waits until the next dial.
+ * - `Reconnecting`: the connection was lost or replaced, or a dial failed. It waits until the next dial.
  * - `Failed`: the connection was given up with `error`. `connect` starts it again.
  * - `Closed`: the scope is closed. This state is final.
  *

@@ -46,8 +46,8 @@ export type FailureClass = Data.TaggedEnum<{
 export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnum<FailureClass>()
 
 /**
- * A user's classification. It gets the failure and its class in the standard table, and returns the class to use. The
- * standard table covers HTTP and WebSocket; a function of this type adds the meaning of one server's status or close codes.
+ * A function that classifies failures. It gets a failure and its class in the standard table, and returns the class to use.
+ * The standard table covers HTTP and WebSocket; such a function adds the meaning that one server gives to a code.
  *
  * @since 0.1.0
  * @category models

@@ -63,7 +63,7 @@ export const { $is, $match, Data, Gap } = EffectData.taggedEnum<Item>()
 
 /**
  * Merges two gaps that have no message between them. Downtimes and dropped messages add up, and the epoch is that of the
- * second. The cause is the second one's too, but a lost connection takes precedence over an overflow.
+ * second gap. The cause is that of the second gap too, unless it is an overflow: then it is that of the first.
  *
  * @since 0.1.0
  * @category combinators

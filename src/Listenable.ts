@@ -40,10 +40,10 @@ export interface Listenable<A, E = never> extends Stream.Stream<A, E> {
   readonly forEach: <B, E2, R>(f: (element: A) => Effect.Effect<B, E2, R>) => Effect.Effect<void, E | E2, R>
   /**
    * Calls `onBatch` with each batch as it arrives. Mostly no fibre wakes for it, which saves most of the cost of a message
-   * at low rates. It begins, ends and fails as the stream does.
+   * at low rates. The call begins, ends and fails as the stream does.
    *
-   * A listener never falls behind, so no element is held or dropped for it alone. If the stream also has a slow reader,
-   * that reader fills the buffer for both, except with the overflow policy `"sliding"`.
+   * A listener never falls behind, so no element is held or dropped because of it. If a slow reader of the same stream fills
+   * the buffer, the overflow policy applies to both. Only with `"sliding"` the listener still gets everything.
    *
    * `onBatch` must return quickly: everything else in the process waits for it. If it throws, `listen` ends with a
    * defect. It does not wait for promises that `onBatch` starts.

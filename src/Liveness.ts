@@ -1,7 +1,7 @@
 /**
  * Detects a dead peer: a deadline for the next message and one for each pong.
  *
- * Time in which the peer could not be heard does not count. After a stall of this process's event loop, received data may
+ * Deadlines do not count time in which this process could not read. After a stall of its event loop, received data may
  * still be in the kernel's buffer. While a slow reader suspends reading, pongs are stuck behind unread data.
  *
  * @since 0.1.0
@@ -13,9 +13,9 @@ import { ConnectionTimeout } from "./ConnectionError.ts"
 import { sleep } from "./internal/time/sleep.ts"
 
 /**
- * A timer that fires at least this late, 1 second, shows that the event loop stalled or the machine slept. The deadline
- * then moves to this long after the wake-up, because data that had arrived could not be read. The value is that of
- * centrifuge-js.
+ * One second. A timer that fires this late or later shows that the event loop stalled or the machine slept. The deadline
+ * then moves to one second after the wake-up, because data that had arrived could not be read before. centrifuge-js uses
+ * the same value.
  *
  * @since 0.1.0
  * @category constants

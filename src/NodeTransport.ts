@@ -198,13 +198,13 @@ const closingHandshake = (ws: WebSocket, closeTimeout: Duration.Duration, code: 
     Effect.catchAllCause(() => terminate(ws))
   )
 
-const closePolitely = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
+const closeSocket = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
   Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : closingHandshake(ws, closeTimeout, code, reason))
 
 // A socket that is still connecting has no closing handshake.
 const release = (ws: WebSocket, closeTimeout: Duration.Duration) =>
   Effect.suspend(() =>
-    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, closeTimeout, 1000, "")
+    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closeSocket(ws, closeTimeout, 1000, "")
   )
 
 const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protocols, ...request }: DialRequest) {
@@ -252,7 +252,7 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
         })
       }),
     ping: makePing(ws, buffer),
-    close: (code = 1000, reason = "") => closePolitely(ws, closeTimeout, code, reason),
+    close: (code = 1000, reason = "") => closeSocket(ws, closeTimeout, code, reason),
     terminate: terminate(ws)
   }
   return socket

@@ -27,7 +27,7 @@ export interface ReconnectPolicy {
   readonly maxRetries: number | "unlimited"
   /** The first wait. At zero the first retry is at once, and the waits after it begin at 1 second. */
   readonly initialDelay: Duration.Duration
-  /** The longest wait, jitter included. Only a server's own request, such as `Retry-After`, makes a wait longer. */
+  /** The longest wait, jitter included. Only the floor of a failure, such as a `Retry-After`, makes a wait longer. */
   readonly maxDelay: Duration.Duration
   /** The factor from each wait to the next. */
   readonly backoffMultiplier: number
@@ -35,7 +35,7 @@ export interface ReconnectPolicy {
   readonly jitterFactor: number
   /** The time that a connection must be open to be proven. A proven connection resets the backoff and the retry budget. */
   readonly stableAfter: Duration.Duration
-  /** What else proves a connection: at least one message, or nothing (for peers that send only when asked). */
+  /** The second condition to be proven: at least one message, or none (`"open"`, for peers that send only when asked). */
   readonly provenBy: "message" | "open"
 }
 
@@ -60,14 +60,14 @@ export interface Options {
   readonly jitterFactor?: number | undefined
   /** The time that a connection must be open to be proven, from zero. Default: 5 seconds. */
   readonly stableAfter?: Duration.DurationInput | undefined
-  /** What else proves a connection: at least one message, or nothing. Default: "message". */
+  /** The second condition to be proven: `"message"` needs at least one message, `"open"` nothing. Default: "message". */
   readonly provenBy?: "message" | "open" | undefined
 }
 
 /**
  * The default policy: ten retries after 1, 2, 4, 8, 16, 32, 60, 60 … seconds, ± 25 %, never more than 60. This is the
- * truncated binary exponential backoff with a random part that RFC 6455 §7.2.3 asks for. Five
- * seconds is also the minimum uptime of reconnecting-websocket.
+ * truncated binary exponential backoff with a random part that RFC 6455 §7.2.3 asks for. A connection is proven after five
+ * seconds, which is also the minimum uptime of reconnecting-websocket.
  *
  * @since 0.1.0
  * @category constants
@@ -229,7 +229,7 @@ export const resetWhenProven =
 
 /**
  * Waits at least as long as the failure's `floor`, plus a random part of up to `factor` times that floor, so that clients
- * with the same `Retry-After` do not come back together. The floor may exceed the cap.
+ * with the same `Retry-After` do not come back together. Such a wait may be longer than the cap.
  *
  * @since 0.1.0
  * @category combinators
@@ -246,9 +246,9 @@ export const noSoonerThanAsked =
       }))
 
 /**
- * Keeps the dials of a policy with an `initialDelay` of zero apart: at least 1 second, or `maxDelay` if that is shorter, from
- * the opening of the lost connection to the next dial. Otherwise a policy for which a very short connection is proven would
- * dial without a pause when a server accepts, sends and closes.
+ * Spaces dials when `initialDelay` is zero: the next dial is at least 1 second after the lost connection opened, or
+ * `maxDelay` if that is shorter. Without this, a policy with a very short `stableAfter` would dial without a pause while a
+ * server accepts, sends and closes.
  *
  * @since 0.1.0
  * @category combinators

@@ -74,7 +74,7 @@ describe("the schedule", () => {
   it.effect("keeps every wait below the cap and within the jitter, for any policy", () =>
     Effect.promise(() =>
       fc.assert(fc.asyncProperty(
-        // Whole milliseconds: durations are rounded to nanoseconds, and powers would multiply the error.
+        // In whole milliseconds: durations are rounded to nanoseconds, and powers would multiply the error.
         fc.integer({ min: 1, max: 100_000 }).map((millis) => millis / 1_000),
         fc.integer({ min: 0, max: 1_000_000 }).map((millis) => millis / 1_000),
         fc.double({ min: 1, max: 10, noNaN: true }),

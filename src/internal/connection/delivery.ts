@@ -1,4 +1,5 @@
-// Delivers each batch from the socket to the inbox, and counts messages and activity for the policy and for liveness.
+// Delivers each batch from the socket to the inbox. Counts messages for the reconnect policy, and records activity for
+// liveness.
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { InboxOverflow } from "../../ConnectionError.ts"

@@ -52,7 +52,7 @@ const toLine = Match.typeTags<Recorded>()({
       delay: formatDuration(delay),
       error: cause._tag,
       class: _tag,
-      fault: isLocal(cause) ? "ours" : "theirs"
+      fault: isLocal(cause) ? "local" : "remote"
     }),
   Disconnected: () => line(LogLevel.Info, "Disconnected on request"),
   Failed: ({ because, class: { _tag }, error }) =>
@@ -79,7 +79,7 @@ const measure = (event: Recorded, counters: Metrics.Counters) => {
 const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
 
 export class EventLog {
-  /** Writes the recorded events to the log. It is slow, so it runs best while a socket is waited for. */
+  /** Writes the recorded events to the log. It is slow, so it should run while the connection waits for its socket. */
   readonly writeLog: Effect.Effect<void> = Effect.uninterruptible(
     Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => this.#writeAbove(least))
   )

@@ -29,7 +29,7 @@ interface Options {
 
 // Folds dropped messages into gaps, publishes the gaps as events, and counts the drops. A class, because each connection
 // has one, and methods take no memory per instance as closures do.
-class GapKeeper implements Broadcast.Options<BareItem> {
+class InboxOptions implements Broadcast.Options<BareItem> {
   readonly #options: Options
   // Made on first use: the stack trace of an error keeps its origin in memory.
   #overflow: InboxOverflow | undefined = undefined
@@ -72,4 +72,4 @@ class GapKeeper implements Broadcast.Options<BareItem> {
   }
 }
 
-export const make = (options: Options): Inbox => Broadcast.make<BareItem, ConnectionError>(new GapKeeper(options))
+export const make = (options: Options): Inbox => Broadcast.make<BareItem, ConnectionError>(new InboxOptions(options))

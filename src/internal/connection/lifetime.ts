@@ -69,7 +69,7 @@ export interface Lifetime {
   /** True if the connection was proven: it resets the backoff. */
   readonly proven: boolean
   readonly lost: Lost
-  /** Opened to make the next dial start without a wait. */
+  /** Opening it makes the next dial start at once. */
   readonly skipWait: Effect.Latch
 }
 

@@ -97,7 +97,8 @@ const enterDialling = (context: Context, from: State<"Disconnected" | "Failed" |
   return context.machine.go(from, ConnectionState.Connecting({ since: context.clock.unsafeCurrentTimeMillis(), attempt }))
 }
 
-// A defect ends the connection with an event, a log line and a failure of the inbox: it must not look like a quiet peer.
+// Ends the connection after a defect, with an event, a log line and a failure of its streams: it must not look as if the
+// peer had nothing to send.
 const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
   Effect.map(Effect.logError("A defect ended the connection.", cause), () => {
     const { clock, log, machine } = context

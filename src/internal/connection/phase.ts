@@ -19,6 +19,6 @@ export const dialling: Phase = { _tag: "Dialling" }
 
 export const ended: Phase = { _tag: "Ended" }
 
-/** The phase `Closing`, to follow any other. */
+/** Returns the phase `Closing`, to replace the given one. */
 export const closing = (phase: Phase): Extract<Phase, { readonly _tag: "Closing" }> =>
   phase._tag === "Closing" ? phase : { _tag: "Closing", skipWait: Effect.unsafeMakeLatch(false) }

@@ -36,7 +36,7 @@ export class Machine {
 
   /** Goes from the current state to the next. Transitions that the table does not allow do not compile. */
   go<From extends ConnectionState.ConnectionState, To extends ConnectionState.Next<From["_tag"]>>(from: From, to: To): To {
-    // Fails only if there were a second writer: a bug here, which must not go unnoticed.
+    // Only a second writer could make this fail: a bug here, which must not go unnoticed.
     if (from !== this.#state || !ConnectionState.isLegal(from._tag, to._tag)) {
       throw new Error(`Illegal transition to ${to._tag} from ${from._tag}; the state is ${this.#state._tag}`)
     }

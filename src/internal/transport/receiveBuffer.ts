@@ -1,7 +1,7 @@
 // Holds the messages that a socket has received until `receive` takes them: the reading half of every transport.
 //
 //   event         while Idle           while Waiting
-//   a message     held                 held; delivered later, or when the read has brought a full batch
+//   a message     held                 held; during a read, deliver once maxBatch are held; else, deliver later
 //   a read ends   –                    deliver
 //   the end       kept                 deliver later
 //   receive       becomes Waiting,     –
