@@ -1,5 +1,5 @@
 // What a herd does to a server, by policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
-// into bench/herd/herd.json and herd.svg, and the table into the README.
+// into bench/herd/herd.json and herd.svg, and the table into docs/proofs.md.
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import type { Herd } from "./model.ts"
@@ -47,8 +47,8 @@ process.stdout.write(values.json ? json : `${table}\n`)
 if (values.write) {
   writeFileSync(new URL("herd.json", import.meta.url), json)
   writeFileSync(new URL("herd.svg", import.meta.url), plot(results, herd, 480))
-  const readme = new URL("../../README.md", import.meta.url)
+  const page = new URL("../../docs/proofs.md", import.meta.url)
   const between = /(<!-- herd:begin -->\n)[\s\S]*(<!-- herd:end -->)/
-  writeFileSync(readme, readFileSync(readme, "utf8").replace(between, (_, begin: string, end: string) =>
+  writeFileSync(page, readFileSync(page, "utf8").replace(between, (_, begin: string, end: string) =>
     `${begin}\n${table}\n\n${end}`))
 }
