@@ -22,7 +22,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "jitter goes beyond the cap",
     "ReconnectPolicy.ts",
-    "Math.min(nominal * (1 + factor), most)",
+    "Math.min(nominal * (1 + factor), cap)",
     "nominal * (1 + factor)"
   ),
   mutation("Retry-After is forgotten by the policy", "ReconnectPolicy.ts", "Duration.max(delay))", "() => delay)"),
@@ -33,8 +33,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "startsOver(loss) ? self.initial : state",
     "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
-  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    outage = noOutage\n    unread", "    outage = { ...noOutage, attempt: outage.attempt }\n    unread"),
-  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "    unread = lifetime\n", ""),
+  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    outage = noOutage\n    lastProven", "    outage = { ...noOutage, attempt: outage.attempt }\n    lastProven"),
+  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "    lastProven = lifetime\n", ""),
   mutation(
     "a schedule of one's own comes back sooner than it is asked to",
     "internal/connection/reconnection.ts",
@@ -58,13 +58,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/connection/attempt.ts",
-    "Effect.tapError(reading, () => held?.finish ?? Effect.void)",
+    "Effect.tapError(reading, () => buffer?.finish ?? Effect.void)",
     "reading"
   ),
   mutation(
     "what comes during the handshake overtakes it",
     "internal/connection/attempt.ts",
-    "held?.hold(batch) ?? delivery.deliver(batch)",
+    "buffer?.hold(batch) ?? delivery.deliver(batch)",
     "delivery.deliver(batch)"
   ),
   mutation(
@@ -82,8 +82,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what slides away is not complained of",
     "internal/connection/delivery.ts",
-    "if (this.#isQuiet || inbox.lost() === this.#lostBefore) return undefined",
-    "if (this.#isQuiet || batch.length > 0) return undefined"
+    "if (this.#hasWarned || inbox.lost() === this.#lostBefore) return undefined",
+    "if (this.#hasWarned || batch.length > 0) return undefined"
   ),
   mutation(
     "a handshake opens what is being closed",
@@ -94,8 +94,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "messages are handed over while the handler's effect runs",
     "internal/transport/receiveBuffer.ts",
-    "receiver = away\n          const work",
-    "const work"
+    "receiver = idle\n          const effect",
+    "const effect"
   ),
   mutation(
     "a socket that ends drops what it still holds",
