@@ -1,5 +1,5 @@
-// Compiles every example in docstrings, in the README and in docs/. Examples of one page with the same name,
-// "```ts name", are the parts of one program.
+// Compiles every example in docstrings and in Markdown. Examples of one page with the same name, "```ts name", are the
+// parts of one program.
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 
@@ -7,7 +7,7 @@ const out = ".docs"
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out)
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src", "README.md", "docs"], {
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src", "*.md"], {
   encoding: "utf8"
 }).split("\n").filter((path) => /\.(ts|md)$/.test(path))
 

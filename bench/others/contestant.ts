@@ -33,7 +33,7 @@ export interface Running {
 export interface Contestant {
   readonly name: string
   readonly version: string
-  /** Its configuration, with reasons, in one line. Shown with the results. */
+  /** Its configuration, with reasons, in one line. Shown in docs/comparison.md. */
   readonly configuration: string
   /** The option that limits its retries. Undefined: it has none. */
   readonly limit: string | undefined

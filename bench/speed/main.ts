@@ -5,9 +5,10 @@
 // --small             small runs, which are enough to find gross losses
 // --guard             small runs; fails if a figure is at least twice the recorded one
 // --json              prints the results as JSON
-// --write             writes the results to README.md and results.json
+// --write             writes the results to docs/benchmarks.md and results.json
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as Page from "../page.ts"
 import { benchmarks } from "./benchmarks.ts"
 import { compile } from "./compile.ts"
 import { losses, unrecorded } from "./guard.ts"
@@ -50,7 +51,6 @@ interface Recorded {
 
 const root = new URL("../../", import.meta.url)
 const resultsFile = new URL("results.json", import.meta.url)
-const readme = new URL("README.md", root)
 
 const parse: (text: string) => Recorded = JSON.parse
 const recorded = () => parse(readFileSync(resultsFile, "utf8"))
@@ -62,7 +62,7 @@ const write = (results: ReadonlyArray<Result>) => {
     benchmarks.flatMap(({ name }) => [...results, ...old].find((result) => result.name === name) ?? [])
   const after = small ? { ...before, small: merge(before.small) } : { ...before, full: merge(before.full) }
   writeFileSync(resultsFile, `${JSON.stringify(after, undefined, 2)}\n`)
-  if (!small) writeFileSync(readme, Report.insert(readFileSync(readme, "utf8"), Report.table(after.full)))
+  if (!small) Page.write("benchmarks.md", "bench", Report.table(after.full))
 }
 
 // -----------------------------------------------------------------------------------------------------------------------
