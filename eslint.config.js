@@ -51,11 +51,12 @@ export default tseslint.config(
     }
   },
   { files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames()] } },
-  {
-    // RFC 6455's frames.
-    files: ["src/NodeTransport.ts", "test/**/*.ts"],
-    rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] }
-  },
+  // RFC 6455's frames, and Node's IncomingMessage.
+  { files: ["src/NodeTransport.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame", "incoming"])] } },
+  // RFC 6455's frames.
+  { files: ["test/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] } },
+  // Node's IncomingMessage, and the takers of orders.
+  { files: ["src/binance/exchange/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["incoming", "taker"])] } },
   // Compiles a schema to source code, and evaluates it.
   { files: ["src/internal/json/compiledReader.ts"], rules: { "@typescript-eslint/no-implied-eval": "off" } },
   // The library's documentation passes plain objects where its types require classes that it does not export.

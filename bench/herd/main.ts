@@ -28,9 +28,9 @@ const herd: Herd = {
   untilSeconds: Number(values.down) + 7_200
 }
 
-const results = policies.map(({ name, wait, words }) => {
+const results = policies.map(({ name, wait, formula }) => {
   const outcome = run(wait, lost, refused, herd)
-  return { name, words, summary: summarise(outcome, herd), dials: outcome.dials }
+  return { name, formula, summary: summarise(outcome, herd), dials: outcome.dials }
 })
 
 const count = (number: number) => number.toLocaleString("en")
@@ -38,8 +38,8 @@ const count = (number: number) => number.toLocaleString("en")
 const table = [
   "| policy | wait, in seconds, n from 0 | busiest second | busiest second once the server is back | dials in all | 99 % back after |",
   "| --- | --- | --- | --- | --- | --- |",
-  ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, words }) =>
-    `| ${name} | ${words} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)
+  ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, formula }) =>
+    `| ${name} | ${formula} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)
 ].join("\n")
 
 const json = `${JSON.stringify({ ...herd, results })}\n`

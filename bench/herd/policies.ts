@@ -18,15 +18,15 @@ const drawn = (draw: (nominal: number, chance: number) => number): Wait =>
 
 export interface Policy {
   readonly name: string
-  readonly words: string
+  readonly formula: string
   readonly wait: Wait
 }
 
 export const policies: ReadonlyArray<Policy> = [
-  { name: "no jitter", words: "min(2ⁿ, 60)", wait: capped },
+  { name: "no jitter", formula: "min(2ⁿ, 60)", wait: capped },
   {
     name: "jitter, then cap",
-    words: "min(2ⁿ ± 25 %, 60)",
+    formula: "min(2ⁿ ± 25 %, 60)",
     wait: uncapped.pipe(
       Schedule.jitteredWith({ min: 1 - jitterFactor, max: 1 + jitterFactor }),
       ReconnectPolicy.capped(maxDelay)
@@ -34,13 +34,13 @@ export const policies: ReadonlyArray<Policy> = [
   },
   {
     name: "equal jitter",
-    words: "b = min(2ⁿ, 60); from b/2 to b",
+    formula: "b = min(2ⁿ, 60); from b/2 to b",
     wait: drawn((nominal, chance) => nominal / 2 + chance * nominal / 2)
   },
-  { name: "full jitter", words: "b = min(2ⁿ, 60); from 0 to b", wait: drawn((nominal, chance) => chance * nominal) },
+  { name: "full jitter", formula: "b = min(2ⁿ, 60); from 0 to b", wait: drawn((nominal, chance) => chance * nominal) },
   {
     name: "Holdfast",
-    words: "b = min(2ⁿ, 60); b ± 25 %, evenly below 60",
+    formula: "b = min(2ⁿ, 60); b ± 25 %, evenly below 60",
     wait: ReconnectPolicy.schedule({ ...ReconnectPolicy.defaults, maxRetries: "unlimited" })
   }
 ]

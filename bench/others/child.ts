@@ -32,7 +32,7 @@ const running = await contestant.start({ ws, rest, symbol, maxRetries: maxRetrie
     report({ _tag: "Missing", from: from ?? null, to: to ?? null })
   },
   notice: (text) => {
-    report({ _tag: "Told", what: text })
+    report({ _tag: "Notice", text })
   }
 })
 

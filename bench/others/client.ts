@@ -56,8 +56,8 @@ const record = (log: Log, report: Report) => {
     case "Missing":
       if (report.from !== null && report.to !== null) log.missing.push({ from: report.from, to: report.to })
       break
-    case "Told":
-      log.notices.push(report.what)
+    case "Notice":
+      log.notices.push(report.text)
       break
     case "Reviving":
       log.revivable = report.possible

@@ -41,7 +41,7 @@ export const judge = (truth: Range, ids: ReadonlyArray<number>, declared: Readon
 }
 
 /** The outcome of one fault. */
-export interface Strike {
+export interface FaultOutcome {
   readonly kind: string
   /** Milliseconds from the fault until a trade made after it was read. Null: not within the bound. */
   readonly recovered: number | null
@@ -54,7 +54,7 @@ export interface Strike {
 /** The outcomes of all faults of one kind. */
 export interface Recovery {
   readonly kind: string
-  readonly strikes: number
+  readonly faults: number
   /** The number of faults not recovered from within the bound, crashes excepted. */
   readonly unnoticed: number
   /** The number of faults that ended the process. */
@@ -72,13 +72,13 @@ export const median = (values: ReadonlyArray<number>): number | null => {
 }
 
 /** Summarises the outcomes of the faults of one kind. */
-export const recovery = (kind: string, strikes: ReadonlyArray<Strike>): Recovery => {
-  const mine = strikes.filter((strike) => strike.kind === kind)
+export const recovery = (kind: string, outcomes: ReadonlyArray<FaultOutcome>): Recovery => {
+  const mine = outcomes.filter((outcome) => outcome.kind === kind)
   const alive = mine.filter(({ crashed }) => crashed === null)
   const times = alive.flatMap(({ recovered }) => recovered === null ? [] : [recovered])
   return {
     kind,
-    strikes: mine.length,
+    faults: mine.length,
     unnoticed: alive.length - times.length,
     crashes: mine.length - alive.length,
     median: median(times)

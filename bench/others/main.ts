@@ -61,7 +61,7 @@ const one = (name: string) =>
       version: about?.version ?? "",
       configuration: about?.configuration ?? "",
       verdict: sum(rounds.map(({ verdict }) => verdict)),
-      strikes: rounds.flatMap(({ strikes }) => strikes),
+      outcomes: rounds.flatMap(({ outcomes }) => outcomes),
       storm,
       lastRetry
     }

@@ -7,7 +7,7 @@ import { Exchange, Fault, Market } from "holdfast/binance/exchange"
 import type { Log } from "./client.ts"
 import * as Client from "./client.ts"
 import { script } from "./faults.ts"
-import type { Strike, Verdict } from "./judge.ts"
+import type { FaultOutcome, Verdict } from "./judge.ts"
 import { judge } from "./judge.ts"
 import type { About } from "./report.ts"
 
@@ -21,7 +21,7 @@ export interface Settings {
 export interface Faults {
   readonly about: About | undefined
   readonly verdict: Verdict
-  readonly strikes: ReadonlyArray<Strike>
+  readonly outcomes: ReadonlyArray<FaultOutcome>
 }
 
 /** The results against a server that accepts and then closes. */
@@ -104,14 +104,14 @@ const recovery = (log: Log, client: Client.Client, id: number, since: number, bo
 const isFlowing = (log: Log) => performance.now() - log.newestAt < 500
 
 /** Runs a contestant through each kind of fault once. */
-export const faults = (name: string, { bound, seed }: Settings, progress: (strike: Strike) => void) =>
+export const faults = (name: string, { bound, seed }: Settings, progress: (outcome: FaultOutcome) => void) =>
   Effect.scoped(Effect.gen(function*() {
     const market = yield* exchange(seed)
     const target = targetOf(name, market)
     const log = Client.emptyLog()
     let client = yield* begin(log, target)
     const first = log.ids[0] ?? 0
-    const strikes: Array<Strike> = []
+    const outcomes: Array<FaultOutcome> = []
 
     for (const { calm, kind } of script(seed)) {
       yield* Effect.sleep(calm)
@@ -126,7 +126,7 @@ export const faults = (name: string, { bound, seed }: Settings, progress: (strik
       }
       const recovered = yield* recovery(log, client, id, since, bound)
       const crashed = client.crashed() ?? null
-      let help: Strike["help"] = "none"
+      let help: FaultOutcome["help"] = "none"
       if (recovered === null && crashed === null) {
         help = "reset"
         yield* market.fault(Fault.Reset())
@@ -136,9 +136,9 @@ export const faults = (name: string, { bound, seed }: Settings, progress: (strik
         help = "restart"
         client = yield* begin(log, target)
       }
-      const strike: Strike = { kind: kind.name, recovered, help, crashed }
-      strikes.push(strike)
-      progress(strike)
+      const outcome: FaultOutcome = { kind: kind.name, recovered, help, crashed }
+      outcomes.push(outcome)
+      progress(outcome)
     }
 
     // Repairs get three seconds to arrive. The verdict leaves out the trades that happen meanwhile.
@@ -146,7 +146,7 @@ export const faults = (name: string, { bound, seed }: Settings, progress: (strik
     yield* Client.until(() => log.newest >= last, bound)
     yield* Effect.sleep("3 seconds")
     const verdict = judge({ from: first, to: last }, log.ids, log.missing)
-    const result: Faults = { about: log.about, verdict, strikes }
+    const result: Faults = { about: log.about, verdict, outcomes }
     return result
   }))
 

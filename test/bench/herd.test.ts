@@ -75,7 +75,7 @@ describe("the plot", () => {
   it("has a panel for each policy, with its summary", () => {
     const outcome = outcomeOf("Holdfast")
     const summary = summarise(outcome, herd)
-    const svg = plot([{ name: "a < b", words: "words", dials: outcome.dials, summary }], herd, 480)
+    const svg = plot([{ name: "a < b", formula: "formula", dials: outcome.dials, summary }], herd, 480)
     assert.include(svg, "a &lt; b")
     assert.include(svg, `99 % back after ${String(summary.mostBackAfter)} s`)
     assert.notInclude(svg, "NaN")

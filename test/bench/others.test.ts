@@ -42,15 +42,15 @@ describe("the judge", () => {
   it("summarises verdicts and faults", () => {
     const verdict = judge(truth, [10, 12, 11])
     assert.deepStrictEqual(sum([verdict, verdict]), { expected: 20, lost: 14, declared: 0, repeated: 0, outOfOrder: 2 })
-    const strike = { kind: "RST", recovered: 100, help: "none", crashed: null } as const
-    const strikes = [
-      strike,
-      { ...strike, recovered: 300 },
-      { ...strike, recovered: null, help: "reset" },
-      { ...strike, recovered: null, help: "restart", crashed: "exit 1" },
-      { ...strike, kind: "FIN" }
+    const outcome = { kind: "RST", recovered: 100, help: "none", crashed: null } as const
+    const outcomes = [
+      outcome,
+      { ...outcome, recovered: 300 },
+      { ...outcome, recovered: null, help: "reset" },
+      { ...outcome, recovered: null, help: "restart", crashed: "exit 1" },
+      { ...outcome, kind: "FIN" }
     ] as const
-    assert.deepStrictEqual(recovery("RST", strikes), { kind: "RST", strikes: 4, unnoticed: 1, crashes: 1, median: 200 })
+    assert.deepStrictEqual(recovery("RST", outcomes), { kind: "RST", faults: 4, unnoticed: 1, crashes: 1, median: 200 })
     assert.strictEqual(median([]), null)
     assert.strictEqual(median([3, 1, 2]), 2)
   })

@@ -5,7 +5,7 @@
  */
 
 // Binance sends every price and quantity with eight decimal places.
-const places = 8
+const fractionDigits = 8
 
 /**
  * Formats a whole number of units of `10^-decimals` as decimal text with eight places: `format(5_000_123, 2)` is
@@ -24,6 +24,6 @@ export const format = (units: number | bigint, decimals: number): string => {
   const negative = units < 0
   const digits = String(negative ? -units : units).padStart(decimals + 1, "0")
   const whole = digits.slice(0, digits.length - decimals)
-  const fraction = digits.slice(digits.length - decimals).padEnd(places, "0").slice(0, places)
+  const fraction = digits.slice(digits.length - decimals).padEnd(fractionDigits, "0").slice(0, fractionDigits)
   return `${negative ? "-" : ""}${whole}.${fraction}`
 }
