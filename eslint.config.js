@@ -1,7 +1,19 @@
+import { readFileSync } from "node:fs"
 import tseslint from "typescript-eslint"
 
-const clocks = "Read the Clock service: TestClock rules all time in Holdfast."
-const chance = "Draw from the Random service: a seeded test must repeat itself."
+const clocks = "Use the Clock service, so that tests can control time with TestClock."
+const chance = "Use the Random service, so that tests with a seed are reproducible."
+
+// Names that the glossary in ARCHITECTURE.md has replaced, as words of a camelCase name.
+const retired = Object.entries(JSON.parse(readFileSync(new URL(".ci/retired.json", import.meta.url), "utf8")))
+const refusedNames = (but = []) =>
+  retired.filter(([word]) => !but.includes(word)).map(([word, better]) => {
+    const capital = `${word[0].toUpperCase()}${word.slice(1)}`
+    return {
+      selector: `:matches(Identifier, PrivateIdentifier)[name=/^(.*[a-z0-9])?${capital}s?(?![a-z])|^_?${word}s?(?![a-z])/]`,
+      message: `"${word}" is a retired name. Write ${better} (see the glossary in ARCHITECTURE.md).`
+    }
+  })
 
 export default tseslint.config(
   { ignores: ["**/dist/", "coverage/", ".ci/", ".docs/", "**/node_modules/"] },
@@ -13,11 +25,11 @@ export default tseslint.config(
     rules: {
       "no-console": "error",
       "eqeqeq": "error",
-      // Effect's generators yield without being asked to, and its namespaces are the point of it.
+      // Effect.gen allows generators without `yield`; a type and its constructors share one name.
       "require-yield": "off",
       "@typescript-eslint/no-namespace": "off",
       "@typescript-eslint/no-redeclare": "off",
-      // `Effect<void>` is the honest type of an effect that gives nothing back.
+      // `Effect<void>` is the type of an effect without a result.
       "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/no-confusing-void-expression": "off",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
@@ -38,9 +50,16 @@ export default tseslint.config(
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate"]
     }
   },
-  // The reader of a shape is code that is made from a schema.
+  { files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames()] } },
+  // RFC 6455's frames, and Node's IncomingMessage.
+  { files: ["src/NodeTransport.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame", "incoming"])] } },
+  // RFC 6455's frames.
+  { files: ["test/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] } },
+  // Node's IncomingMessage, and the takers of orders.
+  { files: ["src/binance/exchange/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["incoming", "taker"])] } },
+  // Compiles a schema to source code, and evaluates it.
   { files: ["src/internal/json/compiledReader.ts"], rules: { "@typescript-eslint/no-implied-eval": "off" } },
-  // Its documentation passes plain objects where its types name classes that it does not export.
+  // The library's documentation passes plain objects where its types require classes that it does not export.
   { files: ["bench/others/binance-spot.ts"], rules: { "@typescript-eslint/no-unsafe-class-instance-assignment": "off" } },
   { files: ["eslint.config.js"], ...tseslint.configs.disableTypeChecked }
 )

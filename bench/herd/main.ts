@@ -1,7 +1,8 @@
-// What a herd does to a server, by policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
-// into bench/herd/herd.json and herd.svg, and the table into the README.
-import { readFileSync, writeFileSync } from "node:fs"
+// Simulates a herd of clients with each policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
+// to bench/herd/herd.json and herd.svg, and the table to docs/proofs.md.
+import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as Page from "../page.ts"
 import type { Herd } from "./model.ts"
 import { run, summarise } from "./model.ts"
 import { plot } from "./plot.ts"
@@ -11,9 +12,9 @@ const { values } = parseArgs({
   options: {
     clients: { type: "string", default: "10000" },
     seed: { type: "string", default: "1" },
-    // Seconds for which the server is down.
+    // The downtime of the server, in seconds.
     down: { type: "string", default: "180" },
-    // Dials that it accepts in each second once it is back.
+    // The dials that the server accepts per second once it is back.
     accepts: { type: "string", default: "500" },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false }
@@ -27,9 +28,9 @@ const herd: Herd = {
   untilSeconds: Number(values.down) + 7_200
 }
 
-const results = policies.map(({ name, wait, words }) => {
+const results = policies.map(({ name, wait, formula }) => {
   const outcome = run(wait, lost, refused, herd)
-  return { name, words, summary: summarise(outcome, herd), dials: outcome.dials }
+  return { name, formula, summary: summarise(outcome, herd), dials: outcome.dials }
 })
 
 const count = (number: number) => number.toLocaleString("en")
@@ -37,8 +38,8 @@ const count = (number: number) => number.toLocaleString("en")
 const table = [
   "| policy | wait, in seconds, n from 0 | busiest second | busiest second once the server is back | dials in all | 99 % back after |",
   "| --- | --- | --- | --- | --- | --- |",
-  ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, words }) =>
-    `| ${name} | ${words} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)
+  ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, formula }) =>
+    `| ${name} | ${formula} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)
 ].join("\n")
 
 const json = `${JSON.stringify({ ...herd, results })}\n`
@@ -47,8 +48,5 @@ process.stdout.write(values.json ? json : `${table}\n`)
 if (values.write) {
   writeFileSync(new URL("herd.json", import.meta.url), json)
   writeFileSync(new URL("herd.svg", import.meta.url), plot(results, herd, 480))
-  const readme = new URL("../../README.md", import.meta.url)
-  const between = /(<!-- herd:begin -->\n)[\s\S]*(<!-- herd:end -->)/
-  writeFileSync(readme, readFileSync(readme, "utf8").replace(between, (_, begin: string, end: string) =>
-    `${begin}\n${table}\n\n${end}`))
+  Page.write("proofs.md", "herd", table)
 }

@@ -86,7 +86,7 @@ describe("a book", () => {
 // What Binance sent on 2021-10-12.
 const folder = fileURLToPath(new URL("../fixtures/binance-spot-2021-10-12/", import.meta.url))
 
-const Item = Schema.parseJson(Schema.Struct({ frame: Schema.String }))
+const Item = Schema.parseJson(Schema.Struct({ message: Schema.String }))
 const Answer = Schema.parseJson(Schema.Struct({ request: Schema.String, body: Payloads.PartialDepth }))
 
 const lines = (file: string) => readFileSync(`${folder}${file}`, "utf8").split("\n").filter((line) => line !== "")
@@ -94,7 +94,7 @@ const lines = (file: string) => readFileSync(`${folder}${file}`, "utf8").split("
 describe("captured books", () => {
   const captured = () => {
     const diffs = lines("ws.ndjson").flatMap((line) =>
-      Either.getOrThrow(MarketEvent.decode(Schema.decodeUnknownSync(Item)(line).frame, 0))
+      Either.getOrThrow(MarketEvent.decode(Schema.decodeUnknownSync(Item)(line).message, 0))
         .filter(({ type }) => type === "depth")
         .map(({ data }) => Schema.decodeUnknownSync(Payloads.Depth)(data))
     )

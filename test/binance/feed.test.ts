@@ -210,17 +210,17 @@ describe("frames that are not what their stream promises", () => {
       const logger = Logger.make(({ logLevel, message }) => {
         if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) redundancy.push(`${logLevel.label} ${String(message)}`)
       })
-      const quote = (data: object) => ({ receivedAt: 0, frame: JSON.stringify({ stream: "btcusdt@bookTicker", data }) })
+      const quote = (data: object) => ({ receivedAt: 0, message: JSON.stringify({ stream: "btcusdt@bookTicker", data }) })
       const good = (u: number) => quote({ u, s: "BTCUSDT", b: "1.0", B: "1.0", a: "2.0", A: "1.0" })
       const frames = [
         good(1),
         quote({ u: 2, s: "BTCUSDT", b: "1.0" }),
         good(3),
-        { receivedAt: 0, frame: `{"stream":"btcusdt@bookTicker"}` },
+        { receivedAt: 0, message: `{"stream":"btcusdt@bookTicker"}` },
         good(4)
       ]
       yield* Effect.gen(function*() {
-        const { exchange, feed } = yield* open({ replay: { frames } })
+        const { exchange, feed } = yield* open({ replay: { messages: frames } })
         const quotes = yield* read(feed.bookTicker("BTCUSDT"), 3)
         assert.deepStrictEqual(quotes.map((event) => event.type === "bookTicker" ? event.data.u : 0), [1, 3, 4])
         const skipped = yield* feed.events.pipe(

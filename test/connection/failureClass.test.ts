@@ -15,8 +15,8 @@ import { bug, scripted, forever, dialTimes, waits, collect } from "./scripted.ts
 
 const { close, fail, open, refuse, send, wait } = TestTransport
 
-describe("what a failure calls for", () => {
-  it.effect("429 with Retry-After waits at least as long", () =>
+describe("failure classes", () => {
+  it.effect("429 waits at least as long as its Retry-After", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 minute")
       const [first] = yield* waits
@@ -24,7 +24,7 @@ describe("what a failure calls for", () => {
       assert.strictEqual((yield* dialTimes).length, 2)
     }).pipe(Effect.provide(scripted([refuse(429, { retryAfter: "17 seconds" }), open()]))))
 
-  it.effect("404 fails at once, with the refusal itself", () =>
+  it.effect("404 gives up at once, with the refusal as the error", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -35,7 +35,7 @@ describe("what a failure calls for", () => {
       assert.strictEqual((yield* dialTimes).length, 1)
     }).pipe(Effect.provide(scripted([refuse(404, { body: "no such stream" }), open()]))))
 
-  it.effect("with reconnection off, the stream fails with the cause itself", () =>
+  it.effect("with reconnection off, the messages fail with the error of the attempt", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -52,7 +52,7 @@ describe("what a failure calls for", () => {
       }))
     ))
 
-  it.effect("close 1008 is tried three times more, and is then fatal", () =>
+  it.effect("close code 1008 gets three retries, then gives up", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
@@ -62,7 +62,7 @@ describe("what a failure calls for", () => {
       assert(state.error._tag === "ConnectionClosed")
     }).pipe(Effect.provide(scripted(forever(open(close(1008, "too many messages")))))))
 
-  it.effect("a bug in classify ends the messages with that defect, and not with silence", () =>
+  it.effect("a bug in classify ends the messages with that defect", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -74,7 +74,7 @@ describe("what a failure calls for", () => {
       }
     }))))
 
-  it.effect("after such a bug nobody waits for an open connection for ever, the log tells, and connect starts afresh", () =>
+  it.effect("after a bug in classify awaitOpen fails, the log has the defect, and connect starts again", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ cause, logLevel, message }) => {
@@ -149,7 +149,7 @@ describe("what a failure calls for", () => {
       reconnect: { maxRetries: 0 }
     }))))
 
-  it.effect("classify overrides the table", () =>
+  it.effect("classify overrides the standard table", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* connection.awaitOpen.pipe(Effect.fork)
@@ -161,7 +161,7 @@ describe("what a failure calls for", () => {
       }))
     ))
 
-  it.effect("a URL effect is asked anew at every dial, and retried when it fails or dies", () =>
+  it.effect("an effect for the URL runs before every dial, and again after it fails or dies", () =>
     Effect.gen(function*() {
       const { dials } = yield* TestTransport.TestTransport
       yield* TestClock.adjust("10 seconds")
@@ -176,7 +176,7 @@ describe("what a failure calls for", () => {
       }))
     ))
 
-  it.effect("a URL effect that never answers is a timeout", () =>
+  it.effect("an effect for the URL that never completes is a timeout", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const failure = yield* Effect.fork(Effect.flip(connection.awaitOpen))

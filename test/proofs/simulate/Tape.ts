@@ -95,12 +95,12 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   const initial = stateNow()
 
   const step = () => {
-    const time = start + (counts.length + 1) * Market.slotMillis
+    const time = start + (counts.length + 1) * Market.stepMillis
     const [slot] = market.advance(time)
     if (slot === undefined) return
     for (const [name, messages] of said) {
       const stream = Option.getOrThrow(StreamName.parse(name))
-      const payloads = Payload.ofSlot(stream, market, slot, "millisecond")
+      const payloads = Payload.ofStep(stream, market, slot, "millisecond")
       messages.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
     }
     const nth = (counts.length + 1) / blockTradeEvery
@@ -125,7 +125,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   }
 
   const slotsAt = (time: number) => {
-    const slots = Math.max(0, Math.floor((time - start) / Market.slotMillis))
+    const slots = Math.max(0, Math.floor((time - start) / Market.stepMillis))
     while (counts.length < slots) step()
     return slots
   }
@@ -173,14 +173,14 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     const latest = <A>(items: ReadonlyArray<A>, count: number) => items.slice(Math.max(0, count - kept()), count)
     const closedAt = (interval: Candles.Interval) => {
       const slots = slotsAt(asOf())
-      const time = start + slots * Market.slotMillis
+      const time = start + slots * Market.stepMillis
       const all = closed.get(interval) ?? []
       let count = all.length
       while ((all[count - 1]?.end ?? 0) > time) count--
       return latest(all, count)
     }
     const candle = (interval: Candles.Interval) => {
-      const time = start + slotsAt(asOf()) * Market.slotMillis
+      const time = start + slotsAt(asOf()) * Market.stepMillis
       const count = tradesAt(asOf())
       const [begins] = Candles.bounds(interval, time)
       let first = count
