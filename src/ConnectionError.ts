@@ -1,8 +1,8 @@
 /**
  * The errors of a connection.
  *
- * Each is a tagged error with its facts as fields, and prints as one sentence. None contains the URL's path, its query
- * or a header, because those may be secret.
+ * Each is a tagged error with its facts as fields. Its message is one line: what happened, and what to do if there is
+ * something to do. None contains the URL's path, its query or a header, because those may be secret.
  *
  * @since 0.1.0
  */

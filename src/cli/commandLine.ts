@@ -9,8 +9,8 @@ import { logLevels } from "./settings.ts"
 export type Command = keyof typeof commands
 
 export type CommandLine =
-  /** `words` are for @effect/cli. */
-  | { readonly _tag: "Run"; readonly words: ReadonlyArray<string>; readonly logLevel: LogLevel | undefined }
+  /** The arguments for @effect/cli. */
+  | { readonly _tag: "Run"; readonly args: ReadonlyArray<string>; readonly logLevel: LogLevel | undefined }
   | { readonly _tag: "Help"; readonly command: Command | undefined }
   | { readonly _tag: "Version" }
 
@@ -25,7 +25,7 @@ const isValue = (word: string | undefined): word is string => word !== undefined
 export const usageOf = (command: Command | undefined): Usage => command === undefined ? program : commands[command]
 const nameOf = (command: Command | undefined) => command === undefined ? "holdfast" : `holdfast ${command}`
 
-const list = (words: ReadonlyArray<string>) => `${words.slice(0, -1).join(", ")} and ${words.at(-1) ?? ""}`
+const list = (names: ReadonlyArray<string>) => `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`
 
 const find = (usage: Usage, word: string): Flag | undefined =>
   [...usage.flags, ...globalFlags].find(({ alias, name }) => word.toLowerCase() === `--${name}` || word === `-${alias ?? ""}`)
@@ -75,7 +75,7 @@ const readValue = (reading: Reading, flag: Flag, value: string): void => {
   else reading.options.push(`${option}=${value}`)
 }
 
-// Returns how many of the next words it has read too.
+// Returns 1 if it has read the next argument as its value.
 const readOption = (reading: Reading, word: string, next: string | undefined): 0 | 1 => {
   const [, name = "", inline] = /^(-[^=]*)(?:=(.*))?$/s.exec(word) ?? []
   const program = nameOf(reading.command)
@@ -102,10 +102,10 @@ const missingFile = ({ command, options }: Reading): string | undefined =>
     ? "holdfast record needs a file to write to: --out trades.ndjson."
     : undefined
 
-/** Reads the words after the program's name. */
+/** Reads the arguments after the program's name. */
 export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, string> => {
   const end = all.indexOf("--")
-  const words = end === -1 ? all : all.slice(0, end)
+  const args = end === -1 ? all : all.slice(0, end)
   const reading: Reading = {
     command: undefined,
     logLevel: undefined,
@@ -117,9 +117,9 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
     given: [],
     seen: new Set()
   }
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] ?? ""
-    if (isOption(word)) i += readOption(reading, word, words[i + 1])
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] ?? ""
+    if (isOption(word)) i += readOption(reading, word, args[i + 1])
     else readWord(reading, word)
   }
   const { command, given, isHelp, isUnknown, isVersion, logLevel, options } = reading
@@ -128,6 +128,6 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
   if (end !== -1) given.push(...all.slice(end + 1))
   const fault = reading.fault ?? (command === undefined ? undefined : wrongArguments(command, given)) ?? missingFile(reading)
   return fault === undefined
-    ? Either.right({ _tag: "Run", words: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
+    ? Either.right({ _tag: "Run", args: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
     : Either.left(fault)
 }

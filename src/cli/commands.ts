@@ -115,11 +115,11 @@ const main = Effect.gen(function*() {
   const line = yield* Either.mapLeft(CommandLine.read(process.argv.slice(2)), (message) => new WrongCommandLine({ message }))
   if (line._tag === "Help") return yield* Console.log(help(line.command).trimEnd())
   if (line._tag === "Version") return yield* Console.log(version)
-  if (line.words.includes("--wizard") && !process.stdout.isTTY) {
+  if (line.args.includes("--wizard") && !process.stdout.isTTY) {
     return yield* new WrongCommandLine({ message: "--wizard needs a terminal. Give the options instead." })
   }
   const run = Command.run(make(line.logLevel), { name: "Holdfast", version })
-  yield* withoutErrors(run([...process.argv.slice(0, 2), ...line.words]))
+  yield* withoutErrors(run([...process.argv.slice(0, 2), ...line.args]))
 })
 
 main.pipe(

@@ -10,14 +10,14 @@ describe("the command line", () => {
       assert.deepStrictEqual(Either.getOrThrow(CommandLine.read(line.split(" "))), expected)
     })
   }
-  const runs = (...words: ReadonlyArray<string>): CommandLine.CommandLine => ({ _tag: "Run", words, logLevel: undefined })
+  const runs = (...args: ReadonlyArray<string>): CommandLine.CommandLine => ({ _tag: "Run", args, logLevel: undefined })
 
   isRead("--json -s btcusdt@trade --stream=!miniTicker@arr", runs("--json", "--stream", "btcusdt@trade", "--stream", "!miniTicker@arr"))
   isRead("watch btcusdt@trade --for 20s", runs("watch", "--for=20s", "btcusdt@trade"))
   isRead("book btcusdt --LEVELS 3", runs("book", "--levels=3", "btcusdt"))
   isRead("record btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
-  isRead("--log-level warning --json", { _tag: "Run", words: ["--json"], logLevel: LogLevel.Warning })
-  isRead("watch --log-level off", { _tag: "Run", words: ["watch"], logLevel: LogLevel.None })
+  isRead("--log-level warning --json", { _tag: "Run", args: ["--json"], logLevel: LogLevel.Warning })
+  isRead("watch --log-level off", { _tag: "Run", args: ["watch"], logLevel: LogLevel.None })
   isRead("help", { _tag: "Help", command: undefined })
   isRead("help record", { _tag: "Help", command: "record" })
   isRead("record --help", { _tag: "Help", command: "record" })
