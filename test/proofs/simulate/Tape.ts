@@ -1,6 +1,6 @@
 /**
- * A market of the embedded exchange, worked through once and played to many runs: what every stream said in every slot,
- * and what the market was like at any moment.
+ * A recording of one market of the embedded exchange: the messages of every stream in every slot, and the market's state at
+ * any moment. It is computed once and shared by all runs.
  */
 import { Candles, Market, Payload, StreamName } from "holdfast/binance/exchange"
 import type { History, OrderBook } from "holdfast/binance/exchange"
@@ -13,27 +13,28 @@ export interface Message {
   readonly text: string
 }
 
-/** A book as of the end of a slot, in ticks and lots. */
+/** A book at the end of a slot, in ticks and lots. */
 export interface BookState {
   readonly lastId: number
   readonly bids: ReadonlyArray<OrderBook.Level>
   readonly asks: ReadonlyArray<OrderBook.Level>
 }
 
-/** A market as it was at a moment, with what is older than so many trades forgotten. */
+/** Which part of a market REST serves: as of a moment, and only so much history. */
 export interface View {
   readonly asOf: () => number
-  /** Trades, aggregate trades and candles kept, at most. */
+  /** The most trades, aggregate trades and candles that are kept. */
   readonly kept: () => number
 }
 
 export interface Tape {
   readonly instrument: Market.Instrument
   readonly start: number
-  /** The slots that are over at a moment: 0 when none is. */
+  /** The number of slots that are over at a time. */
   readonly slotsAt: (time: number) => number
-  /** What a stream said in a slot, counted from 0. */
-  readonly said: (stream: string, slot: number) => ReadonlyArray<Message>
+  /** The messages of a stream in a slot. The first slot is 0. */
+  readonly messagesOf: (stream: string, slot: number) => ReadonlyArray<Message>
+  /** The number of trades until a time, which is also the id of the last one. */
   readonly trades: (until: number) => number
   readonly aggTrades: (until: number) => number
   readonly tradeAt: (id: number) => Market.Trade | undefined
@@ -45,8 +46,9 @@ export interface Tape {
   readonly view: (view: View) => Market.Market
 }
 
+// The whole book is stored once in so many slots.
 const keyframeEvery = 200
-// Slots.
+// A block trade happens once in so many slots.
 const blockTradeEvery = 5
 const statesKept = 2_000
 export const intervals: ReadonlyArray<Candles.Interval> = ["1s", "1m"]
@@ -73,14 +75,14 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   const changes = market.book.collect()
   const lower = instrument.symbol.toLowerCase()
   const streams = kinds.map((kind) => `${lower}@${kind}`)
-  const said = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
-  // Nothing that the exchange knows: what nobody can ask for again, with numbers by which we see what is missing.
+  const messages = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
+  // A kind that the real exchange does not have. It cannot be fetched, and its ids show us what is missing.
   const blockTrades = new Array<ReadonlyArray<Message>>()
   const trades: Array<Market.Trade> = []
   const aggTrades: Array<Market.AggTrade> = []
   const closed = new Map(intervals.map((interval) => [interval, new Array<Candles.Candle>()]))
   const byStart = new Map(intervals.map((interval) => [interval, new Map<number, Candles.Candle>()]))
-  // As of the end of each slot.
+  // At the end of each slot.
   const counts: Array<{ readonly trades: number; readonly aggTrades: number }> = []
   const lastIds: Array<number> = []
   const diffs: Array<{ readonly bids: ReadonlyArray<OrderBook.Level>; readonly asks: ReadonlyArray<OrderBook.Level> }> = []
@@ -98,10 +100,10 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     const time = start + (counts.length + 1) * Market.slotMillis
     const [slot] = market.advance(time)
     if (slot === undefined) return
-    for (const [name, messages] of said) {
+    for (const [name, slots] of messages) {
       const stream = Option.getOrThrow(StreamName.parse(name))
       const payloads = Payload.ofSlot(stream, market, slot, "millisecond")
-      messages.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
+      slots.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
     }
     const nth = (counts.length + 1) / blockTradeEvery
     const blockTrade = { e: "blockTrade", E: time, s: instrument.symbol, t: nth, p: "1", q: "1", T: time, m: true }
@@ -109,7 +111,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       ? [{ payload: blockTrade, text: JSON.stringify({ stream: `${lower}@blockTrade`, data: blockTrade }) }]
       : [])
     const diff = slot.diff["100ms"]
-    const message = said.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
+    const message = messages.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
     if (diff !== undefined && message !== undefined) diffMessages.set(diff.lastId, message)
     trades.push(...slot.trades)
     aggTrades.push(...slot.aggTrades)
@@ -130,7 +132,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     return slots
   }
 
-  // The book after so many slots. The latest looked at are likely to be looked at again, by this run or the next.
+  // The book after so many slots. Recent results are kept: this run or the next is likely to need them again.
   const states = new Map<number, BookState>()
   const bookAfter = (slots: number): BookState => {
     const known = states.get(slots)
@@ -142,10 +144,10 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   }
 
   const rebuild = (slots: number): BookState => {
-    const frame = Math.floor(slots / keyframeEvery)
-    const from = frame === 0 ? initial : keyframes[frame - 1] ?? initial
+    const keyframe = Math.floor(slots / keyframeEvery)
+    const from = keyframe === 0 ? initial : keyframes[keyframe - 1] ?? initial
     const sides = { bids: new Map(from.bids), asks: new Map(from.asks) }
-    for (let i = frame * keyframeEvery; i < slots; i++) {
+    for (let i = keyframe * keyframeEvery; i < slots; i++) {
       for (const side of ["bids", "asks"] as const) {
         for (const [price, quantity] of diffs[i]?.[side] ?? []) {
           if (quantity === 0) sides[side].delete(price)
@@ -208,7 +210,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     instrument,
     start,
     slotsAt,
-    said: (stream, slot) => (stream === `${lower}@blockTrade` ? blockTrades : said.get(stream))?.[slot] ?? [],
+    messagesOf: (stream, slot) => (stream === `${lower}@blockTrade` ? blockTrades : messages.get(stream))?.[slot] ?? [],
     trades: tradesAt,
     aggTrades: aggTradesAt,
     tradeAt: (id) => trades[id - 1],
@@ -221,10 +223,10 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   }
 }
 
-// Tapes are the same for all runs, and grow as far as the longest asks for.
+// Tapes are shared by all runs, and grow to the longest one.
 const tapes = new Map<string, Tape>()
 
-/** When every run begins. A whole minute, so that candles of a minute do too. */
+/** The time at which every run begins: a whole minute, at which candles of a minute begin, too. */
 export const start = 1_700_000_040_000 - (1_700_000_040_000 % 60_000)
 
 export const of = (symbol: string, seed: number): Tape => {
@@ -233,7 +235,7 @@ export const of = (symbol: string, seed: number): Tape => {
   if (known !== undefined) return known
   const [first, ...others] = Market.instruments
   const instrument = [first, ...others].find((one) => one?.symbol === symbol)
-  if (instrument === undefined) throw new Error(`There is no ${symbol}`)
+  if (instrument === undefined) throw new Error(`There is no market ${symbol}.`)
   const tape = make(instrument, seed, start)
   tapes.set(key, tape)
   return tape
