@@ -1,9 +1,10 @@
 /**
  * Subscriptions that survive reconnects, over any protocol that subscribes and acknowledges.
  *
- * A session owns a connection. It keeps two sets of topics: the desired ones, which have subscribers, and the actual ones,
- * which are subscribed on the wire. It makes the second equal to the first, within the peer's rate limit, and begins again
- * whenever the connection opens. It compares sets and never replays a queue, so requests do not multiply with reconnects.
+ * A session owns a connection and keeps two sets of topics: the desired topics have subscribers, the actual topics are
+ * subscribed on the wire. It subscribes and unsubscribes until the actual topics are the desired ones, within the peer's
+ * rate limit. When the connection opens again, it starts without actual topics. It compares sets and never replays a queue,
+ * so requests do not multiply with reconnects.
  *
  * @since 0.1.0
  */
@@ -121,14 +122,14 @@ export interface Options<A, N = never> {
   readonly protocol: SessionProtocol<A, N>
   /**
    * How long the peer has to answer a request for all of its topics. Default: 5 seconds. The session replaces the
-   * connection after three requests in a row that were not answered in time, or that were refused and asked to
-   * unsubscribe.
+   * connection after three failures in a row: requests that the peer does not answer in time, or requests to unsubscribe
+   * that it refuses.
    */
   readonly answerTimeout?: Duration.DurationInput | undefined
   /** Called with each notice of the peer. It must not block or throw. Default: notices are ignored. */
   readonly onNotice?: ((notice: N) => void) | undefined
   /**
-   * Moves a topic to another connection, and returns whether it could. Called for a topic that is still stale after the
+   * Moves a topic to another connection. Returns false when it cannot. Called for a topic that is still stale after the
    * session has subscribed to it again. Default: topics are not moved.
    */
   readonly relocate?: ((topic: string) => boolean) | undefined
@@ -183,4 +184,4 @@ export interface Options<A, N = never> {
 export const make = <A, N = never>(
   options: Options<A, N>
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
-  Effect.flatMap(connect(options.connection), (supervised) => manage(supervised, options))
+  Effect.flatMap(connect(options.connection), (handle) => manage(handle, options))

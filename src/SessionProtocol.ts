@@ -10,12 +10,13 @@ import type { Message } from "./Transport.ts"
  * A message of the peer, parsed.
  *
  * - `Data`: data of a topic.
- * - `Acknowledged`, `Refused`: the answer to a request. The session has one request under way at a time. An answer with
- *   another `id` than that request's is ignored; an answer without an `id` is taken for its answer. An answer with `topics`
- *   settles those topics, and the other topics of the request still wait for theirs; one without `topics` settles all.
- * - `Refused` to subscribe, without `topics` and without `retry`, may mean any topic of the request: the session asks for
- *   each half again, until it has found the refused topic. The subscription of a refused topic fails.
- * - `Refused` with `retry` is temporary: the session asks again after that time, or at once on its next connection.
+ * - `Acknowledged`, `Refused`: the answer to a request. The session has one request under way at a time. It ignores an
+ *   answer with the `id` of another request. An answer without an `id` belongs to the request under way. An answer with
+ *   `topics` settles only those topics of the request; one without `topics` settles all of them.
+ * - `Refused` for a request to subscribe fails its topics. When it has no `topics`, the peer may mean any topic of the
+ *   request: the session requests each half again until it has found the refused topic.
+ * - `Refused` with `retry` is temporary: the session repeats the request after that time, or at once on its next
+ *   connection.
  * - `Notice`: a message to the client as a whole, for example that the server will shut down.
  * - `Invalid`: a message that the protocol does not know. The session records an event and goes on.
  *
@@ -40,12 +41,12 @@ export type ServerMessage<A, N = never> =
   | { readonly _tag: "Invalid"; readonly reason: string; readonly excerpt: string }
 
 /**
- * How often a topic is expected to have data. A session takes a topic for stale when its data is later than that allows.
+ * How often a topic is expected to have data. A topic whose data is late, while other topics have data, is stale.
  *
- * - A duration: at least once in this time. The topic is late after five times as long.
- * - `"adaptive"`: as often as so far. The topic is late after twenty times the average interval, and 30 seconds at least.
- *   That holds once it has had data twenty times. Its first data is late after two minutes.
- * - `"exempt"`: never. The topic is never late.
+ * - A duration: at least once in this time. Data is late after five times as long.
+ * - `"adaptive"`: at the topic's average interval so far. Data is late after twenty times that interval, but not before 30
+ *   seconds. The first data is late after two minutes. From then on, data is never late until it has come twenty times.
+ * - `"exempt"`: at no certain times. Data is never late.
  *
  * @since 0.1.0
  * @category models

@@ -66,9 +66,9 @@ const Treatment = Data.taggedEnum<Treatment>()
 const { Delay, Hold, Pass, Split, Swallow, Throttle } = Treatment
 
 interface Weather {
-  /** What is done to the connections that are open. */
+  /** The end of all open connections, if any. */
   readonly ends: "none" | "reset" | "finish"
-  /** What is done to new connections. */
+  /** Whether new connections are accepted, refused, or accepted and closed at once. */
   readonly door: "open" | "shut" | "revolving"
   readonly up: Treatment
   readonly down: Treatment

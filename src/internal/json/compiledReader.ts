@@ -156,7 +156,7 @@ const readers: Readonly<Record<Token["is"], (variable: string, next: string) => 
 }
 
 const codeOf = ({ parts, value }: Piece, { constructors }: Draft) => {
-  const lines: Array<string> = []
+  const statements: Array<string> = []
   let fixed = 0
   for (const [index, part] of parts.entries()) {
     if (typeof part === "string") {
@@ -164,14 +164,14 @@ const codeOf = ({ parts, value }: Piece, { constructors }: Draft) => {
       continue
     }
     const next = parts[index + 1]
-    lines.push(`from = end + ${fixed}; ${readers[part.is](part.variable, typeof next === "string" ? next.slice(0, 1) : "")}`)
+    statements.push(`from = end + ${fixed}; ${readers[part.is](part.variable, typeof next === "string" ? next.slice(0, 1) : "")}`)
     fixed = 0
   }
   return `"use strict"
 ${constructors.join("\n")}
 return (text, at) => {
 let from, end = at
-${lines.join("\n")}
+${statements.join("\n")}
 return ${value}
 }`
 }
@@ -183,7 +183,7 @@ const integer = (text: string, from: number, end: number): number => {
   return isNegative ? -value : value
 }
 
-// Between its quotes are decimals, and nothing else has any.
+// Reads the levels of a book. All quotes in their text are around decimals.
 const levels = (text: string, from: number, end: number): ReadonlyArray<ReadonlyArray<string>> => {
   const all: Array<ReadonlyArray<string>> = []
   // Past the two brackets and the quote.
@@ -222,7 +222,7 @@ export interface Shapes<A> {
   /** The value of a text that begins with `start`, if the text matches a shape. */
   readonly read: (text: unknown, start: string) => A | undefined
   /**
-   * Learns a shape from a text whose value was parsed and conforms. It tries ever more seldom, so that texts without a
+   * Learns a shape from a text whose value was parsed and conforms. It tries less and less often, so that texts without a
    * shape cost little.
    */
   readonly learn: (text: unknown, value: A) => void

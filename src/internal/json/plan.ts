@@ -1,5 +1,5 @@
-// Turns a schema that only checks into a table of checks. validator.ts checks values with it, and compiledReader.ts makes
-// readers of texts from it.
+// Turns a schema without transformations into a table of checks. validator.ts checks values with it, and compiledReader.ts
+// makes readers of texts from it.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"

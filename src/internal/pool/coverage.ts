@@ -65,7 +65,7 @@ export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
   readonly contributions: Set<Contribution<A>>
-  /** Whether it was moved because it was stale, and has had no data since. */
+  /** Set when the pool moves the topic because it is stale. Its next data resets it. */
   moved: boolean
   /** Why no contribution is live, if one was and no gap has been reported since. */
   broken: string | undefined
@@ -93,12 +93,12 @@ const reasonOf = (exit: Exit.Exit<void, SessionError>): string =>
     onSome: ({ message }) => message
   })
 
-/** What one connection brings of one topic. */
+/** The contribution of one connection to one topic. */
 // A class, not closures: there may be thousands, and each message passes one.
 export class Contribution<A> implements Session.Listener<A> {
   readonly #topic: Topic<A>
   readonly #onEnd: (exit: Exit.Exit<void, SessionError>) => void
-  /** The turn since which it has brought everything, but for reported gaps. Undefined when it is not live. */
+  /** Since this turn it has brought everything but what reported gaps cover. Undefined when it is not live. */
   #liveSince: number | undefined
   /** The turn of its last data, or at which it ceased. */
   #last = 0

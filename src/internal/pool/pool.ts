@@ -114,8 +114,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.pooled)
     }).pipe(lock.withPermits(1))
 
-  // The slots whose connections are alive. Closes the idle ones of the others; a renewal or a merge under way saves the
-  // topics of the rest.
+  // Finds the slots whose connections are alive. Of the others, it closes the idle ones. The rest are being renewed or
+  // merged, and their topics move to a connection that is alive.
   const aliveOf = (path: string, replica: number) =>
     Effect.filter(slotsOf(path, replica), (slot) =>
       Effect.tap(isAlive(slot), (alive) => {
@@ -187,7 +187,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor
-      else yield* Effect.logWarning("A connection was not renewed: its successor did not prove itself. It stays in use.")
+      else yield* Effect.logWarning("The successor of a connection did not prove itself. The connection stays in use.")
       // Attaches again the topics that ended here because the peer refused them, while the other connection had them.
       if (slots.has(slot)) yield* attachAll(slot.pooled, slot.topics)
       yield* close(spare)

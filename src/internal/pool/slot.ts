@@ -31,6 +31,6 @@ export const connectionsOf = <A>({ pooled, work }: Slot<A>): ReadonlyArray<Poole
 export const topicsOf = <A>(slot: Slot<A>, name: string): ReadonlyArray<Topic<A>> =>
   [...slot.topics].filter((topic) => topic.name === name)
 
-/** Whether the slot's connection has not failed or closed for good. */
+/** False when the slot's connection has failed or is closed. */
 export const isAlive = <A>({ pooled }: Slot<A>): Effect.Effect<boolean> =>
   Effect.map(pooled.session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")

@@ -64,5 +64,5 @@ export const settle = (method: Method, answer: Answer, unsettled: ReadonlyArray<
   }
 }
 
-/** Whether it leaves topics subscribed that should not be, or may. */
+/** Whether topics may still be subscribed that should not be. */
 export const isFruitless = ({ _tag }: Outcome): boolean => _tag === "StillSubscribed" || _tag === "Uncertain"

@@ -10,7 +10,7 @@ const observations = 20
 // A topic with an adaptive cadence is late after this many average intervals, but not before the least time.
 const adaptiveTolerance = 20
 const adaptiveLeast = 30_000
-// When its first data is late.
+// Its first data is late after this time.
 const adaptiveFirst = 120_000
 // The weight of the latest interval in the average.
 const weight = 0.1
@@ -23,7 +23,7 @@ export class CadenceTracker {
   #last = 0
   // Negative when no data is expected.
   #expectedSince = -1
-  #remedies = 0
+  #restarts = 0
 
   constructor(cadence: Cadence) {
     this.#cadence = cadence
@@ -38,7 +38,7 @@ export class CadenceTracker {
     this.#last = at
     this.#expectedSince = -1
     this.#observed++
-    this.#remedies = 0
+    this.#restarts = 0
   }
 
   /** Data is expected from this time on. */
@@ -58,10 +58,10 @@ export class CadenceTracker {
     return this.#observed > 0 && this.#last >= at
   }
 
-  /** Gives the topic the same time once more. Returns how many times in a row, without data between. */
-  startOver(at: number): number {
+  /** Starts the time until data is late again. Returns how often it has done so since the last data. */
+  restart(at: number): number {
     this.#expectedSince = at
-    return ++this.#remedies
+    return ++this.#restarts
   }
 
   /** Expects no data until the next data comes. */

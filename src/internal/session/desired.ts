@@ -17,9 +17,9 @@ export interface TopicEntry<A> {
   status: Subscription["status"]
   since: number
   readonly tracker: CadenceTracker.CadenceTracker
-  /** The dispatcher's: the index of the topic's batch, if it has one that is not delivered yet. */
+  /** The index of the topic's batch in the dispatcher, while it has one. */
   batchIndex: number
-  /** Completes when the peer has acknowledged the topic, and fails when it never will. */
+  /** Completes when the peer has acknowledged the topic, or when it has no subscribers left. Fails when the topic ends. */
   readonly acknowledged: Deferred.Deferred<void, SessionError | NotConnected>
 }
 

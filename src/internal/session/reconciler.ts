@@ -125,7 +125,7 @@ export const make = <A, N>(
     let isFruitless = false
     do {
       const outcome = Answers.settle(method, yield* nextAnswer, [...unsettled])
-      // The answer names topics of no interest here.
+      // The answer names only other topics.
       if (outcome.topics.length === 0 && unsettled.size > 0) continue
       for (const topic of outcome.topics) unsettled.delete(topic)
       isFruitless ||= Answers.isFruitless(outcome)
@@ -137,7 +137,7 @@ export const make = <A, N>(
     if (fruitless < fruitlessAtMost) return
     fruitless = 0
     endWire(on)
-    yield* Effect.ignore(connection.reconnect("the peer did not answer three requests in a row, or refused to unsubscribe"))
+    yield* Effect.ignore(connection.reconnect("the peer has not answered three requests in a row, or has refused to unsubscribe"))
   })
 
   const apply = (on: Wire<A>, requestedBefore: ReadonlySet<string>, outcome: Outcome): Effect.Effect<void> =>

@@ -26,7 +26,7 @@ const eventsHeld = 4_096
 
 // The phases of a session.
 //
-// - Ended: its connection has ended. When the connection connects again, so does the session.
+// - Ended: its connection has ended. When the user connects it again, the session is running again.
 // - Broken: the protocol or a listener threw. The session has ended, and its connection is about to.
 type Phase =
   | { readonly _tag: "Running" }

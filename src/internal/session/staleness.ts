@@ -67,7 +67,7 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
       const neverHadData = Option.isNone(entry.tracker.last())
       const isKnown = neverHadData ? options.isKnown?.(entry.topic) : undefined
       if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, idleFor, isKnown), scope)
-      let step = entry.tracker.startOver(at)
+      let step = entry.tracker.restart(at)
       if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
       if (step === 1 || step === 2) yield* treat(entry, idleFor, remedies[step])
       else if (neverHadData && cadence(entry.topic) === "adaptive") entry.tracker.excuse()

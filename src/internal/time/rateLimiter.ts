@@ -1,4 +1,5 @@
-// A rolling window that can also be held: until a moment, which may move while callers wait, it lets nothing through.
+// A rolling window that can be held: it lets nothing through before a certain moment. The moment may move while callers
+// wait.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

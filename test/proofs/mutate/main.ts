@@ -108,7 +108,7 @@ const judge = async (root: string, { file, from, to, what }: Mutation) => {
   if (source.split(from).length !== 2) throw new Error(`The bug "${what}" cannot be made: its text does not occur exactly once in ${file}: ${from}`)
   writeFileSync(path, source.replace(from, () => to))
   const simulated = await simulate(root)
-  const by = !simulated.ok ? "simulation" : (await test(root)).ok ? "nobody" : "tests"
+  const by = !simulated.ok ? "simulation" : (await test(root)).ok ? "none" : "tests"
   writeFileSync(path, source)
   results.push({ what, file, by, because: by === "simulation" ? because(simulated.output) : "" })
   process.stderr.write(`${by.padEnd(12)} ${what} (${file})${by === "simulation" ? `: ${because(simulated.output)}` : ""}\n`)
@@ -129,10 +129,10 @@ await Promise.all([work(unharmed), ...Array.from({ length: Number(values.jobs) -
 const count = (by: string) => results.filter((result) => result.by === by).length
 const score = {
   bugs: results.length,
-  caught: results.length - count("nobody"),
+  caught: results.length - count("none"),
   bySimulation: count("simulation"),
   byTests: count("tests"),
-  survived: results.filter(({ by }) => by === "nobody").map(({ file, what }) => `${what} (${file})`)
+  survived: results.filter(({ by }) => by === "none").map(({ file, what }) => `${what} (${file})`)
 }
 process.stdout.write(values.json ? `${JSON.stringify({ score, results }, undefined, 2)}\n` : `${JSON.stringify(score, undefined, 2)}\n`)
 if (score.survived.length > 0) process.exitCode = 1

@@ -78,7 +78,7 @@ export interface Reader {
   readonly symbol: "BTCUSDT" | "ETHUSDT"
   /** The time that it takes for each event. */
   readonly dawdles: number
-  /** Whether it listens with a plain function. Then it takes no time. */
+  /** Whether the reader is a listener. A listener takes no time. */
   readonly listens?: boolean
 }
 
@@ -137,7 +137,7 @@ export interface ConnectionPlan {
   /** The time between two messages of the peer. */
   readonly says: number
   readonly gate: boolean
-  /** Whether the items are listened to with a plain function instead of read. */
+  /** Whether a listener gets the items, instead of a reader. */
   readonly listens?: boolean
   readonly steps: ReadonlyArray<Step<ConnectionAction>>
 }
