@@ -65,6 +65,8 @@ export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
   readonly contributions: Set<Contribution<A>>
+  /** The end of the last connection that ended while others still had the topic. A new contribution resets it. */
+  ended: Exit.Exit<void, SessionError> | undefined
   /** Set when the pool moves the topic because it is stale. Its next data resets it. */
   moved: boolean
   /** Why no contribution is live, if one was and no gap has been reported since. */
@@ -79,6 +81,7 @@ export const makeTopic = <A>(name: string, listener: Listener<A>): Topic<A> => (
   name,
   listener,
   contributions: new Set(),
+  ended: undefined,
   moved: false,
   broken: undefined,
   turn: 0,
@@ -108,6 +111,7 @@ export class Contribution<A> implements Session.Listener<A> {
     this.#topic = topic
     this.#onEnd = onEnd
     topic.contributions.add(this)
+    topic.ended = undefined
   }
 
   data(batch: ReadonlyArray<A>): void {
@@ -139,16 +143,28 @@ export class Contribution<A> implements Session.Listener<A> {
     this.#last = ++this.#topic.turn
   }
 
-  /** Gives the topic up. Returns false when that has been done before. */
+  /**
+   * Leaves the topic to the other connections. When it is the last one and another one has ended, the topic ends with that
+   * one's exit. Returns false when it has left before.
+   */
   leave(reason: string): boolean {
+    const isHere = this.#withdraw(reason)
+    const { contributions, ended, listener } = this.#topic
+    if (isHere && contributions.size === 0 && ended !== undefined) listener.end(ended)
+    return isHere
+  }
+
+  end(exit: Exit.Exit<void, SessionError>): void {
+    if (!this.#withdraw(reasonOf(exit))) return
+    if (this.#topic.contributions.size > 0) this.#topic.ended = exit
+    this.#onEnd(exit)
+  }
+
+  #withdraw(reason: string): boolean {
     const { contributions } = this.#topic
     if (!contributions.delete(this)) return false
     if (contributions.size > 0) this.#report("leave", reason)
     return true
-  }
-
-  end(exit: Exit.Exit<void, SessionError>): void {
-    if (this.leave(reasonOf(exit))) this.#onEnd(exit)
   }
 
   #report(disruption: Disruption, reason: string, why = lostConnection): void {

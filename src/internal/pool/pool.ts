@@ -118,7 +118,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // merged, and their topics move to a connection that is alive.
   const aliveOf = (path: string, replica: number) =>
     Effect.filter(slotsOf(path, replica), (slot) =>
-      Effect.tap(isAlive(slot), (alive) => {
+      Effect.tap(isAlive(slot.pooled), (alive) => {
         if (alive || slot.work._tag !== "Idle") return Effect.void
         slots.delete(slot)
         return close(slot.pooled)
@@ -153,6 +153,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       for (const slot of slots) {
         if (!slot.topics.delete(topic)) continue
+        // Its reader is gone: nothing is left to end.
+        topic.ended = undefined
         for (const pooled of connectionsOf(slot)) yield* detach(pooled, topic)
         afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.replica)))
       }
@@ -182,8 +184,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // Gives the slot to the successor, or keeps its connection. Closes the other one. Returns whether the slot was renewed.
   const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
     Effect.gen(function*() {
-      // Even a successor that is not proven is better than a connection that is dead.
-      const renewed = slots.has(slot) && (isProven || !(yield* isAlive(slot)))
+      // The successor may have failed since its proof. Even one that is not proven is better than a connection that is dead.
+      const renewed = slots.has(slot) && ((isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled)))
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor
@@ -227,7 +229,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // Completes the move of the topics, or undoes it.
   const merge = (from: Slot<A>, into: Slot<A>, isProven: boolean) =>
     Effect.gen(function*() {
-      const stays = (!isProven || !slots.has(into)) && (yield* isAlive(from))
+      const isReady = isProven && slots.has(into) && (yield* isAlive(into.pooled))
+      const stays = !isReady && (yield* isAlive(from.pooled))
       if (!stays) yield* endStalled(from.pooled, into.pooled)
       for (const topic of [...from.topics]) {
         if (stays) {

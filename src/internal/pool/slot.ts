@@ -31,6 +31,6 @@ export const connectionsOf = <A>({ pooled, work }: Slot<A>): ReadonlyArray<Poole
 export const topicsOf = <A>(slot: Slot<A>, name: string): ReadonlyArray<Topic<A>> =>
   [...slot.topics].filter((topic) => topic.name === name)
 
-/** False when the slot's connection has failed or is closed. */
-export const isAlive = <A>({ pooled }: Slot<A>): Effect.Effect<boolean> =>
-  Effect.map(pooled.session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")
+/** False when a connection has failed or is closed. */
+export const isAlive = <A>({ session }: PooledConnection<A>): Effect.Effect<boolean> =>
+  Effect.map(session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")

@@ -41,7 +41,7 @@ export const read = (message: Transport.Message): SessionProtocol.ServerMessage<
 
 const request = (op: string) => (channels: ReadonlyArray<string>, req: number) => JSON.stringify({ op, channels, req })
 
-/** The protocol. The data of a channel are its frames, as they came: decoders read them. */
+/** The protocol. The data of a channel are its messages, as they came: decoders read them. */
 export const make = (
   cadence: (channel: string) => SessionProtocol.Cadence
 ): SessionProtocol.SessionProtocol<Transport.Message, Farewell> => ({

@@ -24,7 +24,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "jitter may exceed the cap",
     "ReconnectPolicy.ts",
-    "Math.min(nominal * (1 + factor), most)",
+    "Math.min(nominal * (1 + factor), cap)",
     "nominal * (1 + factor)"
   ),
   mutation("the policy ignores Retry-After", "ReconnectPolicy.ts", "Duration.max(delay))", "() => delay)"),
@@ -35,8 +35,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "startsOver(loss) ? self.initial : state",
     "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
-  mutation("a proven connection does not reset the number of attempts", "internal/connection/retryState.ts", "    outage = noOutage\n    unheard", "    outage = { ...noOutage, attempt: outage.attempt }\n    unheard"),
-  mutation("the schedule gets no loss when the user replaces the connection", "internal/connection/retryState.ts", "    unheard = life\n", ""),
+  mutation("a proven connection does not reset the number of attempts", "internal/connection/retryState.ts", "    outage = noOutage\n    lastProven", "    outage = { ...noOutage, attempt: outage.attempt }\n    lastProven"),
+  mutation("the schedule gets no loss when the user replaces the connection", "internal/connection/retryState.ts", "    lastProven = lifetime\n", ""),
   mutation(
     "a user's schedule may retry before Retry-After",
     "internal/connection/reconnection.ts",
@@ -60,13 +60,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "messages that arrive just before the peer closes are lost",
     "internal/connection/attempt.ts",
-    "Effect.tapError(reading, () => held?.finish ?? Effect.void)",
+    "Effect.tapError(reading, () => buffer?.finish ?? Effect.void)",
     "reading"
   ),
   mutation(
     "messages that arrive during the handshake are delivered before it is done",
     "internal/connection/attempt.ts",
-    "held?.hold(batch) ?? delivery.deliver(batch)",
+    "buffer?.hold(batch) ?? delivery.deliver(batch)",
     "delivery.deliver(batch)"
   ),
   mutation(
@@ -78,14 +78,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "delivered messages do not count as signs of life",
     "internal/connection/attempt.ts",
-    "    delivery.hear()\n",
+    "    delivery.noteActivity()\n",
     ""
   ),
   mutation(
     "messages that slide out of the inbox are not reported",
     "internal/connection/delivery.ts",
-    "if (this.#isQuiet || inbox.lost() === this.#lostBefore) return undefined",
-    "if (this.#isQuiet || batch.length > 0) return undefined"
+    "if (this.#hasWarned || inbox.lost() === this.#lostBefore) return undefined",
+    "if (this.#hasWarned || batch.length > 0) return undefined"
   ),
   mutation(
     "a handshake opens a connection that is being closed",
@@ -96,8 +96,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "the transport delivers messages while the handler's effect runs",
     "internal/transport/receiveBuffer.ts",
-    "receiver = away\n          const work",
-    "const work"
+    "receiver = idle\n          const effect",
+    "const effect"
   ),
   mutation(
     "a socket that ends drops the messages it still holds",
@@ -114,7 +114,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "`reconnect` does not cut the wait for the next dial short",
     "internal/connection/loop.ts",
-    "Effect.raceFirst(sleep(delay), hurry.await)",
+    "Effect.raceFirst(sleep(delay), skipWait.await)",
     "sleep(delay)"
   ),
   mutation(
@@ -185,7 +185,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return { from: last, to, cause: fetched.left }"
   ),
   mutation("a missing range may be empty", "internal/feed/resequencer.ts", "idOf(first) > last + 1", "idOf(first) > last"),
-  mutation("a lagging REST interface is not asked again", "internal/feed/lag.ts", "useless === patience", "useless === 0"),
+  mutation("a lagging REST interface is not asked again", "internal/feed/lag.ts", "useless === attemptsAtMost", "useless === 0"),
   mutation("an old candle is delivered", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle of a page counts as closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
   mutation("a missing candle is not noticed", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* emit(closed)", "      if (opens > end) {\n        yield* emit(closed)"),
@@ -248,10 +248,22 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("a connection that fails takes its successor along", "internal/pool/pool.ts", `alive || slot.work._tag !== "Idle"`, "alive"),
   mutation(
+    "a renewal chooses a successor that has failed since its proof",
+    "internal/pool/pool.ts",
+    "(isProven && (yield* isAlive(successor)))",
+    "isProven"
+  ),
+  mutation(
+    "a merge moves topics to a connection that has failed",
+    "internal/pool/pool.ts",
+    "isProven && slots.has(into) && (yield* isAlive(into.pooled))",
+    "isProven && slots.has(into)"
+  ),
+  mutation(
     "a failed connection is kept instead of a successor that is not proven",
     "internal/pool/pool.ts",
-    "isProven || !(yield* isAlive(slot))",
-    "isProven"
+    "(isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled))",
+    "isProven && (yield* isAlive(successor))"
   ),
   mutation(
     "a caller that waits for the window ignores a hold that was set meanwhile",
@@ -283,7 +295,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     " + (marker !== undefined && isMarker(marker) ? marker.count : 0)",
     ""
   ),
-  mutation("items that slide out of a buffer leave no marker", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void fold"),
+  mutation("items that slide out of a buffer leave no marker", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void options"),
   mutation("a new listener does not get the items held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#deliver([listener], held)\n", ""),
   mutation("a listener does not get the end", "internal/stream/broadcast.ts", "    this.#endListeners(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
   mutation("a delivery that a listener causes overtakes the one under way", "internal/stream/broadcast.ts", "if (this.#isDelivering) {", "if (this.#later.length > 0) {"),
