@@ -93,10 +93,10 @@ describe("forEach", () => {
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(
         log,
-        ["early", "late", "later", "Gap", "last"].flatMap((name) => [`${name} begins`, `${name} is done`])
+        ["held", "late", "later", "Gap", "last"].flatMap((name) => [`${name} begins`, `${name} is done`])
       )
     }).pipe(
-      Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late", "later"), reset), fail(), open(send("last"))]))
+      Effect.provide(scripted([open(send("held"), wait("5 seconds"), send("late", "later"), reset), fail(), open(send("last"))]))
     ))
 
   it.effect("makes the next event wait for the effect, and the peer for a full inbox, so that nothing is lost", () =>
@@ -234,15 +234,15 @@ describe("listen", () => {
       const read: Array<unknown> = []
       yield* Effect.fork(Stream.runForEach(connection.items, (item) => Effect.sync(() => read.push(item))))
       yield* TestClock.adjust("1 minute")
-      const [early, late, gap, later] = items.received
-      assert(early?._tag === "Data" && late?._tag === "Data" && gap?._tag === "Gap" && later?._tag === "Data")
-      assert.deepStrictEqual([early.data, late.data, later.data], ["early", "late", "later"])
+      const [held, late, gap, later] = items.received
+      assert(held?._tag === "Data" && late?._tag === "Data" && gap?._tag === "Gap" && later?._tag === "Data")
+      assert.deepStrictEqual([held.data, late.data, later.data], ["held", "late", "later"])
       assert.deepStrictEqual(gap.downtime, Duration.seconds(3))
       // A later listener begins with what is held. For listeners alone, nothing is held.
       assert.deepStrictEqual(messages.received, ["late", "later"])
       assert.deepStrictEqual(read, [late, gap, later])
     }).pipe(
-      Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late"), reset), fail(), open(send("later"))]))
+      Effect.provide(scripted([open(send("held"), wait("5 seconds"), send("late"), reset), fail(), open(send("later"))]))
     ))
 
   it.effect("never falls behind: it loses nothing beside a slow reader", () =>

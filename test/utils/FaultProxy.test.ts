@@ -71,12 +71,12 @@ describe("the fault proxy", () => {
   it.scopedLive("resets connections, and finishes them", () =>
     Effect.gen(function*() {
       const { client, proxy } = yield* open
-      yield* proxy.strike(Fault.Reset())
+      yield* proxy.inject(Fault.Reset())
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       const other = yield* dial(proxy.port)
       yield* other.say("hello")
       yield* Queue.take(other.reads)
-      yield* proxy.strike(Fault.Finish())
+      yield* proxy.inject(Fault.Finish())
       assert.strictEqual(yield* other.ended, "FIN")
     }))
 
@@ -88,11 +88,11 @@ describe("the fault proxy", () => {
     it.scopedLive(`swallows bytes for good during ${fault._tag}, and lets later connections pass`, () =>
       Effect.gen(function*() {
         const { client, received, proxy } = yield* open
-        const striking = yield* Effect.fork(proxy.strike(fault))
+        const injecting = yield* Effect.fork(proxy.inject(fault))
         yield* Effect.yieldNow()
         yield* client.say("lost")
         if (reachesServer) assert.strictEqual(yield* Queue.take(received), "lost")
-        yield* Fiber.join(striking)
+        yield* Fiber.join(injecting)
         yield* client.say("lost too")
         if (reachesServer) assert.strictEqual(yield* Queue.take(received), "lost too")
         const other = yield* dial(proxy.port)
@@ -115,27 +115,27 @@ describe("the fault proxy", () => {
   it.scopedLive("holds all bytes back and loses none", () =>
     Effect.gen(function*() {
       const { client, received, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Stall({ lasts })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Stall({ lasts })))
       yield* Effect.yieldNow()
       yield* client.say("late")
-      assert.strictEqual(yield* race(Queue.take(received), Fiber.join(striking)), "second")
+      assert.strictEqual(yield* race(Queue.take(received), Fiber.join(injecting)), "second")
       assert.strictEqual(yield* Queue.take(client.reads), "late")
     }))
 
   it.scopedLive("delays all bytes", () =>
     Effect.gen(function*() {
       const { client, received, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Latency({ delay: "80 millis", lasts: "200 millis" })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Latency({ delay: "80 millis", lasts: "200 millis" })))
       yield* Effect.yieldNow()
       yield* client.say("late")
       assert.strictEqual(yield* race(Queue.take(received), Effect.sleep("20 millis")), "second")
-      assert.strictEqual(yield* race(Queue.take(client.reads), Fiber.join(striking)), "first")
+      assert.strictEqual(yield* race(Queue.take(client.reads), Fiber.join(injecting)), "first")
     }))
 
   it.scopedLive("lets few bytes through at a time and loses none", () =>
     Effect.gen(function*() {
       const { client, received, proxy } = yield* open
-      yield* Effect.fork(proxy.strike(Fault.Bandwidth({ bytesPerSecond: 100, lasts: "400 millis" })))
+      yield* Effect.fork(proxy.inject(Fault.Bandwidth({ bytesPerSecond: 100, lasts: "400 millis" })))
       yield* Effect.yieldNow()
       yield* client.say("0123456789")
       const pieces: Array<string> = []
@@ -147,7 +147,7 @@ describe("the fault proxy", () => {
   it.scopedLive("splits all bytes into small pieces", () =>
     Effect.gen(function*() {
       const { client, received, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Split({ most: 2, lasts })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Split({ most: 2, lasts })))
       yield* Effect.yieldNow()
       const text = "币安人生"
       yield* client.say(text)
@@ -157,16 +157,16 @@ describe("the fault proxy", () => {
       }
       assert.strictEqual(Buffer.concat(pieces).toString(), text)
       assert.isAtLeast(pieces.length, Buffer.byteLength(text) / 2)
-      yield* Fiber.join(striking)
+      yield* Fiber.join(injecting)
     }))
 
   it.scopedLive("refuses dials, then listens again on the same port", () =>
     Effect.gen(function*() {
       const { client, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Refuse({ lasts })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Refuse({ lasts })))
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "ECONNREFUSED")
-      yield* Fiber.join(striking)
+      yield* Fiber.join(injecting)
       const other = yield* dial(proxy.port)
       yield* other.say("again")
       assert.strictEqual(yield* Queue.take(other.reads), "again")
@@ -175,10 +175,10 @@ describe("the fault proxy", () => {
   it.scopedLive("accepts dials, then closes", () =>
     Effect.gen(function*() {
       const { client, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.AcceptThenClose({ lasts })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.AcceptThenClose({ lasts })))
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "FIN")
-      yield* Fiber.join(striking)
+      yield* Fiber.join(injecting)
     }))
 
   it.scopedLive("has a TLS server with an untrusted certificate", () =>

@@ -47,8 +47,8 @@ export interface FaultProxy {
   readonly port: number
   /** The port of a TLS server with an untrusted certificate. */
   readonly badCertificatePort: number
-  /** Strikes now, and completes when the fault is over. One fault at a time. */
-  readonly strike: (fault: Fault) => Effect.Effect<void>
+  /** Injects a fault now, and completes when it is over. One fault at a time. */
+  readonly inject: (fault: Fault) => Effect.Effect<void>
   /** The number of connections through the proxy that have not ended. */
   readonly open: () => number
 }
@@ -282,7 +282,7 @@ export const make = (target: number, seed = 1) =>
     const proxy: FaultProxy = {
       port,
       badCertificatePort,
-      strike: (fault) => {
+      inject: (fault) => {
         const next = weatherOf(fault)
         return Effect.acquireUseRelease(change(next), () => Effect.sleep(next.lasts), () => change(calm))
       },

@@ -127,7 +127,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // -------------------------------------------------------------------------------------------------------------------
   // Placing, moving and removing topics
 
-  const place = (path: string, replica: number, topic: Topic<A>) =>
+  const assign = (path: string, replica: number, topic: Topic<A>) =>
     Effect.gen(function*() {
       const slot = Placement.withRoom(yield* aliveOf(path, replica), capacity) ?? (yield* addSlot(path, replica))
       slot.topics.add(topic)
@@ -255,7 +255,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.acquireRelease(
       Effect.gen(function*() {
         const topic = makeTopic(name, listener)
-        for (let replica = 0; replica < options.redundancy; replica++) yield* place(path, replica, topic)
+        for (let replica = 0; replica < options.redundancy; replica++) yield* assign(path, replica, topic)
         return topic
       }).pipe(lock.withPermits(1)),
       remove

@@ -182,7 +182,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     onChange: reconciler.change,
     scope: yield* Effect.scope
   })
-  const checkSilence = Effect.suspend(() => {
+  const checkTopics = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
     return checkStaleness
   })
@@ -191,7 +191,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     read,
     watch,
     reconciler.run,
-    Effect.repeat(checkSilence, Schedule.spaced("1 second"))
+    Effect.repeat(checkTopics, Schedule.spaced("1 second"))
   ], {
     concurrency: "unbounded",
     discard: true

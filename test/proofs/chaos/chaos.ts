@@ -1,4 +1,4 @@
-// Runs a real feed on real sockets, through a proxy that breaks the network, to an exchange that breaks itself. Faults strike
+// Runs a real feed on real sockets, through a proxy that breaks the network, to an exchange that breaks itself. Faults injection
 // one after the other, each once the data is whole again.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
@@ -32,7 +32,7 @@ export const settings = {
   maxMessageBytes: 64 * 1024
 } as const
 
-/** The limits that are raised, since faults strike more often than an exchange's limits allow. All others stand. */
+/** The limits that are raised, since faults injection more often than an exchange's limits allow. All others stand. */
 export const limits = { dialsPerFiveMinutes: 1_000_000, weightPerMinute: 10_000_000 }
 
 // Data that was on its way when a fault struck has arrived by then. Only data made later proves that data flows again.
@@ -58,18 +58,18 @@ interface Scene {
   readonly between: (least: number, most: number) => number
 }
 
-type Strike = (scene: Scene) => Effect.Effect<void>
+type Injection = (scene: Scene) => Effect.Effect<void>
 
-const network = (faultOf: (between: Scene["between"]) => FaultProxy.Fault): Strike => ({ between, proxy }) =>
-  proxy.strike(faultOf(between))
+const network = (faultOf: (between: Scene["between"]) => FaultProxy.Fault): Injection => ({ between, proxy }) =>
+  proxy.inject(faultOf(between))
 
-const venue = (...faults: ReadonlyArray<Fault.Fault>): Strike => ({ exchange }) =>
+const venue = (...faults: ReadonlyArray<Fault.Fault>): Injection => ({ exchange }) =>
   Effect.forEach(faults, exchange.fault, { discard: true })
 
 const F = FaultProxy.Fault
 
 /** The kinds of faults: of the network, of the exchange, and of the network while the user renews connections. */
-export const kinds: Readonly<Record<string, Strike>> = {
+export const kinds: Readonly<Record<string, Injection>> = {
   "network: reset": network(() => F.Reset()),
   "network: FIN": network(() => F.Finish()),
   "network: blackhole to the exchange": network((between) => F.BlackholeUp({ lasts: between(500, 1_500) })),
@@ -466,14 +466,14 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       const kind = deck.next().value
       yield* Effect.sleep(between(0, pause))
       const at = (yield* Clock.currentTimeMillis) - start
-      const strike = kinds[kind]
-      const healing: Healing = strike === undefined
+      const injection = kinds[kind]
+      const healing: Healing = injection === undefined
         ? yield* Effect.map(Effect.timeoutTo(badCertificate(exchange, proxy), {
           duration: deadline,
           onTimeout: () => undefined,
           onSuccess: (took) => took
         }), (took) => ({ kind, at, back: took, whole: took }))
-        : yield* strike({ exchange, proxy, feed, between }).pipe(
+        : yield* injection({ exchange, proxy, feed, between }).pipe(
           Effect.zipRight(heal),
           Effect.map((healed) => ({ kind, at, ...healed }))
         )

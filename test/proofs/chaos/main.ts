@@ -56,7 +56,7 @@ const fibres = () => {
 }
 
 const megabytes = (bytes: number) => bytes / 1024 / 1024
-const round = (value: number, places = 1) => Number(value.toFixed(places))
+const round = (value: number, digits = 1) => Number(value.toFixed(digits))
 
 const peak = { rss: 0, heap: 0 }
 const samples: Array<Sample> = []

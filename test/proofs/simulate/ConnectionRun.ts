@@ -212,7 +212,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
         network.restart(action.downtime)
         break
       default:
-        network.strike(action)
+        network.inject(action)
     }
     time.flush()
   }
@@ -242,7 +242,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
     network.calm()
     const willing = plan.reconnect.enabled && plan.reconnect.maxRetries === "unlimited" &&
       (plan.onOpen === "none" || plan.onOpen === "asks")
-    const deadlines = { silence: plan.messageTimeout !== undefined, pongs: plan.pingInterval !== undefined }
+    const deadlines = { idle: plan.messageTimeout !== undefined, pongs: plan.pingInterval !== undefined }
     let healed = false
     for (let waited = 0; waited < healsWithin && !healed; waited += 5_000) {
       time.advance(5_000)

@@ -300,7 +300,7 @@ export const make = (options: {
           }
           break
         default:
-          network.strike(fault)
+          network.inject(fault)
       }
     }
   }

@@ -47,14 +47,14 @@ export interface Received {
 export interface Network {
   readonly transport: Transport.Transport
   readonly peers: () => ReadonlyArray<Peer>
-  readonly strike: (fault: Exclude<SocketFault, { readonly do: "mute" }>) => void
+  readonly inject: (fault: Exclude<SocketFault, { readonly do: "mute" }>) => void
   readonly targets: (on: Target) => ReadonlyArray<Peer>
   readonly dials: (times: number, fault: DialFault) => void
   readonly restart: (downtime: number) => void
   /** Ends all faults. Broken sockets stay broken until the client notices. */
   readonly calm: () => void
   /** Whether the client has a socket without a fault that it could notice by its deadlines. */
-  readonly isHealthy: (deadlines: { readonly silence: boolean; readonly pongs: boolean }) => boolean
+  readonly isHealthy: (deadlines: { readonly idle: boolean; readonly pongs: boolean }) => boolean
   /** The times at which dials began. */
   readonly dialled: () => ReadonlyArray<number>
   /** The number of dials whose scopes are open. */
@@ -147,7 +147,7 @@ export const make = (options: {
     let serverGone = false
     let arrivesAt = 0
 
-    const incoming = ReceiveBuffer.make({
+    const buffer = ReceiveBuffer.make({
       pause: () => {
         paused = true
       },
@@ -166,7 +166,7 @@ export const make = (options: {
       open--
       kernelBuffer.length = 0
       links.delete(link)
-      incoming.unsafeEnd(error)
+      buffer.unsafeEnd(error)
     }
 
     const receive = (arrival: Arrival) => {
@@ -175,7 +175,7 @@ export const make = (options: {
       else if (arrival._tag === "End") end(arrival.error)
       else if (arrival.text.length > request.maxMessageBytes) {
         end(new ConnectionError.MessageTooLarge({ limit: request.maxMessageBytes }))
-      } else incoming.unsafeOffer(arrival.text, arrival.text.length)
+      } else buffer.unsafeOffer(arrival.text, arrival.text.length)
     }
     const pump = () => {
       for (let arrival = kernelBuffer.shift(); arrival !== undefined; arrival = kernelBuffer.shift()) {
@@ -194,9 +194,9 @@ export const make = (options: {
         receive(arrival)
         return
       }
-      incoming.unsafeBeginRead(32)
+      buffer.unsafeBeginRead(32)
       receive(arrival)
-      incoming.unsafeEndRead()
+      buffer.unsafeEndRead()
     }
     // Arrivals keep the order of sending, even when the lag changes.
     const send = (arrival: Arrival) => {
@@ -289,7 +289,7 @@ export const make = (options: {
     const socket: Transport.Socket = {
       protocol: "",
       receive: (handler) =>
-        incoming.receive((batch) => {
+        buffer.receive((batch) => {
           // Some transports cannot call the handler as the batch arrives. Every fourth socket is like them.
           const work = id % 4 === 0 ? Effect.suspend(() => handler(batch) ?? Effect.void) : handler(batch)
           if (work === undefined) return note(batch)
@@ -311,7 +311,7 @@ export const make = (options: {
             if (!link.noPongs) send({ _tag: "Pong", answer: () => resume(Effect.void) })
           })
         }),
-        Effect.async<never, Transport.SocketError>((resume) => Effect.sync(incoming.onEnd(resume)))
+        Effect.async<never, Transport.SocketError>((resume) => Effect.sync(buffer.onEnd(resume)))
       ),
       close: (code = 1000, reason = "") =>
         Effect.suspend(() => {
@@ -387,7 +387,7 @@ export const make = (options: {
     },
     peers: () => [...links].map(({ peer }) => peer).filter((peer) => peer.isOpen()),
     targets: (on) => linksOf(on).map(({ peer }) => peer),
-    strike: (fault) => {
+    inject: (fault) => {
       for (const link of linksOf(fault.on)) {
         switch (fault.do) {
           case "close":
@@ -447,9 +447,9 @@ export const make = (options: {
         link.late = { count: 0, by: 0 }
       }
     },
-    isHealthy: ({ pongs, silence }) =>
+    isHealthy: ({ idle, pongs }) =>
       [...links].some((link) =>
-        (link.peer.isOpen() || link.vanished) && !(link.vanished && (silence || pongs)) && !(link.silent && silence) && !(link.noPongs && pongs)
+        (link.peer.isOpen() || link.vanished) && !(link.vanished && (idle || pongs)) && !(link.silent && idle) && !(link.noPongs && pongs)
       ),
     dialled: () => dialled,
     held: () => held,

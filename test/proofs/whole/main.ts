@@ -66,8 +66,8 @@ const faults: ReadonlyArray<ReadonlyArray<Fault.Fault>> = [
 ]
 
 const breakConnections = (exchange: Exchange.Exchange, times: number) =>
-  Effect.forEach(Array.from({ length: times }, (_, i) => faults[i % faults.length] ?? []), (strikes) =>
-    Effect.zipRight(Effect.sleep("2500 millis"), Effect.forEach(strikes, exchange.fault)), { discard: true })
+  Effect.forEach(Array.from({ length: times }, (_, i) => faults[i % faults.length] ?? []), (group) =>
+    Effect.zipRight(Effect.sleep("2500 millis"), Effect.forEach(group, exchange.fault)), { discard: true })
 
 // Counts what is wrong with a series of ids.
 const judge = (ids: ReadonlyArray<number | "gap">) => {
