@@ -144,7 +144,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Half of the time after which the connection drops a silent peer.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
   const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
-  // A probe would keep a connection alive that answers but has stopped its data. Without one, its silence ends it.
+  // No probe while data is late: a peer may answer probes and send no data. Then its silence must end the connection.
   const isDataLate = () => {
     const at = now()
     return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
@@ -161,7 +161,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     isProbeDue: () => isQuiet() && !isDataLate()
   })
 
-  // Reads the state anew at each change: the stream of changes may lag behind.
+  // Reads the present state at each change: the stream of changes may lag behind.
   const watch = Stream.runForEach(connection.changes, () =>
     Effect.map(connection.state, (state) => {
       reconciler.leave(state._tag === "Connected" ? state.epoch : Number.POSITIVE_INFINITY)
