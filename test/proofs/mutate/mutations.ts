@@ -183,7 +183,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return { from: last, to, cause: fetched.left }"
   ),
   mutation("a hole may have nothing in it", "internal/feed/resequencer.ts", "idOf(first) > last + 1", "idOf(first) > last"),
-  mutation("a lagging REST interface is not waited for", "internal/feed/lag.ts", "useless === patience", "useless === 0"),
+  mutation("a lagging REST interface is not waited for", "internal/feed/lag.ts", "useless === attemptsAtMost", "useless === 0"),
   mutation("an old candle passes", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle is taken for closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
   mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* emit(closed)", "      if (opens > end) {\n        yield* emit(closed)"),
@@ -266,7 +266,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("a ban is the end", "binance/Failure.ts", "error.status === 418", "error.status === 0"),
   mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
-  mutation("REST requests are not weighed", "binance/Rest.ts", "limiter.turn(weight,", "limiter.turn(0,"),
+  mutation("REST requests are not weighed", "binance/Rest.ts", "limiter.acquire(weight,", "limiter.acquire(0,"),
   mutation("silence is never noticed", "internal/session/cadence.ts", "this.idleFor(at) > this.#allowed()", "this.idleFor(at) > Infinity"),
   mutation("the next event does not wait for the effect of the last", "internal/stream/cursors.ts", "{ discard: true }", `{ discard: true, concurrency: "unbounded" }`),
   mutation(
