@@ -1,6 +1,6 @@
 /**
- * Binance's market data, whole: every event arrives once and in order across all outages. Events that cannot be had are a gap
- * in their place.
+ * Binance's market data, whole. Across all outages, events arrive once and in order, as the continuity of their stream allows. A
+ * gap stands in the place of events that cannot be had.
  *
  * The feed follows trades and aggregate trades by their ids, and klines by their times. It fetches missing events by REST,
  * emits them before the events that follow, and drops duplicates. {@link StreamKind} has the table of the streams that can be
@@ -48,7 +48,7 @@ export interface From {
 }
 
 /**
- * Where to resume several streams: the same for all, or by the symbol (or stream name).
+ * Where to resume several streams: the same place for all, or one for each symbol (or stream name).
  *
  * @since 0.1.0
  * @category models
@@ -59,9 +59,9 @@ export type FromEach = From | ((name: string) => From)
  * Binance's feed. Symbols may be in upper or lower case. The snapshots of a book have at most 5000 levels a side, and 1000 on
  * futures.
  *
- * Several symbols can be read as one stream: it has the events of all of them, those of each symbol in order, and none twice.
- * That costs much less than a stream for each symbol, since the reader wakes once per batch. It fails as soon as the stream of
- * one symbol fails.
+ * Several symbols can be read as one stream, which has the events of all of them, those of each symbol in order. It reads a
+ * symbol once, even if the symbol is named twice. That costs much less than a stream for each symbol, since the reader wakes once
+ * per batch. It fails as soon as the stream of one symbol fails.
  *
  * @since 0.1.0
  * @category models
@@ -130,7 +130,7 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
  * Makes a feed; it runs until the scope closes. It dials connections when streams are run. Fails if an option of the
  * connections is out of range.
  *
- * Binance limits dials and REST weight by address, so one feed should serve everything that a process reads of a venue. Several
+ * Binance limits dials and REST weight by address, so one feed should serve everything that a process reads from a venue. Several
  * feeds keep their dials within one limit if they share a `DialGate`, such as `DialGate.layer(venue.dials)`. Without one, each
  * feed makes a gate of its own.
  *

@@ -33,8 +33,8 @@ export type { RestError } from "../market/RestError.ts"
 export type Snapshot = typeof Payloads.PartialDepth.Type
 
 /**
- * The REST client. Every request waits until the weight limit of the minute allows it, and as long as `Retry-After` says. The
- * client retries a request that has no usable answer, and fails after {@link Options.giveUpAfter}.
+ * The REST client. Every request waits until the weight limit allows it, and as long as `Retry-After` says. The client retries a
+ * request that has no usable answer, and gives up after {@link Options.giveUpAfter}.
  *
  * @since 0.1.0
  * @category models

@@ -40,7 +40,7 @@ export interface Target {
 export interface Sequence<A extends MarketEvent> {
   readonly _tag: "Sequence"
   idOf(event: A): number
-  /** Whether the event is more than a used-up id. If not, the feed counts its id and drops the event. Default: it is. */
+  /** Whether the event really happened. If not, the feed counts its id as seen and drops the event. Default: it did. */
   isReal?(event: A): boolean
   /**
    * Fetches the first `pageSize` events from an id on, oldest first, with `via: "rest"`. The event with that id is one of

@@ -1,6 +1,6 @@
 /**
- * The market data of any venue, whole: every event arrives once and in order across all outages. Events that cannot be had
- * are a gap in their place.
+ * The market data of any venue, whole. Across all outages, events arrive once and in order, as the continuity of their stream
+ * allows. A gap stands in the place of events that cannot be had.
  *
  * @since 0.1.0
  */
@@ -62,9 +62,9 @@ export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
 export type StreamRequest = string | { readonly name: string; readonly after?: number | undefined }
 
 /**
- * The feed. Several streams can be read as one: it has the events of all of them, those of each stream in order, and none
- * twice. That costs much less than reading each stream alone, since the reader wakes once per batch. It fails as soon as one of
- * the streams fails.
+ * The feed. Several streams can be read as one, which has the events of all of them, those of each stream in order. It reads a
+ * stream once, even if the stream is named twice. That costs much less than reading each stream alone, since the reader wakes
+ * once per batch. It fails as soon as one of the streams fails.
  *
  * @since 0.1.0
  * @category models
@@ -103,7 +103,10 @@ export interface MarketFeed {
 export interface Options {
   /** Options of every connection. Default: the defaults of {@link Connection.Options}. */
   readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
-  /** The number of connections on which every stream runs at once; the first arrival of an event wins. Default: 1. */
+  /**
+   * The number of connections on which every stream runs at once. The first arrival of an event wins; only streams of the
+   * continuity `Unknown` have the event once for each connection. Default: 1.
+   */
   readonly redundancy?: number | undefined
   /** The age at which a connection is renewed. Each connection draws its own, up to a tenth less. Default: 23 hours. */
   readonly maxAge?: Duration.DurationInput | undefined
@@ -126,7 +129,7 @@ export interface Options {
  * Makes a feed; it runs until the scope closes. It dials connections when streams are run. Fails if an option of the
  * connections is out of range.
  *
- * Venues limit dials by address, so one feed should serve everything that a process reads of a venue. Several feeds keep within
+ * Venues limit dials by address, so one feed should serve everything that a process reads from a venue. Several feeds keep within
  * one limit if they share a `DialGate`.
  *
  * @since 0.1.0

@@ -69,7 +69,7 @@ export class BookStale extends Data.TaggedError("BookStale")<{
 /**
  * A change of a book.
  *
- * - `Synced`: the book is right from here on. It has the best levels, as many as a snapshot has.
+ * - `Synced`: the book is right from here on. The change has the best levels, to the depth of a snapshot.
  * - `Updated`: these levels changed. Quantities are absolute; a quantity of zero removes the level.
  * - `Stale`: the book may be wrong until the next `Synced`.
  * - `Skipped`: this reader fell behind and missed `count` changes. It has to read `top` again.

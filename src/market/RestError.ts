@@ -40,7 +40,7 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
 }
 
 /**
- * The venue refused a request since there were too many (status 429), or has banned this address for a time.
+ * The venue refused a request because there were too many (status 429), or because it has banned this address for a time.
  *
  * @since 0.1.0
  * @category errors

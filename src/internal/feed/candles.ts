@@ -25,8 +25,8 @@ export interface Options<A extends MarketEvent> {
 export const follow = <A extends MarketEvent>(
   { after, candles, queue, limit, emit, emitMissing, target }: Options<A>
 ): Effect.Effect<never> => {
-  // Emits the closed candles of a page that open from one moment on and before another. Returns the first moment of the next
-  // missing candle. A candle is closed if another follows it, so the last one of a page never counts as closed.
+  // Emits the closed candles of a page that open at `from` or later, and before `end`. Returns the first moment of the next missing
+  // candle. A candle is closed if another follows it, so the last one of a page never counts as closed.
   const passClosed = Effect.fnUntraced(function*(page: ReadonlyArray<A>, from: number, end: number) {
     let next = from
     let closed: Array<A> = []
@@ -46,8 +46,8 @@ export const follow = <A extends MarketEvent>(
     return next
   })
 
-  // Fetches the candles that open from one moment on and before another. It requests the candle that opens at the end too, as
-  // that shows that the one before it is closed.
+  // Fetches the candles that open at `from` or later, and before `end`. The request includes the candle that opens at `end`, since
+  // it shows that the one before it is closed.
   const repair = Effect.fnUntraced(function*(from: number, end: number, length: number) {
     if (end - from > limit * length) return yield* emitMissing({ from, to: end - 1, cause: new GapTooLarge({ limit }) })
     let next = from

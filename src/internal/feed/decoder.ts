@@ -114,7 +114,7 @@ class Decoder<Type extends string, A extends object, I, E> {
       const item = this.#kind.shapes.read(message, this.#start)
       const event = item === undefined ? undefined : this.#eventOf(item, receivedAt)
       if (event instanceof Arrived) {
-        // A literal has room for one event: most batches have no more of one stream.
+        // A literal, since it has room for just one event: most batches have no more of one stream.
         if (events === undefined) events = [event]
         else events.push(event)
         continue

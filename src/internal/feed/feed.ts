@@ -194,7 +194,7 @@ const openPipeline = Effect.fnUntraced(function*(shared: Shared, stream: Stream,
   return broadcast
 })
 
-// Pipelines are shared by streams of all kinds, so the `type` of an event tells whether it is of this kind.
+// All pipelines have the same type, so the `type` of an event shows whether it is of this kind.
 const only = <A extends MarketEvent>({ type }: Kind<A>) => {
   const isOfKind = (event: MarketEvent): event is A | Gap => event.type === type || isGap(event)
   return (batch: ReadonlyArray<MarketEvent>): ReadonlyArray<A | Gap> => batch.every(isOfKind) ? batch : batch.filter(isOfKind)

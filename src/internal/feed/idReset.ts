@@ -2,7 +2,7 @@
 // copy from another connection. If its time is much newer, the venue has reset its ids.
 import { NotRepairable } from "../../market/MarketEvent.ts"
 
-// Milliseconds: longer than one connection lags behind another, and one clock behind another.
+// In milliseconds: longer than connections lag behind each other, and than clocks differ.
 const newerBy = 60_000
 // Times from here on are in microseconds: in milliseconds, this is the year 5138.
 const micros = 1e14

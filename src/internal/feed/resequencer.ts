@@ -137,8 +137,8 @@ export class Resequencer<A extends MarketEvent> {
 
   run(): Effect.Effect<never> {
     return Effect.gen(this, function*() {
-      // Fetched events from beyond the missing range. The queue may have dropped the same events during the fetch. Without these,
-      // they would be fetched again, which takes as long and may leave the next missing range.
+      // Fetched events from beyond the missing range. The queue may have dropped the same events during the fetch. To fetch them
+      // again would take as long, and could leave the next missing range.
       let beyond: Fetched<A> | undefined
       for (;;) {
         if (beyond === undefined || beyond.size === 0) yield* this.#awaitMore()
