@@ -42,7 +42,7 @@ describe("a book", () => {
     assert.strictEqual(OrderBook.makeBook(snapshot, 100).apply(diff({ U: 11, u: 11, b: [["1.15", "1"]] })), "crossed")
   })
 
-  it("of futures follows the update that `pu` names", () => {
+  it("applies updates of futures by `pu`", () => {
     const book = OrderBook.makeBook(snapshot, 100)
     assert.strictEqual(book.apply(diff({ U: 8, u: 14, pu: 7 })), "applied")
     assert.strictEqual(book.apply(diff({ U: 20, u: 25, pu: 14 })), "applied")
@@ -51,7 +51,7 @@ describe("a book", () => {
     assert.strictEqual(book.apply(diff({ U: 40, u: 50, pu: 35 })), "gap")
   })
 
-  it("has no levels beyond its snapshot, but for those that updates set", () => {
+  it("shows no levels beyond the depth of its snapshot", () => {
     const book = OrderBook.makeBook(snapshot, 2)
     book.apply(diff({ U: 11, u: 11, b: [["0.50", "9"], ["0.95", "1"]] }))
     assert.deepStrictEqual(book.top(10).bids, [["1.00", "5"], ["0.95", "1"], ["0.90", "4"]])

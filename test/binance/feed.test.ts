@@ -129,7 +129,7 @@ describe("trades", () => {
       assert.deepStrictEqual(violations, { messages: 0, dials: 0, streams: 0, weight: 0, bans: 0 })
     }), 60_000)
 
-  it.scopedLive("that cannot be fetched are a gap with exact bounds in their place", () =>
+  it.scopedLive("are a gap with exact bounds if they cannot be fetched", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({}, { rest: { giveUpAfter: "1 second" } })
       yield* exchange.fault(Fault.FailRest({ times: 1_000, status: 500 }))
@@ -347,7 +347,7 @@ describe("several symbols", () => {
   const bySymbol = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.Gap>, symbol: string) =>
     ids(events.filter((event) => event.symbol === symbol))
 
-  it.scopedLive("are one stream, in which each is whole, and is read once even if it is named twice", () =>
+  it.scopedLive("are one stream: each is whole, and read once even if named twice", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))
@@ -360,7 +360,7 @@ describe("several symbols", () => {
       for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole([last(symbol), ...bySymbol(then, symbol)])
     }), 30_000)
 
-  it.scopedLive("can be listened to: each is whole, and is unsubscribed in the end", () =>
+  it.scopedLive("can be listened to: each is whole, and unsubscribed in the end", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))

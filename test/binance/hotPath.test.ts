@@ -67,7 +67,7 @@ describe.each(payloads)("%s", (_, schema) => {
     }), { numRuns: 200 })
   })
 
-  it("is validated as by its schema, whatever field is changed or left out", () => {
+  it("is valid exactly when its schema accepts it, whatever field is changed or left out", () => {
     assert(planned !== undefined)
     fc.assert(fc.property(valid, fc.nat(), fc.option(odd, { nil: undefined }), (value, where, instead) => {
       const all = paths(value)
@@ -188,7 +188,7 @@ describe("a learned shape", () => {
 
   const texts = (names: ReadonlyArray<string>) => names.map((name) => JSON.stringify({ ...trade, [name]: "x" }))
 
-  it("ends where the message ends", () => {
+  it("reads only messages that end as the learned one", () => {
     const shapes = Shape.make(Payloads.Trade)
     shapes.learn(whole(JSON.stringify(trade)), trade)
     const text = whole(JSON.stringify(trade))
@@ -406,7 +406,7 @@ describe("a batch of combined messages", () => {
     }), { numRuns: 5_000 })
   })
 
-  it("has an invalid message if that names two topics", () => {
+  it("is invalid where a message names two topics", () => {
     const both = `{"stream":"a@trade","data":{},"stream":"b@trade","data":{}}`
     for (const all of together([both])) assert.deepStrictEqual(all, ["Invalid"])
   })

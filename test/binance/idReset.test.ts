@@ -90,7 +90,7 @@ describe("ids after a reset", () => {
       assert.deepStrictEqual(seen, [10, 11, `gap from 12: ${hasReset}`, 50, 51])
     }).pipe(Effect.provide(connections([trade(10, 1), trade(11, 2)], [trade(50, 60 * minute), trade(51, 60 * minute)]))))
 
-  it.scoped("are not mistaken for late events of another connection without a time", () =>
+  it.scoped("are not seen in late events without a time from another connection", () =>
     Effect.gen(function*() {
       const ticker = (u: number) => combined("btcusdt@bookTicker", { u, s: "BTCUSDT", b: "1", B: "1", a: "2", A: "1" })
       const seen = yield* seenBy((feed) => feed.bookTicker("BTCUSDT"), { redundancy: 2, long: "3 minutes" }).pipe(

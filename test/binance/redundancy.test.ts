@@ -129,7 +129,7 @@ describe("a stream that cannot be repaired", () => {
       open(acknowledge, wait("1 second"), event(4), wait("10 seconds"), event(5))
     ]))))
 
-  it.effect("has no gap when its connection has data a little after the successor in a renewal", () =>
+  it.effect("has no gap when the old connection has data a little after the successor", () =>
     Effect.gen(function*() {
       const seen = yield* eventsIn({}, "1 minute", "20 seconds")
       assert.deepStrictEqual(seen, [1, 2, 2, 3])

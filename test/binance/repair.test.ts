@@ -54,7 +54,7 @@ describe("a repair", () => {
   })
 
   for (const [missing, expected] of [[100, "fetches"], [101, "emits a gap instead of"]] as const) {
-    it.scoped(`${expected} ${missing} candles where 100 may be fetched`, () => {
+    it.scoped(`${expected} ${missing} candles with a limit of 100`, () => {
       const minute = 60_000
       const candle = (t: number) => [t, "1", "1", "1", "1", "1", t + minute - 1, "1", 1, "1", "1", "0"]
       const { asked, layer } = counted((query) => {
@@ -104,7 +104,7 @@ describe("a repair", () => {
     }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(trade(1), trade(3)))])), Effect.provide(layer))
   })
 
-  it.scoped("of a book that fails again and again is limited in its requests", () => {
+  it.scoped("of a book that never becomes right sends few requests", () => {
     let lastUpdateId = 0
     const { asked, layer } = counted(() => ({ lastUpdateId: ++lastUpdateId, bids: [["1.0", "1"]], asks: [["1.0", "1"]] }))
     const crossing = (u: number) =>

@@ -398,7 +398,7 @@ describe("the payloads", () => {
     ["btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U: 1, u: 2, b: [level], a: [level] }]
   ]
   for (const [stream, data] of samples) {
-    it(`of ${stream} are valid with unknown fields, and invalid without one of their own`, () => {
+    it(`of ${stream} are valid with unknown fields, and invalid without a required field`, () => {
       const decoder = MarketEvent.fromStream(stream)
       assert.isTrue(Either.isRight(decoder.decode(data, 0)))
       const events = Either.getOrThrow(decoder.decode({ ...data, brandNew: 1 }, 0))

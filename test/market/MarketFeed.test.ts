@@ -180,7 +180,7 @@ describe("a feed of any venue", () => {
       ]))))
   }
 
-  it.scoped("dies when an order book is opened of a venue without books", () =>
+  it.scoped("dies when an order book is opened on a venue without books", () =>
     Effect.gen(function*() {
       const feed = yield* makeFeed()
       const exit = yield* Effect.exit(feed.orderBook("A"))
