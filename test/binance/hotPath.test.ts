@@ -314,11 +314,11 @@ const piece = fc.oneof(
 // The topics and events of the messages, and their other contents, as `Protocol.parse` reads each message by itself.
 const expectedOf = (messages: ReadonlyArray<string | Uint8Array>) =>
   messages.flatMap((message): ReadonlyArray<unknown> => {
-    const incoming = Protocol.parse(message)
-    if (incoming._tag !== "Data") return [incoming._tag === "Invalid" ? "Invalid" : incoming]
-    return Either.match(MarketEvent.fromStream(incoming.topic).decode(incoming.data, 0), {
+    const content = Protocol.parse(message)
+    if (content._tag !== "Data") return [content._tag === "Invalid" ? "Invalid" : content]
+    return Either.match(MarketEvent.fromStream(content.topic).decode(content.data, 0), {
       onLeft: () => ["Invalid"],
-      onRight: (events) => events.map((event) => ({ topic: incoming.topic, event }))
+      onRight: (events) => events.map((event) => ({ topic: content.topic, event }))
     })
   })
 
@@ -365,8 +365,8 @@ const reading = (
 
 const topicsOf = (messages: ReadonlyArray<string | Uint8Array>) =>
   messages.flatMap((message) => {
-    const incoming = Protocol.parse(message)
-    return incoming._tag === "Data" ? [incoming.topic] : []
+    const content = Protocol.parse(message)
+    return content._tag === "Data" ? [content.topic] : []
   })
 
 const together = (messages: ReadonlyArray<string | Uint8Array>) => {
@@ -433,8 +433,8 @@ describe("a batch of combined messages", () => {
       for (const message of [JSON.stringify({ stream: name, data: 1 }).replace(":1}", `:${ticker("1hTicker")}}`), `{"stream":"${name}","data":${ticker("1hTicker")}}`]) {
         const wrong: Array<unknown> = []
         const events = decoder.all([message, message], 0, (error) => wrong.push(error))
-        const incoming = Protocol.parse(message)
-        assert.lengthOf(events, incoming._tag === "Data" && incoming.topic === name ? 2 : 0)
+        const content = Protocol.parse(message)
+        assert.lengthOf(events, content._tag === "Data" && content.topic === name ? 2 : 0)
         assert.lengthOf(wrong, 2 - events.length)
       }
     }

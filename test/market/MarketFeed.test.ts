@@ -67,8 +67,8 @@ const venue: Venue.Venue = {
     subscribe: (topics, id) => `${id} +${topics.join(" +")}`,
     unsubscribe: (topics, id) => `${id} -${topics.join(" -")}`,
     parse: (message) => {
-      const incoming = parse(message)
-      return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
+      const parsed = parse(message)
+      return parsed._tag === "Data" ? { ...parsed, data: message } : parsed
     },
     maxBatch: 50,
     pace: { limit: 100, window: "1 second" },

@@ -49,8 +49,8 @@ export const make = (
   unsubscribe: request("leave"),
   probe: (req) => JSON.stringify({ op: "echo", req }),
   parse: (message) => {
-    const incoming = read(message)
-    return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
+    const parsed = read(message)
+    return parsed._tag === "Data" ? { ...parsed, data: message } : parsed
   },
   maxBatch: 20,
   pace: { limit: 8, window: "1 second" },

@@ -240,7 +240,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       const all = [...peers]
       return which === "all" ? all : which === "oldest" ? all.slice(0, 1) : all.slice(-1)
     }
-    const strike = (which: Which | undefined, fault: (peer: Peer) => void) => Effect.sync(() => chosen(which).forEach(fault))
+    const inject = (which: Which | undefined, fault: (peer: Peer) => void) => Effect.sync(() => chosen(which).forEach(fault))
 
     const server: Server = {
       latest: () => latest,
@@ -255,22 +255,22 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
           return server.reset()
         }),
       mute: (which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.isMute = true
         }),
       vanish: (which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.isGone = true
         }),
       lose: (messages, which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.losing = messages
         }),
       delay: (ticks, which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.late = ticks
         }),
-      send: (message) => strike("all", (peer) => peer.send(message)),
+      send: (message) => inject("all", (peer) => peer.send(message)),
       acceptThenClose: (times) =>
         Effect.sync(() => {
           closing = times
