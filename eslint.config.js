@@ -1,7 +1,19 @@
+import { readFileSync } from "node:fs"
 import tseslint from "typescript-eslint"
 
 const clocks = "Read the Clock service: TestClock rules all time in Holdfast."
 const chance = "Draw from the Random service: a seeded test must repeat itself."
+
+// Names that the glossary in ARCHITECTURE.md has replaced, as words of a camelCase name.
+const retired = Object.entries(JSON.parse(readFileSync(new URL(".ci/retired.json", import.meta.url), "utf8")))
+const refusedNames = (but = []) =>
+  retired.filter(([word]) => !but.includes(word)).map(([word, better]) => {
+    const capital = `${word[0].toUpperCase()}${word.slice(1)}`
+    return {
+      selector: `:matches(Identifier, PrivateIdentifier)[name=/^(.*[a-z0-9])?${capital}s?(?![a-z])|^_?${word}s?(?![a-z])/]`,
+      message: `"${word}" is a retired name. Write ${better} (see the glossary in ARCHITECTURE.md).`
+    }
+  })
 
 export default tseslint.config(
   { ignores: ["**/dist/", "coverage/", ".ci/", ".docs/", "**/node_modules/"] },
@@ -37,6 +49,12 @@ export default tseslint.config(
       ],
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate"]
     }
+  },
+  { files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames()] } },
+  {
+    // RFC 6455's frames, and the recorded ones of a replay.
+    files: ["src/NodeTransport.ts", "src/binance/exchange/Replay.ts", "src/binance/exchange/Playback.ts", "test/**/*.ts"],
+    rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] }
   },
   // The reader of a shape is code that is made from a schema.
   { files: ["src/internal/json/compiledReader.ts"], rules: { "@typescript-eslint/no-implied-eval": "off" } },

@@ -1,5 +1,5 @@
-// Compiles every example of the documentation: in docstrings, in the README and in docs/. Examples of one page that share a
-// name, "```ts name", are one program, told in parts.
+// Compiles every example of the documentation: in docstrings and in Markdown. Examples of one page that share a name,
+// "```ts name", are one program in parts.
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 
@@ -7,7 +7,7 @@ const out = ".docs"
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out)
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src", "README.md", "docs"], {
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "src", "*.md"], {
   encoding: "utf8"
 }).split("\n").filter((path) => /\.(ts|md)$/.test(path))
 

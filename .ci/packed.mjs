@@ -12,9 +12,10 @@ try {
   const [{ filename, files }] = JSON.parse(run("npm", ["pack", "--json", "--silent", "--ignore-scripts", "--pack-destination", folder], "."))
   assert(files.some(({ path }) => path === "dist/cli/LICENSES.txt"), "the program goes without the licences of what is in it")
   run("tar", ["-xzf", filename])
-  const { bin } = JSON.parse(readFileSync(join(folder, "package/package.json"), "utf8"))
+  const { bin, version } = JSON.parse(readFileSync(join(folder, "package/package.json"), "utf8"))
 
   const holdfast = (...args) => run(process.execPath, [join(folder, "package", bin.holdfast), ...args])
+  assert.strictEqual(holdfast("--version").trim(), version, "src/cli/commands.ts has another version than package.json")
   assert.match(holdfast("--help"), /USAGE[^]*watch[^]*book[^]*record/)
   for (const command of [["--json"], ["watch", "btcusdt@trade", "--json"], ["record", "btcusdt@trade", "--out", "trades.ndjson", "--json"]]) {
     const lines = holdfast(...command, "--for", "2s").trim().split("\n").map((line) => JSON.parse(line))

@@ -1,5 +1,5 @@
 /**
- * Settings from a JSON file, for those who would rather not put them into the environment.
+ * Settings from a JSON file, as an alternative to environment variables.
  *
  * @since 0.1.0
  */
@@ -13,13 +13,13 @@ import * as Option from "effect/Option"
 import { isBlank } from "./internal/connection/reconnectSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
-// Only when there is a file: they bring along much that nobody else needs.
+// Imported only when there is a file: they load many modules.
 const modules = Effect.promise(() => Promise.all([import("@effect/platform/FileSystem"), import("effect/Schema")]))
 
 const unusable = (path: string, problem: string) =>
   ConfigError.InvalidData(["HOLDFAST_CONFIG"], `HOLDFAST_CONFIG is "${path}", ${problem}`)
 
-// What is empty in one place is looked for in the next.
+// Treats an empty value as missing, so that the next provider is asked.
 const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProvider.ConfigProvider =>
   ConfigProvider.fromFlat(ConfigProvider.makeFlat({
     load: (path, config, split) =>
@@ -44,7 +44,7 @@ const load = (path: string) =>
       fs.readFileString(path),
       (error) => unusable(path, `which cannot be read: ${error.message}`)
     )
-    // What it holds instead is not shown: it may be a secret.
+    // The error does not show the content of the file, which may be secret.
     const settings = yield* Effect.mapError(
       Schema.decode(Settings)(text),
       ({ message }) => unusable(path, `which is not a JSON object of settings${/ at position \d+/.exec(message)?.[0] ?? ""}`)
@@ -52,13 +52,13 @@ const load = (path: string) =>
     for (const [key, value] of Object.entries(settings)) {
       if (!isSetting(value)) {
         return yield* Effect.fail(
-          unusable(path, `which is not a JSON object of settings: ${key} is neither a text, nor a number, true or false`)
+          unusable(path, `which is not a JSON object of settings: ${key} is neither text, nor a number, nor a boolean`)
         )
       }
     }
     const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
-      // A slip of the pen must not be a setting that silently does nothing.
+      // A misspelled setting must not be ignored without a warning.
       const name = key.toLowerCase()
       if (name.startsWith(prefix) && !known.has(name)) {
         yield* Effect.logWarning(`${path} has a setting that does not exist: ${key}.`).pipe(Effect.annotateLogs({ key }))
@@ -70,11 +70,12 @@ const load = (path: string) =>
   })
 
 /**
- * Reads settings from the environment first, and then from the JSON file that `HOLDFAST_CONFIG` names, if it does:
- * the same keys in lower case, such as `{ "websocket_max_retries": 10 }`, with numbers, booleans or text as values.
+ * Reads settings from the environment first, then from the JSON file whose path is in `HOLDFAST_CONFIG`. The file has the
+ * same keys, in upper or lower case, with text, numbers or booleans as values, such as `{ "websocket_max_retries": 10 }`.
+ * Without `HOLDFAST_CONFIG` the layer changes nothing.
  *
- * Fails with a `ConfigError` when the file cannot be read or is not such an object. Warns of `websocket_` keys that
- * do not exist.
+ * Fails with a `ConfigError` if the file cannot be read or is not such an object. Logs a warning for each `websocket_` key
+ * that does not exist.
  *
  * @since 0.1.0
  * @category layers

@@ -1,8 +1,8 @@
 /**
- * A WebSocket that heals itself: a scoped service whose messages are a stream that goes on across every outage.
+ * A WebSocket connection that heals itself: a scoped service with one stream of messages across all reconnects.
  *
- * It dials as soon as it is built, and again whenever the connection is lost, for whatever reason, as its
- * {@link ReconnectPolicy.ReconnectPolicy} says. Closing its scope leaves nothing behind.
+ * It dials when it is built, and dials again after every loss as its {@link ReconnectPolicy.ReconnectPolicy} says.
+ * Closing its scope closes the socket and stops all timers and fibres.
  *
  * @since 0.1.0
  */
@@ -26,85 +26,92 @@ import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
 import type { Message, Transport } from "./Transport.ts"
 
 /**
- * A connection.
+ * A self-healing connection.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Connection {
   /**
-   * What arrives, in order, across reconnects. It fails only when the connection is given up, ends normally on
-   * `disconnect` or when the scope closes, and begins with what arrived before anybody listened (up to the inbox's
-   * capacity). Every reader gets everything; the slowest decides when the inbox is full.
+   * The received messages, in order, across reconnects.
    *
-   * A reader that stops early drops the rest of the batch it had taken.
+   * - The stream begins with the messages that arrived before the first reader, up to the inbox's capacity.
+   * - It fails only when the connection is given up, and ends normally on `disconnect` and when the scope closes.
+   * - Every reader gets all messages. The slowest reader decides when the inbox is full.
+   * - A reader that stops early drops the rest of the batch it had taken.
    */
   readonly messages: Listenable<Message, ConnectionError>
-  /** The same with the breaks in it: a `Gap` stands wherever messages may be missing. */
+  /** The same messages as items, with a `Gap` wherever messages may be missing. */
   readonly items: Listenable<Item, ConnectionError>
-  /** What happens and why: dials, losses, decisions, gaps. It begins with the latest events nobody has read yet. */
+  /**
+   * Dials, losses, decisions and gaps, with their reasons. It begins with the events that no reader has read yet, the
+   * latest 1,024 at most.
+   */
   readonly events: Listenable<ConnectionEvent>
-  /** The state now. */
+  /** The current state. */
   readonly state: Effect.Effect<ConnectionState>
-  /** The state now, and every one that follows. A reader far behind skips to the latest. */
+  /** The current state, then each later one. A reader that lags more than 256 states behind skips the oldest of them. */
   readonly changes: Listenable<ConnectionState>
   /**
-   * Waits until the connection is open. Fails with what the connection was given up for, or with `NotConnected` when
-   * it is disconnected, since then nothing would ever open.
+   * Waits until the connection is open. Fails with the final error when the connection was given up, and with
+   * `NotConnected` when it is disconnected or closed.
    */
   readonly awaitOpen: Effect.Effect<void, ConnectionError | NotConnected>
   /**
-   * Sends a message. Without a `deadline` it fails at once with `NotConnected` when no connection is open; with one,
-   * it waits that long for the next open connection. Nothing is queued after it has failed.
+   * Sends a message. Without a `deadline` it fails at once with `NotConnected` when no connection is open. With a
+   * `deadline` it waits that long for an open connection, then fails with `SendTimeout`. A deadline given as a plain
+   * number is in milliseconds. A message that failed to be sent is never sent later.
    */
   readonly send: (
     message: Message,
     options?: { readonly deadline?: Duration.DurationInput | undefined }
   ) => Effect.Effect<void, SendError>
   /**
-   * Drops the open connection and dials at once, or cuts short the wait for the next dial. It costs no retry. Does
-   * nothing while a dial is under way, and fails when disconnected: only `connect` ends that.
+   * Replaces the open connection at once, or skips the wait before the next dial. It uses up no retry. It does nothing
+   * while a dial is under way. It fails with `NotConnected` when the connection is disconnected, given up or closed.
    */
   readonly reconnect: (reason: string) => Effect.Effect<void, NotConnected>
   /**
-   * Closes the connection, whatever it is doing, and stays so: nothing is dialled until `connect`. The streams of
-   * messages end normally. Returns when the socket is gone.
+   * Closes the connection in any state and stops dialling until `connect` is called. The streams `messages` and `items`
+   * end normally. Returns when the socket is closed.
    */
   readonly disconnect: Effect.Effect<void>
   /**
-   * Starts afresh after `disconnect` or a failure, with a full retry budget: run `messages` again for what comes.
-   * Does nothing while connected or connecting. Fails only when the scope is closed.
+   * Starts again after `disconnect` or after the connection was given up, with a full retry budget. Run `messages`
+   * again to read the new messages. It does nothing while the connection dials, is open or waits to dial. It fails only
+   * when the scope is closed.
    */
   readonly connect: Effect.Effect<void, NotConnected>
 }
 
 /**
- * The socket as `onOpen` sees it, before anybody else may send.
+ * The socket as `onOpen` gets it, before anything else can be sent on it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Handshake {
-  /** The subprotocol the server chose, `""` when none. */
+  /** The subprotocol that the server chose, or `""`. */
   readonly protocol: string
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /**
-   * The next message of this connection. It looks without taking: once the handshake is done, `messages` gets all of
-   * them too, since a peer may send data before its acknowledgement.
+   * The next message of this socket. It peeks: `messages` gets every one of them too once the handshake is done,
+   * because a peer may send data before it acknowledges.
    */
   readonly receive: Effect.Effect<Message>
 }
 
 /**
- * What a connection can be told. Only `url` is needed. An infinite duration switches a deadline off.
+ * The options of a connection. Only `url` is required. Durations must be longer than zero. A plain number is in
+ * milliseconds; an infinite duration turns its deadline off.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * Where to dial: `ws://` or `wss://`. Given as an effect, it is asked anew at every dial, so that a token in it can
-   * be fresh; when that fails, it counts as a failed dial. It is never logged.
+   * The URL to dial, `ws://` or `wss://`. An effect runs again before every dial, so that a token in the URL can be
+   * fresh. It has `openTimeout` to finish; if it fails, the dial has failed. Logs never show the URL's path or query.
    */
   readonly url:
     | string
@@ -112,15 +119,15 @@ export interface Options {
     | Effect.Effect<string | Redacted.Redacted, unknown>
   /** Subprotocols to offer, in order of preference. Default: none. */
   readonly protocols?: ReadonlyArray<string> | undefined
-  /** Headers of the upgrade request. Never logged. Default: none. */
+  /** Headers of the upgrade request. They are never logged. Default: none. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   /**
    * When to dial again, and how often: the settings of a policy, or a schedule. Default: {@link ReconnectPolicy.defaults}.
    *
-   * A schedule gets the facts of each {@link ReconnectPolicy.Loss | loss}, and decides how long to wait, and when to give up:
-   * then the messages fail with `RetriesExhausted`. It starts over when a connection was proven as the defaults have it (open
-   * for five seconds, and one message came). The classes of failures hold for it as for a policy: a fatal failure is the
-   * last, and no wait is shorter than a server asks for. How many retries it still has is `"unknown"`.
+   * A schedule gets the facts of each {@link ReconnectPolicy.Loss | loss} and decides how long to wait. When it ends, the
+   * connection is given up with `RetriesExhausted`. It starts over after a connection that was proven by the defaults:
+   * open for five seconds, with at least one message. Failure classes apply as they do to a policy: a fatal failure gives
+   * up, and no wait is shorter than the server asks for. Events report its remaining retries as `"unknown"`.
    *
    * @example
    * ```ts
@@ -128,7 +135,7 @@ export interface Options {
    * import { Connection, ReconnectPolicy } from "holdfast"
    * import * as NodeTransport from "holdfast/NodeTransport"
    *
-   * // 0.5, 1.5, 4.5, 10, 10 … seconds, each up to half shorter or longer but never above 10, twenty times at most.
+   * // 0.5, 1.5, 4.5, 10, 10 … seconds, each ± 50 % but never above 10, and at most twenty retries.
    * const reconnect = ReconnectPolicy.exponential("500 millis", 3).pipe(
    *   ReconnectPolicy.capped("10 seconds"),
    *   ReconnectPolicy.jittered(0.5, "10 seconds"),
@@ -141,45 +148,48 @@ export interface Options {
    * ```
    */
   readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
-  /** How long a dial may take, and the handshake after it as long again. Default: 10 seconds. */
+  /** The deadline of a dial; `onOpen` and an effect for the `url` each have as long again. Default: 10 seconds. */
   readonly openTimeout?: Duration.DurationInput | undefined
-  /** How long the peer may be silent. Default: 30 seconds. */
+  /** The deadline for the next message. Default: 30 seconds. */
   readonly messageTimeout?: Duration.DurationInput | undefined
-  /** How often to ping. Default: 20 seconds. */
+  /** The time from the end of one ping to the next. Default: 20 seconds. */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** How long a pong may take. Default: 10 seconds. */
+  /** The deadline for a pong. Default: 10 seconds. */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** How long a polite close may take before the socket is dropped. Default: 2 seconds. */
+  /** The deadline of a closing handshake; then the socket is terminated. Default: 2 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
-   * What lies between the socket and a slow consumer. `capacity` (default 4096, at least 2) counts messages;
-   * `overflow` says what happens when it is full:
+   * The buffer between the socket and slow readers. `capacity` is in messages (default 4096, at least 2). `overflow` is
+   * the policy when the buffer is full:
    *
-   * - `"suspend"` (default): stop reading, so that TCP slows the peer down. Nothing is lost here.
-   * - `"sliding"`: drop the oldest. Each reader falls behind on its own.
-   * - `"dropping"`: drop the newest.
-   * - `"fail"`: give the connection up with `InboxOverflow`.
+   * - `"suspend"` (default): stop reading, so that TCP slows the peer down. No message is dropped.
+   * - `"sliding"`: drop the oldest messages. Each reader loses only what it was too slow for.
+   * - `"dropping"`: drop the newest messages.
+   * - `"fail"`: give up the connection with `InboxOverflow`.
    *
-   * What is dropped is counted, and shown as a `Gap` in `items` at the place where it is missing.
+   * Dropped messages are counted. A `Gap` in `items` marks where they are missing.
    */
   readonly inbox?: {
     readonly capacity?: number | undefined
     readonly overflow?: "suspend" | "sliding" | "dropping" | "fail" | undefined
   } | undefined
-  /** A larger message ends the connection with `MessageTooLarge`. Default: 16 MiB. */
+  /** The largest message, in bytes. A larger one ends the socket with `MessageTooLarge`. Default: 16 MiB. */
   readonly maxMessageBytes?: number | undefined
-  /** Overrides what is done about a failure: gets the error and what the standard table, `FailureClass.classify`, says. */
+  /**
+   * Overrides the class of a failure. It gets the error and the class from the standard table, `FailureClass.classify`.
+   * Default: the standard table.
+   */
   readonly classify?: ((error: AttemptError, standard: FailureClass) => FailureClass) | undefined
   /**
-   * The protocol's own handshake (authenticate, subscribe), run on every open before anything else is sent. Its
-   * failure, or taking longer than `openTimeout`, counts as a failed dial; what had arrived until then is covered by
-   * the gap that follows, if there was a connection before. Default: none.
+   * The protocol's own handshake, such as a login. It runs on every new socket before anything else is sent. When it
+   * fails or takes longer than `openTimeout`, the attempt has failed, and the messages of that socket are discarded. If
+   * a connection was open before, the next gap covers them. Default: none.
    */
   readonly onOpen?: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
 }
 
 /**
- * The service. Use {@link Tag} for more than one in the same program.
+ * The service. A program with several connections makes a tag for each with {@link Tag}.
  *
  * @since 0.1.0
  * @category tags
@@ -187,10 +197,10 @@ export interface Options {
 export const Connection: Context.Tag<Connection, Connection> = Context.GenericTag<Connection>("holdfast/Connection")
 
 /**
- * Makes a connection that lives as long as the scope, and dials at once. Fails when an option is out of its range.
+ * Makes a connection and dials at once. The connection lasts until the scope closes. Fails with a `ConfigError` when an
+ * option is out of range.
  *
- * Where there is a `DialGate`, it waits there for its turn at every dial. Where there is none, it dials as its own policy
- * says.
+ * If there is a `DialGate`, every dial waits there for its turn.
  *
  * @since 0.1.0
  * @category constructors
@@ -213,7 +223,7 @@ export const make = (
   Effect.map(connect(options), ({ connection }) => connection)
 
 /**
- * A layer with a connection that lives as long as the layer does.
+ * A layer with a connection that lasts until the layer is released.
  *
  * @since 0.1.0
  * @category layers
@@ -233,8 +243,8 @@ export const layer = (options: Options): Layer.Layer<Connection, ConfigError.Con
   Layer.scoped(Connection, make(options))
 
 /**
- * The same with options that are read through `Config`. `reconnect` is read as one: `ReconnectPolicy.config`, say, or a
- * schedule in `Config.succeed`.
+ * A layer whose options are read through `Config`. `reconnect` is one config, such as `ReconnectPolicy.config` or
+ * `Config.succeed` of a schedule.
  *
  * @since 0.1.0
  * @category layers
@@ -255,7 +265,7 @@ export const layerConfig = (
   Layer.scoped(Connection, Effect.flatMap(Config.unwrap(config), make))
 
 /**
- * The class that {@link Tag} makes: a tag for one connection, with its own layers.
+ * The type of the class that {@link Tag} makes: a tag for one connection, with layers for it.
  *
  * @since 0.1.0
  * @category models
@@ -268,7 +278,7 @@ export interface TagClass<Self, Id extends string> extends Context.TagClass<Self
 }
 
 /**
- * A tag of its own for each of several connections in one program.
+ * Makes a tag for one of several connections in a program.
  *
  * @since 0.1.0
  * @category tags

@@ -1,8 +1,8 @@
 /**
- * Everything that can go wrong with a connection, as tagged errors.
+ * The errors of a connection.
  *
- * Each error carries its facts as fields and prints as one sentence. None holds the URL's path, its query or a
- * header: those may be secrets.
+ * Each is a tagged error with its facts as fields, and prints as one sentence. None contains the URL's path, its query
+ * or a header, because those may be secret.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import { formatDuration } from "./internal/time/durationText.ts"
 
 const quoted = (text: string): string => text === "" ? "" : `: "${text}"`
 
-// Only what was written to be read: an unknown object may hold anything, secrets too.
+// Shows messages, strings and tags only: other parts of an unknown object may be secret.
 const describeCause = (error: unknown): string => {
   if (error instanceof Error && error.message !== "") return error.message
   if (typeof error === "string") return error
@@ -24,8 +24,11 @@ const describeCause = (error: unknown): string => {
 const sentence = (text: string): string => text.endsWith(".") ? text.slice(0, -1) : text
 
 /**
- * What was being waited for when a {@link ConnectionTimeout} struck: the dial and its handshake (`open`), any message
- * at all (`message`), or the answer to a ping (`pong`).
+ * The deadline that passed in a {@link ConnectionTimeout}:
+ *
+ * - `open`: the dial, the handshake after it, or the effect that gives the URL.
+ * - `message`: the next message.
+ * - `pong`: the answer to a ping.
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +36,7 @@ const sentence = (text: string): string => text.endsWith(".") ? text.slice(0, -1
 export type Phase = "open" | "message" | "pong"
 
 /**
- * A deadline passed: the connection did not open, fell silent, or did not answer a ping.
+ * A deadline passed: the connection did not open, no message came, or the peer did not answer a ping.
  *
  * @since 0.1.0
  * @category errors
@@ -48,7 +51,7 @@ export type Phase = "open" | "message" | "pong"
  */
 export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
   readonly phase: Phase
-  /** The deadline that passed. */
+  /** The length of the deadline. */
   readonly after: Duration.Duration
 }> {
   override get message(): string {
@@ -65,10 +68,9 @@ export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
 }
 
 /**
- * An open connection ended, however it ended: a close frame (its code and reason), or none at all (code 1006, with
- * the operating system's errno where there was one).
+ * An open socket closed, with a close frame or without one.
  *
- * A clean close is an error here on purpose: whoever reads a stream must see that it stopped (RFC 6455 §7.1.5).
+ * A clean close is an error too, because a reader must see that the data stopped (RFC 6455 §7.1.5).
  *
  * @since 0.1.0
  * @category errors
@@ -76,11 +78,11 @@ export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
 export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
   /** The close code (RFC 6455 §7.4): 1005 when the close frame had none, 1006 when no close frame came. */
   readonly code: number
-  /** The peer's own words, or what the protocol violation was; `""` when there were none. */
+  /** The reason in the close frame, or a description of the protocol violation; `""` if there is neither. */
   readonly reason: string
-  /** How long the connection had been open. */
+  /** How long the socket had been open. */
   readonly openFor: Duration.Duration
-  /** The errno that ended it, such as `ECONNRESET`. */
+  /** The operating system's error code, such as `ECONNRESET`, if there was one. */
   readonly errno?: string | undefined
 }> {
   override get message(): string {
@@ -97,9 +99,9 @@ export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
  */
 export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
   readonly status: number
-  /** How long the server asked us to stay away (RFC 9110 §10.2.3), whether it said so in seconds or as a date. */
+  /** The wait that the server asked for with `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. */
   readonly retryAfter: Option.Option<Duration.Duration>
-  /** The beginning of the answer's body. */
+  /** The beginning of the response's body. */
   readonly body: string
 }> {
   override get message(): string {
@@ -109,13 +111,14 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
 }
 
 /**
- * The dial failed below HTTP: refused, unreachable, unresolved, reset, or a certificate that does not hold.
+ * The dial failed below HTTP: the connection was refused or reset, the host was unreachable, its name did not resolve,
+ * or its certificate was not valid.
  *
  * @since 0.1.0
  * @category errors
  */
 export class DialFailed extends Data.TaggedError("DialFailed")<{
-  /** The errno or TLS code, such as `ECONNREFUSED`, `ENOTFOUND` or `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+  /** The error code of the system or of TLS, such as `ECONNREFUSED`, `ENOTFOUND` or `DEPTH_ZERO_SELF_SIGNED_CERT`. */
   readonly code: string
   readonly reason: string
 }> {
@@ -125,7 +128,7 @@ export class DialFailed extends Data.TaggedError("DialFailed")<{
 }
 
 /**
- * The URL cannot be dialled. It is not shown, since it may hold a token.
+ * The URL cannot be dialled. The error does not contain it, because it may hold a token.
  *
  * @since 0.1.0
  * @category errors
@@ -139,7 +142,7 @@ export class InvalidUrl extends Data.TaggedError("InvalidUrl")<{
 }
 
 /**
- * The effect that was to give the URL of the next dial failed. It is asked anew at the next dial.
+ * The effect that gives the URL failed. It runs again before the next dial.
  *
  * @since 0.1.0
  * @category errors
@@ -153,7 +156,7 @@ export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
 }
 
 /**
- * The protocol's own handshake, `onOpen`, failed: the socket was open, but the session on it was not.
+ * The protocol's own handshake, `onOpen`, failed on an open socket.
  *
  * @since 0.1.0
  * @category errors
@@ -167,13 +170,13 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
 }
 
 /**
- * The peer sent a message larger than `maxMessageBytes`; it was not read.
+ * The peer sent a message larger than `maxMessageBytes`. The message was discarded and the socket ended.
  *
  * @since 0.1.0
  * @category errors
  */
 export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
-  /** The limit that was passed, in bytes. */
+  /** The limit that the message exceeded, in bytes. */
   readonly limit: number
 }> {
   override get message(): string {
@@ -182,13 +185,14 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
 }
 
 /**
- * The inbox was full and its overflow policy is `fail`.
+ * A message arrived while the inbox was full. With the overflow policy `fail`, the connection is given up. With `sliding`
+ * and `dropping`, this is the cause in the gap for the dropped messages.
  *
  * @since 0.1.0
  * @category errors
  */
 export class InboxOverflow extends Data.TaggedError("InboxOverflow")<{
-  /** The number of messages the inbox holds. */
+  /** The capacity of the inbox, in messages. */
   readonly capacity: number
 }> {
   override get message(): string {
@@ -203,25 +207,25 @@ export class InboxOverflow extends Data.TaggedError("InboxOverflow")<{
  * @category models
  */
 export interface Attempt {
-  /** When it failed, in milliseconds since the epoch. */
+  /** The time of the failure, in milliseconds since 1970. */
   readonly at: number
   readonly error: AttemptError
 }
 
 /**
- * The retry budget is spent: nothing more will be dialled until `connect` is called.
+ * The connection was given up because its retry budget is spent. It stays down until `connect` is called.
  *
  * @since 0.1.0
  * @category errors
  */
 export class RetriesExhausted extends Data.TaggedError("RetriesExhausted")<{
-  /** How many re-dials were made in this outage. */
+  /** The number of retries in this outage. */
   readonly attempts: number
-  /** How long the outage had lasted. */
+  /** The time from the first failure of the outage to the last. */
   readonly elapsed: Duration.Duration
-  /** The failure that ended it. */
+  /** The last failure. */
   readonly last: AttemptError
-  /** The outage's failures, oldest first: the latest hundred when there were more. */
+  /** The failures of the outage, oldest first; if there were more than a hundred, the latest hundred. */
   readonly history: ReadonlyArray<Attempt>
 }> {
   override get message(): string {
@@ -231,7 +235,7 @@ export class RetriesExhausted extends Data.TaggedError("RetriesExhausted")<{
 }
 
 /**
- * What can end one attempt, whether it was still dialling or already open.
+ * The errors that end one attempt, while it dials or while its socket is open.
  *
  * @since 0.1.0
  * @category models
@@ -248,8 +252,8 @@ export type AttemptError =
   | InboxOverflow
 
 /**
- * What the message stream can fail with: the attempt's own error when it is fatal or reconnection is off, and
- * {@link RetriesExhausted} when the budget is spent.
+ * The errors that `messages` can fail with: {@link RetriesExhausted} when the retry budget is spent, otherwise the error
+ * of the last attempt, when it was fatal, came too often for its class, or reconnection is off.
  *
  * @since 0.1.0
  * @category models
@@ -257,8 +261,8 @@ export type AttemptError =
 export type ConnectionError = AttemptError | RetriesExhausted
 
 /**
- * Not a failure: `reconnect(reason)` was called, and the connection is being replaced. It appears as the cause of a
- * gap and of a state, and never fails a stream.
+ * `reconnect(reason)` was called, and the connection is being replaced. This is the cause in a gap, an event or a state;
+ * no stream fails with it.
  *
  * @since 0.1.0
  * @category models
@@ -272,13 +276,13 @@ export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
 }
 
 /**
- * There is no open connection to use, and none was waited for.
+ * No connection is open, and the operation does not wait for one.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NotConnected extends Data.TaggedError("NotConnected")<{
-  /** The state the connection was in, or `Closing` while the socket that was open is being closed. */
+  /** The state of the connection, or `Closing` while a lost or replaced socket is being closed. */
   readonly state: string
 }> {
   override get message(): string {
@@ -287,7 +291,7 @@ export class NotConnected extends Data.TaggedError("NotConnected")<{
 }
 
 /**
- * No connection opened before the send's deadline; the message was not sent.
+ * No connection was open before the deadline of `send`. The message was not sent.
  *
  * @since 0.1.0
  * @category errors
@@ -301,7 +305,7 @@ export class SendTimeout extends Data.TaggedError("SendTimeout")<{
 }
 
 /**
- * The socket refused the message, or ended while it was being written.
+ * The socket refused the message, or ended while it wrote the message.
  *
  * @since 0.1.0
  * @category errors
@@ -315,7 +319,7 @@ export class SendFailed extends Data.TaggedError("SendFailed")<{
 }
 
 /**
- * What `send` can fail with. A message that failed to be sent is never sent later.
+ * The errors that `send` can fail with. A message that failed to be sent is never sent later.
  *
  * @since 0.1.0
  * @category models

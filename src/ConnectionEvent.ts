@@ -1,5 +1,5 @@
 /**
- * What happens to a connection, as it happens, with the reasons.
+ * The events of a connection: dials, losses, decisions and gaps, with their reasons.
  *
  * @since 0.1.0
  */
@@ -9,11 +9,15 @@ import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import type { AttemptError, ConnectionError, ReconnectRequested } from "./ConnectionError.ts"
 import type { FailureClass } from "./FailureClass.ts"
-import type { Gap as GapFrame } from "./Item.ts"
+import type { Gap as GapItem } from "./Item.ts"
 
 /**
- * Why a connection was given up: the failure was fatal, reconnection is off, the retry budget was spent, or the same
- * failure came more often than its class allows.
+ * Why a connection was given up:
+ *
+ * - `fatal`: the failure is of the class `Fatal`.
+ * - `disabled`: reconnection is off.
+ * - `exhausted`: the retry budget is spent.
+ * - `limited`: the same failure came more often than its class allows.
  *
  * @since 0.1.0
  * @category models
@@ -21,19 +25,21 @@ import type { Gap as GapFrame } from "./Item.ts"
 export type GiveUp = "fatal" | "disabled" | "exhausted" | "limited"
 
 /**
- * Something that happened. `at` is in milliseconds since the epoch, as `Clock` gives it.
+ * An event. `at` and `until` are in milliseconds since 1970, as `Clock` gives them.
  *
- * - `Dialling`: a dial begins; `attempt` 0 is the first one, n the n-th retry of the outage.
- * - `Opened`: the connection is open and its handshake done, after `took`; `outage` is what it healed.
- * - `AttemptFailed`: the dial or the handshake after it failed.
- * - `Lost`: an open connection ended. `proven` says whether its life was long and good enough to forget old failures.
- * - `Waiting`: the decision to dial again: the cause, its class, the delay, when, and how many retries are left then.
- * - `Gap`: the consumer of `items` is being told that messages may be missing.
- * - `Disconnected`: the user asked for it. Nothing more is dialled.
- * - `Failed`: the decision to give up, and why.
- * - `Died`: a defect ended it, of ours or of a function it was given, such as `classify`. Nothing more is dialled.
- * - `Closed`: the scope is closed.
- * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
+ * - `Dialling`: a dial begins. `attempt` 0 is the first one, n is the n-th retry of the outage.
+ * - `Opened`: the connection is open and its handshake done. `took` is the time since the dial began, `outage` the length
+ *   of the outage that it ended, if there was one.
+ * - `AttemptFailed`: the dial, or the handshake after it, failed.
+ * - `Lost`: an open connection ended, after `openFor` and so many `messages`. `proven` says whether it resets the backoff.
+ * - `Waiting`: the connection will dial again, after `delay`, at `until`. `attempt` is the number of that retry,
+ *   `retriesLeft` the number of retries that remain after it.
+ * - `Gap`: a reader of `items` is about to get this gap.
+ * - `Disconnected`: `disconnect` was called. The connection dials no more.
+ * - `Failed`: the connection was given up.
+ * - `Died`: a defect ended the connection: a bug here or in a given function, such as `classify`. It dials no more.
+ * - `Closed`: the scope closed.
+ * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
  *
  * @since 0.1.0
  * @category models
@@ -44,7 +50,7 @@ export type ConnectionEvent = Data.TaggedEnum<{
     readonly at: number
     readonly epoch: number
     readonly attempt: number
-    /** The subprotocol the server chose, `""` when none. */
+    /** The subprotocol that the server chose, or `""`. */
     readonly protocol: string
     readonly took: Duration.Duration
     readonly outage: Option.Option<Duration.Duration>
@@ -64,12 +70,12 @@ export type ConnectionEvent = Data.TaggedEnum<{
     readonly cause: AttemptError
     readonly class: FailureClass
     readonly delay: Duration.Duration
-    /** When the next dial begins. */
+    /** The time of the next dial. */
     readonly until: number
-    /** `"unknown"` where a schedule of one's own decides. */
+    /** `"unknown"` when a given schedule decides. */
     readonly retriesLeft: number | "unlimited" | "unknown"
   }
-  readonly Gap: { readonly at: number; readonly gap: GapFrame }
+  readonly Gap: { readonly at: number; readonly gap: GapItem }
   readonly Disconnected: { readonly at: number }
   readonly Failed: {
     readonly at: number

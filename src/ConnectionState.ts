@@ -1,5 +1,5 @@
 /**
- * The states of a connection, each with its facts, and the table of what may follow what.
+ * The states of a connection, each with its facts, and the table of transitions.
  *
  * @since 0.1.0
  */
@@ -7,15 +7,15 @@ import * as Data from "effect/Data"
 import type { AttemptError, ConnectionError, ReconnectRequested } from "./ConnectionError.ts"
 
 /**
- * Where a connection stands. Times are in milliseconds since the epoch, as `Clock` gives them.
+ * The state of a connection. `since` and `nextDialAt` are in milliseconds since 1970, as `Clock` gives them.
  *
- * - `Disconnected`: at rest, by the user's word, because nothing was asked for yet, or after a defect (a bug in `classify`,
- *   say), which is logged and ends the messages. Nothing is dialled.
- * - `Connecting`: a dial, or the handshake after it, is under way. `attempt` 0 is the first dial; n is the n-th retry.
- * - `Connected`: open, and the handshake done. `epoch` counts the connections that got this far, from 1.
- * - `Reconnecting`: waiting to dial again, and why.
- * - `Failed`: given up, with what the message stream failed with. `connect` starts afresh.
- * - `Closed`: the scope is closed; there is nothing more.
+ * - `Disconnected`: before the first dial, after `disconnect`, or after a defect such as a bug in `classify`. A defect is
+ *   logged, and ends `messages`. The connection does not dial until `connect` is called.
+ * - `Connecting`: a dial, or the handshake after it, is under way. `attempt` 0 is the first dial, n is the n-th retry.
+ * - `Connected`: the connection is open and its handshake done. `epoch` is its number, from 1.
+ * - `Reconnecting`: the connection was lost or replaced, or a dial failed. It waits until the next dial.
+ * - `Failed`: the connection was given up with `error`. `connect` starts it again.
+ * - `Closed`: the scope is closed. This state is final.
  *
  * @since 0.1.0
  * @category models
@@ -26,7 +26,7 @@ export type ConnectionState = Data.TaggedEnum<{
   readonly Connected: { readonly since: number; readonly epoch: number }
   readonly Reconnecting: {
     readonly since: number
-    /** The number of the retry that is waited for, from 1; 0 when the reconnect was asked for. */
+    /** The number of the next retry, from 1. After `reconnect`: the number of retries in this outage so far, from 0. */
     readonly attempt: number
     readonly nextDialAt: number
     readonly cause: AttemptError | ReconnectRequested
@@ -67,7 +67,7 @@ export const { $is, $match, Closed, Connected, Connecting, Disconnected, Failed,
 export type Tag = ConnectionState["_tag"]
 
 /**
- * What may follow each state. There is no other way from one to another.
+ * The states that may follow each state. No other transition happens.
  *
  * @since 0.1.0
  * @category transitions
@@ -90,7 +90,7 @@ export const transitions = {
 export type Next<From extends Tag> = Extract<ConnectionState, { readonly _tag: (typeof transitions)[From][number] }>
 
 /**
- * Whether the table allows to go from one state to another.
+ * Tells whether the table allows the transition from one state to another.
  *
  * @since 0.1.0
  * @category transitions
@@ -99,7 +99,7 @@ export type Next<From extends Tag> = Extract<ConnectionState, { readonly _tag: (
  * import { ConnectionState } from "holdfast"
  *
  * console.log(ConnectionState.isLegal("Connecting", "Connected")) // true
- * console.log(ConnectionState.isLegal("Disconnected", "Connected")) // false: nothing opens without a dial
+ * console.log(ConnectionState.isLegal("Disconnected", "Connected")) // false: a connection opens after a dial only
  * ```
  */
 export const isLegal = (from: Tag, to: Tag): boolean => transitions[from].some((tag) => tag === to)

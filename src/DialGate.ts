@@ -1,9 +1,8 @@
 /**
- * What all connections to a host share: how often it may be dialled, whether it seems to be there at all, and how long
- * it asked to be left alone.
+ * Spaces the dials to one host over all connections of a process: a rate limit, one probe at a time while the host is
+ * down, and one `Retry-After` for all.
  *
- * Without it, each connection is polite on its own, and a hundred of them are a storm. Dials wait here for their turn,
- * in order; none fails for having waited, and the wait does not count against `openTimeout`.
+ * Dials wait for their turn in order. Waiting never fails a dial, and does not count against `openTimeout`.
  *
  * @since 0.1.0
  */
@@ -19,20 +18,20 @@ import * as RollingWindow from "./internal/time/rollingWindow.ts"
 import * as RateLimiter from "./internal/time/rateLimiter.ts"
 
 /**
- * The gate.
+ * A dial gate.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DialGate {
-  /** Waits until the host may be dialled, dials, and remembers how that went. */
+  /** Waits until the host may be dialled, runs the dial, and records its outcome for later dials. */
   readonly through: (host: string) => <A, E extends AttemptError, R>(dial: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 /**
- * The service. Whoever provides it decides for all that dial: connections, sessions and feeds.
+ * The service. Connections, sessions and feeds use it if it is provided.
  *
- * Where there is none, a connection dials as its own policy says, and a feed makes a gate for the limit of its venue.
+ * Without it, a connection dials as its own policy says, and a feed makes a gate for the limit of its venue.
  *
  * @since 0.1.0
  * @category tags
@@ -40,35 +39,35 @@ export interface DialGate {
 export const DialGate: Context.Tag<DialGate, DialGate> = Context.GenericTag<DialGate>("holdfast/DialGate")
 
 /**
- * What a gate can be told.
+ * The options of a gate. Plain numbers for durations are in milliseconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Dials of one host in any stretch of `window`. Default: no limit. */
+  /** The most dials to one host within any `window`. Default: no limit. */
   readonly limit?: number | undefined
-  /** The stretch of time for `limit`. Default: 1 minute. */
+  /** The length of the rolling window for `limit`. Default: 1 minute. */
   readonly window?: Duration.DurationInput | undefined
   /**
-   * After so many failures in a row, one dial at a time is let through, spaced by 1, 2, 4 … 30 seconds, until one
-   * succeeds. Default: 5.
+   * The number of failures in a row after which a host counts as down. Dials to it then run one at a time, 1, 2, 4 … 30
+   * seconds apart, until one succeeds. Default: 5, as in Finagle.
    */
   readonly failures?: number | undefined
   /**
-   * Overrides what is done about a failed dial: one that is classified as `RetryAfter` makes all dials of its host wait.
-   * Default: the standard table.
+   * Overrides the class of a failed dial. A failure of the class `RetryAfter` makes all dials to its host wait. Default:
+   * the standard table, `FailureClass.classify`.
    */
   readonly classify?: FailureClass.Classify | undefined
 }
 
-// Between two probes of a host that does not answer, twice as long each time.
+// The time between two probes of a host that is down. It doubles after each.
 const firstSpacing = Duration.seconds(1)
 const longestSpacing = Duration.seconds(30)
 
 interface Host {
   readonly limiter: RateLimiter.RateLimiter<void>
-  /** Held by the one dial that finds out whether the host is back. */
+  /** Held by the one dial that probes a host that is down. */
   readonly probe: Effect.Semaphore
   failures: number
 }
@@ -81,7 +80,7 @@ interface Host {
  */
 export const make = (options: Options = {}): DialGate => {
   const hosts = new Map<string, Host>()
-  const most = options.failures ?? 5
+  const failuresUntilDown = options.failures ?? 5
   const classify: FailureClass.Classify = options.classify ?? ((_, standard) => standard)
   const newWindow = () =>
     options.limit === undefined ? RollingWindow.unlimited : RollingWindow.make(options.limit, options.window ?? "1 minute")
@@ -98,16 +97,16 @@ export const make = (options: Options = {}): DialGate => {
     return host
   }
 
-  const remember = (host: Host, error: AttemptError) =>
+  const recordFailure = (host: Host, error: AttemptError) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
-      // What is our own fault says nothing of the host.
+      // A local fault says nothing about the host.
       if (FailureClass.isLocal(error)) return
       host.failures++
       const failureClass = classify(error, FailureClass.classify(error))
       const asked = failureClass._tag === "RetryAfter" ? failureClass.floor : Duration.zero
-      const spacing = host.failures < most
+      const spacing = host.failures < failuresUntilDown
         ? Duration.zero
-        : Duration.min(Duration.times(firstSpacing, 2 ** Math.min(host.failures - most, 10)), longestSpacing)
+        : Duration.min(Duration.times(firstSpacing, 2 ** Math.min(host.failures - failuresUntilDown, 10)), longestSpacing)
       host.limiter.holdUntil(now + Duration.toMillis(Duration.max(asked, spacing)))
     })
 
@@ -117,15 +116,15 @@ export const make = (options: Options = {}): DialGate => {
       const { acquire, awaitHold } = host.limiter
       const attempt = dial.pipe(
         Effect.tapBoth({
-          onFailure: (error) => remember(host, error),
+          onFailure: (error) => recordFailure(host, error),
           onSuccess: () =>
             Effect.sync(() => {
               host.failures = 0
             })
         })
       )
-      const isDown = () => host.failures >= most
-      // Alone, unless the host came back while this one waited for that.
+      const isDown = () => host.failures >= failuresUntilDown
+      // One probe at a time. If the host came back while this dial waited for the permit, it dials as usual.
       const probe = (ready: Effect.Effect<void>): Effect.Effect<A, E, R> =>
         Effect.flatMap(
           host.probe.withPermits(1)(
@@ -133,7 +132,7 @@ export const make = (options: Options = {}): DialGate => {
           ),
           Option.match({ onNone: () => next, onSome: Effect.succeed })
         )
-      // The host may have gone down while this one waited for its turn, which it has had then.
+      // If the host went down while this dial waited for the limit, it probes, but does not count twice.
       const next: Effect.Effect<A, E, R> = Effect.suspend(() =>
         isDown()
           ? probe(acquire(1))
@@ -145,7 +144,8 @@ export const make = (options: Options = {}): DialGate => {
 }
 
 /**
- * A layer with a gate. Provide this very layer to all that dial the same hosts, and they share it.
+ * A layer with a gate. Layers are shared by reference: provide one and the same layer value to all connections that are
+ * to share the gate.
  *
  * @since 0.1.0
  * @category layers
@@ -168,7 +168,7 @@ export const make = (options: Options = {}): DialGate => {
 export const layer = (options: Options = {}): Layer.Layer<DialGate> => Layer.sync(DialGate, () => make(options))
 
 /**
- * A gate that lets everything through.
+ * A gate that lets every dial through at once.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * From a failure to what is done about it: the table that decides between trying again and giving up.
+ * Classifies failures: the standard table decides whether to dial again or to give up.
  *
  * @since 0.1.0
  */
@@ -9,12 +9,12 @@ import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 
 /**
- * What a failure calls for.
+ * The class of a failure: the retries that it allows.
  *
  * - `Retry`: dial again after the backoff.
- * - `RetryAfter`: dial again after the backoff, and no sooner than `floor`.
+ * - `RetryAfter`: dial again after the backoff, but no sooner than after `floor`.
  * - `Limited`: dial again, but give up when the same failure comes more than `tries` times in one outage.
- * - `Fatal`: give up now; a retry would fail the same way.
+ * - `Fatal`: give up now, because a retry would fail in the same way.
  *
  * @since 0.1.0
  * @category models
@@ -46,8 +46,8 @@ export type FailureClass = Data.TaggedEnum<{
 export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnum<FailureClass>()
 
 /**
- * A classification of one's own: gets the failure and what the standard table says of it. The table knows HTTP and
- * WebSocket; what one server means by a status or a close code belongs in a function of this type.
+ * A function that classifies failures. It gets a failure and its class in the standard table, and returns the class to use.
+ * The standard table covers HTTP and WebSocket; such a function adds the meaning that one server gives to a code.
  *
  * @since 0.1.0
  * @category models
@@ -55,8 +55,8 @@ export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnu
 export type Classify = (error: AttemptError, standard: FailureClass) => FailureClass
 
 /**
- * The least wait where a server asks for patience without saying how much (close 1013, or 429 and 503 without
- * `Retry-After`).
+ * The shortest wait, 5 seconds, after close code 1013, and after status 429 or 503 without `Retry-After`: the server is
+ * busy, but does not say for how long.
  *
  * @since 0.1.0
  * @category constants
@@ -64,8 +64,8 @@ export type Classify = (error: AttemptError, standard: FailureClass) => FailureC
 export const raisedFloor: Duration.Duration = Duration.seconds(5)
 
 /**
- * The longest `Retry-After` that is obeyed to the letter. A server may ban a client for longer, but a header that says so
- * in error must not silence a client for days; who is banned is told so again once an hour.
+ * The longest `Retry-After` that is obeyed: 1 hour. A longer one is cut to this, so that a wrong header cannot stop a
+ * client for days. A client that is banned for longer dials once an hour, and is refused again.
  *
  * @since 0.1.0
  * @category constants
@@ -73,7 +73,7 @@ export const raisedFloor: Duration.Duration = Duration.seconds(5)
 export const longestRetryAfter: Duration.Duration = Duration.hours(1)
 
 /**
- * The wait where our own process has run out of something (file descriptors): it takes time to be freed.
+ * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: they take time to be freed.
  *
  * @since 0.1.0
  * @category constants
@@ -84,15 +84,15 @@ const retry = Retry()
 const fatal = Fatal()
 const raised = RetryAfter({ floor: raisedFloor })
 
-// RFC 6455 §7.4.1 and the IANA registry of close codes. What is not here is retried: 1001 (going away), 1005 (no
-// code), 1006 (no close frame), 1011 (internal error), 1012 (restart), 1014 (bad gateway), 1000 when it was not ours,
-// and the codes of protocols (3000 to 4999), which only their own users can judge.
+// RFC 6455 §7.4.1 and the IANA registry of close codes. All other codes are retried: 1000 (normal, sent by the peer),
+// 1001 (going away), 1005 (no code), 1006 (no close frame), 1011 (internal error), 1012 (restart), 1014 (bad gateway), and
+// 3000 to 4999, whose meaning depends on the application.
 const byCloseCode: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass>([
-  // A protocol error: once may be a glitch.
+  // Protocol error. A single one may be a glitch.
   [1002, Limited({ tries: 1 })],
   [1003, fatal],
   [1007, Limited({ tries: 1 })],
-  // Some servers close with "policy violation" for rate limits too.
+  // Policy violation. Some servers use it for rate limits too.
   [1008, Limited({ tries: 3 })],
   [1009, fatal],
   [1010, fatal],
@@ -100,22 +100,22 @@ const byCloseCode: ReadonlyMap<number, FailureClass> = new Map<number, FailureCl
   [1015, fatal]
 ])
 
-// RFC 9110 §15. Other 4xx, and redirects, which are not followed, are fatal; what is left is retried.
+// RFC 9110 §15. Other 4xx are fatal, and so are redirects, which are not followed. All other statuses are retried.
 const byStatus: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass>([
-  // The URL effect is asked again at the next dial: once, in case the credentials had just expired.
+  // One more dial, in case the credentials had just expired: an effect for the URL runs again before it.
   [401, Limited({ tries: 1 })],
   [403, Limited({ tries: 1 })],
   [408, retry],
   [425, retry]
 ])
 
-// Statuses that ask for patience: too many requests, out of service.
-const raisedTries: ReadonlySet<number> = new Set([429, 503])
+// Too many requests, and service unavailable.
+const busyStatuses: ReadonlySet<number> = new Set([429, 503])
 
-// Node's errno and TLS codes. What is not here is retried: the network and its names come and go.
+// Error codes of Node's network and TLS modules. All other codes are retried: networks and DNS fail for a while.
 const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
   ...["EMFILE", "ENFILE"].map((code) => [code, RetryAfter({ floor: exhaustedFloor })] as const),
-  // The request itself cannot be made.
+  // The upgrade request cannot be made.
   ...["ERR_INVALID_REQUEST", "UNSUPPORTED_HEADERS"].map((code) => [code, fatal] as const),
   // The certificate errors of Node's TLS (https://nodejs.org/api/tls.html#x509-certificate-error-codes).
   ...[
@@ -145,8 +145,8 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
 ])
 
 /**
- * What a refusal that asks for patience calls for: to wait as long as its `Retry-After` says, at most
- * {@link longestRetryAfter}, or {@link raisedFloor} where there is none.
+ * The class of a refusal by a busy server: waits as long as `Retry-After` says, {@link longestRetryAfter} at most, or
+ * {@link raisedFloor} without that header.
  *
  * @since 0.1.0
  * @category classification
@@ -165,16 +165,16 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
 export const obey = (retryAfter: Option.Option<Duration.Duration>): FailureClass =>
   Option.match(retryAfter, {
     onNone: () => raised,
-    onSome: (asked) => RetryAfter({ floor: Duration.min(asked, longestRetryAfter) })
+    onSome: (requested) => RetryAfter({ floor: Duration.min(requested, longestRetryAfter) })
   })
 
 const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>): FailureClass =>
-  raisedTries.has(status)
+  busyStatuses.has(status)
     ? obey(retryAfter)
     : byStatus.get(status) ?? (status >= 300 && status < 500 ? fatal : retry)
 
 /**
- * The standard table.
+ * The standard table: gives the class of a failure.
  *
  * @since 0.1.0
  * @category classification
@@ -182,7 +182,7 @@ const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>):
  * ```ts
  * import { ConnectionError, FailureClass } from "holdfast"
  *
- * const refused = new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "nobody listens" })
+ * const refused = new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "connection refused" })
  * const expired = new ConnectionError.DialFailed({ code: "CERT_HAS_EXPIRED", reason: "certificate has expired" })
  * console.log(FailureClass.classify(refused)._tag, FailureClass.classify(expired)._tag) // Retry Fatal
  * ```
@@ -200,7 +200,7 @@ export const classify = (error: AttemptError): FailureClass => {
     case "OnOpenFailed":
       return retry
     case "MessageTooLarge":
-      // Once may be a glitch; a peer that always sends such messages will do so again.
+      // A single one may be a glitch.
       return Limited({ tries: 1 })
     case "InvalidUrl":
     case "InboxOverflow":
@@ -209,7 +209,7 @@ export const classify = (error: AttemptError): FailureClass => {
 }
 
 /**
- * Whether a failure is our own fault rather than the peer's or the network's.
+ * Tells whether a failure is local: caused by this process or its options, not by the peer or the network.
  *
  * @since 0.1.0
  * @category predicates

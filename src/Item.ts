@@ -1,5 +1,5 @@
 /**
- * What came through a connection, with the breaks in it.
+ * The items of a connection: its messages, and the gaps between them.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type { AttemptError, InboxOverflow, ReconnectRequested } from "./Connecti
 import type { Message } from "./Transport.ts"
 
 /**
- * Why there is a gap: the connection was lost, it was replaced on request, or the consumer fell behind.
+ * Why messages may be missing: the connection was lost, `reconnect` replaced it, or a reader fell behind.
  *
  * @since 0.1.0
  * @category models
@@ -17,8 +17,8 @@ import type { Message } from "./Transport.ts"
 export type GapCause = AttemptError | ReconnectRequested | InboxOverflow
 
 /**
- * A message, or a gap: the place where messages may be missing. A consumer that keeps state across messages (an order
- * book, a running sum) repairs or discards it when it sees a `Gap`.
+ * A message, or a gap where messages may be missing. A reader that keeps state across messages, such as an order book or
+ * a running sum, has to repair or discard that state when it gets a `Gap`.
  *
  * @since 0.1.0
  * @category models
@@ -26,18 +26,18 @@ export type GapCause = AttemptError | ReconnectRequested | InboxOverflow
 export type Item<A = Message> = EffectData.TaggedEnum<{
   readonly Data: { readonly data: A }
   readonly Gap: {
-    /** The number of the connection that what follows came from; the first one is 1. */
+    /** The epoch of the connection that brings the messages after the gap. The first connection has epoch 1. */
     readonly epoch: number
     readonly cause: GapCause
-    /** How long there was no connection; zero when messages were only dropped. */
+    /** How long no connection was open; zero if messages were only dropped. */
     readonly downtime: Duration.Duration
-    /** How many messages arrived and were dropped, because the inbox was full. */
+    /** The number of messages that arrived and were dropped because the inbox was full. */
     readonly dropped: number
   }
 }>
 
 /**
- * The place in the stream where messages may be missing.
+ * The place in a stream where messages may be missing.
  *
  * @since 0.1.0
  * @category models
@@ -45,7 +45,7 @@ export type Item<A = Message> = EffectData.TaggedEnum<{
 export type Gap = EffectData.TaggedEnum.Value<Item, "Gap">
 
 /**
- * Constructors, matchers and guards of a connection's items.
+ * Constructors, matchers and guards of {@link Item}.
  *
  * @since 0.1.0
  * @category constructors
@@ -55,15 +55,15 @@ export type Gap = EffectData.TaggedEnum.Value<Item, "Gap">
  *
  * const describe = Item.$match({
  *   Data: ({ data }) => `${data.length} characters or bytes`,
- *   Gap: ({ cause, dropped }) => `something is missing here (${dropped} dropped): ${cause.message}`
+ *   Gap: ({ cause, dropped }) => `messages may be missing here (${dropped} dropped): ${cause.message}`
  * })
  * ```
  */
 export const { $is, $match, Data, Gap } = EffectData.taggedEnum<Item>()
 
 /**
- * Two gaps with nothing between them, as one: the downtimes and the drops add up. A lost connection says more than an
- * overflow, so its cause is kept.
+ * Merges two gaps that have no message between them. Downtimes and dropped messages add up, and the epoch is that of the
+ * second gap. The cause is that of the second gap too, unless it is an overflow: then it is that of the first.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * Streams that can also be run with an effect for each event, or listened to with a plain function.
+ * Streams that can also be read with an effect for each element, or with a plain function for each batch.
  *
  * @since 0.1.0
  */
@@ -7,8 +7,8 @@ import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 
 /**
- * A stream that can also be run with an effect for each event, or listened to with a plain function. What combinators
- * make of it is an ordinary stream.
+ * A stream that can also be read with an effect for each element, or with a plain function for each batch. Stream
+ * combinators return ordinary streams.
  *
  * @since 0.1.0
  * @category models
@@ -31,20 +31,22 @@ import type * as Stream from "effect/Stream"
  */
 export interface Listenable<A, E = never> extends Stream.Stream<A, E> {
   /**
-   * Runs the effect that `f` gives for each event, one after the other: the next event waits until that effect is done.
-   * Meanwhile the stream holds what comes as it does for any slow reader, within its bounds and by its overflow policy.
+   * Runs the effect of `f` for each element, one at a time. The next element waits until that effect is done; meanwhile
+   * the stream's overflow policy applies, as for any slow reader.
    *
-   * It begins, ends and fails as the stream does, and also fails as `f` fails. When it ends early, by a failure or by
-   * interruption, it drops the rest of the batch it had taken; what came after that is held for the next reader.
+   * It begins, ends and fails as the stream does, and fails when `f` fails. If it ends early, by a failure or an
+   * interruption, it drops the rest of its current batch. Later batches are held for the next reader.
    */
-  readonly forEach: <B, E2, R>(f: (event: A) => Effect.Effect<B, E2, R>) => Effect.Effect<void, E | E2, R>
+  readonly forEach: <B, E2, R>(f: (element: A) => Effect.Effect<B, E2, R>) => Effect.Effect<void, E | E2, R>
   /**
-   * Calls `onBatch` with everything that came at once, as soon as it comes: nearly always no fibre wakes for it, which at low
-   * rates is most of what a message costs. It begins, ends and fails as the stream does. Alone it never falls behind, so
-   * that nothing is held or dropped for it; a slow reader of the same stream beside it decides for both, unless what does
-   * not fit slides out (`overflow: "sliding"`). What `onBatch` does not return from holds up everything else.
+   * Calls `onBatch` with each batch as it arrives. Mostly no fibre wakes for it, which saves most of the cost of a message
+   * at low rates. The call begins, ends and fails as the stream does.
    *
-   * What `onBatch` throws is a defect, and ends it; what it leaves to a promise is its own affair.
+   * A listener never falls behind, so no element is held or dropped because of it. If a slow reader of the same stream fills
+   * the buffer, the overflow policy applies to both. Only with `"sliding"` the listener still gets everything.
+   *
+   * `onBatch` must return quickly: everything else in the process waits for it. If it throws, `listen` ends with a
+   * defect. It does not wait for promises that `onBatch` starts.
    */
   readonly listen: (onBatch: (batch: ReadonlyArray<A>) => void) => Effect.Effect<void, E>
 }

@@ -1,8 +1,8 @@
 /**
- * Whether the peer is still there: the deadlines for a message and for a pong.
+ * Detects a dead peer: a deadline for the next message and one for each pong.
  *
- * The peer is only blamed for its own silence. If our event loop stalled, what it sent may still lie in the kernel's
- * buffer; if a slow consumer made us stop reading, its pongs are stuck behind unread data.
+ * Deadlines do not count time in which this process could not read. After a stall of its event loop, received data may
+ * still be in the kernel's buffer. While a slow reader suspends reading, pongs are stuck behind unread data.
  *
  * @since 0.1.0
  */
@@ -13,9 +13,9 @@ import { ConnectionTimeout } from "./ConnectionError.ts"
 import { sleep } from "./internal/time/sleep.ts"
 
 /**
- * A timer that fires this much too late means that our event loop stalled (or the machine slept). Whoever was waited
- * for then gets as much time again from there on, since what it sent could not be read. One second is what
- * centrifuge-js uses.
+ * One second. A timer that fires this late or later shows that the event loop stalled or the machine slept. The deadline
+ * then moves to one second after the wake-up, because data that had arrived could not be read before. centrifuge-js uses
+ * the same value.
  *
  * @since 0.1.0
  * @category constants
@@ -23,23 +23,23 @@ import { sleep } from "./internal/time/sleep.ts"
 export const stallGrace: Duration.Duration = Duration.seconds(1)
 
 /**
- * What the reader of a socket saw last. Times are in milliseconds, as `Clock` gives them.
+ * The latest activity on a socket. Times are in milliseconds, as `Clock` gives them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Activity {
-  /** When a message was read last, or reading began. */
+  /** The time of the last message, or of the start of reading before the first one. */
   lastRead: number
-  /** Since when reading is held up by a consumer that has not made room, if it is. */
+  /** The time since which a full inbox suspends reading; `undefined` while reading goes on. */
   suspendedAt: number | undefined
-  /** When reading last went on after it had been held up. */
+  /** The time at which suspended reading last resumed. */
   resumedAt: number
 }
 
 const graceMillis = Duration.toMillis(stallGrace)
 
-// Sleeps until the given time, and on for as long as the wake-up shows that the event loop stalled meanwhile.
+// Sleeps until the given time, and longer each time the wake-up shows that the event loop stalled.
 const sleepUntil = (at: number): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.flatMap(
@@ -48,30 +48,32 @@ const sleepUntil = (at: number): Effect.Effect<void> =>
     ))
 
 /**
- * What is watched, and how closely. An infinite duration switches off what it is for.
+ * The activity to watch, and the deadlines. An infinite `messageTimeout` turns that deadline off; an infinite
+ * `pingInterval` or `pongTimeout` turns pings off.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<E> {
   readonly activity: Activity
-  /** Of silence, at most. */
+  /** The longest time without a message. */
   readonly messageTimeout: Duration.Duration
-  /** Sends a ping, and completes when its pong came. */
+  /** Sends a ping and completes when its pong arrives. */
   readonly ping: Effect.Effect<void, E>
-  /** From one ping's answer to the next ping. */
+  /** The time from the end of one ping to the next. */
   readonly pingInterval: Duration.Duration
-  /** For a pong, at most. */
+  /** The longest time from a ping to its pong. */
   readonly pongTimeout: Duration.Duration
+  /** Called for each pong that came in time. */
   readonly onPong: (roundTrip: Duration.Duration) => void
 }
 
 /**
- * Watches a connection until its peer misses a deadline; never completes otherwise.
+ * Watches a socket. It fails when the peer misses a deadline or when `ping` fails, and never completes otherwise.
  *
- * It fails with `ConnectionTimeout` of phase `message` when nothing was read for `messageTimeout`, and of phase `pong` when
- * a ping was not answered within `pongTimeout`. While reading is held up, it logs a warning every `messageTimeout` instead:
- * a consumer that has stopped reading looks just like a quiet peer.
+ * It fails with `ConnectionTimeout` of phase `message` when no message arrived for `messageTimeout`, and of phase `pong`
+ * when no pong arrived within `pongTimeout`. While a full inbox suspends reading, neither deadline applies; instead it logs
+ * a warning every `messageTimeout`.
  *
  * @since 0.1.0
  * @category deadlines
@@ -79,32 +81,33 @@ export interface Options<E> {
 export const watch = <E>(options: Options<E>): Effect.Effect<never, ConnectionTimeout | E> =>
   Effect.flatMap(Clock.currentTimeMillis, (began) => watchFrom(options, began))
 
-// One fibre for all deadlines: there may be thousands of connections, and each fibre weighs as much as a socket.
+// One fibre for all deadlines: there may be thousands of connections, and a fibre takes as much memory as a socket.
 const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, ConnectionTimeout | E> => {
   const { activity, messageTimeout, onPong, ping, pingInterval, pongTimeout } = options
   const millis = Duration.toMillis(messageTimeout)
-  const round = (now: number) => {
-    const { lastRead: seen, suspendedAt: heldUp } = activity
-    return { seen, heldUp, due: (heldUp === undefined ? seen : now) + millis }
+  // The activity at the last check, and the time of the next check.
+  const observe = (now: number) => {
+    const { lastRead, suspendedAt } = activity
+    return { lastRead, suspendedAt, nextCheckAt: (suspendedAt === undefined ? lastRead : now) + millis }
   }
-  let idle = round(began)
+  let observed = observe(began)
 
-  const judgeIdle = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, ConnectionTimeout> => {
-    const { heldUp, seen } = idle
-    idle = round(now)
+  const checkMessages = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, ConnectionTimeout> => {
+    const { lastRead, suspendedAt } = observed
+    observed = observe(now)
     if (activity.suspendedAt === undefined) {
-      return activity.lastRead === seen ? new ConnectionTimeout({ phase: "message", after: messageTimeout }) : Effect.void
+      return activity.lastRead === lastRead ? new ConnectionTimeout({ phase: "message", after: messageTimeout }) : Effect.void
     }
-    return activity.suspendedAt === heldUp
-      ? Effect.logWarning("The inbox is full and nobody reads it: what the peer sends is held up.")
+    return activity.suspendedAt === suspendedAt
+      ? Effect.logWarning("The inbox is full and no reader empties it. Reading from the socket is suspended.")
       : Effect.void
   })
 
-  // Judges, on the way there, what comes due.
+  // Sleeps until the given time, with the checks of the message deadline that come due before it.
   const until = (at: number): Effect.Effect<void, ConnectionTimeout> =>
     Effect.suspend(() =>
-      idle.due <= at
-        ? Effect.zipRight(Effect.zipRight(sleepUntil(idle.due), judgeIdle), until(at))
+      observed.nextCheckAt <= at
+        ? Effect.zipRight(Effect.zipRight(sleepUntil(observed.nextCheckAt), checkMessages), until(at))
         : sleepUntil(at)
     )
   if (!Duration.isFinite(pingInterval) || !Duration.isFinite(pongTimeout)) {
@@ -113,21 +116,21 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
 
   const pingOnce = Effect.flatMap(Clock.currentTimeMillis, (sent) =>
     Effect.raceFirst(
-      // Even one that does not give way must not hold up the deadlines.
+      // An uninterruptible ping must not delay the deadlines.
       Effect.as(Effect.disconnect(ping), true),
       Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)
     ).pipe(
       Effect.zip(Clock.currentTimeMillis),
       Effect.flatMap(([answered, now]): Effect.Effect<void, ConnectionTimeout> => {
         if (answered) onPong(Duration.millis(now - sent))
-        // Reading was held up while the pong was due: it may be waiting behind what was not read.
+        // Not a failure if reading was suspended during the ping: the pong may be stuck behind unread data.
         else if (activity.suspendedAt === undefined && activity.resumedAt < sent) {
           return new ConnectionTimeout({ phase: "pong", after: pongTimeout })
         }
         return Effect.void
       })
     ))
-  const rounds: Effect.Effect<never, ConnectionTimeout | E> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    until(now + Duration.toMillis(pingInterval)).pipe(Effect.zipRight(pingOnce), Effect.zipRight(rounds)))
-  return rounds
+  const pingForever: Effect.Effect<never, ConnectionTimeout | E> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    until(now + Duration.toMillis(pingInterval)).pipe(Effect.zipRight(pingOnce), Effect.zipRight(pingForever)))
+  return pingForever
 }

@@ -1,8 +1,8 @@
 /**
- * What is measured, named as OpenTelemetry names things. There is no WebSocket convention yet; these follow the ones
- * for HTTP and for database pools. Durations are in seconds.
+ * The metrics of connections, named by OpenTelemetry's conventions. OpenTelemetry has none for WebSocket yet; these names
+ * follow its conventions for HTTP and for database pools. Durations are in seconds.
  *
- * Every metric carries `server.address` and `server.port`; none carries a path, a query or a header.
+ * Every metric has the labels `server.address` and `server.port`. No label contains a path, a query or a header.
  *
  * @since 0.1.0
  */
@@ -23,45 +23,45 @@ const slow = [1, 2, 5, 10, 30, 60, 120, 300, 600]
 const openTimes = [1, 10, 60, 600, 3_600, 21_600, 86_400]
 
 /**
- * Dials that ended, by `outcome` (`opened` or `failed`) and, for failed ones, `error.type` (the error's tag).
+ * Finished dials, by `outcome` (`opened` or `failed`). Failed ones also have `error.type`, the error's tag.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const attempts: Metric.Metric.Counter<number> = counter("websocket.client.connection.attempts", "Dials that ended, by outcome")
+export const attempts: Metric.Metric.Counter<number> = counter("websocket.client.connection.attempts", "Finished dials, by outcome")
 
 /**
- * Connections that are open now.
+ * Open connections.
  *
  * @since 0.1.0
  * @category metrics
  */
 export const connections: Metric.Metric.Gauge<number> = Metric.fromMetricKey(
   MetricKey.tagged(
-    MetricKey.gauge("websocket.client.connections", { description: "Connections that are open now" }),
+    MetricKey.gauge("websocket.client.connections", { description: "Open connections" }),
     "state",
     "open"
   )
 )
 
 /**
- * How long connections lived, from open to lost.
+ * The time from open to lost, in seconds.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const duration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.duration", "How long connections lived", openTimes)
+export const duration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.duration", "Time from open to lost", openTimes)
 
 /**
- * How long dials took, the handshake after them included.
+ * The time from the dial to open, the handshake included, in seconds.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const openDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.open.duration", "How long dials took", quick)
+export const openDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.open.duration", "Time from the dial to open", quick)
 
 /**
- * How long was waited before a retry.
+ * The waits before retries, in seconds.
  *
  * @since 0.1.0
  * @category metrics
@@ -69,20 +69,20 @@ export const openDuration: Metric.Metric.Histogram<number> = seconds("websocket.
 export const reconnectDelay: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.reconnect.delay", "Waits before retries", slow)
 
 /**
- * How long outages lasted, from lost to open again.
+ * The length of outages, from lost to open again, in seconds.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const outageDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.outage.duration", "How long outages lasted", slow)
+export const outageDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.outage.duration", "Length of outages", slow)
 
 /**
- * Connections that ended, by `websocket.close.code` where there was one, and `error.type`.
+ * Lost connections, by `websocket.close.code` (`none` without one) and `error.type`, the error's tag.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const closes: Metric.Metric.Counter<number> = counter("websocket.client.closes", "Connections that ended, by close code")
+export const closes: Metric.Metric.Counter<number> = counter("websocket.client.closes", "Lost connections, by close code")
 
 /**
  * Messages, by `direction` (`received` or `sent`).
@@ -93,24 +93,23 @@ export const closes: Metric.Metric.Counter<number> = counter("websocket.client.c
 export const messages: Metric.Metric.Counter<number> = counter("websocket.client.messages", "Messages sent and received")
 
 /**
- * Messages that arrived and were dropped, since the inbox was full.
+ * Messages that were dropped because the inbox was full.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const dropped: Metric.Metric.Counter<number> = counter("websocket.client.messages.dropped", "Messages dropped by the inbox")
+export const dropped: Metric.Metric.Counter<number> = counter("websocket.client.messages.dropped", "Messages dropped because the inbox was full")
 
 /**
- * How long pings took to be answered.
+ * The time from a ping to its pong, in seconds.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const pingRoundTrip: Metric.Metric.Histogram<number> = seconds("websocket.client.ping.rtt", "Round trips of pings", quick)
+export const pingRoundTrip: Metric.Metric.Histogram<number> = seconds("websocket.client.ping.rtt", "Time from a ping to its pong", quick)
 
 /**
- * What is measured of one connection. An update is one addition, and has no other tags than those of its metric: not those
- * of the fibre it runs in.
+ * The metrics of one connection, as functions to update them. They ignore the metric labels of the current fibre.
  *
  * @since 0.1.0
  * @category models
@@ -120,13 +119,13 @@ export interface Counters {
   readonly sent: (count: number) => void
   readonly dropped: (count: number) => void
   readonly pong: (roundTrip: Duration.Duration) => void
-  /** A dial that opened a connection, which is now open; and how long the outage was that it ended, if it did. */
+  /** A connection opened. `took` is the time since the dial began, `outage` the outage that it ended, if there was one. */
   readonly opened: (took: Duration.Duration, outage: Option.Option<Duration.Duration>) => void
-  /** A dial that failed, by the error's tag. */
+  /** A dial failed, with this error's tag. */
   readonly failed: (errorType: string) => void
-  /** A connection that was open and is not any more. */
+  /** The socket of an open connection is closed. */
   readonly gone: () => void
-  /** How long it had been open, by the error's tag and the close code, if there was one. */
+  /** An open connection was lost, with this error's tag and, if there was one, this close code. */
   readonly lost: (openFor: Duration.Duration, errorType: string, closeCode: number | undefined) => void
   readonly waits: (delay: Duration.Duration) => void
 }
@@ -137,8 +136,8 @@ const outcomeOpened = MetricLabel.make("outcome", "opened")
 const outcomeFailed = MetricLabel.make("outcome", "failed")
 
 /**
- * Makes the {@link Counters} of a connection to a server. All that are made for one server add to the same metrics, which
- * Effect's own registry keeps for as long as the process runs; nothing else is kept.
+ * Makes the {@link Counters} of a connection to a server. All connections to one server add to the same metrics. Effect's
+ * metric registry keeps them until the process ends.
  *
  * @since 0.1.0
  * @category constructors
@@ -150,8 +149,8 @@ type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
 const errorType = (type: string) => MetricLabel.make("error.type", type)
 
-// A class, since there is one for each connection, and what closures weigh, methods do not. A metric finds what belongs to
-// labels by the array they are in: the same one each time where that is often, or it is a long search.
+// A class, because each connection has one, and methods take no memory per instance as closures do. The labels of the
+// frequent metrics are kept in one array each: a metric finds its state by the identity of that array, or else searches.
 class ServerCounters implements Counters {
   readonly #server: Labels
   #received: Labels | undefined = undefined

@@ -1,8 +1,8 @@
 /**
- * The transport for Node, on `ws`: the same on every Node version, with ping frames, the status of a refused upgrade,
- * TCP backpressure and an immediate terminate, none of which the WHATWG `WebSocket` shows.
+ * The transport for Node, on `ws`. Unlike the WHATWG `WebSocket`, it has ping frames, the status of a refused upgrade, TCP
+ * backpressure and an immediate terminate, on every Node version.
  *
- * TLS certificates are verified; private authorities are added with Node's own `NODE_EXTRA_CA_CERTS`.
+ * It verifies TLS certificates. Node's `NODE_EXTRA_CA_CERTS` adds private certificate authorities.
  *
  * @since 0.1.0
  */
@@ -20,19 +20,19 @@ import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendF
 import * as ReceiveBuffer from "./internal/transport/receiveBuffer.ts"
 import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { parseUrl } from "./internal/transport/url.ts"
-import { onReads, partOf } from "./internal/transport/wsReads.ts"
+import { maxBatchOf, onReads } from "./internal/transport/wsReads.ts"
 import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 
-// As much of a refusal's body as an error shows, and as long as it is waited for.
+// The part of a refusal's body that an error shows, in bytes, and the deadline for it to arrive.
 const bodyLimit = 512
 const bodyTimeout = Duration.seconds(1)
 
 const codeOf = (error: Error, fallback: string): string =>
   Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : fallback
 
-// What `ws` found wrong with what the peer sent, as the close code that RFC 6455 §7.4.1 has for it.
+// The close code (RFC 6455 §7.4.1) for each protocol violation that `ws` reports.
 const violations: Readonly<Record<string, number>> = {
   WS_ERR_EXPECTED_FIN: 1002,
   WS_ERR_EXPECTED_MASK: 1002,
@@ -45,10 +45,10 @@ const violations: Readonly<Record<string, number>> = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
 }
 
-// What is shorter is no secret.
+// Shorter parts of a URL or header are not treated as secrets.
 const shortestSecret = 6
 
-// Servers like to quote what they refuse, and what was asked for may be a secret.
+// Removes the URL's parts and the headers from the body: servers often quote the request that they refuse.
 const withoutSecrets = (body: string, url: URL, headers: Readonly<Record<string, string>>): string => {
   const path = `${url.pathname}${url.search}`
   const secrets = [
@@ -94,7 +94,7 @@ const rejection = (
 
 const replaced = /\uFFFD/
 
-// Fills a buffer with what a new socket says, and ends it when the socket ends.
+// Puts the messages of a new socket into a buffer, and ends the buffer when the socket ends.
 const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): ReceiveBuffer.ReceiveBuffer => {
   const buffer = ReceiveBuffer.make({
     pause: () => {
@@ -113,7 +113,7 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   }
 
   ws.once("upgrade", ({ socket }) => {
-    // `ws` keeps the errors of an open socket to itself.
+    // `ws` does not report errors of the TCP socket once it is open.
     socket.on("error", (error) => {
       errno = codeOf(error, error.message)
     })
@@ -123,14 +123,14 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   })
   onReads(ws, {
     begin: (bytes) => {
-      buffer.unsafeBeginRead(partOf(bytes))
+      buffer.unsafeBeginRead(maxBatchOf(bytes))
     },
     end: buffer.unsafeEndRead
   })
   ws.on("message", (data, isBinary) => {
     if (!Buffer.isBuffer(data)) return
     const message = isBinary ? data : data.toString()
-    // Bytes that are no characters come out as this one (RFC 6455 §8.1): only a text that has it is looked at twice.
+    // Decoding turns invalid UTF-8 (RFC 6455 §8.1) into U+FFFD, so only a text that contains it needs the check.
     if (typeof message === "string" && replaced.test(message) && !isUtf8(data)) {
       end(1007, "invalid UTF-8 sequence")
       ws.close(1007)
@@ -138,7 +138,7 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
     }
     buffer.unsafeOffer(message, data.length)
   })
-  // It stays for good: `ws` also emits an error when a dial is given up, and unheard that would end the process.
+  // Never removed: `ws` also emits an error when a dial is aborted, and without a listener that would end the process.
   ws.on("error", (error) => {
     const code = codeOf(error, "")
     const violation = violations[code]
@@ -154,10 +154,10 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   return buffer
 }
 
-const opened = (ws: WebSocket, url: URL, headers: Readonly<Record<string, string>>) =>
+const awaitUpgrade = (ws: WebSocket, url: URL, headers: Readonly<Record<string, string>>) =>
   Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
     const settle = (outcome: Effect.Effect<void, DialFailed | HandshakeRejected>) => {
-      // What is left listening would keep all of the dial in memory.
+      // A listener that stayed would keep the whole dial in memory.
       ws.off("open", open).off("unexpected-response", refused).off("error", failed)
       resume(outcome)
     }
@@ -178,13 +178,13 @@ const terminate = (ws: WebSocket) =>
     ws.terminate()
   })
 
-const sayGoodbye = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
+const closingHandshake = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
   Effect.async<void>((resume) => {
     const done = () => {
       resume(Effect.void)
     }
     ws.once("close", done)
-    // Nobody receives any more, but the close frame lies behind whatever is still coming.
+    // Reads on without a receiver: the peer's close frame comes after the messages that are still on their way.
     ws.removeAllListeners("message")
     ws.resume()
     ws.close(code, reason)
@@ -194,17 +194,17 @@ const sayGoodbye = (ws: WebSocket, closeTimeout: Duration.Duration, code: number
   }).pipe(
     Effect.interruptible,
     within(closeTimeout, () => undefined),
-    // Late, or the code is one that may not be sent: either way this socket is done with.
+    // The deadline passed, or `ws` refused to send the code.
     Effect.catchAllCause(() => terminate(ws))
   )
 
-const closePolitely = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
-  Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : sayGoodbye(ws, closeTimeout, code, reason))
+const closeSocket = (ws: WebSocket, closeTimeout: Duration.Duration, code: number, reason: string) =>
+  Effect.suspend(() => ws.readyState === WebSocket.CLOSED ? Effect.void : closingHandshake(ws, closeTimeout, code, reason))
 
-// While it is connecting there is nobody to be polite to.
+// A socket that is still connecting has no closing handshake.
 const release = (ws: WebSocket, closeTimeout: Duration.Duration) =>
   Effect.suspend(() =>
-    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closePolitely(ws, closeTimeout, 1000, "")
+    ws.readyState === WebSocket.CONNECTING ? terminate(ws) : closeSocket(ws, closeTimeout, 1000, "")
   )
 
 const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protocols, ...request }: DialRequest) {
@@ -220,23 +220,23 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
       const ws = new WebSocket(url, [...protocols], {
         headers,
         maxPayload: maxMessageBytes,
-        // Compression costs memory per socket and time per message, and market data comes in small messages.
+        // Compression costs memory per socket and time per message. Market data comes in small messages.
         perMessageDeflate: false,
-        // It is done here, for less.
+        // `listen` checks it at a lower cost.
         skipUTF8Validation: true
       })
-      // At once: the first messages may come in the same packet as the answer to the upgrade.
+      // Listens at once: the first messages may come in the same packet as the response to the upgrade.
       return { ws, buffer: listen(ws, clock, maxMessageBytes) }
     },
-    // Only names are quoted in these messages: of a header, of a subprotocol's fault.
+    // Shows only the error's name: its message may quote the request.
     catch: (error) =>
       new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })
-  // `Effect.acquireRelease` would keep what the fibre refers to now, the dial's span too: 3 KiB for as long as it is open.
+  // `Effect.acquireRelease` would keep the fibre references of the dial, its span too, while the socket is open: 3 KiB.
   const { buffer, ws } = yield* Effect.uninterruptible(
     Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
   )
-  yield* opened(ws, url, headers)
+  yield* awaitUpgrade(ws, url, headers)
 
   const socket: Socket = {
     protocol: ws.protocol,
@@ -251,23 +251,23 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
           resume(error instanceof Error ? new SendFailed({ reason: error.message }) : Effect.void)
         })
       }),
-    ping: pings(ws, buffer),
-    close: (code = 1000, reason = "") => closePolitely(ws, closeTimeout, code, reason),
+    ping: makePing(ws, buffer),
+    close: (code = 1000, reason = "") => closeSocket(ws, closeTimeout, code, reason),
     terminate: terminate(ws)
   }
   return socket
 })
 
-// Each ping has a payload of its own, since a pong that answers another ping, or none, proves nothing
+// Each ping has its own payload, so that a pong to an earlier ping, or an unsolicited one, does not count
 // (RFC 6455 §5.5.3).
-const pings = (ws: WebSocket, buffer: ReceiveBuffer.ReceiveBuffer): Effect.Effect<void, SocketError> => {
+const makePing = (ws: WebSocket, buffer: ReceiveBuffer.ReceiveBuffer): Effect.Effect<void, SocketError> => {
   let count = 0
   return Effect.suspend(() => {
     const payload = String(++count)
     return Effect.async<void, SocketError>((resume) => {
       const stop = () => {
         ws.off("pong", onPong)
-        leave()
+        stopWaitingForEnd()
       }
       const onPong = (data: Buffer) => {
         if (data.toString() !== payload) return
@@ -275,7 +275,7 @@ const pings = (ws: WebSocket, buffer: ReceiveBuffer.ReceiveBuffer): Effect.Effec
         resume(Effect.void)
       }
       ws.on("pong", onPong)
-      const leave = buffer.onEnd((end) => {
+      const stopWaitingForEnd = buffer.onEnd((end) => {
         ws.off("pong", onPong)
         resume(end)
       })
@@ -286,7 +286,7 @@ const pings = (ws: WebSocket, buffer: ReceiveBuffer.ReceiveBuffer): Effect.Effec
 }
 
 /**
- * Dials with `ws`.
+ * The transport for Node, on `ws`.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * When to dial again: the settings, and the schedule that is composed of them.
+ * Decides when to dial again: the settings, and the schedule that is made of them.
  *
  * @since 0.1.0
  */
@@ -15,59 +15,59 @@ import * as Schedule from "effect/Schedule"
 import * as Settings from "./internal/connection/reconnectSettings.ts"
 
 /**
- * The settings, complete.
+ * The complete settings of a policy.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ReconnectPolicy {
-  /** Whether to reconnect at all. When false, the first failure is the last. */
+  /** Turns reconnection on. When false, the first failure gives the connection up. */
   readonly enabled: boolean
-  /** How many re-dials an outage gets: 0 means "never retry". */
+  /** The number of retries per outage. 0 means "never retry". */
   readonly maxRetries: number | "unlimited"
-  /** The first wait. At zero the first retry is at once, and the waits after it begin at a second. */
+  /** The first wait. At zero the first retry is at once, and the waits after it begin at 1 second. */
   readonly initialDelay: Duration.Duration
-  /** The longest wait, jitter included. Only a server that asks for more time gets more. */
+  /** The longest wait, jitter included. Only the floor of a failure, such as a `Retry-After`, makes a wait longer. */
   readonly maxDelay: Duration.Duration
-  /** What each wait is multiplied with to make the next. */
+  /** The factor from each wait to the next. */
   readonly backoffMultiplier: number
-  /** How far a wait may be off its nominal length, as a part of it, up or down. */
+  /** The largest random deviation of a wait, up or down, as a fraction of it. */
   readonly jitterFactor: number
-  /** How long a connection must have been open before its end starts a new outage rather than prolonging the old. */
+  /** The time that a connection must be open to be proven. A proven connection resets the backoff and the retry budget. */
   readonly stableAfter: Duration.Duration
-  /** What else it takes: at least one message, or nothing (for peers that only speak when spoken to). */
+  /** The second condition to be proven: at least one message, or none (`"open"`, for peers that send only when asked). */
   readonly provenBy: "message" | "open"
 }
 
 /**
- * The settings as users give them; what is left out is taken from {@link defaults}.
+ * The options of a policy. {@link defaults} fill in the rest. A duration given as a plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Default: true. */
+  /** Turns reconnection on. Default: true. */
   readonly enabled?: boolean | undefined
-  /** A whole number from 0, or "unlimited". Default: 10. */
+  /** The number of retries per outage: a whole number from 0, or "unlimited". Default: 10. */
   readonly maxRetries?: number | "unlimited" | undefined
-  /** From zero, which retries at once and then waits 1, 2, 4 … seconds. Default: 1 second. */
+  /** The first wait, from zero. Zero retries at once, then waits 1 second, and so on. Default: 1 second. */
   readonly initialDelay?: Duration.DurationInput | undefined
-  /** At least `initialDelay`. Default: 60 seconds. */
+  /** The longest wait: at least `initialDelay`, and longer than zero. Default: 60 seconds. */
   readonly maxDelay?: Duration.DurationInput | undefined
-  /** From 1. Default: 2. */
+  /** The factor from each wait to the next, from 1. Default: 2. */
   readonly backoffMultiplier?: number | undefined
-  /** From 0 to 1. Default: 0.25. */
+  /** The largest random deviation of a wait, as a fraction of it, from 0 to 1. Default: 0.25. */
   readonly jitterFactor?: number | undefined
-  /** From zero. Default: 5 seconds. */
+  /** The time that a connection must be open to be proven, from zero. Default: 5 seconds. */
   readonly stableAfter?: Duration.DurationInput | undefined
-  /** Default: "message". */
+  /** The second condition to be proven: `"message"` needs at least one message, `"open"` nothing. Default: "message". */
   readonly provenBy?: "message" | "open" | undefined
 }
 
 /**
- * Ten retries at 1, 2, 4, 8, 16, 32, 60, 60 … seconds, ± 25 %, never more than 60. RFC 6455 §7.2.3 asks for truncated
- * binary exponential backoff with a random part; five seconds of uptime is what long-proven clients wait for before
- * they forget a failure.
+ * The default policy: ten retries after 1, 2, 4, 8, 16, 32, 60, 60 … seconds, ± 25 %, never more than 60. This is the
+ * truncated binary exponential backoff with a random part that RFC 6455 §7.2.3 asks for. A connection is proven after five
+ * seconds, which is also the minimum uptime of reconnecting-websocket.
  *
  * @since 0.1.0
  * @category constants
@@ -75,8 +75,8 @@ export interface Options {
 export const defaults: ReconnectPolicy = Settings.defaults
 
 /**
- * Completes the settings. What is out of range is a `ConfigError` that names every setting at fault, its value, and
- * what is allowed.
+ * Makes a policy from options and defaults. Fails with a `ConfigError` that names every option that is out of range, its
+ * value, and the allowed values.
  *
  * @since 0.1.0
  * @category constructors
@@ -106,28 +106,28 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
 // The schedule
 
 /**
- * The facts of a loss, which the schedule decides by. A dial that never opened is a loss too.
+ * The facts of a loss, the input of the schedule. A failed dial is a loss too.
  *
- * A reconnect on request is none. When the dial after it fails, and the connection that it replaced was proven, the facts are
- * still those of that connection: the schedule starts over for every outage.
+ * `reconnect` is not a loss. If it replaced a proven connection and the dial after it fails, the schedule gets the facts of
+ * the replaced connection, so that it starts over for the new outage.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Loss {
-  /** Whether the connection opened, its handshake included. */
+  /** True if the connection opened and its handshake was done. */
   readonly opened: boolean
-  /** How long it was open. */
+  /** How long the connection was open. */
   readonly openFor: Duration.Duration
-  /** How many messages came. */
+  /** The number of messages that it received. */
   readonly messages: number
-  /** The least wait that the failure asks for, such as a `Retry-After`. */
+  /** The shortest wait that the failure allows, such as a `Retry-After`. */
   readonly floor: Option.Option<Duration.Duration>
 }
 
 /**
- * Whether a life was long and good enough to forget the failures before it: a server that accepts and then closes
- * never proves anything.
+ * Tells whether a connection was proven: open for `stableAfter`, and by default with at least one message. A server that
+ * accepts connections and closes them at once never proves one.
  *
  * @since 0.1.0
  * @category predicates
@@ -138,8 +138,8 @@ export interface Loss {
  * import { ReconnectPolicy } from "holdfast"
  *
  * const isProven = ReconnectPolicy.isProven(ReconnectPolicy.defaults)
- * const life = { opened: true, openFor: Duration.hours(1), messages: 0, floor: Option.none() }
- * console.log(isProven(life), isProven({ ...life, messages: 1 })) // false true
+ * const loss = { opened: true, openFor: Duration.hours(1), messages: 0, floor: Option.none() }
+ * console.log(isProven(loss), isProven({ ...loss, messages: 1 })) // false true
  * ```
  */
 export const isProven = (policy: ReconnectPolicy) => (loss: Omit<Loss, "floor">): boolean =>
@@ -149,12 +149,12 @@ export const isProven = (policy: ReconnectPolicy) => (loss: Omit<Loss, "floor">)
 
 const isZero = (delay: Duration.DurationInput) => Duration.equals(delay, Duration.zero)
 
-// What the waits begin at when the first of them is none.
+// The second wait when the first one is zero.
 const afterZero = defaults.initialDelay
 
 /**
- * Waits `initialDelay`, then that times `multiplier`, and so on, without end or bound. When `initialDelay` is zero, the
- * waits begin at a second after the first.
+ * Waits `initialDelay`, then `initialDelay · multiplier`, then `initialDelay · multiplier²`, and so on without end. If
+ * `initialDelay` is zero, the first wait is zero and the next ones begin at 1 second.
  *
  * @since 0.1.0
  * @category combinators
@@ -168,7 +168,7 @@ export const exponential = (
     : Schedule.exponential(initialDelay, multiplier)
 
 /**
- * Shortens every wait to `maxDelay` at most.
+ * Limits every wait to `maxDelay`.
  *
  * @since 0.1.0
  * @category combinators
@@ -177,13 +177,13 @@ export const capped =
   (maxDelay: Duration.DurationInput) => <Out, In, R>(self: Schedule.Schedule<Out, In, R>): Schedule.Schedule<Out, In, R> =>
     Schedule.modifyDelay(self, (_, delay) => Duration.min(delay, maxDelay))
 
-// A moment between two others, each as likely.
+// A random duration between two others, uniform. An infinite one stays as it is.
 const between = (least: number, most: number): Effect.Effect<Duration.Duration> =>
   Effect.map(Random.next, (chance) => Duration.millis(Number.isFinite(least) ? least + chance * (most - least) : least))
 
 /**
- * Makes every wait `b` a random one, uniform on `[b·(1 − factor), min(b·(1 + factor), maxDelay)]`: never above the
- * cap, and yet not all at the cap either, where a herd of clients would stay together for ever.
+ * Replaces every wait `b` with a random one, uniform on `[b·(1 − factor), min(b·(1 + factor), maxDelay)]`. Waits at the cap
+ * are spread below it, so that clients that lost their connections together do not dial together for ever.
  *
  * @since 0.1.0
  * @category combinators
@@ -191,10 +191,10 @@ const between = (least: number, most: number): Effect.Effect<Duration.Duration> 
 export const jittered =
   (factor: number, maxDelay: Duration.DurationInput) =>
   <Out, In, R>(self: Schedule.Schedule<Out, In, R>): Schedule.Schedule<Out, In, R> => {
-    const most = Duration.toMillis(maxDelay)
+    const cap = Duration.toMillis(maxDelay)
     return Schedule.modifyDelayEffect(self, (_, delay) => {
       const nominal = Duration.toMillis(delay)
-      return between(nominal * (1 - factor), Math.min(nominal * (1 + factor), most))
+      return between(nominal * (1 - factor), Math.min(nominal * (1 + factor), cap))
     })
   }
 
@@ -210,7 +210,7 @@ export const recurs =
     maxRetries === "unlimited" ? self : Schedule.zipLeft(self, Schedule.recurs(maxRetries))
 
 /**
- * Starts over, delay and count, when the life that ended {@link isProven | was proven}.
+ * Starts over, with the first wait and a full count, when the lost connection {@link isProven | was proven}.
  *
  * @since 0.1.0
  * @category combinators
@@ -219,7 +219,7 @@ export const resetWhenProven =
   (policy: ReconnectPolicy) =>
   <Out, R>(self: Schedule.Schedule<Out, Loss, R>): Schedule.Schedule<Loss, Loss, R> => {
     const startsOver = isProven(policy)
-    // `Schedule.resetWhen` would take every step that starts over twice, since it looks at the outcome.
+    // `Schedule.resetWhen` checks the output, so it would run each step that starts over twice.
     return Schedule.makeWithState(self.initial, (now, loss, state) =>
       Effect.map(
         self.step(now, loss, startsOver(loss) ? self.initial : state),
@@ -228,8 +228,8 @@ export const resetWhenProven =
   }
 
 /**
- * Waits at least as long as the failure asks for, and then up to `factor` longer: clients that were told the same
- * `Retry-After` must not come back as one. The peer's word is above our cap.
+ * Waits at least as long as the failure's `floor`, plus a random part of up to `factor` times that floor, so that clients
+ * with the same `Retry-After` do not come back together. Such a wait may be longer than the cap.
  *
  * @since 0.1.0
  * @category combinators
@@ -246,9 +246,9 @@ export const noSoonerThanAsked =
       }))
 
 /**
- * Where the first retry is at once: not before the connection that was lost would be a second old (or `maxDelay`, if
- * that is shorter). Otherwise a server that accepts, sends something and closes would be dialled without a pause by
- * a policy for which such a life is proven.
+ * Spaces dials when `initialDelay` is zero: the next dial is at least 1 second after the lost connection opened, or
+ * `maxDelay` if that is shorter. Without this, a policy with a very short `stableAfter` would dial without a pause while a
+ * server accepts, sends and closes.
  *
  * @since 0.1.0
  * @category combinators
@@ -263,7 +263,7 @@ export const noStorm =
   }
 
 /**
- * The waits between one dial and the next, as the policy has them. Its input is how each life ended.
+ * Makes the schedule of a policy: the waits between dials. Its input is each loss.
  *
  * @since 0.1.0
  * @category constructors
@@ -298,9 +298,10 @@ export const schedule = (policy: ReconnectPolicy): Schedule.Schedule<Loss, Loss>
 
 /**
  * Reads the settings from `WEBSOCKET_RECONNECTION_ENABLED`, `WEBSOCKET_MAX_RETRIES`, `WEBSOCKET_INITIAL_DELAY`,
- * `WEBSOCKET_MAX_DELAY`, `WEBSOCKET_BACKOFF_MULTIPLIER`, `WEBSOCKET_JITTER_FACTOR` and `WEBSOCKET_STABLE_AFTER`. Plain
- * numbers are seconds where a duration is meant; `"500 millis"` works too. What is missing or empty has its default;
- * every one that is not allowed is named, with its value and what is allowed.
+ * `WEBSOCKET_MAX_DELAY`, `WEBSOCKET_BACKOFF_MULTIPLIER`, `WEBSOCKET_JITTER_FACTOR` and `WEBSOCKET_STABLE_AFTER`.
+ *
+ * A duration is a plain number of seconds, or text such as `"500 millis"`. A missing or empty value means the default. Fails
+ * with a `ConfigError` that names every key whose value is not allowed, the value, and the allowed values.
  *
  * @since 0.1.0
  * @category config
@@ -323,7 +324,7 @@ export const config: Config.Config<ReconnectPolicy> = Config.all(Settings.settin
 )
 
 /**
- * The names of the settings as {@link config} reads them.
+ * The keys that {@link config} reads.
  *
  * @since 0.1.0
  * @category config
@@ -331,9 +332,8 @@ export const config: Config.Config<ReconnectPolicy> = Config.all(Settings.settin
 export const keys: ReadonlyArray<string> = Settings.settings.map(({ key }) => key)
 
 /**
- * The same, for programs that should rather run on a default than not at all: each setting that is not allowed is
- * logged as one warning, and its default is used. A `WEBSOCKET_MAX_DELAY` below the initial delay gives way to the
- * default, or to the initial delay if that is longer.
+ * Reads the same settings, but never fails: for each value that is not allowed, it logs a warning and uses the default.
+ * If `WEBSOCKET_MAX_DELAY` is below the initial delay, it uses the default cap, or the initial delay if that is longer.
  *
  * @since 0.1.0
  * @category config

@@ -1,8 +1,7 @@
 /**
- * The wire: dial a WebSocket in a scope, receive, send, ping, close.
+ * Dials one WebSocket in a scope, then receives, sends, pings and closes.
  *
- * Acquiring dials, receiving calls a handler with each batch, and every end (a clean close too) is a typed failure.
- * Reconnection is somebody else's word: see `Connection`.
+ * Every end of a socket, a clean close too, is a typed failure. A transport never reconnects; `Connection` does.
  *
  * @since 0.1.0
  */
@@ -25,7 +24,7 @@ import type {
 import { dialWith } from "./internal/transport/webSocket.ts"
 
 /**
- * What travels in one WebSocket message: text as a string, binary as bytes.
+ * The content of one WebSocket message: a string for text, bytes for binary.
  *
  * @since 0.1.0
  * @category models
@@ -33,27 +32,27 @@ import { dialWith } from "./internal/transport/webSocket.ts"
 export type Message = string | Uint8Array
 
 /**
- * What a transport can do beyond sending and receiving. `Connection` does without what is missing. When it is to ping
- * and cannot, its log says so once.
+ * The capabilities of a transport beyond sending and receiving. `Connection` needs none of them. It logs once if pings are
+ * on and the transport cannot ping.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Capabilities {
-  /** It can send ping frames and see their pongs. Without it a half-open peer shows only by its silence. */
+  /** It sends ping frames and sees their pongs. Without it only `messageTimeout` detects a dead peer. */
   readonly ping: boolean
-  /** It can stop reading, so that TCP slows the peer down. Without it its own buffer grows while nobody receives. */
+  /** It can stop reading, so that TCP slows the peer down. Without it its buffer grows without a bound. */
   readonly pause: boolean
-  /** It can drop a socket at once. Without it `terminate` only starts a polite close and lets go. */
+  /** It can drop a socket at once. Without it `terminate` starts a closing handshake and does not wait for it. */
   readonly terminate: boolean
   /** It sees the status and headers of a refused upgrade. Without it every refusal is a `DialFailed`. */
   readonly handshake: boolean
-  /** It can send request headers. Without it a dial that has some fails. */
+  /** It sends request headers. Without it a dial with headers fails. */
   readonly headers: boolean
 }
 
 /**
- * One dial.
+ * The parameters of one dial.
  *
  * @since 0.1.0
  * @category models
@@ -63,14 +62,14 @@ export interface DialRequest {
   /** Subprotocols to offer, in order of preference (RFC 6455 §1.9). */
   readonly protocols: ReadonlyArray<string>
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
-  /** A larger message ends the socket with `MessageTooLarge`. */
+  /** The largest message, in bytes. A larger one ends the socket with `MessageTooLarge`. */
   readonly maxMessageBytes: number
-  /** How long a polite close may take before the socket is terminated. */
+  /** The deadline of a closing handshake; then the socket is terminated. */
   readonly closeTimeout: Duration.Duration
 }
 
 /**
- * Why a dial did not open.
+ * The errors of a dial that did not open.
  *
  * @since 0.1.0
  * @category models
@@ -78,7 +77,7 @@ export interface DialRequest {
 export type DialError = DialFailed | HandshakeRejected | InvalidUrl
 
 /**
- * How an open socket ended.
+ * The errors that end an open socket.
  *
  * @since 0.1.0
  * @category models
@@ -86,8 +85,8 @@ export type DialError = DialFailed | HandshakeRejected | InvalidUrl
 export type SocketError = ConnectionClosed | MessageTooLarge
 
 /**
- * An open socket. It lives as long as the scope it was dialled in: closing the scope closes it politely, waits
- * `closeTimeout` at most, then terminates it, and fails a `receive` or `ping` that is still waiting.
+ * An open socket. It lasts until the scope of its dial closes: then it is closed as by `close`, and a `receive` or `ping`
+ * that still runs fails.
  *
  * @since 0.1.0
  * @category models
@@ -96,7 +95,7 @@ export type SocketError = ConnectionClosed | MessageTooLarge
  * import type * as Effect from "effect/Effect"
  * import type { Transport } from "holdfast"
  *
- * // The socket waits only while something is being written.
+ * // The socket waits only while a write is under way.
  * const record = (socket: Transport.Socket, write: (text: string) => Effect.Effect<void>) =>
  *   socket.receive((batch) => {
  *     const text = batch.filter((message) => typeof message === "string")
@@ -105,32 +104,32 @@ export type SocketError = ConnectionClosed | MessageTooLarge
  * ```
  */
 export interface Socket {
-  /** The subprotocol the server chose, `""` when none. */
+  /** The subprotocol that the server chose, or `""`. */
   readonly protocol: string
   /**
-   * Reads until the socket ends. Calls `handler` with each batch, in order, as soon as it arrives. When the handler
-   * returns an effect, the socket runs it before it hands over the next batch; its failure ends the reading. A handler
-   * that throws ends the reading with a defect.
+   * Reads until the socket ends. Calls `handler` with each batch, in order, as it arrives. If the handler returns an
+   * effect, the next batch waits until that effect is done; if the effect fails, `receive` fails too. If the handler
+   * throws, `receive` ends with a defect.
    *
-   * While the effect runs, or while nobody receives, messages are held, and a transport that can pause stops reading past
-   * its high-water mark. All that arrived before the socket ended is handed over before the failure. Interruption loses
-   * nothing that was not yet handed over: the next `receive` goes on from there. Only one `receive` may run at a time.
+   * Messages are held while the effect runs and while no `receive` runs. Above its high-water mark, a transport that can
+   * pause stops reading. The handler gets all messages that arrived before the end of the socket, then `receive` fails.
+   * Interruption loses no held messages: the next `receive` gets them. Only one `receive` may run at a time.
    */
   readonly receive: <E = never>(
     handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
   ) => Effect.Effect<never, SocketError | E>
-  /** Completes when the message has been handed to the operating system. */
+  /** Sends a message; completes when the transport has written it. */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
-  /** Sends a ping frame; completes when the pong with its payload came. Never completes where `ping` is unsupported. */
+  /** Sends a ping frame; completes when its pong arrives. Never completes if the transport cannot ping. */
   readonly ping: Effect.Effect<void, SocketError>
-  /** Closes politely (RFC 6455 §7.1.2): the close frame, up to `closeTimeout` for its answer, then `terminate`. */
+  /** Runs the closing handshake (RFC 6455 §7.1.2), for `closeTimeout` at most; after that, terminates. */
   readonly close: (code?: number, reason?: string) => Effect.Effect<void>
-  /** Drops the socket at once, with no close frame: for a peer that is not there any more. */
+  /** Drops the socket at once, without a close frame: for a dead peer. */
   readonly terminate: Effect.Effect<void>
 }
 
 /**
- * Dials WebSockets.
+ * A transport: dials WebSockets.
  *
  * @since 0.1.0
  * @category models
@@ -141,8 +140,8 @@ export interface Transport {
 }
 
 /**
- * The service that `Connection` dials through: `NodeTransport.layer` on Node, `layerWebSocketConstructor` where there
- * is only the WHATWG `WebSocket`, `TestTransport` in tests.
+ * The service that `Connection` dials with: `NodeTransport.layer` on Node, `layerWebSocketConstructor` elsewhere, and
+ * `TestTransport.layer` in tests.
  *
  * @since 0.1.0
  * @category tags
@@ -161,12 +160,11 @@ export interface Transport {
 export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<Transport>("holdfast/Transport")
 
 /**
- * The transport for everywhere else (browsers, Bun, Deno, Workers), on the WHATWG `WebSocket` that @effect/platform's
- * `Socket.WebSocketConstructor` makes.
+ * The transport for browsers, Bun, Deno and Workers, on the WHATWG `WebSocket` that `Socket.WebSocketConstructor` of
+ * @effect/platform makes.
  *
- * That interface can neither ping, pause, drop a socket at once, show the status of a refused upgrade nor send
- * headers, and its `capabilities` say so: a half-open peer shows only by its silence, and `maxMessageBytes` is
- * checked when a message has already arrived.
+ * That interface has none of the optional `capabilities`: no pings, no pause, no terminate, no status of a refused upgrade,
+ * no headers. Only `messageTimeout` detects a dead peer, and `maxMessageBytes` applies after a message has arrived whole.
  *
  * @since 0.1.0
  * @category layers
@@ -184,7 +182,7 @@ export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<T
  */
 export const layerWebSocketConstructor: Layer.Layer<Transport, never, PlatformSocket.WebSocketConstructor> = Layer.effect(
   Transport,
-  // Only here: it brings along much that nobody else needs.
+  // Imported on use: it loads many modules that other transports do not need.
   Effect.promise(() => import("@effect/platform/Socket")).pipe(
     Effect.flatMap(({ WebSocketConstructor }) => WebSocketConstructor),
     Effect.map((construct): Transport => ({

@@ -6,35 +6,35 @@
 
 /** Settings from a JSON file. */
 export * as ConfigFile from "./ConfigFile.ts"
-/** The self-healing connection: service, layers, options. */
+/** The self-healing connection: the service, its layers and its options. */
 export * as Connection from "./Connection.ts"
-/** Everything that can go wrong, as tagged errors. */
+/** The errors of a connection. */
 export * as ConnectionError from "./ConnectionError.ts"
-/** What happens to a connection, with the reasons. */
+/** The events of a connection, with their reasons. */
 export * as ConnectionEvent from "./ConnectionEvent.ts"
-/** The states of a connection and what may follow what. */
+/** The states of a connection and their transitions. */
 export * as ConnectionState from "./ConnectionState.ts"
-/** What all connections to a host share. */
+/** Spaces the dials to one host over all connections of a process. */
 export * as DialGate from "./DialGate.ts"
-/** From a failure to what is done about it. */
+/** Classifies failures: retry, retry after a time, a limited number of retries, or none. */
 export * as FailureClass from "./FailureClass.ts"
-/** Messages, with the gaps between them. */
+/** The items of a connection: messages and gaps. */
 export * as Item from "./Item.ts"
-/** Streams that can also be listened to. */
+/** Streams that can also be read with an effect per element, or a function per batch. */
 export * as Listenable from "./Listenable.ts"
-/** Whether the peer is still there. */
+/** Detects a dead peer by deadlines. */
 export * as Liveness from "./Liveness.ts"
-/** What is measured. */
+/** The metrics of connections. */
 export * as Metrics from "./Metrics.ts"
-/** When to dial again: the settings and the schedule made of them. */
+/** Decides when to dial again: the settings, and the schedule that is made of them. */
 export * as ReconnectPolicy from "./ReconnectPolicy.ts"
 /** Subscriptions that survive reconnects. */
 export * as Session from "./Session.ts"
-/** How a subscription fails. */
+/** The errors of subscriptions. */
 export * as SessionError from "./SessionError.ts"
-/** What happens to subscriptions. */
+/** The events of subscriptions. */
 export * as SessionEvent from "./SessionEvent.ts"
-/** How to ask for topics, and what the answers mean. */
+/** Describes a subscribe-and-acknowledge protocol to a session. */
 export * as SessionProtocol from "./SessionProtocol.ts"
-/** The wire. */
+/** Dials one WebSocket and reads it. */
 export * as Transport from "./Transport.ts"

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { ConfigFile, ReconnectPolicy } from "holdfast"
 
-// The policy with this file's content, and these variables beside the one that names it.
+// Reads the policy from a file with this content and an environment with these variables.
 const read = (content: string, variables: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -41,7 +41,7 @@ describe("the settings file", () => {
   const live = <A, E>(name: string, test: () => Effect.Effect<A, E, FileSystem.FileSystem>) =>
     it.scoped(name, () => Effect.provide(test(), NodeFileSystem.layer))
 
-  live("gives what the environment does not", () =>
+  live("is read for values that the environment does not have", () =>
     Effect.scoped(Effect.gen(function*() {
       const { policy, warnings } = yield* read(
         `{ "websocket_max_retries": 3, "websocket_reconnection_enabled": false, "websocket_initial_delay": "500 millis" }`,
@@ -56,13 +56,13 @@ describe("the settings file", () => {
       assert.deepStrictEqual(warnings, [])
     })))
 
-  live("need not be", () =>
+  live("is optional", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* withFile(undefined)).policy, ReconnectPolicy.defaults)
       assert.deepStrictEqual((yield* withFile("")).policy, ReconnectPolicy.defaults)
     }))
 
-  live("must be there once it is named", () =>
+  live("must exist if HOLDFAST_CONFIG is set", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(withFile("/nowhere/reconnection.json"))
       assert.include(JSON.stringify(error), "/nowhere/reconnection.json")
@@ -82,7 +82,7 @@ describe("the settings file", () => {
     `{"feed": {"url": "wss://peer.test/?token=SECRET"}}`,
     `{"api_key": SECRET}`
   ]) {
-    live(`is refused without a word of what it holds: ${content}`, () =>
+    live(`is refused without showing its content: ${content}`, () =>
       Effect.scoped(Effect.gen(function*() {
         const error = yield* Effect.flip(read(content))
         assert.include(JSON.stringify(error), "which is not a JSON object of settings")
@@ -90,7 +90,7 @@ describe("the settings file", () => {
       })))
   }
 
-  live("counts where a variable is empty", () =>
+  live("is read for empty variables", () =>
     Effect.scoped(Effect.gen(function*() {
       const { policy } = yield* read(`{"websocket_max_retries": 3, "websocket_max_delay": 30}`, { WEBSOCKET_MAX_RETRIES: "", WEBSOCKET_MAX_DELAY: " " })
       assert.deepStrictEqual(policy, { ...ReconnectPolicy.defaults, maxRetries: 3, maxDelay: Duration.seconds(30) })
@@ -102,7 +102,7 @@ describe("the settings file", () => {
       assert.include(JSON.stringify(error), "WEBSOCKET_JITTER_FACTOR is \\\"2\\\", and must be a number from 0 to 1")
     })))
 
-  live("is warned about when it has a setting that does not exist", () =>
+  live("gives a warning for each setting that does not exist", () =>
     Effect.scoped(Effect.gen(function*() {
       const { warnings } = yield* read(`{ "websocket_max_retrys": 3, "WEBSOCKET_MAXDELAY": 3, "something_else": 1 }`)
       assert.strictEqual(warnings.length, 2)

@@ -34,7 +34,7 @@ const assertTenAMinute = (times: ReadonlyArray<number>) => {
 }
 
 describe("a dial gate", () => {
-  it.scoped("lets no more dials through than the limit in any window, and then those that waited", () =>
+  it.scoped("keeps to the limit in any window, and lets waiting dials through later", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
       yield* TestClock.adjust("3 minutes")
@@ -46,7 +46,7 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
     ))
 
-  it.scoped("lets one dial at a time find out whether a host that failed five times is back", () =>
+  it.scoped("probes with one dial at a time after five failures in a row", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 10 }), () => connect())
       yield* TestClock.adjust("63 seconds")
@@ -59,12 +59,12 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
-  it.scoped("lets one at a time through of those too that waited for their turn when the host went down", () =>
+  it.scoped("makes dials that wait for the limit probe one at a time if the host goes down meanwhile", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
       yield* TestClock.adjust("20 minutes")
       const times = yield* dialTimes
-      // Each hangs until its time is up.
+      // Each dial hangs until openTimeout.
       times.slice(10).forEach((time, i) => {
         assert.isAtLeast(time - (times[i + 9] ?? 0), 10_000)
       })
@@ -74,7 +74,7 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
     ))
 
-  it.scoped("lets those through that waited to find out whether a host is back, once it is", () =>
+  it.scoped("lets dials that wait for a probe through when the host is back, within the limit", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
       yield* TestClock.adjust("20 minutes")
@@ -89,7 +89,7 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
     ))
 
-  it.scoped("lets all through again once one has succeeded", () =>
+  it.scoped("lets all dials through after one has succeeded", () =>
     Effect.gen(function*() {
       const connections = yield* Effect.forEach(Array.from({ length: 6 }), () => connect())
       yield* TestClock.adjust("1 minute")
@@ -102,11 +102,11 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
-  it.scoped("has one dial under way at most while the host does not answer at all", () =>
+  it.scoped("has at most one dial under way while the host is down", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 10 }), () => connect())
       const transport = yield* TestTransport.TestTransport
-      // The first ten were under way before the first of them had failed.
+      // The first ten dials begin before any has failed.
       yield* TestClock.adjust("11 seconds")
       for (let i = 0; i < 30; i++) {
         yield* TestClock.adjust("5 seconds")
@@ -118,12 +118,12 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
-  it.scoped("forgets the failures of a host that is back", () =>
+  it.scoped("resets the failure count when the host is back", () =>
     Effect.gen(function*() {
       yield* connect()
       yield* TestClock.adjust("1 minute")
       const times = yield* dialTimes
-      // Five failures; the sixth dial, spaced by a second, lives for ten; then an ordinary retry each time.
+      // Five failures, a probe 1 second later that stays open for 10 seconds, then the usual retries.
       assert.deepStrictEqual(times.slice(1).map((time, i) => time - (times[i] ?? 0)), [100, 100, 100, 100, 1_000, 10_100, 100])
     }).pipe(
       Effect.provide(TestTransport.layer((function*() {
@@ -135,7 +135,7 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
-  it.scoped("makes all wait as long as one was asked to, and spares other hosts", () =>
+  it.scoped("makes all dials to a host wait for one Retry-After, but not those to other hosts", () =>
     Effect.gen(function*() {
       yield* connect()
       yield* TestClock.adjust(0)
@@ -153,7 +153,7 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
-  it.scoped("does not limit how many dials there are, unless it is told to", () =>
+  it.scoped("has no limit by default", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 1_000 }), () => connect())
       yield* TestClock.adjust(0)
@@ -163,7 +163,7 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer())
     ))
 
-  it.effect("makes all wait for a failure that it is told asks for it", () =>
+  it.effect("makes all dials wait for a failure that classify makes a RetryAfter", () =>
     Effect.gen(function*() {
       const refused = new ConnectionError.HandshakeRejected({ status: 509, retryAfter: Option.some(Duration.seconds(17)), body: "" })
       const classify: FailureClass.Classify = (error, standard) =>
@@ -181,7 +181,7 @@ describe("a dial gate", () => {
       assert.strictEqual(yield* dialAfterRefusal({}), 0)
     }))
 
-  it.effect("counts a dial for the whole window, and not for a part of it", () =>
+  it.effect("counts a dial for the whole window", () =>
     Effect.gen(function*() {
       const gate = DialGate.make({ limit: 1, window: "10 seconds" }).through("peer.test")
       yield* gate(Effect.void)
@@ -191,7 +191,7 @@ describe("a dial gate", () => {
       assert.strictEqual(yield* Fiber.join(dialled), 10_001)
     }))
 
-  it.effect("makes those wait too who waited for their turn when another was told so", () =>
+  it.effect("makes dials that already wait for the limit wait for a later Retry-After too", () =>
     Effect.gen(function*() {
       const gate = DialGate.make({ limit: 1, window: "10 seconds" }).through("peer.test")
       const refused = new ConnectionError.HandshakeRejected({
@@ -206,7 +206,7 @@ describe("a dial gate", () => {
       assert.strictEqual(yield* Fiber.join(dialled), 62_000)
     }))
 
-  it.scoped("does not count its wait against the time a dial may take", () =>
+  it.scoped("does not count the wait against openTimeout", () =>
     Effect.gen(function*() {
       yield* connect()
       const waiting = yield* connect()

@@ -61,20 +61,20 @@ describe("the standard table", () => {
   for (const [expected, errors] of table) {
     for (const error of errors) {
       const facts = "code" in error ? error.code : "status" in error ? error.status : "phase" in error ? error.phase : ""
-      it(`says ${expected._tag} of ${error._tag} ${facts}`, () => {
+      it(`classifies ${error._tag} ${facts} as ${expected._tag}`, () => {
         assert.deepStrictEqual(FailureClass.classify(error), expected)
       })
     }
   }
 
-  it("knows our own faults from those of others", () => {
+  it("tells local failures from remote ones", () => {
     assert.isTrue(FailureClass.isLocal(failed("EMFILE")))
     assert.isFalse(FailureClass.isLocal(failed("ECONNREFUSED")))
     assert.isTrue(FailureClass.isLocal(new ConnectionError.InboxOverflow({ capacity: 1 })))
   })
 })
 
-describe("what is said of a failure", () => {
+describe("the message of an error", () => {
   it("is one sentence", () => {
     const sentences = [
       closed(1006).message,

@@ -4,8 +4,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Liveness } from "holdfast"
 
-// A clock of an event loop that stalls: each sleep takes as much longer as the next of these says, and then something
-// may happen before the sleeper looks around.
+// A clock of an event loop that stalls: each sleep is late by the next of these times, and runs its `then` before it
+// wakes the fibre.
 const stalling = (stalls: ReadonlyArray<{ readonly late: number; readonly then?: (now: number) => void }>) => {
   const left = [...stalls]
   let millis = 0
@@ -46,31 +46,31 @@ describe("the message deadline", () => {
     return watch(activity, { messageTimeout: Duration.seconds(30) }).pipe(Effect.map(now), Effect.withClock(clock))
   }
 
-  it.effect("strikes when it is due", () =>
+  it.effect("fails when it is due", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* fails([]), 30_000)
       assert.strictEqual(yield* fails([{ late: 999 }]), 30_999)
     }))
 
-  it.effect("gives a peer one second more after every stall of our own", () =>
+  it.effect("allows one more second after each stall of the event loop", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* fails([{ late: 5_000 }]), 36_000)
       assert.strictEqual(yield* fails([{ late: 5_000 }, { late: 2_000 }]), 39_000)
     }))
 
-  it.effect("does not strike when what the peer had sent is read after the stall", () =>
+  it.effect("does not fail if a message is read after the stall", () =>
     Effect.gen(function*() {
       const activity = idle()
       const read = (now: number) => {
         activity.lastRead = now
       }
-      // The stall ends at 35 seconds, the message is read within the second after it, and then there is silence.
+      // The stall ends at 35 seconds, a message is read at 36, and no message comes after it.
       assert.strictEqual(yield* fails([{ late: 5_000 }, { late: 0, then: read }], activity), 66_000)
     }))
 })
 
 describe("the pong deadline", () => {
-  it.effect("gives a peer one second more after a stall of our own", () =>
+  it.effect("allows one more second after a stall of the event loop", () =>
     Effect.gen(function*() {
       const after = (stalls: Parameters<typeof stalling>[0]) => {
         const { clock, now } = stalling(stalls)
@@ -91,20 +91,20 @@ describe("both deadlines", () => {
     pongTimeout: Duration.seconds(15)
   }
 
-  it.effect("the silence is judged while a pong is waited for", () =>
+  it.effect("the message deadline applies while a pong is due", () =>
     Effect.gen(function*() {
       const { clock, now } = stalling([])
       const { phase } = yield* Effect.withClock(watch(idle(), both), clock)
       assert.deepStrictEqual({ phase, at: now() }, { phase: "message", at: 30_000 })
     }))
 
-  it.effect("the pong is waited for while the silence is judged", () =>
+  it.effect("the pong deadline applies while messages come", () =>
     Effect.gen(function*() {
       const activity = idle()
       const read = (now: number) => {
         activity.lastRead = now
       }
-      // Something is read until shortly before 30 seconds, which is when silence would be judged; no pong comes.
+      // A message is read at 20 seconds, and no pong comes.
       const { clock, now } = stalling([{ late: 0, then: read }])
       const { phase } = yield* Effect.withClock(watch(activity, both), clock)
       assert.deepStrictEqual({ phase, at: now() }, { phase: "pong", at: 35_000 })

@@ -14,7 +14,7 @@ const { fail, open, reset, send, wait } = TestTransport
 
 const quiet = { messageTimeout: Duration.infinity, pingInterval: Duration.infinity }
 
-// The counters and gauges of a server, by their names and what tells them apart.
+// The counters and gauges of a server, by their names and labels.
 const valuesOf = (server: string) =>
   new Map(Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) => {
     const tags = [...metricKey.tags].map(({ key, value }) => `${key}=${value}`)
@@ -24,8 +24,8 @@ const valuesOf = (server: string) =>
     return MetricState.isGaugeState(metricState) ? [[name, metricState.value]] : []
   }))
 
-describe("what is measured", () => {
-  it.effect("names the server that was dialled, which may be another each time", () =>
+describe("the metrics", () => {
+  it.effect("have the server of each dial as their label", () =>
     Effect.gen(function*() {
       let dials = 0
       yield* Connection.make({
@@ -51,7 +51,7 @@ describe("what is measured", () => {
       Effect.provide(TestTransport.layer([fail(), open(send("a", "b"), wait("5 seconds"), reset), open(send("c"))]))
     ))
 
-  it.effect("adds up over the connections to one server", () =>
+  it.effect("add up over all connections to one server", () =>
     Effect.gen(function*() {
       const connections = Effect.replicateEffect(Connection.make({ ...quiet, url: "ws://shared.test" }), 3)
       yield* Effect.scoped(Effect.zipRight(connections, TestClock.adjust("1 second")))
@@ -64,8 +64,8 @@ describe("what is measured", () => {
       })
     }).pipe(Effect.scoped, Effect.provide(TestTransport.layer(Array.from({ length: 9 }, () => open())))))
 
-  // Effect's own registry keeps the values of every server that was ever named.
-  it.live("is forgotten with its connection, but for the values", () =>
+  // Effect's registry keeps the values of each server until the process ends.
+  it.live("keep only their values after the connection is gone", () =>
     Effect.gen(function*() {
       const made = Array.from({ length: 1_000 }, (_, i) => {
         const counters = Metrics.make({ address: `${i}.forgotten.test`, port: 443 })
@@ -75,7 +75,7 @@ describe("what is measured", () => {
         counters.gone()
         return new WeakRef(counters)
       })
-      // What a WeakRef was made for in a turn of the event loop stays until that is over.
+      // The target of a new WeakRef stays in memory until the current turn of the event loop is over.
       yield* Effect.promise(() => setImmediate())
       yield* heapUsed
       assert.strictEqual(made.filter((counters) => counters.deref() !== undefined).length, 0)

@@ -38,7 +38,7 @@ const listening = <S extends Server | WebSocketServer>(server: S) =>
       })
   )
 
-// A WebSocket server that does this with every client.
+// A WebSocket server that calls `onClient` with every client.
 const peer = (onClient: (client: WebSocket) => void, options: { readonly autoPong?: boolean } = {}) =>
   Effect.map(
     Effect.suspend(() => {
@@ -52,7 +52,7 @@ const peer = (onClient: (client: WebSocket) => void, options: { readonly autoPon
     (server) => `ws://127.0.0.1:${portOf(server)}`
   )
 
-// A TCP server that does this with every connection, and says when one has ended.
+// A TCP server that calls `onSocket` with every connection. `closed` completes when one has ended.
 const raw = (onSocket: (socket: TcpSocket) => void) =>
   Effect.gen(function*() {
     let ended: () => void = () => undefined
@@ -63,7 +63,7 @@ const raw = (onSocket: (socket: TcpSocket) => void) =>
       socket.on("error", () => undefined)
       socket.on("close", ended)
       onSocket(socket)
-      // Without reading it would never see the other side go.
+      // A socket that is not read never reports its end.
       socket.resume()
     })
     server.listen(0, "127.0.0.1")
@@ -71,7 +71,7 @@ const raw = (onSocket: (socket: TcpSocket) => void) =>
     return { url: `ws://127.0.0.1:${portOf(server)}`, closed: Effect.promise(() => closed) }
   })
 
-// RFC 6455 §4.2.2: how a server shows that it has understood the key.
+// RFC 6455 §4.2.2: the server's proof that it has understood the key.
 const accept = (key: string) =>
   createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64")
 
@@ -92,8 +92,8 @@ const echo = peer((client) => {
   })
 })
 
-// A hundred round trips to another peer: time in which everything arrives that is not held up.
-const turns = Effect.gen(function*() {
+// A hundred round trips to another peer: enough time for all other messages on the way to arrive.
+const roundTrips = Effect.gen(function*() {
   const other = yield* dial(yield* echo)
   for (let i = 0; i < 100; i++) {
     yield* other.send("turn")
@@ -103,7 +103,7 @@ const turns = Effect.gen(function*() {
 
 class Enough extends Data.TaggedError("Enough") {}
 
-// Receives until there are so many.
+// Receives until there are at least `count` messages.
 const collect = (socket: Transport.Socket, count: number) =>
   Effect.suspend(() => {
     const all: Array<Transport.Message> = []
@@ -113,14 +113,14 @@ const collect = (socket: Transport.Socket, count: number) =>
     }).pipe(Effect.catchTag("Enough", () => Effect.succeed(all)))
   })
 
-// How the socket ends, with no message before it.
+// The end of a socket that receives no message before it.
 const ending = (socket: Transport.Socket) =>
   Effect.flip(socket.receive((batch) => Effect.dieMessage(`received ${String(batch)}`)))
 
 const transports = {
   NodeTransport: NodeTransport.layer,
   layerWebSocketConstructor: Transport.layerWebSocketConstructor.pipe(
-    // The WHATWG interface, as any platform has it: here the one that `ws` offers.
+    // `ws` also implements the WHATWG interface.
     Layer.provide(Layer.succeed(PlatformSocket.WebSocketConstructor, (url, protocols) => {
       const ws = new WebSocket(url, protocols)
       const whatwg: unknown = ws
@@ -134,7 +134,7 @@ const isWhatwg = (value: unknown): value is globalThis.WebSocket => value instan
 
 for (const [name, layer] of Object.entries(transports)) {
   describe(name, () => {
-    it.scopedLive("yields text as text and bytes as bytes, in order", () =>
+    it.scopedLive("receives text as strings and binary as bytes, in order", () =>
       Effect.gen(function*() {
         const url = yield* peer((client) => {
           for (let i = 0; i < 100; i++) client.send(i % 2 === 0 ? `päckchen ${i}` : Buffer.of(i))
@@ -147,7 +147,7 @@ for (const [name, layer] of Object.entries(transports)) {
         })
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("yields what came before the end, then the end, and no other end after", () =>
+    it.scopedLive("receives the messages before the end, then always the same end", () =>
       Effect.gen(function*() {
         const url = yield* peer((client) => {
           client.send("last words")
@@ -164,11 +164,11 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.strictEqual(unsent.message, "The message could not be sent: the socket has ended.")
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("hands over each batch, goes on after an interruption, and tells the end again", () =>
+    it.scopedLive("calls the handler with each batch, goes on after an interruption, and repeats the end", () =>
       Effect.gen(function*() {
         const words = ["one", "two", "three", "four"]
         const url = yield* peer((client) => {
-          // Each in its turn: the next is sent when the one before it was seen.
+          // The peer sends each word when the client has seen the one before it.
           client.on("message", () => {
             const word = words.shift()
             if (word === undefined) client.close(4321, "that is all")
@@ -193,8 +193,8 @@ for (const [name, layer] of Object.entries(transports)) {
         yield* first.all
         yield* Fiber.interrupt(receiving)
         yield* socket.send("next")
-        // It comes while nobody receives.
-        yield* turns
+        // It arrives while no `receive` runs.
+        yield* roundTrips
         assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
         assert.deepStrictEqual(seen, ["one", "two"])
 
@@ -207,7 +207,7 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.deepStrictEqual(yield* ending(socket), error)
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("hands nothing over while the handler's effect runs, and fails as that does", () =>
+    it.scopedLive("does not call the handler while its effect runs, and fails when that effect fails", () =>
       Effect.gen(function*() {
         const socket = yield* dial(yield* echo)
         const seen: Array<string> = []
@@ -220,7 +220,7 @@ for (const [name, layer] of Object.entries(transports)) {
         })))
         yield* socket.send("one")
         // By now "two" has come back.
-        yield* turns
+        yield* roundTrips
         seen.push("the effect is done")
         yield* held.open
         assert.strictEqual((yield* receiving)._tag, "Enough")
@@ -229,7 +229,7 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.deepStrictEqual(yield* collect(socket, 1), ["three"])
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("hands over what came during an effect before the end that came after", () =>
+    it.scopedLive("calls the handler with messages that arrived during its effect, before the end", () =>
       Effect.gen(function*() {
         const url = yield* peer((client) => {
           client.on("message", () => {
@@ -245,7 +245,7 @@ for (const [name, layer] of Object.entries(transports)) {
           seen.push(String(batch))
           return batch.includes("one") ? Effect.zipRight(Effect.orDie(socket.send("go on")), held.await) : undefined
         })))
-        yield* turns
+        yield* roundTrips
         yield* held.open
         const error = yield* receiving
         assert(error._tag === "ConnectionClosed")
@@ -253,23 +253,23 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.deepStrictEqual(seen, ["one", "last words"])
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("ends the reading with a defect when the handler throws, whether the message was held or comes", () =>
+    it.scopedLive("ends with a defect when the handler throws, on a held message and on a new one", () =>
       Effect.gen(function*() {
         const socket = yield* dial(yield* echo)
         const broken = Effect.exit(socket.receive(() => {
           throw new Error("broken")
         }))
         yield* socket.send("held")
-        yield* turns
+        yield* roundTrips
         assert.deepStrictEqual(yield* broken, Exit.die(new Error("broken")))
 
         const receiving = yield* Effect.fork(broken)
-        yield* turns
-        yield* socket.send("comes")
+        yield* roundTrips
+        yield* socket.send("new")
         assert.deepStrictEqual(yield* Fiber.join(receiving), Exit.die(new Error("broken")))
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("sends text and bytes, and says which subprotocol was chosen", () =>
+    it.scopedLive("sends text and bytes, and has the subprotocol that the server chose", () =>
       Effect.gen(function*() {
         const socket = yield* dial(yield* echo, { protocols: ["two", "one"] })
         yield* socket.send("text")
@@ -280,7 +280,7 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.strictEqual(socket.protocol, "two")
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("does not read a message that is too large", () =>
+    it.scopedLive("fails on a message that is too large", () =>
       Effect.gen(function*() {
         const url = yield* peer((client) => {
           client.send("x".repeat(101))
@@ -290,7 +290,7 @@ for (const [name, layer] of Object.entries(transports)) {
         assert.strictEqual(error.message, "The peer sent a message of more than 100 bytes.")
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("never shows a URL that cannot be dialled", () =>
+    it.scopedLive("does not show a URL that cannot be dialled", () =>
       Effect.gen(function*() {
         for (const url of ["secret", "http://secret/", "ws://host/#secret", "ws://secret:port/"]) {
           const error = yield* Effect.flip(dial(url))
@@ -299,14 +299,14 @@ for (const [name, layer] of Object.entries(transports)) {
         }
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("fails a dial that nobody answers", () =>
+    it.scopedLive("fails a dial to a port without a server", () =>
       Effect.gen(function*() {
         const url = yield* Effect.scoped(Effect.map(raw(() => undefined), (server) => server.url))
         const error = yield* Effect.flip(dial(url))
         assert.strictEqual(error._tag, "DialFailed")
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("lets go of a dial that is interrupted", () =>
+    it.scopedLive("closes the TCP connection of a dial that is interrupted", () =>
       Effect.gen(function*() {
         let connected: () => void = () => undefined
         const connection = new Promise<void>((resolve) => {
@@ -322,14 +322,14 @@ for (const [name, layer] of Object.entries(transports)) {
         yield* closed
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("closes politely with its scope", () =>
+    it.scopedLive("sends a close frame when its scope closes", () =>
       Effect.gen(function*() {
-        let told: (code: number) => void = () => undefined
+        let onClose: (code: number) => void = () => undefined
         const code = new Promise<number>((resolve) => {
-          told = resolve
+          onClose = resolve
         })
         const url = yield* peer((client) => {
-          client.on("close", told)
+          client.on("close", onClose)
         })
         yield* Effect.scoped(dial(url))
         assert.strictEqual(yield* Effect.promise(() => code), 1000)
@@ -340,7 +340,7 @@ for (const [name, layer] of Object.entries(transports)) {
 describe("NodeTransport", () => {
   const provide = Effect.provide(NodeTransport.layer)
 
-  // Batches of so many messages that a server writes at once.
+  // The size of the largest batch when a server writes this many messages at once.
   const burst = (count: number) =>
     Effect.gen(function*() {
       const sent = Array.from({ length: count }, (_, i) => String(10_000 + i))
@@ -368,31 +368,31 @@ describe("NodeTransport", () => {
       return Math.max(...batches.map(({ length }) => length))
     })
 
-  it.scopedLive("hands over the first of many that come at once before the last, all in their order", () =>
+  it.scopedLive("splits a burst into small batches, in order", () =>
     Effect.gen(function*() {
       assert.isAtMost(yield* burst(200), 32)
     }).pipe(provide))
 
-  it.scopedLive("hands over together what fills a read, since more waits behind it", () =>
+  it.scopedLive("makes one batch of a full read, because more data waits behind it", () =>
     Effect.gen(function*() {
       assert.isAbove(yield* burst(30_000), 5_000)
     }).pipe(provide))
 
-  it.scopedLive("drops a peer that does not answer the close frame", () =>
+  it.scopedLive("terminates the socket if the peer does not answer the close frame", () =>
     Effect.gen(function*() {
       const { closed, url } = yield* raw((socket) => {
         socket.once("data", (data) => {
           const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
           socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
             `Sec-WebSocket-Accept: ${accept(key)}\r\n\r\n`)
-          // And deaf from here on.
+          // It reads no frame after this.
         })
       })
       yield* Effect.scoped(dial(url))
       yield* closed
     }).pipe(provide))
 
-  it.scopedLive("fails a dial with nonsense for an answer", () =>
+  it.scopedLive("fails a dial to a server that does not speak HTTP", () =>
     Effect.gen(function*() {
       const { url } = yield* raw((socket) => {
         socket.end("I am no web server.\r\n\r\n")
@@ -401,7 +401,7 @@ describe("NodeTransport", () => {
       assert.strictEqual(error._tag, "DialFailed")
     }).pipe(provide))
 
-  it.scopedLive("fails a dial whose key was not understood", () =>
+  it.scopedLive("fails a dial if the server's Sec-WebSocket-Accept is wrong", () =>
     Effect.gen(function*() {
       const { url } = yield* raw((socket) => {
         socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
@@ -412,7 +412,7 @@ describe("NodeTransport", () => {
       assert.include(error.reason, "Sec-WebSocket-Accept")
     }).pipe(provide))
 
-  it.scopedLive("does not wait for the end of a refusal's body", () =>
+  it.scopedLive("does not wait for the whole body of a refusal", () =>
     Effect.gen(function*() {
       const { url } = yield* raw((socket) => {
         socket.write(`HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n`)
@@ -422,13 +422,13 @@ describe("NodeTransport", () => {
       assert.deepStrictEqual([error.status, error.body], [503, "busy"])
     }).pipe(provide))
 
-  it.scopedLive("shows nothing of what it asked for, though the server quotes it", () =>
+  it.scopedLive("does not show the request's path, query or headers when the server quotes them", () =>
     Effect.gen(function*() {
       const { url } = yield* raw((socket) => {
         socket.once("data", (data) => {
           const [head = ""] = data.toString().split("\r\n")
-          const said = `Cannot ${head}, token TOKEN 123, ${/authorization: .*/i.exec(data.toString())?.[0] ?? ""}`
-          socket.end(`HTTP/1.1 404 Not Found\r\nContent-Length: ${said.length}\r\n\r\n${said}`)
+          const body = `Cannot ${head}, token TOKEN 123, ${/authorization: .*/i.exec(data.toString())?.[0] ?? ""}`
+          socket.end(`HTTP/1.1 404 Not Found\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
         })
       })
       const error = yield* Effect.flip(dial(`${url}/ws/LISTENKEY?token=TOKEN%20123`, {
@@ -439,7 +439,7 @@ describe("NodeTransport", () => {
       for (const secret of ["LISTENKEY", "TOKEN", "HEADER"]) assert.notInclude(error.message, secret)
     }).pipe(provide))
 
-  it.scopedLive("refuses a certificate that nobody vouches for", () =>
+  it.scopedLive("refuses a self-signed certificate", () =>
     Effect.gen(function*() {
       const https = createHttpsServer({ key: selfSigned.key, cert: selfSigned.cert })
       https.listen(0, "127.0.0.1")
@@ -449,7 +449,7 @@ describe("NodeTransport", () => {
       assert.strictEqual(error.code, "DEPTH_ZERO_SELF_SIGNED_CERT")
     }).pipe(provide))
 
-  it.scopedLive("refuses headers and subprotocols that may not be sent, without showing them", () =>
+  it.scopedLive("refuses invalid headers and subprotocols without showing them", () =>
     Effect.gen(function*() {
       const url = yield* peer(() => undefined)
       for (
@@ -477,7 +477,7 @@ describe("NodeTransport", () => {
       assert.strictEqual(yield* Effect.promise(() => seen), "value")
     }).pipe(provide))
 
-  it.scopedLive("ends with 1007 on text that is not UTF-8", () =>
+  it.scopedLive("ends with code 1007 on text that is not UTF-8", () =>
     Effect.gen(function*() {
       const url = yield* peer((client) => {
         client.send(Buffer.of(0xff, 0xfe), { binary: false })
@@ -488,7 +488,7 @@ describe("NodeTransport", () => {
       assert.deepStrictEqual([error.code, error.reason], [1007, "invalid UTF-8 sequence"])
     }).pipe(provide))
 
-  it.scopedLive("sees pongs, and only those that answer its own pings", () =>
+  it.scopedLive("completes a ping with its own pong only", () =>
     Effect.gen(function*() {
       const url = yield* peer((client) => {
         client.on("ping", () => {
@@ -508,18 +508,18 @@ describe("NodeTransport", () => {
       yield* answering.ping
     }).pipe(provide))
 
-  it.scopedLive("closes politely although much lies unread before the answer", () =>
+  it.scopedLive("finishes the closing handshake behind many unread messages", () =>
     Effect.gen(function*() {
       const text = "x".repeat(2_000)
       const url = yield* peer((client) => {
         for (let i = 0; i < 20_000; i++) client.send(text)
       })
-      // An answer that did not come through would be waited for.
-      const patient = { closeTimeout: Duration.hours(1) }
-      yield* Effect.scoped(Effect.zipRight(dial(url, patient), turns))
+      // Without the peer's close frame, the test would time out.
+      const withoutDeadline = { closeTimeout: Duration.hours(1) }
+      yield* Effect.scoped(Effect.zipRight(dial(url, withoutDeadline), roundTrips))
     }).pipe(provide))
 
-  // A peer that sends more than anybody buffers, and how much of it has not left.
+  // A peer that sends more than all buffers hold. `unsent` is the number of bytes that it still holds.
   const flood = Effect.gen(function*() {
     const total = 20_000
     const text = "x".repeat(2_000)
@@ -533,17 +533,17 @@ describe("NodeTransport", () => {
 
   const numbers = (messages: ReadonlyArray<Transport.Message>) => messages.map((message) => parseInt(String(message)))
 
-  it.scopedLive("holds the peer up while nobody receives, and loses nothing by it", () =>
+  it.scopedLive("slows the peer down while no receive runs, and loses no message", () =>
     Effect.gen(function*() {
       const { total, unsent, url } = yield* flood
       const socket = yield* dial(url)
-      yield* turns
+      yield* roundTrips
       assert.isAbove(unsent(), 10_000_000)
       const all = yield* collect(socket, total)
       assert.deepStrictEqual(numbers(all), Array.from({ length: total }, (_, i) => i))
     }).pipe(provide))
 
-  it.scopedLive("holds the peer up while the handler's effect runs, and loses nothing by it", () =>
+  it.scopedLive("slows the peer down while the handler's effect runs, and loses no message", () =>
     Effect.gen(function*() {
       const { total, unsent, url } = yield* flood
       const socket = yield* dial(url)
@@ -553,7 +553,7 @@ describe("NodeTransport", () => {
         all.push(...batch)
         return all.length < total ? held.await : Effect.fail(new Enough())
       })))
-      yield* turns
+      yield* roundTrips
       assert.isAbove(unsent(), 10_000_000)
       yield* held.open
       assert.strictEqual((yield* receiving)._tag, "Enough")
@@ -562,7 +562,7 @@ describe("NodeTransport", () => {
 })
 
 describe("layerWebSocketConstructor", () => {
-  it.scopedLive("says what it cannot do, and does not pretend", () =>
+  it.scopedLive("has no optional capability, and refuses headers", () =>
     Effect.gen(function*() {
       const { capabilities } = yield* Transport.Transport
       assert.deepStrictEqual(Object.values(capabilities), [false, false, false, false, false])

@@ -19,7 +19,7 @@ const healthy: ReconnectPolicy.Loss = { opened: true, openFor: Duration.hours(1)
 
 const policyOf = (options: ReconnectPolicy.Options) => Either.getOrThrow(ReconnectPolicy.make(options))
 
-// The waits, in seconds, after lives that ended so.
+// The waits, in seconds, after these losses.
 const waits = (options: ReconnectPolicy.Options, losses: Iterable<ReconnectPolicy.Loss>, seed: unknown = "seed") =>
   Schedule.run(Schedule.delays(ReconnectPolicy.schedule(policyOf(options))), 0, losses).pipe(
     Effect.map((delays) => Chunk.toReadonlyArray(Chunk.map(delays, Duration.toSeconds))),
@@ -34,7 +34,7 @@ describe("the schedule", () => {
       assert.deepStrictEqual(yield* waits({ jitterFactor: 0 }, times(8)), [1, 2, 4, 8, 16, 32, 60, 60])
     }))
 
-  it.effect("retries at once with an initial delay of zero, and climbs from a second on then", () =>
+  it.effect("retries at once with an initial delay of zero, then waits from 1 second on", () =>
     Effect.gen(function*() {
       const atOnce = { initialDelay: 0, jitterFactor: 0, maxRetries: 5 }
       assert.deepStrictEqual(yield* waits(atOnce, times(5)), [0, 1, 2, 4, 8])
@@ -43,7 +43,7 @@ describe("the schedule", () => {
       assert.deepStrictEqual(yield* waits(atOnce, [refused, refused, healthy, refused]), [0, 1, 0, 1])
     }))
 
-  it.effect("does not let a zero delay become a storm, whatever counts as proven", () =>
+  it.effect("keeps the dials of a zero delay apart, whatever proves a connection", () =>
     Effect.gen(function*() {
       const atOnce = { initialDelay: 0, jitterFactor: 0, stableAfter: 0 }
       const brief = { ...healthy, openFor: Duration.millis(300) }
@@ -53,7 +53,7 @@ describe("the schedule", () => {
       assert.deepStrictEqual(yield* waits(atOnce, [{ ...brief, openFor: Duration.seconds(1) }]), [0])
     }))
 
-  it.effect("spreads ten thousand waits at the cap over [45, 60] seconds, none of them often", () =>
+  it.effect("spreads ten thousand waits at the cap evenly over [45, 60] seconds", () =>
     Effect.gen(function*() {
       const all = yield* waits({ maxRetries: "unlimited" }, times(10_006))
       const atCap = all.slice(6)
@@ -65,16 +65,16 @@ describe("the schedule", () => {
         counts.set(wait, (counts.get(wait) ?? 0) + 1)
       }
       assert.isAtMost(Math.max(...counts.values()), 100)
-      // Each fifteenth of the range gets its share.
+      // Each second of the range has about a fifteenth of the waits.
       for (let from = 45; from < 60; from++) {
         assert.approximately(atCap.filter((wait) => wait >= from && wait < from + 1).length, 667, 150)
       }
     }))
 
-  it.effect("is never above the cap nor outside the jitter, whatever the policy", () =>
+  it.effect("keeps every wait below the cap and within the jitter, for any policy", () =>
     Effect.promise(() =>
       fc.assert(fc.asyncProperty(
-        // Whole milliseconds, since durations round to nanoseconds and powers would show it.
+        // In whole milliseconds: durations are rounded to nanoseconds, and powers would multiply the error.
         fc.integer({ min: 1, max: 100_000 }).map((millis) => millis / 1_000),
         fc.integer({ min: 0, max: 1_000_000 }).map((millis) => millis / 1_000),
         fc.double({ min: 1, max: 10, noNaN: true }),
@@ -114,10 +114,10 @@ describe("the schedule", () => {
       }
     }))
 
-  it.effect("starts over after a proven life, and only then", () =>
+  it.effect("starts over after a proven connection, and only then", () =>
     Effect.gen(function*() {
-      const after = (life: ReconnectPolicy.Loss, options: ReconnectPolicy.Options = {}) =>
-        waits({ jitterFactor: 0, maxRetries: 3, ...options }, [refused, refused, life, refused, refused, refused])
+      const after = (loss: ReconnectPolicy.Loss, options: ReconnectPolicy.Options = {}) =>
+        waits({ jitterFactor: 0, maxRetries: 3, ...options }, [refused, refused, loss, refused, refused, refused])
       assert.deepStrictEqual(yield* after(healthy), [1, 2, 1, 2, 4, 0])
       assert.deepStrictEqual(yield* after({ ...healthy, messages: 0 }), [1, 2, 4, 0])
       assert.deepStrictEqual(yield* after({ ...healthy, openFor: Duration.seconds(4) }), [1, 2, 4, 0])
@@ -125,7 +125,7 @@ describe("the schedule", () => {
       assert.deepStrictEqual(yield* after(refused, { stableAfter: 0, provenBy: "open" }), [1, 2, 4, 0])
     }))
 
-  it.effect("waits as long as it is asked to, and not all for the same time", () =>
+  it.effect("waits at least as long as the failure's floor, plus a random time", () =>
     Effect.gen(function*() {
       const asked = { ...refused, floor: Option.some(Duration.seconds(100)) }
       const all = yield* waits({ maxRetries: "unlimited" }, times(100, asked))
@@ -142,12 +142,12 @@ const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
   error._op === "And" ? [...sentences(error.left), ...sentences(error.right)] : "message" in error ? [error.message] : []
 
 describe("make", () => {
-  it("completes what is left out", () => {
+  it("fills in the defaults", () => {
     assert.deepStrictEqual(policyOf({}), ReconnectPolicy.defaults)
     assert.deepStrictEqual(policyOf({ maxRetries: 3 }), { ...ReconnectPolicy.defaults, maxRetries: 3 })
   })
 
-  it("names everything that is not allowed", () => {
+  it("names every option that is not allowed", () => {
     const refusals = Either.flip(ReconnectPolicy.make({
       maxRetries: -1,
       initialDelay: Duration.infinity,
@@ -174,7 +174,7 @@ const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
 
 describe("config", () => {
-  it.effect("has the defaults where nothing is said, or nothing but space", () =>
+  it.effect("has the defaults for missing and blank values", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* environment({})(ReconnectPolicy.config), ReconnectPolicy.defaults)
       assert.deepStrictEqual(
@@ -218,13 +218,13 @@ describe("config", () => {
   const badVariables = Object.fromEntries(Object.entries(bad).map(([key, [value]]) => [key, value]))
   const badSentences = Object.entries(bad).map(([key, [value, allowed]]) => `${key} is "${value}", and must be ${allowed}`)
 
-  it.effect("names every key that is not allowed, its value and what is", () =>
+  it.effect("fails with every key that is not allowed, its value and the allowed values", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(environment(badVariables)(ReconnectPolicy.config))
       assert.deepStrictEqual(sentences(error), badSentences)
     }))
 
-  it.effect("does not let the cap be below the first wait", () =>
+  it.effect("fails if maxDelay is below initialDelay", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(environment({ WEBSOCKET_INITIAL_DELAY: "90" })(ReconnectPolicy.config))
       assert.deepStrictEqual(sentences(error), [
@@ -243,7 +243,7 @@ describe("config", () => {
     return { policy, warnings }
   })
 
-  it.effect("or else warns once of every one, and has its default", () =>
+  it.effect("configOrDefault warns once of each value that is not allowed, and uses its default", () =>
     Effect.gen(function*() {
       const { policy, warnings } = yield* warned(badVariables)
       assert.deepStrictEqual(policy, ReconnectPolicy.defaults)
@@ -251,7 +251,7 @@ describe("config", () => {
       assert.deepStrictEqual(warnings.map(([, text]) => text.split(". Using ")[0]), badSentences)
     }))
 
-  it.effect("or else raises the cap to the first wait", () =>
+  it.effect("configOrDefault raises maxDelay to initialDelay", () =>
     Effect.gen(function*() {
       const { policy, warnings } = yield* warned({ WEBSOCKET_INITIAL_DELAY: "90", WEBSOCKET_MAX_DELAY: "80" })
       assert.deepStrictEqual(policy.maxDelay, Duration.seconds(90))

@@ -17,7 +17,7 @@ const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>
     "ConnectionState",
     "DialGate",
     "FailureClass",
-    "Frame",
+    "Item",
     "Liveness",
     "Metrics",
     "ReconnectPolicy",

@@ -13,7 +13,7 @@ import { Exchange, Fault } from "holdfast/binance/exchange"
 
 const quick = { initialDelay: "20 millis", maxDelay: "200 millis", stableAfter: 0, maxRetries: 20 } as const
 
-// A connection to an exchange's trades, on real sockets.
+// A connection to the embedded exchange, over real sockets.
 const connect = (options: Partial<Connection.Options> = {}, exchangeOptions: Exchange.Options = {}) =>
   Effect.gen(function*() {
     const exchange = yield* Exchange.make({ tradesPerSecond: 20, ...exchangeOptions })
@@ -40,14 +40,14 @@ const event = <Tag extends ConnectionEvent.ConnectionEvent["_tag"]>(
     Effect.map(Option.getOrThrow)
   )
 
-// Reads a message, strikes, and reads on until the gap and the message after it.
+// Reads a message, triggers the fault, then reads until the gap and one message after it. Returns the cause of the loss.
 const heal = (fault: Fault.Fault, options: Partial<Connection.Options> = {}) =>
   Effect.gen(function*() {
     const { connection, exchange } = yield* connect(options)
-    const struck = yield* Ref.make(false)
+    const isTriggered = yield* Ref.make(false)
     yield* connection.items.pipe(
       Stream.tap(() =>
-        Effect.flatMap(Ref.getAndSet(struck, true), (already) => already ? Effect.void : exchange.fault(fault))
+        Effect.flatMap(Ref.getAndSet(isTriggered, true), (already) => already ? Effect.void : exchange.fault(fault))
       ),
       Stream.dropUntil(Item.$is("Gap")),
       Stream.runHead,
@@ -78,7 +78,7 @@ describe("over real sockets, a connection heals from", () => {
     it.scopedLive(`close code ${code}`, () =>
       Effect.gen(function*() {
         const cause = yield* heal(Fault.Close({ code, reason: "on purpose" }), {
-          // 1013 asks for five seconds of patience.
+          // The standard table waits five seconds after 1013.
           classify: (_, standard) => standard._tag === "RetryAfter" ? { _tag: "Retry" } : standard
         })
         assert(cause._tag === "ConnectionClosed")
@@ -86,7 +86,7 @@ describe("over real sockets, a connection heals from", () => {
       }))
   }
 
-  it.scopedLive("silence without a FIN", () =>
+  it.scopedLive("a peer that sends nothing more", () =>
     Effect.gen(function*() {
       const cause = yield* heal(Fault.Mute(), { messageTimeout: "300 millis" })
       assert(cause._tag === "ConnectionTimeout")
@@ -114,7 +114,7 @@ describe("over real sockets, a connection heals from", () => {
       assert.strictEqual(cause.limit, 5_000)
     }))
 
-  it.scopedLive("a server that restarts, its port refused meanwhile", () =>
+  it.scopedLive("a restart of the server, with its port closed meanwhile", () =>
     Effect.gen(function*() {
       const { connection, exchange } = yield* connect()
       yield* Stream.runHead(connection.messages)
@@ -126,7 +126,7 @@ describe("over real sockets, a connection heals from", () => {
       assert.isTrue(Option.isSome(yield* Stream.runHead(connection.messages)))
     }))
 
-  it.scopedLive("a shutdown that was announced", () =>
+  it.scopedLive("an announced shutdown", () =>
     Effect.gen(function*() {
       const { connection, exchange } = yield* connect()
       yield* Stream.runHead(connection.messages)
@@ -140,7 +140,7 @@ describe("over real sockets, a connection heals from", () => {
       assert.strictEqual(lost.cause.code, 1001)
     }))
 
-  it.scopedLive("the age at which the exchange closes connections", () =>
+  it.scopedLive("a close at the exchange's age limit for connections", () =>
     Effect.gen(function*() {
       const { connection } = yield* connect({}, { maxAge: "100 millis" })
       const opened = yield* event(connection, "Opened", 3)
@@ -165,7 +165,7 @@ describe("over real sockets, a dial", () => {
     })
 
   for (const status of [404, 429, 503]) {
-    it.scopedLive(`that is refused with ${status} says so`, () => refusedWith(status))
+    it.scopedLive(`that is refused with ${status} fails with that status`, () => refusedWith(status))
   }
 
   it.scopedLive("reads Retry-After in seconds", () =>
@@ -188,9 +188,9 @@ describe("over real sockets, a dial", () => {
       }))
   }
 
-  // Here the clock stands still until it is told otherwise: only the sockets are real.
+  // TestClock rules the waits of this test; only the sockets are real.
   for (const [form, retryAfter] of [["seconds", "17"], ["a date", "Thu, 01 Jan 1970 00:00:17 GMT"], ["a date as C writes it", "Thu Jan  1 00:00:17 1970"]] as const) {
-    it.scoped(`is made again no sooner than Retry-After asks for in ${form}`, () =>
+    it.scoped(`is retried no sooner than Retry-After in ${form}`, () =>
       Effect.gen(function*() {
         const exchange = yield* Exchange.make()
         yield* exchange.fault(Fault.RefuseUpgrades({ times: 1, status: 429, retryAfter }))
@@ -206,7 +206,7 @@ describe("over real sockets, a dial", () => {
       }))
   }
 
-  it.scopedLive("of a port that nobody listens on is refused, and retried", () =>
+  it.scopedLive("to a port without a server is refused, and retried", () =>
     Effect.gen(function*() {
       const port = yield* Effect.scoped(Effect.map(Exchange.make(), (exchange) => exchange.port))
       const connection = yield* Connection.make({
@@ -219,7 +219,7 @@ describe("over real sockets, a dial", () => {
       assert.strictEqual(error.attempts, 2)
     }))
 
-  it.scopedLive("that takes too long is given up, and leaves no socket", () =>
+  it.scopedLive("that takes too long fails, and leaves no socket", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make()
       yield* exchange.fault(Fault.DelayUpgrades({ times: 1, delay: "1 minute" }))
@@ -238,7 +238,7 @@ describe("over real sockets, a dial", () => {
 })
 
 describe("over real sockets", () => {
-  it.scopedLive("disconnect closes politely, and connect starts afresh", () =>
+  it.scopedLive("disconnect closes the socket, and connect starts again", () =>
     Effect.gen(function*() {
       const { connection, exchange } = yield* connect()
       const reading = yield* Effect.fork(Stream.runCount(connection.messages))
@@ -250,7 +250,7 @@ describe("over real sockets", () => {
       assert.isTrue(Option.isSome(yield* Stream.runHead(connection.messages)))
     }))
 
-  it.scopedLive("what is sent is answered", () =>
+  it.scopedLive("the server answers a message that is sent", () =>
     Effect.gen(function*() {
       const { connection } = yield* connect()
       yield* connection.send(`{"method":"LIST_SUBSCRIPTIONS","id":7}`, { deadline: "5 seconds" })
@@ -258,7 +258,7 @@ describe("over real sockets", () => {
       assert.deepStrictEqual(answer, Option.some(`{"result":["btcusdt@bookTicker"],"id":7}`))
     }))
 
-  it.scopedLive("what closing takes is no time open, and who sends meanwhile waits for the next connection", () =>
+  it.scopedLive("the time of closing does not count as open, and send waits for the next connection meanwhile", () =>
     Effect.gen(function*() {
       const { connection, exchange } = yield* connect({ closeTimeout: "2 seconds", reconnect: { stableAfter: "1500 millis" } })
       yield* Stream.runHead(connection.messages)
@@ -276,7 +276,7 @@ describe("over real sockets", () => {
       assert.isTrue(Duration.lessThan(lost.openFor, "2 seconds"))
     }))
 
-  it.scopedLive("a stall of our own event loop is not blamed on the peer", () =>
+  it.scopedLive("a stall of the event loop does not end the connection", () =>
     Effect.gen(function*() {
       const { connection } = yield* connect({
         messageTimeout: "500 millis",

@@ -1,7 +1,8 @@
 // What a herd does to a server, by policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
-// into bench/herd/herd.json and herd.svg, and the table into the README.
-import { readFileSync, writeFileSync } from "node:fs"
+// to bench/herd/herd.json and herd.svg, and the table to docs/proofs.md.
+import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as Page from "../page.ts"
 import type { Herd } from "./model.ts"
 import { run, summarise } from "./model.ts"
 import { plot } from "./plot.ts"
@@ -47,8 +48,5 @@ process.stdout.write(values.json ? json : `${table}\n`)
 if (values.write) {
   writeFileSync(new URL("herd.json", import.meta.url), json)
   writeFileSync(new URL("herd.svg", import.meta.url), plot(results, herd, 480))
-  const readme = new URL("../../README.md", import.meta.url)
-  const between = /(<!-- herd:begin -->\n)[\s\S]*(<!-- herd:end -->)/
-  writeFileSync(readme, readFileSync(readme, "utf8").replace(between, (_, begin: string, end: string) =>
-    `${begin}\n${table}\n\n${end}`))
+  Page.write("proofs.md", "herd", table)
 }

@@ -30,7 +30,7 @@ export interface Running {
 export interface Contestant {
   readonly name: string
   readonly version: string
-  /** How it is configured, and why so. One line, for the README. */
+  /** How it is configured, and why so. One line, for docs/comparison.md. */
   readonly configuration: string
   /** The option that limits its retries, if it has one. */
   readonly limit: string | undefined

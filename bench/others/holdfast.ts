@@ -1,4 +1,4 @@
-// Holdfast's feed of trades, as its README has it.
+// Holdfast's feed of trades, with its defaults.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

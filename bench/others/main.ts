@@ -2,9 +2,10 @@
 // `npm run others -- --write`.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
+import * as Page from "../page.ts"
 import { contestants } from "./contestants.ts"
 import { kinds } from "./faults.ts"
 import { sum } from "./judge.ts"
@@ -23,7 +24,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: [...contestants.keys()] },
     // The results as JSON on standard output, rather than as tables.
     json: { type: "boolean", default: false },
-    // Into bench/others/results.json and the README.
+    // To bench/others/results.json and docs/comparison.md.
     write: { type: "boolean", default: false }
   }
 })
@@ -90,10 +91,7 @@ const program = Effect.gen(function*() {
   process.stdout.write(values.json ? json : `${toMarkdown(results)}\n`)
   if (values.write) {
     writeFileSync(new URL("results.json", import.meta.url), json)
-    const readme = new URL("../../README.md", import.meta.url)
-    const between = /(<!-- others:begin -->\n)[\s\S]*(<!-- others:end -->)/
-    writeFileSync(readme, readFileSync(readme, "utf8").replace(between, (_, begin: string, end: string) =>
-      `${begin}\n${toMarkdown(results)}\n\n${end}`))
+    Page.write("comparison.md", "others", toMarkdown(results))
   }
 })
 

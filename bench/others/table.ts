@@ -42,7 +42,7 @@ const time = (boundSeconds: number) => ({ crashes, median, strikes, unnoticed }:
     ...(crashes === 0 ? [] : [crashes === strikes ? "crash" : `${crashes} of ${strikes} crashed`])
   ].join("; ")
 
-const patience = (boundSeconds: number) => ({ lastWord, limit, returned, revived, saidBefore }: LastRetry) => {
+const afterLastRetry = (boundSeconds: number) => ({ lastWord, limit, returned, revived, saidBefore }: LastRetry) => {
   const word = lastWord === null ? "nothing" : `${lastWord}${saidBefore ? " (as after every failure)" : ""}`
   const later = returned
     ? "came back by itself"
@@ -54,10 +54,10 @@ const patience = (boundSeconds: number) => ({ lastWord, limit, returned, revived
   return [limit === null ? "none" : `\`${limit}\``, word, later]
 }
 
-/** The tables of the README. */
+/** The tables of docs/comparison.md. */
 export const toMarkdown = ({ boundSeconds, contestants, kinds, loopDelay, node, seed, times }: Results): string => {
   const timeOf = time(boundSeconds)
-  const patienceOf = patience(boundSeconds)
+  const afterLastRetryOf = afterLastRetry(boundSeconds)
   return [
     table(
       ["client", "trades", "lost", "repeated", "out of order", `faults not recovered from in ${boundSeconds} s`, "crashes", "dials in a minute of accept-then-close"],
@@ -83,7 +83,7 @@ export const toMarkdown = ({ boundSeconds, contestants, kinds, loopDelay, node, 
     "A server that is down for 45 seconds, longer than three retries last, where their number can be limited:",
     table(
       ["client", "limit", "its last word during the outage", "once the server was back, it"],
-      contestants.map(({ lastRetry, name }) => [name, ...patienceOf(lastRetry)])
+      contestants.map(({ lastRetry, name }) => [name, ...afterLastRetryOf(lastRetry)])
     ),
     "How each was configured:",
     table(["client", "configuration"], contestants.map(({ configuration, name }) => [name, configuration])),

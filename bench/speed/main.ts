@@ -1,10 +1,11 @@
 // How fast it is, against what people would write or take otherwise: `npm run bench`.
 //
 // --only text,typed   some benchmarks        --runs 9    rounds (5)       --small   as little as shows a gross loss
-// --json              the results as JSON    --write     to README.md and results.json
+// --json              the results as JSON    --write     to docs/benchmarks.md and results.json
 // --guard             small, and fails when a ratio is twice what was recorded, or more
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as Page from "../page.ts"
 import { benchmarks } from "./benchmarks.ts"
 import { compile } from "./compile.ts"
 import { losses, unrecorded } from "./guard.ts"
@@ -47,7 +48,6 @@ interface Recorded {
 
 const root = new URL("../../", import.meta.url)
 const resultsFile = new URL("results.json", import.meta.url)
-const readme = new URL("README.md", root)
 
 const parse: (text: string) => Recorded = JSON.parse
 const recorded = () => parse(readFileSync(resultsFile, "utf8"))
@@ -59,7 +59,7 @@ const write = (results: ReadonlyArray<Result>) => {
     benchmarks.flatMap(({ name }) => [...results, ...old].find((result) => result.name === name) ?? [])
   const after = small ? { ...before, small: merge(before.small) } : { ...before, full: merge(before.full) }
   writeFileSync(resultsFile, `${JSON.stringify(after, undefined, 2)}\n`)
-  if (!small) writeFileSync(readme, Report.insert(readFileSync(readme, "utf8"), Report.table(after.full)))
+  if (!small) Page.write("benchmarks.md", "bench", Report.table(after.full))
 }
 
 // -----------------------------------------------------------------------------------------------------------------------

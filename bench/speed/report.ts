@@ -51,17 +51,6 @@ export const table = (results: ReadonlyArray<Result>): string =>
     )
   ].join("\n")
 
-const begin = "<!-- bench:begin -->"
-const end = "<!-- bench:end -->"
-
-/** The text with what is between the marks replaced. */
-export const insert = (text: string, content: string): string => {
-  const from = text.indexOf(begin)
-  const to = text.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`The text has no ${begin} and ${end}.`)
-  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`
-}
-
 const rounded = (figures: Figures): Figures =>
   Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, Number(value.toPrecision(4))]))
 

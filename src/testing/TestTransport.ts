@@ -1,8 +1,8 @@
 /**
- * A transport in memory that plays a script, for deterministic tests on `TestClock`: "refuse with 429, then open, send
- * these, go silent, close with 1006".
+ * A transport in memory that plays a script, for deterministic tests on `TestClock`. For example: refuse with 429, then
+ * open, send two messages, wait, and close with 1006.
  *
- * A script is one entry a dial. When it is played out, further dials are refused with `ECONNREFUSED`.
+ * A script has one entry per dial. After the last entry, dials fail with `ECONNREFUSED`.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ import type { Capabilities, DialError, DialRequest, Message, Socket } from "../T
 import { Transport } from "../Transport.ts"
 
 /**
- * What a scripted peer does on an open socket. After its last step it stays open and silent, and answers pings.
+ * A step of a scripted peer on an open socket. After its last step the peer sends nothing, but still answers pings.
  *
  * @since 0.1.0
  * @category models
@@ -35,7 +35,7 @@ export type Step = Data.TaggedEnum<{
 }>
 
 /**
- * How a dial goes.
+ * The outcome of a scripted dial.
  *
  * @since 0.1.0
  * @category models
@@ -50,7 +50,7 @@ const Step = Data.taggedEnum<Step>()
 const Dial = Data.taggedEnum<Dial>()
 
 /**
- * The peer sends these, one after the other, as fast as they are read.
+ * The peer sends these messages in order, as fast as the client reads them.
  *
  * @since 0.1.0
  * @category steps
@@ -58,7 +58,7 @@ const Dial = Data.taggedEnum<Dial>()
 export const send = (...messages: ReadonlyArray<Message>): Step => Step.Send({ messages })
 
 /**
- * The peer does nothing for so long.
+ * The peer waits for this time. A plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category steps
@@ -66,8 +66,8 @@ export const send = (...messages: ReadonlyArray<Message>): Step => Step.Send({ m
 export const wait = (duration: Duration.DurationInput): Step => Step.Wait({ duration })
 
 /**
- * The peer waits until it has been sent this message, or one for which the predicate holds. Each message answers one
- * expectation.
+ * The peer waits for this message, or for one that fulfils the predicate. Each message fulfils one expectation, and the
+ * messages before it are discarded.
  *
  * @since 0.1.0
  * @category steps
@@ -76,7 +76,7 @@ export const expect = (message: Message | ((message: Message) => boolean)): Step
   Step.Expect({ matches: typeof message === "function" ? message : (sent) => sent === message })
 
 /**
- * From here on, the peer answers every message it is sent with what this gives, while the script goes on.
+ * From this step on, the peer answers every message with the messages that `answer` returns. The script goes on meanwhile.
  *
  * @since 0.1.0
  * @category steps
@@ -84,8 +84,8 @@ export const expect = (message: Message | ((message: Message) => boolean)): Step
 export const answer = (answer: (message: Message) => ReadonlyArray<Message>): Step => Step.Answer({ answer })
 
 /**
- * The peer is gone without a word, as when a cable is pulled: no pong and no close frame is answered from here on.
- * Steps that follow still play, so that a peer can send data and yet answer no ping.
+ * The peer vanishes, as when a cable is pulled: from this step on it answers no ping, no message and no close frame.
+ * Later steps still play, so that a peer can send data and yet answer no ping.
  *
  * @since 0.1.0
  * @category steps
@@ -93,7 +93,7 @@ export const answer = (answer: (message: Message) => ReadonlyArray<Message>): St
 export const vanish: Step = Step.Vanish()
 
 /**
- * The peer closes with a close frame; 1000 by default, and 1006 for a TCP connection that ends without one.
+ * The peer closes with a close frame. The code is 1000 by default; 1006 ends the TCP connection without a close frame.
  *
  * @since 0.1.0
  * @category steps
@@ -127,7 +127,7 @@ export const refuse = (
   })
 
 /**
- * The dial fails below HTTP, with `ECONNREFUSED` unless told otherwise.
+ * The dial fails below HTTP. The error code is `ECONNREFUSED` by default.
  *
  * @since 0.1.0
  * @category dials
@@ -143,7 +143,7 @@ export const fail = (code = "ECONNREFUSED"): Dial => Dial.Fail({ error: new Dial
 export const hang: Dial = Dial.Hang()
 
 /**
- * The dial opens at once, and the peer plays the steps.
+ * The dial opens at once, then the peer plays the steps.
  *
  * @since 0.1.0
  * @category dials
@@ -151,7 +151,7 @@ export const hang: Dial = Dial.Hang()
 export const open = (...steps: ReadonlyArray<Step>): Dial => Dial.Open({ after: 0, steps })
 
 /**
- * The dial opens after a while, and the peer plays the steps.
+ * The dial opens after this time, then the peer plays the steps. A plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category dials
@@ -160,19 +160,19 @@ export const openAfter = (after: Duration.DurationInput, ...steps: ReadonlyArray
   Dial.Open({ after, steps })
 
 /**
- * One dial that was made.
+ * A dial that the client made.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DialRecord {
-  /** When, in milliseconds since the epoch. */
+  /** The time of the dial, in milliseconds since 1970. */
   readonly at: number
   readonly request: DialRequest
 }
 
 /**
- * What the script's other side has seen.
+ * The record of a script: the dials, messages and sockets that it has seen.
  *
  * @since 0.1.0
  * @category models
@@ -180,13 +180,13 @@ export interface DialRecord {
 export interface TestTransport {
   /** The dials so far, oldest first. */
   readonly dials: Effect.Effect<ReadonlyArray<DialRecord>>
-  /** What was sent over all sockets so far, oldest first. */
+  /** The messages that the client sent over all sockets so far, oldest first. */
   readonly sent: Effect.Effect<ReadonlyArray<Message>>
-  /** How many dials and sockets have not ended. */
+  /** The number of dials and sockets whose scope is still open. */
   readonly open: Effect.Effect<number>
   /**
-   * How this side ended sockets: `closed` politely, `terminated` at once, or `abandoned`, closed politely though the
-   * peer had vanished, which on a real socket takes `closeTimeout`.
+   * The number of sockets that the client ended: `closed` with a closing handshake, `terminated` at once, or `abandoned`.
+   * An abandoned socket was closed although the peer had vanished, which on a real socket takes `closeTimeout`.
    */
   readonly endings: Effect.Effect<
     { readonly closed: number; readonly terminated: number; readonly abandoned: number }
@@ -194,7 +194,7 @@ export interface TestTransport {
 }
 
 /**
- * The tag of the script's other side, for a test to look at.
+ * The tag of the record.
  *
  * @since 0.1.0
  * @category tags
@@ -203,7 +203,7 @@ export const TestTransport: Context.Tag<TestTransport, TestTransport> = Context.
   "holdfast/testing/TestTransport"
 )
 
-// The scripted peer feels TCP push back when so much lies unread.
+// While the client has this much unread, the scripted peer waits, as TCP would make it.
 const highWater: ReceiveBuffer.HighWater = { messages: 16, bytes: Number.POSITIVE_INFINITY }
 
 const allCapable: Capabilities = { ping: true, pause: true, terminate: true, handshake: true, headers: true }
@@ -211,7 +211,7 @@ const allCapable: Capabilities = { ping: true, pause: true, terminate: true, han
 const sizeOf = (message: Message) => typeof message === "string" ? Buffer.byteLength(message) : message.byteLength
 
 /**
- * A transport that plays a script, and the view of it that tests assert on.
+ * A transport that plays a script, and the record of it for a test's assertions. By default it has all capabilities.
  *
  * @since 0.1.0
  * @category layers
@@ -228,7 +228,7 @@ const sizeOf = (message: Message) => typeof message === "string" ? Buffer.byteLe
  *   const connection = yield* Connection.Connection
  *   const reading = yield* Effect.fork(Stream.runCollect(Stream.take(connection.messages, 2)))
  *   yield* TestClock.adjust("30 seconds")
- *   return yield* reading // "before" and "after": the cut between them healed
+ *   return yield* reading // "before" and "after": the connection healed between them
  * }).pipe(Effect.provide(
  *   Connection.layer({ url: "ws://test" }).pipe(Layer.provideMerge(TestTransport.layer([
  *     TestTransport.refuse(429, { retryAfter: "17 seconds" }),
@@ -243,21 +243,21 @@ export const layer = (
   options?: { readonly capabilities?: Partial<Capabilities> | undefined }
 ): Layer.Layer<Transport | TestTransport> =>
   Layer.effectContext(Effect.sync(() => {
-    const plan = script[Symbol.iterator]()
+    const entries = script[Symbol.iterator]()
     const dials: Array<DialRecord> = []
     const sent: Array<Message> = []
-    let live = 0
+    let openCount = 0
     let closed = 0
     let terminated = 0
     let abandoned = 0
 
     const track = Effect.acquireRelease(
       Effect.sync(() => {
-        live++
+        openCount++
       }),
       () =>
         Effect.sync(() => {
-          live--
+          openCount--
         })
     )
 
@@ -272,16 +272,17 @@ export const layer = (
           room.unsafeOpen()
         }
       }, highWater)
-      // Nobody waits for room on a socket that has ended.
+      // On a socket that has ended, the peer does not wait for room.
       buffer.onEnd(() => {
         room.unsafeOpen()
       })
-      const heard: Array<Message> = []
-      const listening = Effect.unsafeMakeLatch(false)
+      // The messages from the client that no expectation has matched yet.
+      const unmatched: Array<Message> = []
+      const arrived = Effect.unsafeMakeLatch(false)
       let vanished = false
       let answering: (message: Message) => ReadonlyArray<Message> = () => []
 
-      // Gives true to whoever was the first to end the socket.
+      // Returns true for the first end of the socket.
       const end = (code: number, reason: string, errno?: string) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           if (buffer.isEnded()) return false
@@ -289,29 +290,29 @@ export const layer = (
           return true
         })
 
-      const hear = (matches: (message: Message) => boolean): Effect.Effect<void> =>
+      const awaitMessage = (matches: (message: Message) => boolean): Effect.Effect<void> =>
         Effect.suspend(() => {
-          const found = heard.findIndex(matches)
+          const found = unmatched.findIndex(matches)
           if (found >= 0) {
-            heard.splice(0, found + 1)
+            unmatched.splice(0, found + 1)
             return Effect.void
           }
-          listening.unsafeClose()
-          return Effect.zipRight(listening.await, hear(matches))
+          arrived.unsafeClose()
+          return Effect.zipRight(arrived.await, awaitMessage(matches))
         })
 
-      const arrive = (message: Message) => {
+      const sendNow = (message: Message) => {
         const size = sizeOf(message)
         if (size > request.maxMessageBytes) buffer.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
         else buffer.unsafeOffer(message, size)
       }
 
-      const say = (messages: ReadonlyArray<Message>) =>
-        Effect.forEach(messages, (message) => Effect.map(room.await, () => arrive(message)), { discard: true })
+      const sendAll = (messages: ReadonlyArray<Message>) =>
+        Effect.forEach(messages, (message) => Effect.map(room.await, () => sendNow(message)), { discard: true })
 
       const play = Step.$match({
         Wait: ({ duration }): Effect.Effect<unknown> => Effect.sleep(duration),
-        Expect: ({ matches }) => hear(matches),
+        Expect: ({ matches }) => awaitMessage(matches),
         Answer: ({ answer }) =>
           Effect.sync(() => {
             answering = answer
@@ -321,7 +322,7 @@ export const layer = (
             vanished = true
           }),
         End: ({ code, errno, reason }) => end(code, reason, errno),
-        Send: ({ messages }) => say(messages)
+        Send: ({ messages }) => sendAll(messages)
       })
 
       const terminate = Effect.map(end(1006, ""), (first) => {
@@ -335,11 +336,11 @@ export const layer = (
           Effect.suspend(() => {
             if (buffer.isEnded()) return new SendFailed({ reason: "the socket has ended" })
             sent.push(message)
-            heard.push(message)
-            return Effect.zipRight(listening.open, say(vanished ? [] : answering(message)))
+            unmatched.push(message)
+            return Effect.zipRight(arrived.open, sendAll(vanished ? [] : answering(message)))
           }),
         ping: Effect.suspend(() => vanished ? Effect.never : Effect.void),
-        // Nobody answers the close frame of a socket whose peer has vanished: closeTimeout passes in no time here.
+        // A vanished peer does not answer the close frame. The script skips the closeTimeout.
         close: (code = 1000, reason = "") =>
           Effect.suspend(() => vanished ? end(1006, "") : end(code, reason)).pipe(
             Effect.map((first) => {
@@ -358,9 +359,9 @@ export const layer = (
       Effect.gen(function*() {
         dials.push({ at: yield* Clock.currentTimeMillis, request })
         yield* track
-        const entry = plan.next()
+        const entry = entries.next()
         const scripted = entry.done === true
-          ? Dial.Fail({ error: new DialFailed({ code: "ECONNREFUSED", reason: "the script has been played out" }) })
+          ? Dial.Fail({ error: new DialFailed({ code: "ECONNREFUSED", reason: "the script has no more entries" }) })
           : entry.value
         return yield* Dial.$match(scripted, {
           Fail: ({ error }): Effect.Effect<Socket, DialError, Scope.Scope> => Effect.fail(error),
@@ -373,7 +374,7 @@ export const layer = (
       Context.add(TestTransport, {
         dials: Effect.sync(() => [...dials]),
         sent: Effect.sync(() => [...sent]),
-        open: Effect.sync(() => live),
+        open: Effect.sync(() => openCount),
         endings: Effect.sync(() => ({ closed, terminated, abandoned }))
       })
     )

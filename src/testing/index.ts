@@ -1,5 +1,5 @@
 /**
- * What tests of programs on Holdfast need.
+ * A scripted transport for tests of programs that use Holdfast.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 // What the benchmarks make of their figures, and the frames their load is made of.
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import * as Page from "../../bench/page.ts"
 import * as Frames from "../../bench/speed/frames.ts"
 import { losses, unrecorded } from "../../bench/speed/guard.ts"
 import type { Result } from "../../bench/speed/harness.ts"
@@ -162,8 +163,8 @@ describe("the table", () => {
 
   it("takes its place in the text", () => {
     const text = "a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb\n"
-    assert.strictEqual(Report.insert(text, "new"), "a\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nb\n")
-    assert.throws(() => Report.insert("no marks", "new"), /has no/)
+    assert.strictEqual(Page.insert(text, "bench", "new"), "a\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nb\n")
+    assert.throws(() => Page.insert("no marks", "bench", "new"), /has no/)
   })
 })
 

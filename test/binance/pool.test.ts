@@ -9,7 +9,7 @@ import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 import { acknowledge, answers, combined, connection, depth, refuseAll, snapshot, trade } from "../utils/venue.ts"
 
-const { open, send, wait } = TestTransport
+const { close, open, send, wait } = TestTransport
 
 const make = (options: Partial<BinanceFeed.Options> = {}) => BinanceFeed.make({ venue: Venue.spot, connection, ...options })
 
@@ -96,6 +96,49 @@ describe("a connection", () => {
       Effect.provide(TestTransport.layer([
         open(acknowledge, wait("1 second"), send(trade(1)), wait("20 seconds"), send(trade(2))),
         open(acknowledge, wait("20 seconds"), send(trade(2)))
+      ]))
+    ))
+
+  it.effect("is kept when its proven successor is given up", () =>
+    Effect.gen(function*() {
+      const feed = yield* make()
+      const seen: Array<unknown> = []
+      yield* Effect.forkScoped(Stream.runForEach(feed.trades("BTCUSDT"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : data))))
+      yield* TestClock.adjust("1500 millis")
+      const rotating = yield* Effect.fork(feed.rotate)
+      yield* TestClock.adjust("8 seconds")
+      assert.strictEqual(yield* Fiber.join(rotating), 0)
+      assert.deepStrictEqual([yield* isOpen, seen], [1, [1, 2, 3, 4, 5, 6, 7, 8, 9]])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => [])),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...seconds(60, (i) => trade(i + 1))),
+        open(acknowledge, wait("500 millis"), send(trade(2)), wait("100 millis"), close(1003))
+      ]))
+    ))
+
+  it.effect("keeps its streams when the connection that they move to is given up after it brought them", () =>
+    Effect.gen(function*() {
+      const feed = yield* make({ streamsPerConnection: 4 })
+      const seen: Array<unknown> = []
+      yield* Effect.forkScoped(Stream.runForEach(feed.depth("BTCUSDT"), ({ data }) => Effect.sync(() => seen.push("u" in data ? data.u : data))))
+      const passing = yield* Effect.fork(Effect.forEach(["AUSDT", "BUSDT", "CUSDT"], (symbol) => Stream.runDrain(feed.depth(symbol)), {
+        concurrency: "unbounded"
+      }))
+      yield* TestClock.adjust("10 millis")
+      const moving = yield* Effect.fork(Effect.exit(Stream.runDrain(feed.depth("ETHUSDT"))))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.interrupt(passing)
+      yield* TestClock.adjust("18 seconds")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(moving)))
+      assert.deepStrictEqual([yield* isOpen, seen], [1, Array.from({ length: 20 }, (_, i) => i + 1)])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => snapshot(1))),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...seconds(60, bitcoin)),
+        open(acknowledge, ...seconds(8, ether(1)), send(bitcoin(8)), wait("100 millis"), close(1003))
       ]))
     ))
 

@@ -13,8 +13,8 @@ import { scripted, forever, dialTimes, waits, collect } from "./scripted.ts"
 
 const { close, fail, open, reset, send, wait } = TestTransport
 
-describe("the ladder", () => {
-  it.effect("waits 1, 2, 4, 8, 16, 32, 60, 60 seconds, and then gives up", () =>
+describe("backoff", () => {
+  it.effect("waits 1, 2, 4, 8, 16, 32, 60, 60 seconds, then gives up", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -36,8 +36,8 @@ describe("the ladder", () => {
       )
     }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: 8 } }))))
 
-  // Effect's clock sets no timer for longer than Node's can hold.
-  const withTimersOfNode = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  // A clock that, like Effect's own, never wakes from a sleep longer than Node's timers allow.
+  const withNodeTimers = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.clockWith((clock) =>
       Effect.withClock(effect, {
         [Clock.ClockTypeId]: Clock.ClockTypeId,
@@ -48,10 +48,10 @@ describe("the ladder", () => {
         sleep: (duration) => Duration.toMillis(duration) > 2 ** 31 - 1 ? Effect.never : clock.sleep(duration)
       }))
 
-  it.effect("waits as long as it is told to, a month too", () =>
+  it.effect("waits as long as the policy says, even for a month", () =>
     Effect.gen(function*() {
       const month = { initialDelay: "30 days", maxDelay: "30 days" } as const
-      const context = yield* withTimersOfNode(Layer.build(scripted([fail(), open()], { reconnect: month })))
+      const context = yield* withNodeTimers(Layer.build(scripted([fail(), open()], { reconnect: month })))
       const connection = yield* Connection.Connection.pipe(Effect.provide(context))
       yield* TestClock.adjust("29 days")
       assert.strictEqual((yield* connection.state)._tag, "Reconnecting")
@@ -59,7 +59,7 @@ describe("the ladder", () => {
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(Effect.scoped))
 
-  it.effect("with an initial delay of zero the first retry is at once, and is told like any other", () =>
+  it.effect("retries at once with an initial delay of zero, with the same states and events as after a wait", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const states = yield* collect(Stream.map(connection.changes, ({ _tag }) => _tag))
@@ -77,7 +77,7 @@ describe("the ladder", () => {
       assert.deepStrictEqual(yield* waits, [0, 1, 2, 4])
     }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { initialDelay: 0, maxRetries: 4 } }))))
 
-  it.effect("with jitter no wait is above the cap, nor are two clients' waits the same", () =>
+  it.effect("keeps waits with jitter below the cap, and spreads them", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 hour")
       const all = yield* waits
@@ -93,7 +93,7 @@ describe("the ladder", () => {
       Effect.withRandom(Random.make("seed"))
     ))
 
-  it.effect("maxRetries 0 never retries", () =>
+  it.effect("never retries with maxRetries 0", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const error = yield* Effect.flip(connection.awaitOpen)
@@ -103,7 +103,7 @@ describe("the ladder", () => {
       assert.strictEqual((yield* dialTimes).length, 1)
     }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: 0 } }))))
 
-  it.effect("an unlimited budget is never spent", () =>
+  it.effect("never gives up with unlimited retries", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("10 hours")
@@ -111,7 +111,7 @@ describe("the ladder", () => {
       assert.isAbove((yield* dialTimes).length, 590)
     }).pipe(Effect.provide(scripted(forever(fail()), { reconnect: { maxRetries: "unlimited" } }))))
 
-  it.effect("four healthy lives of an hour with maxRetries 3 are not exhausted", () =>
+  it.effect("does not give up after four proven connections with maxRetries 3", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -125,7 +125,7 @@ describe("the ladder", () => {
       ))
     ))
 
-  it.effect("a server that accepts and then closes climbs the ladder, and exhausts it", () =>
+  it.effect("keeps growing when a server accepts and closes at once, until the budget is spent", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
@@ -133,7 +133,7 @@ describe("the ladder", () => {
       assert.strictEqual((yield* connection.state)._tag, "Failed")
     }).pipe(Effect.provide(scripted(forever(open(close(1000))), { reconnect: { maxRetries: 4 } }))))
 
-  it.effect("one message and then close climbs too, while shorter than stableAfter", () =>
+  it.effect("keeps growing when a connection with a message is shorter than stableAfter", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(yield* waits, [5, 6, 8])
@@ -143,27 +143,27 @@ describe("the ladder", () => {
       }))
     ))
 
-  it.effect("a long life without any message climbs as well, unless opening alone is proof", () =>
+  it.effect("keeps growing after long connections without a message, unless provenBy is open", () =>
     Effect.gen(function*() {
-      const mute = forever(open(wait("10 seconds"), close()))
+      const silent = forever(open(wait("10 seconds"), close()))
       const run = (provenBy: "message" | "open") =>
         Effect.zipRight(TestClock.adjust("44 seconds"), waits).pipe(
-          Effect.provide(scripted(mute, { reconnect: { maxRetries: 3, provenBy } }))
+          Effect.provide(scripted(silent, { reconnect: { maxRetries: 3, provenBy } }))
         )
       assert.deepStrictEqual(yield* run("message"), [11, 12, 14])
       assert.deepStrictEqual(yield* run("open"), [11, 11, 11, 11])
     }))
 
-  it.effect("a proven life forgets the failures before it", () =>
+  it.effect("starts over after a proven connection", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const events = yield* collect(connection.events)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* waits, [1, 2, 4, 6 + 1, 2])
-      const told = (yield* events.seen).flatMap((event) =>
+      const retries = (yield* events.seen).flatMap((event) =>
         event._tag === "Waiting" ? [[event.attempt, event.retriesLeft]] : []
       )
-      assert.deepStrictEqual(told, [[1, 2], [2, 1], [3, 0], [1, 2], [2, 1]])
+      assert.deepStrictEqual(retries, [[1, 2], [2, 1], [3, 0], [1, 2], [2, 1]])
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(
       Effect.provide(scripted([
@@ -177,8 +177,8 @@ describe("the ladder", () => {
     ))
 })
 
-describe("a wait without an end", () => {
-  it.effect("is one", () =>
+describe("an infinite wait", () => {
+  it.effect("lasts until a reconnect is requested", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("30 days")

@@ -16,8 +16,8 @@ import { closed, collect, dialTimes, idle, noJitter, quiet, rough, scripted } fr
 
 const { fail, hang, open, openAfter, refuse, reset, send, vanish, wait } = TestTransport
 
-describe("by hand", () => {
-  const untouched = Effect.gen(function*() {
+describe("connect, disconnect, reconnect and send", () => {
+  const assertNoDial = Effect.gen(function*() {
     const before = (yield* dialTimes).length
     yield* TestClock.adjust("1 hour")
     assert.strictEqual((yield* dialTimes).length, before)
@@ -25,8 +25,8 @@ describe("by hand", () => {
     assert.strictEqual(yield* stillOpen, 0)
   })
 
-  const stays = (name: string, script: ReadonlyArray<TestTransport.Dial>, state: ConnectionState.Tag) =>
-    it.effect(`disconnect while ${name}: no further dial, and the messages end normally`, () =>
+  const staysDisconnected = (name: string, script: ReadonlyArray<TestTransport.Dial>, state: ConnectionState.Tag) =>
+    it.effect(`disconnect while ${name} stops dialling and ends the messages normally`, () =>
       Effect.gen(function*() {
         const connection = yield* Connection.Connection
         const messages = yield* collect(connection.messages)
@@ -35,18 +35,18 @@ describe("by hand", () => {
         yield* connection.disconnect
         assert.strictEqual((yield* connection.state)._tag, "Disconnected")
         assert.isTrue(Exit.isSuccess(yield* messages.exit))
-        yield* untouched
+        yield* assertNoDial
         const refused = yield* Effect.flip(connection.reconnect("please"))
         assert.strictEqual(refused.message, "There is no open connection: its state is Disconnected.")
-        yield* untouched
+        yield* assertNoDial
       }).pipe(Effect.provide(scripted(script))))
 
-  stays("connected", [open(send("hello")), open()], "Connected")
-  stays("waiting", [fail(), open()], "Reconnecting")
-  stays("dialling", [hang, open()], "Connecting")
-  stays("dialling again", [fail(), hang], "Reconnecting")
+  staysDisconnected("connected", [open(send("hello")), open()], "Connected")
+  staysDisconnected("waiting", [fail(), open()], "Reconnecting")
+  staysDisconnected("dialling", [hang, open()], "Connecting")
+  staysDisconnected("dialling again", [fail(), hang], "Reconnecting")
 
-  it.effect("disconnect while in the protocol's handshake, from inside it too", () =>
+  it.effect("disconnect during the protocol's handshake stops dialling", () =>
     Effect.gen(function*() {
       const inside = yield* Effect.makeSemaphore(1)
       yield* inside.take(1)
@@ -55,10 +55,10 @@ describe("by hand", () => {
       yield* TestClock.adjust("1 second")
       yield* connection.disconnect
       assert.strictEqual((yield* connection.state)._tag, "Disconnected")
-      yield* untouched.pipe(Effect.provide(context))
+      yield* assertNoDial.pipe(Effect.provide(context))
     }).pipe(Effect.scoped))
 
-  it.effect("connect starts afresh, with a full budget and streams of its own", () =>
+  it.effect("connect starts again, with a full retry budget and new streams", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
@@ -72,7 +72,7 @@ describe("by hand", () => {
       yield* connection.connect
       const again = yield* collect(connection.items)
       yield* TestClock.adjust("1 second")
-      // No gap: this is a new stream, and nothing was missed in it.
+      // No gap: it is a new stream.
       assert.deepStrictEqual((yield* again.seen).map(({ _tag }) => _tag), ["Data"])
     }).pipe(
       Effect.provide(scripted([fail(), fail(), fail(), open(send("back")), open(send("again"))], {
@@ -80,7 +80,7 @@ describe("by hand", () => {
       }))
     ))
 
-  it.effect("reconnect replaces an open connection at once, and costs no retry", () =>
+  it.effect("reconnect replaces an open connection at once, and uses up no retry", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const items = yield* collect(connection.items)
@@ -97,7 +97,7 @@ describe("by hand", () => {
       Effect.provide(scripted([open(send("a")), open(send("b"))], { reconnect: { maxRetries: 0 } }))
     ))
 
-  it.effect("reconnect cuts a wait short", () =>
+  it.effect("reconnect skips a wait", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("100 millis")
@@ -107,7 +107,7 @@ describe("by hand", () => {
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(Effect.provide(scripted([fail(), open()]))))
 
-  // Does something in the very moment in which it is told of an event.
+  // Runs an effect in the same turn in which the event is published.
   const onEvent = (connection: Connection.Connection, tag: ConnectionEvent.ConnectionEvent["_tag"], effect: Effect.Effect<void, unknown>) =>
     Effect.gen(function*() {
       const runFork = Runtime.runFork(yield* Effect.runtime())
@@ -118,18 +118,18 @@ describe("by hand", () => {
     })
 
   for (const tag of ["Lost", "Waiting"] as const) {
-    it.effect(`whoever is told "${tag}" may disconnect in that moment, and nothing is left to wait for`, () =>
+    it.effect(`a listener may disconnect on "${tag}", and no timer is left`, () =>
       Effect.gen(function*() {
         const connection = yield* Connection.Connection
         yield* onEvent(connection, tag, connection.disconnect)
         yield* TestClock.adjust("1 second")
         assert.strictEqual((yield* connection.state)._tag, "Disconnected")
-        // The next dial would have been then.
+        // The time of the next dial, had there been one.
         assert.notInclude(Chunk.toReadonlyArray(yield* TestClock.sleeps()), 2_000)
-        yield* untouched
+        yield* assertNoDial
       }).pipe(Effect.provide(scripted([open(wait("1 second"), reset), open()]))))
 
-    it.effect(`whoever is told "${tag}" may want the next dial in that moment`, () =>
+    it.effect(`a listener may reconnect on "${tag}", and the next dial is at once`, () =>
       Effect.gen(function*() {
         const connection = yield* Connection.Connection
         yield* onEvent(connection, tag, connection.reconnect("the network is back"))
@@ -139,7 +139,7 @@ describe("by hand", () => {
       }).pipe(Effect.provide(scripted([open(wait("1 second"), reset), open()]))))
   }
 
-  it.effect("a transport that interrupts its dial is a defect, and not a connection that says nothing", () =>
+  it.effect("a transport that interrupts its dial ends the connection with a defect", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.make({ url: "ws://peer.test" })
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -153,7 +153,7 @@ describe("by hand", () => {
       Effect.scoped
     ))
 
-  it.scoped("disconnect while a lost connection is still being closed decides what comes next", () =>
+  it.scoped("disconnect while a lost connection is being closed stops dialling", () =>
     Effect.gen(function*() {
       const transport = rough(() =>
         Effect.acquireRelease(Effect.succeed({ ...idle, receive: () => closed }), () => Effect.sleep("1 second")))
@@ -171,7 +171,7 @@ describe("by hand", () => {
       assert.strictEqual((yield* connection.state)._tag, "Disconnected")
     }))
 
-  it.effect("reconnect while a lost connection is still being closed has the next dial at once", () =>
+  it.effect("reconnect while a lost connection is being closed makes the next dial follow at once", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.make({ url: "ws://peer.test", reconnect: { initialDelay: "30 seconds" }, ...quiet })
       yield* TestClock.adjust("1500 millis")
@@ -189,17 +189,17 @@ describe("by hand", () => {
       Effect.scoped
     ))
 
-  it.effect("send fails at once when nothing is open, and with a deadline waits for the next connection", () =>
+  it.effect("send fails at once when no connection is open, and with a deadline waits for the next one", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const { sent } = yield* TestTransport.TestTransport
       const refused = yield* Effect.flip(connection.send("now"))
       assert.strictEqual(refused._tag, "NotConnected")
       const late = yield* Effect.fork(Effect.flip(connection.send("late", { deadline: "500 millis" })))
-      const patient = yield* Effect.fork(connection.send("patient", { deadline: "10 seconds" }))
+      const waiting = yield* Effect.fork(connection.send("patient", { deadline: "10 seconds" }))
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* late).message, "The message could not be sent within 500ms.")
-      yield* patient
+      yield* waiting
       yield* connection.send("now")
       assert.deepStrictEqual(yield* sent, ["patient", "now"])
     }).pipe(Effect.provide(scripted([fail(), open()]))))
@@ -218,7 +218,7 @@ describe("by hand", () => {
     ["Connected", [open(send("x"))], { messageTimeout: "30 seconds", pingInterval: "100 millis", pongTimeout: "1 hour" }]
   ]
 
-  it.effect("a closed scope ends every stream and leaves nothing, whatever the state", () =>
+  it.effect("closing the scope in any state ends every stream and leaves no socket, timer or fibre", () =>
     Effect.forEach(
       closings,
       ([state, script, options]) =>
@@ -226,13 +226,13 @@ describe("by hand", () => {
           const ended = yield* Effect.scoped(Effect.gen(function*() {
             const context = yield* Layer.build(scripted(script, options))
             const connection = yield* Connection.Connection.pipe(Effect.provide(context))
-            // Nobody makes room in the small inbox.
+            // The small inbox stays full.
             const messages = yield* collect(options.inbox === undefined ? connection.messages : Stream.empty)
             const changes = yield* collect(connection.changes)
             const events = yield* collect(connection.events)
             yield* TestClock.adjust("500 millis")
             assert.strictEqual((yield* connection.state)._tag, state)
-            // A peer that has vanished is given its closeTimeout.
+            // Closing the socket of a peer that has vanished takes closeTimeout.
             yield* Effect.fork(TestClock.adjust("2 seconds"))
             return { context, messages, changes, events }
           }))
@@ -243,16 +243,16 @@ describe("by hand", () => {
           const connection = yield* Connection.Connection.pipe(Effect.provide(ended.context))
           assert.strictEqual((yield* connection.state)._tag, "Closed")
           assert.strictEqual((yield* Effect.flip(connection.connect))._tag, "NotConnected")
-          yield* Effect.provide(untouched, ended.context)
-          // No timer is left either, nor the fibre that would wait for it.
+          yield* Effect.provide(assertNoDial, ended.context)
+          // No fibre waits for a timer.
           assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
         }),
       { discard: true }
     ))
 })
 
-describe("made where nothing may be interrupted", () => {
-  it.scoped("a connection heals and closes all the same", () =>
+describe("a connection made in an uninterruptible region", () => {
+  it.scoped("heals and closes", () =>
     Effect.gen(function*() {
       const connection = yield* Effect.uninterruptible(Connection.make({
         url: "ws://peer.test",

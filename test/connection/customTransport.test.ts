@@ -10,16 +10,16 @@ import * as TestClock from "effect/TestClock"
 import { Connection, Transport } from "holdfast"
 import { bug, closed, collect, idle, quiet, rough } from "./scripted.ts"
 
-describe("a transport", () => {
+describe("a connection with a faulty transport", () => {
   const bad = Effect.die(bug)
   const finalizers = {
-    "that can be interrupted while it closes": Effect.interruptible(Effect.sleep("1 second")),
-    "that dies as it closes": bad
+    "can be interrupted while it closes": Effect.interruptible(Effect.sleep("1 second")),
+    "dies while it closes": bad
   }
   const endings = {
-    "lost": { socket: { ...idle, receive: () => Effect.delay(closed, "1 second") }, options: quiet },
-    "silent": { socket: idle, options: { ...quiet, messageTimeout: "1 second" } },
-    "deaf": {
+    "a close": { socket: { ...idle, receive: () => Effect.delay(closed, "1 second") }, options: quiet },
+    "silence": { socket: idle, options: { ...quiet, messageTimeout: "1 second" } },
+    "a missed pong": {
       socket: { ...idle, ping: Effect.never },
       options: { ...quiet, pingInterval: "500 millis", pongTimeout: "500 millis" }
     }
@@ -27,9 +27,9 @@ describe("a transport", () => {
 
   for (const [how, finalizer] of Object.entries(finalizers)) {
     for (const [why, { options, socket }] of Object.entries(endings)) {
-      it.effect(`${how} when it is ${why} is dialled again, and counted as gone`, () =>
+      it.effect(`dials again after ${why} if the transport ${how}, and counts the socket as closed`, () =>
         Effect.gen(function*() {
-          const url = `ws://${why}.${how.replaceAll(" ", "-")}.test`
+          const url = `ws://${`${why}.${how}`.replaceAll(" ", "-")}.test`
           const connection = yield* Connection.make({ url, ...options })
           const opened = yield* collect(Stream.filter(connection.events, ({ _tag }) => _tag === "Opened" || _tag === "Died"))
           yield* TestClock.adjust("4 seconds")
@@ -50,7 +50,7 @@ describe("a transport", () => {
     }
   }
 
-  it.effect("whose defect as it closes is told in the log", () => {
+  it.effect("logs a defect of the transport while it closes", () => {
     const lines: Array<string> = []
     const logger = Logger.make<unknown, void>(({ cause, message }) => {
       lines.push(`${String(message)} ${Cause.pretty(cause).split("\n")[0] ?? ""}`)
@@ -67,8 +67,8 @@ describe("a transport", () => {
     )
   })
 
-  for (const [how, terminate] of Object.entries({ "never drops": Effect.never, "dies as it drops": bad })) {
-    it.effect(`that ${how} a silent socket is closed and dialled again all the same`, () => {
+  for (const [how, terminate] of Object.entries({ "never completes": Effect.never, "dies": bad })) {
+    it.effect(`closes a silent socket and dials again if its terminate ${how}`, () => {
       let open = 0
       const counted = Effect.acquireRelease(
         Effect.sync(() => {
@@ -93,7 +93,7 @@ describe("a transport", () => {
     })
   }
 
-  it.effect("whose ping does not give way is silent all the same", () =>
+  it.effect("applies the message deadline if the transport's ping is uninterruptible", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.make({ url: "ws://peer.test" })
       yield* TestClock.adjust("29 seconds")

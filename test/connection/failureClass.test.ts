@@ -14,8 +14,8 @@ import { bug, scripted, forever, dialTimes, waits, collect } from "./scripted.ts
 
 const { close, fail, open, refuse, send, wait } = TestTransport
 
-describe("what a failure calls for", () => {
-  it.effect("429 with Retry-After waits at least as long", () =>
+describe("failure classes", () => {
+  it.effect("429 waits at least as long as its Retry-After", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 minute")
       const [first] = yield* waits
@@ -23,7 +23,7 @@ describe("what a failure calls for", () => {
       assert.strictEqual((yield* dialTimes).length, 2)
     }).pipe(Effect.provide(scripted([refuse(429, { retryAfter: "17 seconds" }), open()]))))
 
-  it.effect("404 fails at once, with the refusal itself", () =>
+  it.effect("404 gives up at once, with the refusal as the error", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -34,7 +34,7 @@ describe("what a failure calls for", () => {
       assert.strictEqual((yield* dialTimes).length, 1)
     }).pipe(Effect.provide(scripted([refuse(404, { body: "no such stream" }), open()]))))
 
-  it.effect("with reconnection off, the stream fails with the cause itself", () =>
+  it.effect("with reconnection off, the messages fail with the error of the attempt", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -51,7 +51,7 @@ describe("what a failure calls for", () => {
       }))
     ))
 
-  it.effect("close 1008 is tried three times more, and is then fatal", () =>
+  it.effect("close code 1008 gets three retries, then gives up", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
@@ -61,7 +61,7 @@ describe("what a failure calls for", () => {
       assert(state.error._tag === "ConnectionClosed")
     }).pipe(Effect.provide(scripted(forever(open(close(1008, "too many messages")))))))
 
-  it.effect("a bug in classify ends the messages with that defect, and not with silence", () =>
+  it.effect("a bug in classify ends the messages with that defect", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -73,7 +73,7 @@ describe("what a failure calls for", () => {
       }
     }))))
 
-  it.effect("after such a bug nobody waits for an open connection for ever, the log tells, and connect starts afresh", () =>
+  it.effect("after a bug in classify awaitOpen fails, the log has the defect, and connect starts again", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ cause, logLevel, message }) => {
@@ -84,7 +84,7 @@ describe("what a failure calls for", () => {
         const error = yield* Effect.flip(connection.awaitOpen)
         assert.strictEqual(error.message, "There is no open connection: its state is Disconnected.")
         assert.strictEqual((yield* Effect.flip(connection.reconnect("please")))._tag, "NotConnected")
-        assert.deepStrictEqual(lines, ["ERROR The connection ended by a defect. Error: a bug"])
+        assert.deepStrictEqual(lines, ["ERROR A defect ended the connection. Error: a bug"])
         const events = yield* Stream.runCollect(Stream.takeUntil(connection.events, ({ _tag }) => _tag === "Died"))
         assert.deepStrictEqual(Chunk.toReadonlyArray(events).map(({ _tag }) => _tag), ["Dialling", "AttemptFailed", "Died"])
         yield* connection.connect
@@ -102,7 +102,7 @@ describe("what a failure calls for", () => {
       ))
     }))
 
-  it.effect("classify overrides the table", () =>
+  it.effect("classify overrides the standard table", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* connection.awaitOpen.pipe(Effect.fork)
@@ -114,7 +114,7 @@ describe("what a failure calls for", () => {
       }))
     ))
 
-  it.effect("a URL effect is asked anew at every dial, and retried when it fails or dies", () =>
+  it.effect("an effect for the URL runs before every dial, and again after it fails or dies", () =>
     Effect.gen(function*() {
       const { dials } = yield* TestTransport.TestTransport
       yield* TestClock.adjust("10 seconds")
@@ -129,7 +129,7 @@ describe("what a failure calls for", () => {
       }))
     ))
 
-  it.effect("a URL effect that never answers is a timeout", () =>
+  it.effect("an effect for the URL that never completes is a timeout", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const failure = yield* Effect.fork(Effect.flip(connection.awaitOpen))

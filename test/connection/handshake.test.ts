@@ -8,14 +8,14 @@ import { closed, collect, forever, idle, quiet, rough, scripted, waits } from ".
 
 const { close, expect, hang, open, send, wait } = TestTransport
 
-describe("the handshake of the protocol", () => {
+describe("the protocol's handshake", () => {
   const login = (handshake: Connection.Handshake) =>
     Effect.zipRight(
       handshake.send("login"),
       Effect.iterate("", { while: (answer) => answer !== "welcome", body: () => handshake.receive })
     )
 
-  it.effect("goes out before anything the user sends, and loses nothing that arrives meanwhile", () =>
+  it.effect("is sent before the user's messages, and no message that arrives during it is lost", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const { sent } = yield* TestTransport.TestTransport
@@ -33,7 +33,7 @@ describe("the handshake of the protocol", () => {
       }))
     ))
 
-  it.effect("sees all that comes before its answer, however much the inbox holds", () =>
+  it.effect("sees all messages before its answer, even more than the inbox holds", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -45,7 +45,7 @@ describe("the handshake of the protocol", () => {
       ...["one", "two", "three", "four", "welcome"].flatMap((message) => [send(message), wait("10 millis")])
     )], { inbox: { capacity: 2 }, onOpen: login }))))
 
-  it.effect("keeps what came with it for a reader who comes late, though the socket ends at once", () =>
+  it.effect("keeps the messages that came with its answer for a later reader, even if the socket ends at once", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 minute")
@@ -61,7 +61,7 @@ describe("the handshake of the protocol", () => {
       ], { onOpen: login, inbox: { capacity: 4 }, openTimeout: "1 hour" }))
     ))
 
-  it.effect("that stopped waiting for more keeps what came then, though the socket ends before it does", () =>
+  it.effect("keeps the messages that came after it stopped receiving, even if the socket ends first", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -78,7 +78,7 @@ describe("the handshake of the protocol", () => {
       }))
     ))
 
-  it.effect("that fails, dies or never ends counts as a failed dial", () =>
+  it.effect("that fails, dies or never completes is a failed attempt", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const events = yield* collect(connection.events)
@@ -109,7 +109,7 @@ describe("the handshake of the protocol", () => {
       }))
     ))
 
-  it.effect("whose socket closes under it is told by the close", () =>
+  it.effect("fails with the close if the socket closes during it", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const error = yield* Effect.flip(connection.awaitOpen)
@@ -122,7 +122,7 @@ describe("the handshake of the protocol", () => {
       }))
     ))
 
-  it.effect("that is done in the turns between the loss and the end of its fibre opens nothing", () =>
+  it.effect("does not open the connection if it completes after the loss, before its fibre has ended", () =>
     Effect.forEach(Array.from({ length: 30 }, (_, turns) => turns), (turns) =>
       Effect.gen(function*() {
         const pinged = yield* Deferred.make<void>()
@@ -136,7 +136,7 @@ describe("the handshake of the protocol", () => {
         const events = yield* collect(connection.events)
         yield* TestClock.adjust("1 second")
         const tags = (yield* events.seen).map(({ _tag }) => _tag).join(" ")
-        // Either it was open before it was lost, or it never was.
+        // The connection opened before the loss, or not at all.
         assert.include(["Dialling Opened Lost Waiting", "Dialling AttemptFailed Waiting"], tags, `after ${turns} turns`)
       }).pipe(Effect.scoped)))
 })

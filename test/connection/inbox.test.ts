@@ -28,22 +28,22 @@ describe("the inbox", () => {
   })
   const behind = (count: number) => `${count} dropped: The consumer fell behind by more than 8 messages.`
 
-  it.effect("suspend holds the peer up, and loses nothing", () =>
+  it.effect("suspend slows the peer down, and drops nothing", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* drain).texts, numbers(1, 100))
     }).pipe(Effect.provide(slow("suspend"))))
 
-  it.effect("sliding keeps the newest, after a gap that counts the rest", () =>
+  it.effect("sliding keeps the newest messages, after a gap that counts the dropped ones", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* drain).texts, [behind(92), ...numbers(93, 100)])
     }).pipe(Effect.provide(slow("sliding"))))
 
-  it.effect("dropping keeps the oldest, with a gap that counts the rest after them", () =>
+  it.effect("dropping keeps the oldest messages, before a gap that counts the dropped ones", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* drain).texts, [...numbers(1, 8), behind(92)])
     }).pipe(Effect.provide(slow("dropping"))))
 
-  it.effect("fail gives the connection up, after what had arrived", () =>
+  it.effect("fail gives the connection up, after the messages that fit", () =>
     Effect.gen(function*() {
       const { exit, texts } = yield* drain
       assert.deepStrictEqual(texts, numbers(1, 8))
@@ -53,7 +53,7 @@ describe("the inbox", () => {
       assert.strictEqual((yield* dialTimes).length, 1)
     }).pipe(Effect.provide(slow("fail"))))
 
-  it.effect("the gap of drops is an event too", () =>
+  it.effect("a gap for dropped messages is also an event", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* drain
@@ -62,7 +62,7 @@ describe("the inbox", () => {
       assert.deepStrictEqual(gaps, [92])
     }).pipe(Effect.provide(slow("sliding"))))
 
-  it.effect("what is lost on the way by a reconnect on request is counted", () =>
+  it.effect("a reconnect counts the messages that waited for room", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
@@ -73,13 +73,13 @@ describe("the inbox", () => {
       const seen = (yield* items.seen).map((item) =>
         item._tag === "Gap" ? [item.dropped, item.cause._tag] : item.data
       )
-      // What the peer had sent and we had not read yet is gone with its connection: the gap stands for that as well.
+      // Messages that the peer had sent, but the socket had not read, are lost uncounted. The gap covers them too.
       assert.deepStrictEqual(seen, [...numbers(1, 8), [8, "ReconnectRequested"], "new"])
     }).pipe(
       Effect.provide(scripted([open(send(...numbers(1, 100))), open(send("new"))], { inbox: { capacity: 8 } }))
     ))
 
-  it.effect("two readers both get everything, from before the first of them on", () =>
+  it.effect("two readers both get every message, and the first also those from before it", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
@@ -90,7 +90,7 @@ describe("the inbox", () => {
       assert.deepStrictEqual(yield* two.seen, ["late", "later"])
     }).pipe(Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late"), reset), open(send("later"))]))))
 
-  it.effect("an outage is a gap between the messages it separates", () =>
+  it.effect("an outage is a gap between the messages before and after it", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const items = yield* collect(connection.items)
@@ -100,7 +100,7 @@ describe("the inbox", () => {
       assert.strictEqual(gap.epoch, 2)
       assert.deepStrictEqual(gap.downtime, Duration.seconds(7))
       assert.strictEqual(gap.dropped, 0)
-      // The cause is what broke the connection, not what kept it from coming back.
+      // The cause is the loss of the connection, not a failed dial after it.
       assert.strictEqual(gap.cause._tag, "ConnectionClosed")
     }).pipe(
       Effect.provide(scripted([open(send("a"), reset), fail(), fail(), open(send("b"))]))
@@ -113,7 +113,7 @@ describe("the inbox", () => {
       assert.deepStrictEqual(message, Option.some(Uint8Array.of(1, 2, 3)))
     }).pipe(Effect.provide(scripted([open(send(Uint8Array.of(1, 2, 3)))]))))
 
-  it.effect("an oversize message is not delivered, is tried once more, and then fails the stream", () =>
+  it.effect("an oversize message is not delivered, gets one retry, then fails the stream", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)

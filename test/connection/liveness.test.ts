@@ -12,7 +12,7 @@ import { scripted, dialTimes, waits, collect } from "./scripted.ts"
 const { fail, hang, open, openAfter, reset, send, vanish, wait } = TestTransport
 
 describe("liveness", () => {
-  it.effect("silence ends in a message timeout, and heals", () =>
+  it.effect("a silent peer is a timeout of phase message, and the connection heals", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const items = yield* collect(connection.items)
@@ -28,7 +28,7 @@ describe("liveness", () => {
       Effect.provide(scripted([open(wait("10 seconds"), send("a")), open(send("b"))], { messageTimeout: "30 seconds" }))
     ))
 
-  it.effect("a missed pong drops the socket without waiting for a polite close, and heals", () =>
+  it.effect("a missed pong terminates the socket without a closing handshake, and the connection heals", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const { endings } = yield* TestTransport.TestTransport
@@ -47,7 +47,7 @@ describe("liveness", () => {
       }))
     ))
 
-  it.effect("a transport that cannot ping is not blamed for its silence", () =>
+  it.effect("a transport that cannot ping has no pong deadline", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual((yield* dialTimes).length, 1)
@@ -57,9 +57,9 @@ describe("liveness", () => {
       }))
     ))
 
-  it.effect("a transport that cannot ping although pings are wanted is told of once, when it opens", () =>
+  it.effect("logs once if pings are on and the transport cannot ping", () =>
     Effect.gen(function*() {
-      const told = (options: Overrides, ping: boolean) =>
+      const logged = (options: Overrides, ping: boolean) =>
         Effect.gen(function*() {
           const lines: Array<string> = []
           const logger = Logger.make(({ message }) => {
@@ -72,16 +72,16 @@ describe("liveness", () => {
           ))
           return lines
         })
-      const unable = "This transport cannot ping: a peer that is gone shows only by its silence, after 30s of it."
-      assert.deepStrictEqual(yield* told({ pingInterval: "20 seconds", messageTimeout: "30 seconds" }, false), [unable])
-      assert.deepStrictEqual(yield* told({ pingInterval: "20 seconds", messageTimeout: "30 seconds" }, true), [])
-      assert.deepStrictEqual(yield* told({ messageTimeout: "30 seconds" }, false), [])
-      assert.deepStrictEqual(yield* told({ pingInterval: "20 seconds" }, false), [
-        "This transport cannot ping, and there is no messageTimeout: a peer that is gone is never noticed."
+      const unable = "This transport cannot ping. A dead peer is detected after 30s without a message."
+      assert.deepStrictEqual(yield* logged({ pingInterval: "20 seconds", messageTimeout: "30 seconds" }, false), [unable])
+      assert.deepStrictEqual(yield* logged({ pingInterval: "20 seconds", messageTimeout: "30 seconds" }, true), [])
+      assert.deepStrictEqual(yield* logged({ messageTimeout: "30 seconds" }, false), [])
+      assert.deepStrictEqual(yield* logged({ pingInterval: "20 seconds" }, false), [
+        "This transport cannot ping, and there is no messageTimeout. A dead peer will not be detected."
       ])
     }))
 
-  it.effect("a peer held up by our own slow consumer is not blamed", () =>
+  it.effect("no deadline applies while a slow reader suspends reading", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("10 minutes")
@@ -90,7 +90,7 @@ describe("liveness", () => {
       const messages = yield* collect(connection.messages)
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* messages.seen).length, 100)
-      // Now nothing holds us up, and silence counts again.
+      // Reading goes on, so the deadlines apply again.
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* dialTimes).length, 2)
     }).pipe(
@@ -101,7 +101,7 @@ describe("liveness", () => {
       }))
     ))
 
-  it.effect("a dial that neither opens nor fails ends at the open timeout", () =>
+  it.effect("a dial that neither opens nor fails ends after openTimeout", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("30 seconds")
       assert.deepStrictEqual(yield* waits, [11, 12])

@@ -18,13 +18,13 @@ import { collect, forever, scripted } from "./scripted.ts"
 
 const { close, fail, open, refuse, reset, send, wait } = TestTransport
 
-describe("what is told", () => {
-  it.effect("every decision says its cause, class, delay and what is left", () =>
+describe("events, logs, metrics and spans", () => {
+  it.effect("every decision has its cause, class, time and remaining retries", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const events = yield* collect(connection.events)
       yield* TestClock.adjust("1 minute")
-      const told = (yield* events.seen).map((event) => {
+      const facts = (yield* events.seen).map((event) => {
         switch (event._tag) {
           case "Waiting":
             return [event._tag, event.at, event.cause._tag, event.class._tag, event.until, event.retriesLeft]
@@ -36,7 +36,7 @@ describe("what is told", () => {
             return [event._tag, event.at]
         }
       })
-      assert.deepStrictEqual(told, [
+      assert.deepStrictEqual(facts, [
         ["Dialling", 0],
         ["AttemptFailed", 0],
         ["Waiting", 0, "DialFailed", "Retry", 1000, 1],
@@ -53,7 +53,7 @@ describe("what is told", () => {
       Effect.provide(scripted([fail(), open(close()), open(close())], { reconnect: { maxRetries: 2 } }))
     ))
 
-  it.effect("a reader of events that falls behind is told how many it missed, and when the last of them was", () =>
+  it.effect("a reader of events that falls behind gets the number of missed events and the time of the last", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const all: Array<ConnectionEvent.ConnectionEvent> = []
@@ -81,7 +81,7 @@ describe("what is told", () => {
       }))
     ))
 
-  it.effect("changes begins with the state now and follows the table", () =>
+  it.effect("changes begins with the current state and follows the table", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const changes = yield* collect(connection.changes)
@@ -117,7 +117,7 @@ describe("what is told", () => {
       assert.match(lines.join("\n"), /peer\.test:8080/)
     }))
 
-  it.effect.each(["dropping", "sliding"] as const)("a log tells what is done about a failure, and warns once of a consumer too slow for %s", (overflow) =>
+  it.effect.each(["dropping", "sliding"] as const)("the log has each decision, and one warning when %s drops messages", (overflow) =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
@@ -139,7 +139,7 @@ describe("what is told", () => {
       assert.deepStrictEqual(lines, [
         "WARN Retry 1 of 5 in 1s. The dial failed with ECONNREFUSED: scripted.",
         "INFO Connected",
-        "WARN The consumer is slower than the peer: messages are dropped, and counted in the gaps.",
+        "WARN The readers are slower than the peer. Messages are dropped; gaps tell how many.",
         "INFO Lost the connection. The connection closed with code 1006, ECONNRESET, after 0ms.",
         "WARN Retry 2 of 5 in 2s. The connection closed with code 1006, ECONNRESET, after 0ms.",
         "INFO Connected, healed after 2s",
@@ -190,7 +190,7 @@ describe("what is told", () => {
       ], { url: "wss://metered.test/secret" }))
     ))
 
-  it.effect("every dial is a span, which knows the server and not the path", () =>
+  it.effect("every dial is a span with the server, but not the path", () =>
     Effect.gen(function*() {
       const spans: Array<Tracer.Span> = []
       const native = yield* Effect.tracer
@@ -216,9 +216,9 @@ describe("what is told", () => {
       ]), [["client", "peer.test", 8080, 0, false], ["client", "peer.test", 8080, 1, true]])
     }))
 
-  it.effect("options out of range are refused with their name, their value and what is allowed", () =>
+  it.effect("an option out of range is refused with its name, its value and the allowed values", () =>
     Effect.gen(function*() {
-      // What a program without types may be told.
+      // Values that only a program without types can pass.
       const anything = (overflow: unknown): overflow is "suspend" => typeof overflow === "string"
       const overflow: unknown = "drop"
       assert(anything(overflow))

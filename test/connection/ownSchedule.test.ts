@@ -29,8 +29,8 @@ const composed = ReconnectPolicy.exponential("2 seconds", 3).pipe(
   ReconnectPolicy.recurs(4)
 )
 
-describe("a schedule of one's own", () => {
-  it.effect("decides how long to wait, and when it ends the connection is given up", () =>
+describe("a given schedule", () => {
+  it.effect("decides the waits; when it ends, the connection is given up", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const messages = yield* collect(connection.messages)
@@ -45,7 +45,7 @@ describe("a schedule of one's own", () => {
       assert.strictEqual(error.last._tag, "DialFailed")
     }).pipe(Effect.provide(scheduled(forever(fail()), composed))))
 
-  it.effect("may draw its waits", () =>
+  it.effect("may have random waits", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 hour")
       const all = yield* waits
@@ -67,10 +67,10 @@ describe("a schedule of one's own", () => {
       Effect.withRandom(Random.make("seed"))
     ))
 
-  it.effect("is asked with the facts of each loss", () =>
+  it.effect("gets the facts of each loss", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 minute")
-      // As long as the connection was open, and a second after a dial that failed.
+      // The schedule waits as long as the connection was open, and 1 second after a failed dial.
       assert.deepStrictEqual(yield* waits, [1, 3 + 3, 1])
     }).pipe(Effect.provide(scheduled(
       [fail(), open(send("hello"), wait("3 seconds"), reset), fail(), open()],
@@ -83,7 +83,7 @@ describe("a schedule of one's own", () => {
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
-      // Open for ten seconds, and then for one.
+      // One connection is open for ten seconds, the next for one.
       assert.deepStrictEqual(yield* waits, [2, 6, 10 + 2, 6, 1 + 10, 10])
       assert.strictEqual((yield* connection.state)._tag, "Failed")
     }).pipe(Effect.provide(scheduled([
@@ -97,18 +97,18 @@ describe("a schedule of one's own", () => {
       fail()
     ], composed))))
 
-  it.effect("does not know how many retries are left", () =>
+  it.effect("has an unknown number of remaining retries", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const events = yield* collect(connection.events)
       yield* TestClock.adjust("1 minute")
-      const told = (yield* events.seen).flatMap((event) =>
+      const retries = (yield* events.seen).flatMap((event) =>
         event._tag === "Waiting" ? [[event.attempt, event.retriesLeft]] : []
       )
-      assert.deepStrictEqual(told, [[1, "unknown"], [2, "unknown"]])
+      assert.deepStrictEqual(retries, [[1, "unknown"], [2, "unknown"]])
     }).pipe(Effect.provide(scheduled([fail(), fail(), open()], composed))))
 
-  it.effect("is not asked about a fatal failure", () =>
+  it.effect("does not decide about a fatal failure", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
@@ -118,7 +118,7 @@ describe("a schedule of one's own", () => {
       assert.strictEqual(state.error._tag, "HandshakeRejected")
     }).pipe(Effect.provide(scheduled([refuse(404), open()], composed))))
 
-  it.effect("does not overrule a failure of which there may only be so many", () =>
+  it.effect("does not override the limit of a Limited failure", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 hour")
@@ -128,7 +128,7 @@ describe("a schedule of one's own", () => {
       assert.strictEqual(state.error._tag, "ConnectionClosed")
     }).pipe(Effect.provide(scheduled(forever(open(close(1008))), composed))))
 
-  it.effect("waits no shorter than a server asks for", () =>
+  it.effect("waits no shorter than the server asks for", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 minute")
       const [first, second] = yield* waits
@@ -137,7 +137,7 @@ describe("a schedule of one's own", () => {
       assert.strictEqual(second, 6)
     }).pipe(Effect.provide(scheduled([refuse(429, { retryAfter: "17 seconds" }), fail(), open()], composed))))
 
-  it.effect("that has a bug ends the messages with that defect", () =>
+  it.effect("with a bug ends the messages with that defect", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -146,7 +146,7 @@ describe("a schedule of one's own", () => {
       assert.strictEqual((yield* connection.state)._tag, "Disconnected")
     }).pipe(Effect.provide(scheduled([fail(), open()], Schedule.mapEffect(composed, () => Effect.die(bug))))))
 
-  it.effect("that interrupts is a defect as well, and no silence", () =>
+  it.effect("that interrupts ends the messages with a defect too", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const exit = yield* Effect.exit(Stream.runDrain(connection.messages))
@@ -155,8 +155,8 @@ describe("a schedule of one's own", () => {
     }).pipe(Effect.provide(scheduled([fail(), open()], Schedule.mapEffect(composed, () => Effect.interrupt)))))
 })
 
-describe("a reconnect on request", () => {
-  // The first dial after it fails, as often as there are lives.
+describe("reconnect", () => {
+  // Each dial after a connection fails once.
   const script = function*() {
     for (;;) {
       yield open(send("hello"))
@@ -176,13 +176,13 @@ describe("a reconnect on request", () => {
     assert.deepStrictEqual((yield* dialTimes).map((seconds) => seconds % day), [0, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2])
   })
 
-  it.effect("of a proven connection starts the next outage afresh, for a schedule of one's own", () =>
+  it.effect("of a proven connection makes a given schedule start over", () =>
     replacedDaily.pipe(Effect.provide(scheduled(
       script(),
       ReconnectPolicy.exponential("2 seconds", 3).pipe(ReconnectPolicy.recurs(3))
     ))))
 
-  it.effect("of a proven connection starts the next outage afresh, for a policy", () =>
+  it.effect("of a proven connection makes a policy start over", () =>
     replacedDaily.pipe(Effect.provide(
       Connection.layer({
         url: "ws://peer.test",

@@ -1,4 +1,4 @@
-// A connection over a scripted transport, and what its tests look at.
+// A connection over a scripted transport, with helpers for its tests.
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
 import * as Duration from "effect/Duration"
@@ -19,7 +19,7 @@ export const bug = new Error("a bug")
 
 export const noJitter = { jitterFactor: 0 }
 
-// Liveness is switched off unless a test is about it.
+// Deadlines and pings are off unless a test turns them on.
 export const scripted = (
   script: Iterable<TestTransport.Dial>,
   options: Overrides = {},
@@ -42,7 +42,7 @@ export const dialTimes = Effect.gen(function*() {
   return (yield* dials).map(({ at }) => at / 1000)
 })
 
-// Waits between dials, in seconds.
+// The times between dials, in seconds.
 export const waits = Effect.map(dialTimes, (times) => times.slice(1).map((time, i) => time - (times[i] ?? 0)))
 
 export const collect = <A, E>(stream: Stream.Stream<A, E>) => {
@@ -60,7 +60,7 @@ export const heapUsed = Effect.sync(() => {
   return process.memoryUsage().heapUsed
 })
 
-// Transports that do not keep to what is asked of them.
+// Parts of faulty transports.
 export const idle: Transport.Socket = {
   protocol: "",
   receive: () => Effect.never,

@@ -6,7 +6,7 @@ import { ConnectionError, Item } from "holdfast"
 import { Contribution, makeTopic } from "../../src/internal/pool/coverage.ts"
 
 type Name = "a" | "b" | "c"
-type Step = `${Name} ${"data" | "gap" | "cease" | "leave"}`
+type Step = `${Name} ${"data" | "gap" | "cease" | "leave" | "end"}`
 
 // A topic on three connections, and what is told of it.
 const make = () => {
@@ -15,7 +15,7 @@ const make = () => {
     data: () => undefined,
     gap: (reason) => reported.push(`gap: ${reason}`),
     lost: (why) => reported.push(`lost: ${why}`),
-    end: () => undefined
+    end: () => reported.push("topic ended")
   })
   const contribution = () => new Contribution(topic, () => reported.push("end"))
   const contributions = { a: contribution(), b: contribution(), c: contribution() }
@@ -31,7 +31,10 @@ const make = () => {
     cease: (of: Contribution<string>) => {
       of.cease("ceased", "its updates have stopped")
     },
-    leave: (of: Contribution<string>) => of.leave("left")
+    leave: (of: Contribution<string>) => of.leave("left"),
+    end: (of: Contribution<string>) => {
+      of.end(Exit.void)
+    }
   }
   const isName = (name: string): name is Name => name in contributions
   const isAct = (act: string): act is keyof typeof acts => act in acts
@@ -93,6 +96,16 @@ describe("a topic", () => {
   it("says nothing of the last connection that leaves it", () => {
     const { play } = make()
     assert.deepStrictEqual(play("b leave", "c leave", "a data", "a leave"), [])
+  })
+
+  it("ends when the last connection leaves it for others that have ended", () => {
+    const { play } = make()
+    assert.deepStrictEqual(play("a data", "b data", "c end", "b end", "a leave"), ["end", "end", "topic ended"])
+  })
+
+  it("does not end when the last connection leaves it and none has ended", () => {
+    const { play } = make()
+    assert.deepStrictEqual(play("a data", "b leave", "c leave", "a leave"), [])
   })
 
   it("is left once by a connection that ends, and not by one that has left it", () => {

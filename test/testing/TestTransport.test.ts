@@ -17,7 +17,7 @@ const dial = Effect.flatMap(Transport.Transport, (transport) =>
   }))
 
 describe("a scripted socket", () => {
-  it.scoped("hands over what the handler makes arrive when the handler has returned", () =>
+  it.scoped("delivers a message that arrives during the handler after the handler has returned", () =>
     Effect.gen(function*() {
       const socket = yield* dial
       const log: Array<string> = []
@@ -28,7 +28,7 @@ describe("a scripted socket", () => {
       })))
       yield* TestClock.adjust("500 millis")
       assert.deepStrictEqual(log, ["hello begins", "hello is done", "who? begins", "who? is done", "bye begins", "bye is done"])
-      // It ended while "who?" was handed over, and after "bye" had come.
+      // The socket ended while the handler ran with "who?", after "bye" had arrived.
       assert.strictEqual((yield* Fiber.join(receiving))._tag, "MessageTooLarge")
     }).pipe(Effect.provide(TestTransport.layer([
       TestTransport.open(
@@ -39,7 +39,7 @@ describe("a scripted socket", () => {
       )
     ]))))
 
-  it.scoped("sends no more than its high-water mark to a client that does not receive", () =>
+  it.scoped("stops sending at its high-water mark while the client does not receive", () =>
     Effect.gen(function*() {
       const socket = yield* dial
       yield* TestClock.adjust("1 second")

@@ -1,4 +1,4 @@
-// One attempt at a connection: dials, shakes hands, and reads until it ends, which it always does with an error.
+// One attempt: a dial, its handshake, and reading until the socket ends. Every attempt ends with an error.
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,17 +13,20 @@ import type { Inbox } from "./inbox.ts"
 
 export interface Options extends Dial.Options {
   readonly inbox: Inbox
-  /** Opens the socket to its users, when the handshake is done. */
+  /** Called when the handshake is done: makes the socket available to users. */
   readonly open: (socket: Socket, delivery: Delivery) => Effect.Effect<void>
-  /** Ends the attempt from beside its reading. */
+  /** Ends the attempt from another fibre than the one that reads. */
   readonly end: (cause: Cause.Cause<AttemptError>) => void
 }
 
-/** Gives the reading back, to be run in its place: a connection spends its life there, and what led to it is over. */
+/**
+ * Dials, and starts the handshake and the deadlines. Returns the effect that reads, for the caller to run: a connection
+ * spends nearly all its time in it, and the memory of the setup can be freed by then.
+ */
 export const run = Effect.fnUntraced(function*(options: Options) {
   const { end, inbox, log, open, settings } = options
   const { onOpen } = settings
-  const beside = (effect: Effect.Effect<void, AttemptError>) =>
+  const inBackground = (effect: Effect.Effect<void, AttemptError>) =>
     Effect.fork(Effect.catchAllCause(effect, (cause) => Effect.sync(() => {
       end(cause)
     })))
@@ -31,37 +34,37 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const socket = yield* Dial.dial(options)
   const delivery = new Delivery({ clock: yield* Effect.clock, inbox, log, settings: settings.inbox })
 
-  // What the handshake has read and nobody was delivered yet, while it runs.
-  let held: HandshakeBuffer.HandshakeBuffer | undefined
+  // Set while the handshake runs: holds the messages that are not delivered yet.
+  let buffer: HandshakeBuffer.HandshakeBuffer | undefined
   if (onOpen === undefined) {
     yield* open(socket, delivery)
     yield* log.writeLog
   } else {
-    const { receive, release } = held = HandshakeBuffer.make(settings.inbox.capacity)
-    yield* beside(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
+    const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox.capacity)
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {
-        held = undefined
+        buffer = undefined
       }),
       Effect.zipRight(log.writeLog)
     ))
-    // What it says first leaves before the deadlines are set.
+    // Lets the handshake send its first message before the deadlines start.
     yield* Effect.yieldNow()
   }
 
   const deadlines = watch(options, socket, delivery)
-  if (deadlines !== undefined) yield* beside(deadlines)
+  if (deadlines !== undefined) yield* inBackground(deadlines)
 
   const reading = socket.receive((batch) => {
     delivery.noteActivity()
-    return held?.hold(batch) ?? delivery.deliver(batch)
+    return buffer?.hold(batch) ?? delivery.deliver(batch)
   })
-  // What was held back for the handshake comes before the end.
-  return Effect.tapError(reading, () => held?.finish ?? Effect.void)
+  // Held messages are delivered before the end.
+  return Effect.tapError(reading, () => buffer?.finish ?? Effect.void)
 })
 
-// Nothing when no deadline is on: a fibre weighs as much as a socket.
+// Undefined if no deadline is on: a fibre takes as much memory as a socket.
 const watch = ({ log, settings, transport }: Options, { ping }: Socket, { activity }: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity

@@ -1,4 +1,4 @@
-// From the options of a connection to its handle.
+// Makes the handle of a connection from its options.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,14 +10,14 @@ import * as Handle from "./handle.ts"
 import type { Settings } from "./settings.ts"
 import { resolve } from "./settings.ts"
 
-// A user who asked for pings is told that the transport has none.
+// Logs if pings are on and the transport cannot ping.
 const warnIfUnableToPing = (transport: Transport, { messageTimeout, pingInterval }: Settings) => {
   if (transport.capabilities.ping || !Duration.isFinite(pingInterval)) return Effect.void
   return Duration.isFinite(messageTimeout)
     ? Effect.logInfo(
-      `This transport cannot ping: a peer that is gone shows only by its silence, after ${formatDuration(messageTimeout)} of it.`
+      `This transport cannot ping. A dead peer is detected after ${formatDuration(messageTimeout)} without a message.`
     )
-    : Effect.logWarning("This transport cannot ping, and there is no messageTimeout: a peer that is gone is never noticed.")
+    : Effect.logWarning("This transport cannot ping, and there is no messageTimeout. A dead peer will not be detected.")
 }
 
 export const connect = Effect.fnUntraced(function*(options: Options) {

@@ -1,4 +1,5 @@
-// From the socket to the inbox: delivers each batch, and keeps what liveness and the policy ask about the reading.
+// Delivers each batch from the socket to the inbox. Counts messages for the reconnect policy, and records activity for
+// liveness.
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { InboxOverflow } from "../../ConnectionError.ts"
@@ -8,7 +9,7 @@ import type { EventLog } from "./eventLog.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Settings } from "./settings.ts"
 
-const complaint = Effect.logWarning("The consumer is slower than the peer: messages are dropped, and counted in the gaps.")
+const dropWarning = Effect.logWarning("The readers are slower than the peer. Messages are dropped; gaps tell how many.")
 
 interface Options {
   readonly clock: Clock.Clock
@@ -17,14 +18,14 @@ interface Options {
   readonly settings: Settings["inbox"]
 }
 
-// A class, as all that each connection has one of: what a closure weighs, a method does not.
+// A class, because each connection has one, and methods take no memory per instance as closures do.
 export class Delivery {
   readonly activity: Activity
   readonly #options: Options
   readonly #lostBefore: number
   #messages = 0
-  // Once a connection: drops come by the thousand.
-  #isQuiet = false
+  // The warning is logged once per connection: drops come by the thousand.
+  #hasWarned = false
 
   constructor(options: Options) {
     this.#options = options
@@ -32,17 +33,17 @@ export class Delivery {
     this.activity = { lastRead: this.#now(), suspendedAt: undefined, resumedAt: Number.NEGATIVE_INFINITY }
   }
 
-  /** How many messages this connection has brought. */
+  /** The number of messages that this connection has received. */
   messages(): number {
     return this.#messages
   }
 
-  /** Notes that the peer said something. */
+  /** Records the time of the latest message. */
   noteActivity(): void {
     this.activity.lastRead = this.#now()
   }
 
-  /** Delivers a batch, and gives back an effect when the socket has to wait for it. */
+  /** Delivers a batch. Returns an effect if the socket has to wait for it. */
   deliver(batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> | undefined {
     const { inbox, log, settings: { capacity, overflow } } = this.#options
     this.#messages += batch.length
@@ -51,9 +52,9 @@ export class Delivery {
     if (left > 0) {
       return overflow === "fail" ? new InboxOverflow({ capacity }) : this.#waitForRoom(batch.slice(batch.length - left))
     }
-    if (this.#isQuiet || inbox.lost() === this.#lostBefore) return undefined
-    this.#isQuiet = true
-    return complaint
+    if (this.#hasWarned || inbox.lost() === this.#lostBefore) return undefined
+    this.#hasWarned = true
+    return dropWarning
   }
 
   #now(): number {

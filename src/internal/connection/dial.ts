@@ -1,4 +1,4 @@
-// One dial: the URL, the turn at the gate, and the socket in its scope.
+// One dial: gets the URL, waits at the gate, and opens the socket in a scope.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,9 +18,9 @@ export interface Options {
   readonly gate: DialGate
   readonly settings: Settings
   readonly log: EventLog
-  /** Closes the socket. */
+  /** Closing it closes the socket. */
   readonly scope: Scope.Scope
-  /** Which retry of the outage it is, from 0. */
+  /** The number of this retry in the outage; 0 for the first dial. */
   readonly attempt: number
 }
 
@@ -35,22 +35,22 @@ const urlOf = ({ openTimeout, url }: Settings) =>
     )
     : Effect.succeed(url)
 
-// Whatever the transport does as it closes, the connection goes on.
+// A defect of the transport while it closes must not end the connection.
 export const logDefects = (closing: Effect.Effect<void>) =>
   Effect.catchAllCause(closing, (cause) =>
     Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logError("The transport failed to close its socket.", cause))
 
-const isGone = (error: unknown) => error instanceof ConnectionTimeout && error.phase !== "open"
+const isDead = (error: unknown) => error instanceof ConnectionTimeout && error.phase !== "open"
 
-// A peer that is gone cannot answer a close frame: its socket is dropped before its scope would close it politely.
-const dropIfGone = ({ terminate }: Socket, { dial }: Settings) => (exit: Exit.Exit<unknown, unknown>) => {
-  const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isGone)
+// A dead peer cannot answer a close frame, so its socket is terminated before the scope would start the closing handshake.
+const terminateIfDead = ({ terminate }: Socket, { dial }: Settings) => (exit: Exit.Exit<unknown, unknown>) => {
+  const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isDead)
   return mustDrop
     ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, logDefects)
     : Effect.void
 }
 
-/** Dials. The scope closes the socket. */
+/** Dials. Closing the scope closes the socket. */
 export const dial = ({ attempt, gate, log, scope, settings, transport }: Options) =>
   Effect.flatMap(urlOf(settings), (given) => {
     const url = Redacted.isRedacted(given) ? given : Redacted.make(given)
@@ -61,7 +61,7 @@ export const dial = ({ attempt, gate, log, scope, settings, transport }: Options
       gate.through(Endpoint.show(server)),
       Effect.withSpan("websocket.connect", {
         kind: "client",
-        // It would show this line, and costs more than all the rest of the span.
+        // The stack trace would show this line only, and cost more than the rest of the span.
         captureStackTrace: false,
         attributes: {
           "websocket.attempt": attempt,
@@ -69,8 +69,8 @@ export const dial = ({ attempt, gate, log, scope, settings, transport }: Options
           "server.port": server.port
         }
       }),
-      // Straight to the scope: `Effect.addFinalizer` would keep the fibre references of the dial for as long as the connection.
-      Effect.tap((socket) => Scope.addFinalizerExit(scope, dropIfGone(socket, settings))),
+      // `Effect.addFinalizer` would keep the fibre references of the dial until the connection ends.
+      Effect.tap((socket) => Scope.addFinalizerExit(scope, terminateIfDead(socket, settings))),
       Scope.extend(scope)
     )
   })

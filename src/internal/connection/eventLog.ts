@@ -1,4 +1,4 @@
-// Tells what happens: events to their readers, lines to the log, counts to the metrics.
+// Publishes events to their readers, writes them to the log, and counts them in the metrics.
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"
@@ -13,10 +13,10 @@ import * as EventStream from "../stream/eventStream.ts"
 import * as Server from "../transport/endpoint.ts"
 import { formatDuration } from "../time/durationText.ts"
 
-// The events that are logged and measured. A gap is neither, and a defect is logged with its cause where it ends the loop.
+// The events that are logged and measured. Gaps are neither. `loop.ts` logs a defect with its cause.
 type Recorded = Exclude<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" | "EventsDropped" }>
 
-// A reader of `events` that lags this far behind is told how many it missed.
+// Events held for a slow reader of `events`. If more are lost, it gets `EventsDropped` with their number.
 const capacity = 1024
 
 interface Line {
@@ -52,7 +52,7 @@ const toLine = Match.typeTags<Recorded>()({
       delay: formatDuration(delay),
       error: cause._tag,
       class: _tag,
-      fault: isLocal(cause) ? "ours" : "theirs"
+      fault: isLocal(cause) ? "local" : "remote"
     }),
   Disconnected: () => line(LogLevel.Info, "Disconnected on request"),
   Failed: ({ because, class: { _tag }, error }) =>
@@ -79,7 +79,7 @@ const measure = (event: Recorded, counters: Metrics.Counters) => {
 const write = ({ facts, level, text }: Line) => Effect.annotateLogs(Effect.logWithLevel(level, text), facts)
 
 export class EventLog {
-  /** Writes the recorded lines. It takes its time: best run while the socket is waited for. */
+  /** Writes the recorded events to the log. It is slow, so it should run while the connection waits for its socket. */
   readonly writeLog: Effect.Effect<void> = Effect.uninterruptible(
     Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) => this.#writeAbove(least))
   )
@@ -89,26 +89,26 @@ export class EventLog {
   #counters = Metrics.make(this.#server)
   #unwritten: Array<{ readonly event: Recorded; readonly server: string }> = []
 
-  /** Names the server that is dialled from here on: lines and counts are about it. */
+  /** Sets the server that log lines and metrics are about from now on. */
   dials(server: Server.Server): void {
     if (Server.show(server) === Server.show(this.#server)) return
     this.#server = server
     this.#counters = Metrics.make(server)
   }
 
-  /** The counts of that server. */
+  /** The metrics of that server. */
   counters(): Metrics.Counters {
     return this.#counters
   }
 
-  /** Tells the readers and the metrics at once, and the log at the next `writeLog`. */
+  /** Publishes and measures an event at once. The next `writeLog` logs it. */
   record(event: Recorded): void {
     this.#events.unsafeOfferAll([event])
     measure(event, this.#counters)
     this.#unwritten.push({ event, server: Server.show(this.#server) })
   }
 
-  /** Tells only the readers. */
+  /** Publishes an event to readers only. */
   publish(event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>): void {
     this.#events.unsafeOfferAll([event])
   }
@@ -120,7 +120,7 @@ export class EventLog {
   #writeAbove(least: LogLevel.LogLevel): Effect.Effect<void> {
     const recorded = this.#unwritten
     this.#unwritten = []
-    // A line that the log leaves out is not worth its annotations.
+    // Lines below the log level are not annotated, to save their cost.
     const lines = recorded.flatMap(({ event, server }) => {
       const { facts, level, text } = toLine(event)
       return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, server } }]

@@ -1,4 +1,4 @@
-// The connection as users hold it: its streams, and what they may ask of its loop.
+// The connection that users hold: its streams, and its operations on the loop.
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,15 +26,15 @@ import * as Machine from "./stateMachine.ts"
 
 export interface Handle {
   readonly connection: Connection
-  /** The same as `items`, with the messages bare. */
-  readonly entries: Listenable<BareItem, ConnectionError>
+  /** The same as `items`, but messages are not wrapped. */
+  readonly bareItems: Listenable<BareItem, ConnectionError>
 }
 
-// Gaps are rare: nearly always the batch passes as it is.
-const messagesOf = (entries: ReadonlyArray<BareItem>) =>
-  entries.every(Inbox.isMessage) ? entries : entries.filter(Inbox.isMessage)
+// Gaps are rare: nearly always the batch is returned as it is.
+const messagesOf = (batch: ReadonlyArray<BareItem>) =>
+  batch.every(Inbox.isMessage) ? batch : batch.filter(Inbox.isMessage)
 
-const itemsOf = (entries: ReadonlyArray<BareItem>) => entries.map(Inbox.toItem)
+const itemsOf = (batch: ReadonlyArray<BareItem>) => batch.map(Inbox.toItem)
 
 interface Parts {
   readonly machine: Machine.Machine
@@ -71,7 +71,7 @@ const disconnect = Effect.fnUntraced(function*(parts: Parts) {
   if (!Machine.isActive(machine.current())) return
   yield* loop.stop
   const state = machine.current()
-  // It may have been given up in the meantime: then that is how it ended.
+  // The connection may have been given up while the loop stopped: it stays `Failed` then.
   if (!Machine.isActive(state)) return
   machine.go(state, ConnectionState.Disconnected({ since: now(parts) }))
   log.record(ConnectionEvent.Disconnected({ at: now(parts) }))
@@ -111,7 +111,7 @@ const reconnect = (parts: Parts, reason: string) =>
 
 const isSettled = ({ loop }: Parts) => (state: ConnectionState.ConnectionState) => {
   if (!Machine.isActive(state)) return true
-  // The state says Connected until the old socket is gone.
+  // The state is still Connected while a lost socket is being closed.
   const { _tag } = loop.phase()
   return state._tag === "Connected" && _tag !== "Closing" && _tag !== "Ended"
 }
@@ -154,14 +154,14 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
   const parts: Parts = { machine, log, loop, clock }
   loop.start(disconnected)
 
-  // One at a time: `connect`, `disconnect` and the end.
+  // `connect`, `disconnect` and `close` run one at a time.
   let lock: Effect.Semaphore | undefined
-  const alone = <A, E>(effect: Effect.Effect<A, E>) => (lock ??= Effect.unsafeMakeSemaphore(1)).withPermits(1)(effect)
-  // In a fibre of its own: who disconnects from within the loop, such as a handshake, is itself ended by it.
+  const exclusively = <A, E>(effect: Effect.Effect<A, E>) => (lock ??= Effect.unsafeMakeSemaphore(1)).withPermits(1)(effect)
+  // In its own fibre: `disconnect` interrupts the loop, and a handshake that calls it runs inside the loop.
   const detached = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.suspend(() => Effect.flatMap(Effect.forkDaemon(alone(effect)), Fiber.join))
+    Effect.suspend(() => Effect.flatMap(Effect.forkDaemon(exclusively(effect)), Fiber.join))
 
-  yield* Effect.addFinalizer(() => alone(close(parts)))
+  yield* Effect.addFinalizer(() => exclusively(close(parts)))
 
   const inboxes = () => [loop.inbox()]
   const connection: Connection = {
@@ -179,5 +179,5 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, entries: Cursors.of(inboxes, identity) } satisfies Handle
+  return { connection, bareItems: Cursors.of(inboxes, identity) } satisfies Handle
 })

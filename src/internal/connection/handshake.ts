@@ -1,4 +1,4 @@
-// The protocol's own handshake on an open socket: `onOpen`, with its errors and its deadline.
+// Runs the protocol's own handshake, `onOpen`, with its deadline. Any failure or defect of it is an `OnOpenFailed`.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { Handshake } from "../../Connection.ts"

@@ -1,76 +1,77 @@
-// Holds what arrives while the protocol's handshake runs: it shows the handshake each message, and delivers all of them,
-// in order, when the handshake is done.
+// Holds the messages that arrive while the protocol's handshake runs. The handshake peeks at each of them; when it is
+// done, all are delivered in order.
 import * as Effect from "effect/Effect"
 import type { Message } from "../../Transport.ts"
 
 export interface HandshakeBuffer {
   /**
-   * Takes a batch, and gives back what the socket has to wait for: a flood stays in the peer's own buffers, and the
-   * handshake gets a turn to look at each batch. Gives nothing back, and takes nothing, once everything held is delivered.
+   * Takes a batch. The socket has to run the returned effect: it lets the handshake look at the batch, and waits while
+   * the buffer is full. Once all held messages are delivered, it takes nothing and returns `undefined`.
    */
   readonly hold: (batch: ReadonlyArray<Message>) => Effect.Effect<void> | undefined
-  /** The next message the handshake has not looked at. Looking does not take it away. */
+  /** The next message that the handshake has not seen. It stays in the buffer. */
   readonly receive: Effect.Effect<Message>
   /**
-   * Nothing more will come. Waits until what is held has been delivered, unless the handshake waits for more than that
-   * or does not look at it at all.
+   * Called when the socket has ended. Waits until the held messages are delivered. It does not wait if the handshake waits
+   * for another message, or has not looked at any: such a handshake may never be done.
    */
   readonly finish: Effect.Effect<void>
-  /** The handshake is done: delivers what is held, and then lets everything pass. */
+  /** Called when the handshake is done. Delivers the held messages; from then on `hold` takes nothing. */
   readonly release: <E>(deliver: (batch: ReadonlyArray<Message>) => Effect.Effect<void, E>) => Effect.Effect<void, E>
 }
 
 export const make = (capacity: number): HandshakeBuffer => {
   let held: Array<Message> = []
-  let looked = 0
-  let waiting = false
-  let releasing = false
-  let over = false
-  let ended = false
+  // How many of the held messages the handshake has seen.
+  let seen = 0
+  let isWaiting = false
+  let isReleasing = false
+  let isReleased = false
+  let hasEnded = false
   const arrived = Effect.unsafeMakeLatch(false)
   const drained = Effect.unsafeMakeLatch(true)
   const finished = Effect.unsafeMakeLatch(false)
 
-  // What the handshake has looked at does not count: it may be waiting for what comes after that.
-  const unseen = () => releasing ? held.length : held.length - looked
+  // Seen messages do not count towards the capacity: the handshake may be waiting for a later one.
+  const unseen = () => isReleasing ? held.length : held.length - seen
 
-  const looksInTurn = Effect.zipRight(drained.await, Effect.yieldNow())
+  const awaitRoom = Effect.zipRight(drained.await, Effect.yieldNow())
 
   const receive: Effect.Effect<Message> = Effect.suspend(() => {
-    const message = held[looked]
+    const message = held[seen]
     if (message === undefined) {
-      if (ended) finished.unsafeOpen()
-      waiting = true
+      if (hasEnded) finished.unsafeOpen()
+      isWaiting = true
       arrived.unsafeClose()
-      // It may be interrupted, and the handshake go on without.
-      const waited = Effect.ensuring(arrived.await, Effect.sync(() => {
-        waiting = false
+      // On interruption too: a handshake may stop waiting, after a timeout say, and go on.
+      const nextArrived = Effect.ensuring(arrived.await, Effect.sync(() => {
+        isWaiting = false
       }))
-      return Effect.zipRight(waited, receive)
+      return Effect.zipRight(nextArrived, receive)
     }
-    looked++
+    seen++
     if (unseen() < capacity) drained.unsafeOpen()
     return Effect.succeed(message)
   })
 
   return {
     hold: (batch) => {
-      if (over) return undefined
+      if (isReleased) return undefined
       for (const message of batch) held.push(message)
       arrived.unsafeOpen()
       if (unseen() >= capacity) drained.unsafeClose()
-      return looksInTurn
+      return awaitRoom
     },
     receive,
     finish: Effect.suspend(() => {
-      ended = true
-      return over || (!releasing && (waiting || looked === 0)) ? Effect.void : finished.await
+      hasEnded = true
+      return isReleased || (!isReleasing && (isWaiting || seen === 0)) ? Effect.void : finished.await
     }),
     release: (deliver) => {
       const next: ReturnType<typeof deliver> = Effect.suspend(() => {
-        releasing = true
+        isReleasing = true
         if (held.length === 0) {
-          over = true
+          isReleased = true
           return finished.open
         }
         const batch = held

@@ -1,4 +1,4 @@
-// The bounded buffer between the socket and the consumers: messages, with a gap where some are missing.
+// The bounded buffer between the socket and the readers. It holds messages, and gaps where messages may be missing.
 import type * as Clock from "effect/Clock"
 import type { ConnectionError } from "../../ConnectionError.ts"
 import { InboxOverflow } from "../../ConnectionError.ts"
@@ -9,28 +9,29 @@ import type { Message } from "../../Transport.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import type { EventLog } from "./eventLog.ts"
 
-// Messages are kept bare: most consumers never ask for the frame around them.
+// An item whose message is not wrapped, to save an object per message: most readers read `messages`, not `items`.
 export type BareItem = Message | Item.Gap
 
 export type Inbox = Broadcast.Broadcast<BareItem, ConnectionError>
 
-export const isMessage = (entry: BareItem): entry is Message => typeof entry === "string" || entry instanceof Uint8Array
+export const isMessage = (item: BareItem): item is Message => typeof item === "string" || item instanceof Uint8Array
 
-export const toItem = (entry: BareItem): Item.Item => isMessage(entry) ? Item.Data({ data: entry }) : entry
+export const toItem = (item: BareItem): Item.Item => isMessage(item) ? Item.Data({ data: item }) : item
 
 interface Options {
   readonly capacity: number
   readonly overflow: Broadcast.Overflow
-  /** The number of the connection that is open. */
+  /** The epoch of the open connection. */
   readonly epoch: () => number
   readonly clock: Clock.Clock
   readonly log: EventLog
 }
 
-// What is done about what finds no room. A class, as all that each connection has one of.
-class Overflowing implements Broadcast.Options<BareItem> {
+// Folds dropped messages into gaps, publishes the gaps as events, and counts the drops. A class, because each connection
+// has one, and methods take no memory per instance as closures do.
+class InboxOptions implements Broadcast.Options<BareItem> {
   readonly #options: Options
-  // Not made before it is needed: the stack of an error keeps what made it in memory.
+  // Made on first use: the stack trace of an error keeps its origin in memory.
   #overflow: InboxOverflow | undefined = undefined
 
   constructor(options: Options) {
@@ -46,12 +47,12 @@ class Overflowing implements Broadcast.Options<BareItem> {
   }
 
   fold(marker: BareItem | undefined, lost: ReadonlyArray<BareItem>): BareItem {
-    const entries = marker === undefined ? lost : [marker, ...lost]
+    const items = marker === undefined ? lost : [marker, ...lost]
     const gaps: Array<Item.Gap> = []
-    for (const entry of entries) {
-      if (!isMessage(entry)) gaps.push(entry)
+    for (const item of items) {
+      if (!isMessage(item)) gaps.push(item)
     }
-    return gaps.reduce(Item.mergeGaps, this.#dropped(entries.length - gaps.length))
+    return gaps.reduce(Item.mergeGaps, this.#dropped(items.length - gaps.length))
   }
 
   onMarker(marker: BareItem): void {
@@ -71,4 +72,4 @@ class Overflowing implements Broadcast.Options<BareItem> {
   }
 }
 
-export const make = (options: Options): Inbox => Broadcast.make<BareItem, ConnectionError>(new Overflowing(options))
+export const make = (options: Options): Inbox => Broadcast.make<BareItem, ConnectionError>(new InboxOptions(options))

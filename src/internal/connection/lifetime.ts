@@ -1,4 +1,4 @@
-// One connection, from its dial until all of it is closed.
+// One lifetime: a connection from its dial until its socket is closed.
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -24,7 +24,7 @@ import * as Reconnection from "./reconnection.ts"
 import type { Settings } from "./settings.ts"
 import type { Machine, State } from "./stateMachine.ts"
 
-/** A connection's own: its settings and services, and where it stands. */
+/** The settings and services of a connection, with its phase and epoch. */
 export interface Context {
   readonly transport: Transport
   readonly gate: DialGate
@@ -33,23 +33,23 @@ export interface Context {
   readonly machine: Machine
   readonly log: EventLog
   phase: Phase.Phase
-  /** How many connections were opened. */
+  /** The number of connections that have opened so far. */
   epoch: number
 }
 
-/** From one dial to the next. */
+/** The context of one dial. */
 export interface DialContext {
   readonly inbox: Inbox
   readonly dialled: State<"Connecting">
-  /** Gives the loss that is healed now, if there was one before, and forgets it. */
+  /** Returns the loss that this dial recovers from, if there was one, and forgets it. */
   readonly takeLoss: () => Lost | undefined
 }
 
-/** A connection that was begun. */
+/** An attempt that is under way. */
 export interface Started {
   readonly attempt: Fiber.RuntimeFiber<void>
   readonly scope: Scope.CloseableScope
-  /** Waits until it has ended, and its socket is still to be closed. Fails by a defect only, such as a transport's. */
+  /** Completes when the attempt has ended; its socket is not closed yet. Fails by a defect only, such as a transport's. */
   readonly ended: Effect.Effect<Lifetime>
 }
 
@@ -60,34 +60,35 @@ export interface Lost {
   readonly cause: EndError
 }
 
-/** How it went, from the dial to the end. */
+/** The facts of a lifetime, from its dial to its end. */
 export interface Lifetime {
   readonly reached: State<"Connecting" | "Connected">
   readonly opened: boolean
   readonly openFor: Duration.Duration
   readonly messages: number
-  /** Whether it was long and good enough to forget the failures before it. */
+  /** True if the connection was proven: it resets the backoff. */
   readonly proven: boolean
   readonly lost: Lost
-  /** Opened when the next dial shall not wait. */
+  /** Opening it makes the next dial start at once. */
   readonly skipWait: Effect.Latch
 }
 
-/** Begins the attempt, in a fibre of its own: it leaves nothing behind in the loop's. */
+/** Starts an attempt in its own fibre, so that the loop's fibre keeps none of its memory. */
 export const begin = Effect.fnUntraced(function*(context: Context, dialContext: DialContext) {
   const { clock, gate, log, machine, settings, transport } = context
   const { dialled, inbox } = dialContext
   const now = () => clock.unsafeCurrentTimeMillis()
-  // A latch, and not a Deferred, which weighs 0.6 KiB for as long as the connection lives.
+  // A latch, because a Deferred takes 0.6 KiB for each open connection.
   const ending = Effect.unsafeMakeLatch()
   let outcome: Effect.Effect<Lifetime> = Effect.never
-  const settle = (how: Effect.Effect<Lifetime>) => {
-    outcome = how
+  const settle = (result: Effect.Effect<Lifetime>) => {
+    outcome = result
     ending.unsafeOpen()
   }
   let reading: Delivery | undefined
 
-  // The first end counts. It is told in the same turn: who relies on the connection must not act on what came just before.
+  // The first end counts. It is recorded in the same turn of the event loop, before anything that relies on the connection
+  // can act as if it were still open.
   const end = (cause: Cause.Cause<EndError>) => {
     if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
     const { skipWait } = context.phase = Phase.closing(context.phase)
@@ -104,7 +105,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
   }
   const open = (socket: Socket, delivery: Delivery) =>
     Effect.suspend(() => {
-      // It must not open what is being closed.
+      // The attempt may have ended while its handshake completed.
       if (context.phase._tag !== "Dialling") return Effect.interrupt
       context.epoch++
       context.phase = {
@@ -130,14 +131,14 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
     Effect.interruptible,
     Effect.fork
   )
-  // The dial is on its way before the log is written.
+  // Lets the dial start before the log is written.
   yield* Effect.yieldNow()
   yield* log.writeLog
   const begun: Started = { attempt, scope, ended: Effect.zipRight(ending.await, Effect.suspend(() => outcome)) }
   return begun
 })
 
-/** Closes all of a connection, which has ended, or was stopped. */
+/** Closes the socket and stops the fibres of an attempt that has ended or is being stopped. */
 export const close = (context: Context, { attempt, scope }: Started, ended: Exit.Exit<Lifetime>): Effect.Effect<void> =>
   Effect.suspend(() => {
     context.phase = Phase.closing(context.phase)
@@ -164,8 +165,8 @@ const recordLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, 
   log.record(ConnectionEvent.Lost({ at, epoch: reached.epoch, cause, proven, openFor, messages }))
 }
 
-// In a fibre that does not live long. effect 3.22 hands the fibre that closes a scope the fibre references of whoever added
-// its finalizers, and keeps a history of those: 4 KiB, and some time, for each turn of a loop.
+// Runs an effect in a fibre of its own. In effect 3.22, a fibre that closes a scope takes over the fibre references of the
+// fibres that added its finalizers, with their history: in the loop's fibre that would be 4 KiB more for each attempt.
 const inOwnFiber = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
 
 const recordOpened = ({ log }: Context, { dialled, takeLoss, inbox }: DialContext, opened: State<"Connected">, protocol: string) => {

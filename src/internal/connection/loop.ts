@@ -1,5 +1,4 @@
-// The life of a connection: it dials, lives until it is lost, decides, waits, and dials again, until it is given up or
-// stopped.
+// The loop of a connection: dials, reads until the loss, decides, waits, and dials again, until it is given up or stopped.
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,20 +19,20 @@ import { isActive } from "./stateMachine.ts"
 
 const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, first: State<"Connecting">) {
   let dialled = first
-  // Until it is healed, and no longer: the stack of its error keeps the attempt that made it in memory.
+  // The last loss, forgotten when the next connection opens: the stack trace of its error keeps the attempt in memory.
   let lost: Lost | undefined
   const takeLoss = () => {
     const healed = lost
     lost = undefined
     return healed
   }
-  // Made for the first loss: many a connection has none.
+  // Made at the first loss: most connections have none for a long time.
   let retries: RetryState.RetryState | undefined
   for (;;) {
     const connection = yield* begin(context, { dialled, takeLoss, inbox })
     const ended = yield* Effect.exit(Effect.interruptible(connection.ended))
     yield* close(context, connection, ended)
-    // Whoever stops the connection, before or while it closes, decides what comes next.
+    // A stop before or during the close takes effect here: a stopped connection must not decide to dial again.
     const lifetime = yield* Effect.interruptible(ended)
     if (lifetime.opened) lost = lifetime.lost
     retries ??= RetryState.make(context.settings.reconnect, context.settings.classify)
@@ -43,7 +42,7 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
       return
     }
     yield* wait(context, next.delay, lifetime.skipWait)
-    dialled = dial(context, next.state, next.state.attempt)
+    dialled = enterDialling(context, next.state, next.state.attempt)
   }
 })
 
@@ -88,19 +87,20 @@ const wait = (context: Context, delay: Duration.Duration, skipWait: Effect.Latch
   Effect.suspend(() => {
     if (Duration.equals(delay, Duration.zero)) return Effect.void
     context.phase = { _tag: "Waiting", skipWait }
-    // Who was told of the wait may hurry it, or stop the connection, before it begins.
+    // Lets readers of the events skip the wait or stop the connection before it begins.
     return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), skipWait.await))
   }).pipe(Effect.interruptible)
 
-// The state is Connecting when this returns.
-const dial = (context: Context, from: State<"Disconnected" | "Failed" | "Reconnecting">, attempt: number) => {
+// Sets phase and state for the next dial.
+const enterDialling = (context: Context, from: State<"Disconnected" | "Failed" | "Reconnecting">, attempt: number) => {
   context.phase = Phase.dialling
   return context.machine.go(from, ConnectionState.Connecting({ since: context.clock.unsafeCurrentTimeMillis(), attempt }))
 }
 
-// A defect must not look like a quiet market, nor like a dial that is still under way.
+// Ends the connection after a defect, with an event, a log line and a failure of its streams: it must not look as if the
+// peer had nothing to send.
 const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
-  Effect.map(Effect.logError("The connection ended by a defect.", cause), () => {
+  Effect.map(Effect.logError("A defect ended the connection.", cause), () => {
     const { clock, log, machine } = context
     context.phase = Phase.ended
     const at = clock.unsafeCurrentTimeMillis()
@@ -112,11 +112,11 @@ const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
 
 export interface Loop {
   readonly phase: () => Phase.Phase
-  /** What the connection brings, from one `start` to the end of its run. */
+  /** The inbox of the current run. Each `start` makes a new one. */
   readonly inbox: () => Inbox.Inbox
-  /** Begins a run. The state is Connecting when this returns. */
+  /** Starts a run. The state is `Connecting` when this returns. */
   readonly start: (from: State<"Disconnected" | "Failed">) => void
-  /** Ends the run, whatever goes on, and returns when its socket is gone. */
+  /** Stops the run in any phase. Completes when its socket is closed. */
   readonly stop: Effect.Effect<void>
 }
 
@@ -125,7 +125,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const runFork = Runtime.runFork(yield* Effect.runtime())
   const clock = yield* Effect.clock
-  // Written out: V8 gives an object that is spread a shape of its own, which weighs as much again.
+  // No spread: V8 gives a spread object its own hidden class, which takes as much memory again.
   const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0 }
 
   const { capacity, overflow } = settings.inbox
@@ -138,11 +138,11 @@ export const make = Effect.fnUntraced(function*(
     inbox: () => inbox,
     start: (from) => {
       inbox = newInbox()
-      const going = run(context, inbox, dial(context, from, 0)).pipe(
-        // Unless it is stopped: that interrupts.
+      const running = run(context, inbox, enterDialling(context, from, 0)).pipe(
+        // Interruptible, so that `die` does not run after `stop`, which interrupts this fibre.
         Effect.catchAllCause((cause) => Effect.interruptible(die(context, inbox, cause)))
       )
-      fiber = runFork(Effect.uninterruptible(going), { immediate: false })
+      fiber = runFork(Effect.uninterruptible(running), { immediate: false })
     },
     stop: Effect.suspend(() => fiber === undefined ? Effect.void : Fiber.interrupt(fiber)).pipe(
       Effect.map(() => {

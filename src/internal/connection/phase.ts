@@ -1,24 +1,24 @@
-// What goes on in a connection now, in one value: each phase has its own way to be cut short, or none.
+// The phase of a connection, as one value. Each phase holds what can cut it short.
 import * as Effect from "effect/Effect"
 import type { ReconnectRequested } from "../../ConnectionError.ts"
 import type { Socket } from "../../Transport.ts"
 
 export type Phase =
-  /** A dial, or the handshake after it. Nothing but `disconnect` cuts it short. */
+  /** A dial or the handshake after it. Only `disconnect` and the end of the scope cut it short. */
   | { readonly _tag: "Dialling" }
-  /** The socket is open to its users. */
+  /** The connection is open. `replace` ends it. */
   | { readonly _tag: "Open"; readonly socket: Socket; readonly replace: (request: ReconnectRequested) => void }
-  /** The connection has ended, and its socket is being closed. The latch has the next dial follow without a wait. */
+  /** The connection has ended, and its socket is being closed. Opening the latch makes the next dial follow at once. */
   | { readonly _tag: "Closing"; readonly skipWait: Effect.Latch }
-  /** The next dial is to come. The latch has it come now. */
+  /** The connection waits for the next dial. Opening the latch ends the wait. */
   | { readonly _tag: "Waiting"; readonly skipWait: Effect.Latch }
-  /** Nothing goes on, and nothing follows by itself. */
+  /** The connection does nothing until `connect`. */
   | { readonly _tag: "Ended" }
 
 export const dialling: Phase = { _tag: "Dialling" }
 
 export const ended: Phase = { _tag: "Ended" }
 
-/** From any phase to the end of its connection. Whoever wants the next dial at once says so from here on. */
+/** Returns the phase `Closing`, to replace the given one. */
 export const closing = (phase: Phase): Extract<Phase, { readonly _tag: "Closing" }> =>
   phase._tag === "Closing" ? phase : { _tag: "Closing", skipWait: Effect.unsafeMakeLatch(false) }

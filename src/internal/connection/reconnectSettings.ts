@@ -1,5 +1,4 @@
-// The settings of the reconnection, in one table: where each is read from, and what is allowed. Whatever handles all of
-// them goes through the table.
+// The settings of a reconnect policy, as one table: the key, the parser and the allowed values of each.
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
@@ -35,7 +34,7 @@ const parseNumber = (text: string) => {
   return Number.isFinite(number) ? Option.some(number) : Option.none()
 }
 
-// Plain numbers are seconds. `Duration` itself would read a negative one as zero.
+// Plain numbers are seconds. A leading minus is refused here, because `Duration` would read a negative number as zero.
 const parseDuration = (text: string): Option.Option<Duration.Duration> => {
   if (text.startsWith("-")) return Option.none()
   return Option.orElse(Option.map(parseNumber(text), Duration.seconds), () => Duration.decodeUnknown(text))
@@ -48,13 +47,13 @@ type Value = boolean | number | string | Duration.Duration
 
 export const shown = (value: Value) => Duration.isDuration(value) ? Duration.format(value) : String(value)
 
-/** An empty value counts as none: a shell unsets a variable so. */
+/** An empty value counts as missing: that is how a shell clears a variable. */
 export const isBlank = (text: string): boolean => text.trim() === ""
 
 export const invalid = (key: string, value: string, allowed: string) =>
   ConfigError.InvalidData([key], `${key} is "${value}", and must be ${allowed}`)
 
-/** A duration given in code: one that the compiler would have refused is an error like any other. */
+/** Decodes a duration given in code. Programs without types may pass anything, so a bad value is a `ConfigError` too. */
 export const asDuration = (
   name: string,
   given: Duration.DurationInput
@@ -67,15 +66,15 @@ export const asDuration = (
 // ---------------------------------------------------------------------------------------------------------------------
 // One setting
 
-// `provenBy` is set in code only.
+// `provenBy` can be set in code only.
 type Name = Exclude<keyof ReconnectPolicy, "provenBy">
 
 interface Row<A, Given> {
   readonly key: string
   readonly allowed: string
-  /** Reads it from configuration. */
+  /** Reads the value from configuration. */
   readonly parse: (text: string) => Option.Option<A>
-  /** Reads it from code. */
+  /** Reads the value from options in code. */
   readonly decode: (name: string, given: Given) => Either.Either<A, ConfigError.ConfigError>
   readonly isAllowed: (value: A) => boolean
 }
@@ -86,10 +85,10 @@ export type Update = (policy: ReconnectPolicy) => ReconnectPolicy
 export interface Setting<K extends Name = Name> {
   readonly name: K
   readonly key: string
-  /** Reads it from code. A value that is not allowed comes with its error. */
+  /** Reads the value from options in code. A value that is not allowed comes with an error. */
   readonly given: (options: Options) => { readonly update: Update; readonly errors: ReadonlyArray<ConfigError.ConfigError> }
   readonly config: Config.Config<Update>
-  /** Warns of a value that is not allowed, and uses the default. */
+  /** Reads the value from configuration. Logs a warning if it is not allowed, and uses the default. */
   readonly configOrDefault: Effect.Effect<Update>
 }
 
@@ -196,16 +195,16 @@ const table: { readonly [K in Name]: Setting<K> } = {
   })
 }
 
-/** Every row of the table. */
+/** All rows of the table. */
 export const settings: ReadonlyArray<Setting> = Object.values(table)
 
 export const policyOf = (updates: ReadonlyArray<Update>): ReconnectPolicy =>
   updates.reduce((policy, update) => update(policy), defaults)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The one rule between two settings
+// The rule between two settings
 
-/** The error of a cap below the first wait, under the name that its reader knows. */
+/** The error if the longest wait is below the first one. `name` is the name of `maxDelay` that the user knows. */
 export const orderError = (
   { initialDelay, maxDelay }: ReconnectPolicy,
   name: string = table.maxDelay.key
@@ -214,7 +213,7 @@ export const orderError = (
     ? Option.some(invalid(name, shown(maxDelay), `at least the initial delay of ${Duration.format(initialDelay)}`))
     : Option.none()
 
-/** Warns of such a cap, and raises it to the default, or to the first wait if that is longer. */
+/** Logs a warning for such a `maxDelay`, and raises it to the default, or to the first wait if that is longer. */
 export const raiseCap = (policy: ReconnectPolicy): Effect.Effect<ReconnectPolicy> =>
   Option.match(orderError(policy), {
     onNone: () => Effect.succeed(policy),

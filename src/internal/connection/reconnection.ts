@@ -1,4 +1,4 @@
-// How a connection is dialled again: as a policy says, or as a schedule of the user's own does.
+// The schedule that decides when a connection is dialled again: that of a policy, or one that the user gives.
 import * as Schedule from "effect/Schedule"
 import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
 
@@ -7,7 +7,7 @@ export type Reconnect = ReconnectPolicy.ReconnectPolicy | Schedule.Schedule<unkn
 export interface Reconnection {
   readonly enabled: boolean
   readonly schedule: Schedule.Schedule<unknown, ReconnectPolicy.Loss>
-  /** How many retries are left after so many in this outage. */
+  /** The number of retries that remain in this outage after the given number of them. */
   readonly retriesLeft: (attempt: number) => number | "unlimited" | "unknown"
 }
 
@@ -17,7 +17,7 @@ const byPolicy = (policy: ReconnectPolicy.ReconnectPolicy): Reconnection => ({
   retriesLeft: (attempt) => policy.maxRetries === "unlimited" ? "unlimited" : policy.maxRetries - attempt
 })
 
-// It starts over with each outage, and waits no shorter than a server asks for: all else is the schedule's.
+// Two rules apply to a given schedule: it starts over after a proven connection, and no wait is below the failure's floor.
 const bySchedule = (schedule: Schedule.Schedule<unknown, ReconnectPolicy.Loss>): Reconnection => ({
   enabled: true,
   schedule: schedule.pipe(
@@ -30,6 +30,6 @@ const bySchedule = (schedule: Schedule.Schedule<unknown, ReconnectPolicy.Loss>):
 export const from = (reconnect: Reconnect): Reconnection =>
   Schedule.isSchedule(reconnect) ? bySchedule(reconnect) : byPolicy(reconnect)
 
-/** Whether a connection forgets the failures before it. Where a schedule decides, it is proven by the defaults. */
+/** Tells whether a connection was proven. With a given schedule, the settings of the default policy decide. */
 export const isProven = (reconnect: Reconnect): (lifetime: Omit<ReconnectPolicy.Loss, "floor">) => boolean =>
   ReconnectPolicy.isProven(Schedule.isSchedule(reconnect) ? ReconnectPolicy.defaults : reconnect)

@@ -1,4 +1,4 @@
-// From one failure to the next: what was tried in this outage, and what to do now.
+// Counts the failures of an outage and decides after each: wait and dial again, or give up.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -30,16 +30,17 @@ export interface GivenUp {
 
 export type Decision = Wait | GivenUp
 
-/** How a connection went, or a dial that never opened. */
+/** The facts of a lifetime, failed dials included, and whether it was proven. */
 export interface Lifetime extends Omit<Loss, "floor"> {
   readonly proven: boolean
 }
 
 export interface RetryState {
-  /** Which retry the next dial is; 0 when nothing has failed since the last proven connection. */
+  /** The number of retries in this outage so far; 0 if nothing has failed since the last proven connection. */
   readonly attempt: () => number
-  /** Forgets the outage before a connection that was proven. Every life is settled once. */
+  /** Resets the outage if the connection was proven. Called once at the end of each lifetime, before `decide`. */
   readonly settle: (lifetime: Lifetime) => void
+  /** Records a failure and decides. */
   readonly decide: (lifetime: Lifetime, error: AttemptError) => Effect.Effect<Decision>
 }
 
@@ -48,16 +49,16 @@ interface Outage {
   readonly attempt: number
   readonly since: number | undefined
   readonly history: ReadonlyArray<Attempt>
-  /** How often each failure came, by its signature. */
+  /** The number of failures by signature. */
   readonly counts: ReadonlyMap<string, number>
 }
 
 const noOutage: Outage = { attempt: 0, since: undefined, history: [], counts: new Map() }
 
-// An exhausted budget shows so much of its history.
+// The most failures in the history of `RetriesExhausted`.
 const historyLimit = 100
 
-// The facts by which one failure is the same as another.
+// Failures with the same signature count as the same failure.
 const signature = (error: AttemptError): string => {
   switch (error._tag) {
     case "ConnectionClosed":
@@ -81,23 +82,23 @@ const withFailure = (outage: Outage, at: number, error: AttemptError): Outage =>
   counts: new Map(outage.counts).set(signature(error), countOf(outage, error) + 1)
 })
 
-// A driver that gives each wait, and leaves the waiting to its caller.
+// A driver that returns each wait at once, for the caller to wait.
 const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
   Schedule.driver(Schedule.modifyDelay(Schedule.delays(schedule), () => Duration.zero))
 
 export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   const { enabled, retriesLeft, schedule } = Reconnection.from(reconnect)
   let outage = noOutage
-  // The last proven connection, until the schedule hears of it. One that was replaced on request is told with the next
-  // failure, so that the schedule starts over for every outage.
-  let unread: Lifetime | undefined
-  // Made for the first failure: a reconnect on request asks no schedule.
+  // The last proven connection, until the schedule has had it as input. `reconnect` does not step the schedule, so the
+  // next failure does it with this lifetime: the schedule starts over for every outage.
+  let lastProven: Lifetime | undefined
+  // Made at the first failure: `reconnect` needs no schedule.
   let driver: Schedule.ScheduleDriver<Duration.Duration, Loss> | undefined
 
   const settle = (lifetime: Lifetime) => {
     if (!lifetime.proven) return
     outage = noOutage
-    unread = lifetime
+    lastProven = lifetime
   }
 
   const decide = Effect.fnUntraced(function*(lifetime: Lifetime, error: AttemptError) {
@@ -111,8 +112,8 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     if (failureClass._tag === "Limited" && countOf(outage, error) > failureClass.tries) return giveUp("limited")
 
     driver ??= yield* driverOfWaits(schedule)
-    const { messages, openFor, opened } = unread ?? lifetime
-    unread = undefined
+    const { messages, openFor, opened } = lastProven ?? lifetime
+    lastProven = undefined
     const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
     const delay = yield* Effect.option(driver.next({ opened, openFor, messages, floor }))
     const { attempt: attempts, history, since = now } = outage

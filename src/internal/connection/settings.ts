@@ -1,4 +1,4 @@
-// The options of a connection, checked and with their defaults.
+// Checks the options of a connection and fills in the defaults.
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -40,7 +40,7 @@ const atLeast = (key: string, least: number, value: number | undefined, fallback
 
 const overflows: ReadonlyArray<Overflow> = ["suspend", "sliding", "dropping", "fail"]
 
-// A policy that does not exist would lose messages without a word.
+// Checked, because programs without types may pass anything: an unknown policy would drop messages without a trace.
 const overflow = (value: Overflow) =>
   overflows.includes(value)
     ? Either.right(value)
@@ -53,7 +53,7 @@ const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, Config
 
 export const defaultMessageTimeout = Duration.seconds(30)
 
-// The same objects for all connections: there may be thousands. They stand in Connection.Options too, where users read them.
+// Shared by all connections, to save memory. The docstrings of `Connection.Options` repeat these values for users.
 const defaults = {
   closeTimeout: Duration.seconds(2),
   openTimeout: Duration.seconds(10),

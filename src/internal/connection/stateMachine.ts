@@ -1,4 +1,4 @@
-// The one place where the state of a connection lives, and the only way to change it.
+// Holds the state of a connection. `go` is the only way to change it.
 import type * as Exit from "effect/Exit"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { Listenable } from "../../Listenable.ts"
@@ -8,11 +8,11 @@ export type State<Tag extends ConnectionState.Tag> = Extract<ConnectionState.Con
 
 type Active = State<"Connecting" | "Connected" | "Reconnecting">
 
-/** Whether something goes on by itself in this state: a dial, an open connection, the wait for a dial. */
+/** Tells whether the loop runs in this state: it dials, reads, or waits for the next dial. */
 export const isActive = (state: ConnectionState.ConnectionState): state is Active =>
   state._tag === "Connecting" || state._tag === "Connected" || state._tag === "Reconnecting"
 
-// A reader of `changes` that lags this far behind skips states; it always sees the latest one.
+// States held for a slow reader of `changes`. One that lags further behind skips the oldest.
 const capacity = 256
 
 export class Machine {
@@ -34,11 +34,11 @@ export class Machine {
     return this.#state
   }
 
-  /** Goes from one state to a next one. The compiler refuses what the table does not allow. */
+  /** Goes from the current state to the next. Transitions that the table does not allow do not compile. */
   go<From extends ConnectionState.ConnectionState, To extends ConnectionState.Next<From["_tag"]>>(from: From, to: To): To {
-    // Only a second writer could make this untrue: a defect of ours, better loud than wrong.
+    // Only a second writer could make this fail: a bug here, which must not go unnoticed.
     if (from !== this.#state || !ConnectionState.isLegal(from._tag, to._tag)) {
-      throw new Error(`Illegal transition from ${this.#state._tag} (seen as ${from._tag}) to ${to._tag}`)
+      throw new Error(`Illegal transition to ${to._tag} from ${from._tag}; the state is ${this.#state._tag}`)
     }
     this.#state = to
     this.#states.unsafeOfferAll([to])

@@ -61,6 +61,8 @@ export interface Topic<A> {
   readonly listener: Listener<A>
   /** On the connections that have not been given up. */
   readonly contributions: Set<Contribution<A>>
+  /** How a connection has ended that shared the topic with others, until another one comes. */
+  ended: Exit.Exit<void, SessionError> | undefined
   /** Whether it was moved for its silence, and has not spoken since. */
   moved: boolean
   /** Why none brings it, when one did and no gap has been told since. */
@@ -75,6 +77,7 @@ export const makeTopic = <A>(name: string, listener: Listener<A>): Topic<A> => (
   name,
   listener,
   contributions: new Set(),
+  ended: undefined,
   moved: false,
   broken: undefined,
   turn: 0,
@@ -104,6 +107,7 @@ export class Contribution<A> implements Session.Listener<A> {
     this.#topic = topic
     this.#onEnd = onEnd
     topic.contributions.add(this)
+    topic.ended = undefined
   }
 
   data(batch: ReadonlyArray<A>): void {
@@ -135,16 +139,28 @@ export class Contribution<A> implements Session.Listener<A> {
     this.#last = ++this.#topic.turn
   }
 
-  /** The topic is left to others, if there are any. Says whether this one carried it. */
+  /**
+   * Leaves the topic to the other connections. If the last of these has ended meanwhile, the topic ends as that one did.
+   * Says whether it was there.
+   */
   leave(reason: string): boolean {
+    const isHere = this.#withdraw(reason)
+    const { contributions, ended, listener } = this.#topic
+    if (isHere && contributions.size === 0 && ended !== undefined) listener.end(ended)
+    return isHere
+  }
+
+  end(exit: Exit.Exit<void, SessionError>): void {
+    if (!this.#withdraw(reasonOf(exit))) return
+    if (this.#topic.contributions.size > 0) this.#topic.ended = exit
+    this.#onEnd(exit)
+  }
+
+  #withdraw(reason: string): boolean {
     const { contributions } = this.#topic
     if (!contributions.delete(this)) return false
     if (contributions.size > 0) this.#report("leave", reason)
     return true
-  }
-
-  end(exit: Exit.Exit<void, SessionError>): void {
-    if (this.leave(reasonOf(exit))) this.#onEnd(exit)
   }
 
   #report(happening: Disruption, reason: string, why = lostConnection): void {

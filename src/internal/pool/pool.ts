@@ -115,7 +115,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // place of: that carries their topics on.
   const aliveOf = (path: string, replica: number) =>
     Effect.filter(slotsOf(path, replica), (slot) =>
-      Effect.tap(isAlive(slot), (alive) => {
+      Effect.tap(isAlive(slot.pooled), (alive) => {
         if (alive || slot.work._tag !== "Idle") return Effect.void
         slots.delete(slot)
         return close(slot.pooled)
@@ -150,6 +150,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       for (const slot of slots) {
         if (!slot.topics.delete(topic)) continue
+        // Its reader is gone: nothing is left to end.
+        topic.ended = undefined
         for (const pooled of connectionsOf(slot)) yield* detach(pooled, topic)
         afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.replica)))
       }
@@ -179,8 +181,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // Puts the successor in the place of the member, or keeps the member. Says whether it was renewed.
   const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
     Effect.gen(function*() {
-      // Proven or not, it is better than one that was given up meanwhile.
-      const renewed = slots.has(slot) && (isProven || !(yield* isAlive(slot)))
+      // It may have been given up since it proved itself. Proven or not, it is better than a connection that was given up.
+      const renewed = slots.has(slot) && ((isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled)))
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor
@@ -224,7 +226,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // Moves the topics, or leaves them where they were.
   const merge = (from: Slot<A>, into: Slot<A>, isProven: boolean) =>
     Effect.gen(function*() {
-      const stays = (!isProven || !slots.has(into)) && (yield* isAlive(from))
+      const isReady = isProven && slots.has(into) && (yield* isAlive(into.pooled))
+      const stays = !isReady && (yield* isAlive(from.pooled))
       if (!stays) yield* endStalled(from.pooled, into.pooled)
       for (const topic of [...from.topics]) {
         if (stays) {

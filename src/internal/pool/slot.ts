@@ -28,6 +28,6 @@ export const connectionsOf = <A>({ pooled, work }: Slot<A>): ReadonlyArray<Poole
 export const topicsOf = <A>(slot: Slot<A>, name: string): ReadonlyArray<Topic<A>> =>
   [...slot.topics].filter((topic) => topic.name === name)
 
-/** A connection that was given up carries nothing more. */
-export const isAlive = <A>({ pooled }: Slot<A>): Effect.Effect<boolean> =>
-  Effect.map(pooled.session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")
+/** Whether a connection has not been given up. */
+export const isAlive = <A>({ session }: PooledConnection<A>): Effect.Effect<boolean> =>
+  Effect.map(session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")

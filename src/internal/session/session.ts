@@ -34,7 +34,7 @@ type Phase =
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, entries }: Handle,
+  { connection, bareItems }: Handle,
   options: Session.Options<A, N>
 ) {
   const { protocol } = options
@@ -126,7 +126,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   const read = Effect.gen(function*() {
     do {
-      const exit = yield* Effect.exit(entries.listen(dispatcher.receive))
+      const exit = yield* Effect.exit(bareItems.listen(dispatcher.receive))
       // A connection ends its own defects: this one is of what hears it.
       if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
         return yield* Effect.die(Cause.squash(exit.cause))

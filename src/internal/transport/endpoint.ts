@@ -1,4 +1,4 @@
-// The part of a URL that may be shown: where it leads. Its path and query may hold tokens.
+// The part of a URL that logs, spans and metrics may show: host and port. Its path and query may hold tokens.
 import * as Redacted from "effect/Redacted"
 
 export interface Server {

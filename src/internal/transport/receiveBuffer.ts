@@ -1,16 +1,16 @@
-// The messages that a socket has received and nobody has taken yet: the reading half of every transport.
+// Holds the messages that a socket has received until `receive` takes them: the reading half of every transport.
 //
-//                 Away                 Waiting
-//   a message     is held              is held; later, or at the end of its part of a read: hand over
-//   a read ends   –                    hand over
-//   the end       is kept              later: hand over
+//   event         while Idle           while Waiting
+//   a message     held                 held; during a read, deliver once maxBatch are held; else, deliver later
+//   a read ends   –                    deliver
+//   the end       kept                 deliver later
 //   receive       becomes Waiting,     –
-//                 then: hand over
+//                 then: deliver
 //
-// To hand over: be Away, call the handler with all that is held, and be Waiting again. When the handler gives back an
-// effect, the fibre in `receive` wakes, runs it, and receives again; when nothing is held and the socket has ended, the
-// fibre wakes to fail. For a batch that keeps nobody waiting it does not wake: at low rates that would cost more than all
-// the rest. "Later" is when the callbacks of this turn of the event loop have run, so that they make one batch.
+// To deliver is to become Idle, call the handler with all held messages, and become Waiting again. If the handler returns
+// an effect, the fibre in `receive` wakes, runs it, and receives again. If no message is held and the socket has ended, the
+// fibre wakes to fail. Otherwise it does not wake: at low rates that would cost more than all the rest. "Later" means after
+// the callbacks of this turn of the event loop, so that their messages become one batch.
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -18,30 +18,31 @@ import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import type { Message, Socket, SocketError } from "../../Transport.ts"
 
-/** Stops and restarts the reading of the transport. */
+/** Stops and resumes the reading of the transport. */
 export interface Flow {
   readonly pause: () => void
   readonly resume: () => void
 }
 
-/** While either of these is held, or more, the transport is paused. */
+/** The transport is paused while the held messages reach either of these. */
 export interface HighWater {
   readonly messages: number
   readonly bytes: number
 }
 
-// Enough to keep a fast consumer busy for a turn of the event loop, and little beside what the operating system buffers.
+// Enough to keep a fast reader busy for a turn of the event loop, and little compared with the operating system's buffers.
 const oneTurn: HighWater = { messages: 1024, bytes: 1024 * 1024 }
 
 export interface ReceiveBuffer {
-  /** A read of the transport begins. Its messages are handed over in parts of so many, and the rest when it ends. */
-  readonly unsafeBeginRead: (part: number) => void
+  /** Begins a read of the transport. Its messages are delivered in batches of up to `maxBatch`, the rest when it ends. */
+  readonly unsafeBeginRead: (maxBatch: number) => void
   readonly unsafeEndRead: () => void
+  /** Adds a message of this size. Messages after the end are ignored. */
   readonly unsafeOffer: (message: Message, bytes: number) => void
-  /** The first end counts. What was received before it is handed over before it. */
+  /** Ends the socket. Only the first end counts. Held messages are delivered before it. */
   readonly unsafeEnd: (error: SocketError) => void
   readonly receive: Socket["receive"]
-  /** Calls back with the end, at once, whatever is held. Gives back what stops that. */
+  /** Calls `listener` as soon as the socket ends, even while messages are held. Returns a function that removes it. */
   readonly onEnd: (listener: (end: End) => void) => () => void
   readonly isEnded: () => boolean
 }
@@ -51,13 +52,13 @@ type End = Exit.Exit<never, SocketError>
 type Handler<E> = (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
 
 type Receiver =
-  /** No fibre is in `receive`, or its handler is at work. */
-  | { readonly _tag: "Away" }
-  | { readonly _tag: "Waiting"; readonly handOver: () => void; readonly handOverLater: () => void }
+  /** No fibre is in `receive`, or its handler runs. */
+  | { readonly _tag: "Idle" }
+  | { readonly _tag: "Waiting"; readonly deliver: () => void; readonly deliverLater: () => void }
 
-const away: Receiver = { _tag: "Away" }
+const idle: Receiver = { _tag: "Idle" }
 
-const handle = <E>(handler: Handler<E>, batch: ReadonlyArray<Message>): Effect.Effect<void, E> | void => {
+const runHandler = <E>(handler: Handler<E>, batch: ReadonlyArray<Message>): Effect.Effect<void, E> | void => {
   if (!isNonEmptyReadonlyArray(batch)) return
   try {
     return handler(batch)
@@ -67,15 +68,15 @@ const handle = <E>(handler: Handler<E>, batch: ReadonlyArray<Message>): Effect.E
 }
 
 export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer => {
-  let receiver: Receiver = away
+  let receiver: Receiver = idle
   let messages: Array<Message> = []
   let bytes = 0
-  // Set while a read goes on.
-  let part: number | undefined
+  // Set during a read.
+  let maxBatch: number | undefined
   let end: End | undefined
   const endListeners = new Set<(end: End) => void>()
 
-  // The transport is paused exactly while this holds.
+  // The transport is paused exactly while this is true.
   const isFull = () => messages.length >= highWater.messages || bytes >= highWater.bytes
 
   const hold = (message: Message, size: number) => {
@@ -97,52 +98,52 @@ export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer 
   const receive = <E>(handler: Handler<E>): Effect.Effect<never, SocketError | E> => {
     const receiveOnce = Effect.withFiberRuntime<void, SocketError | E>((fiber) =>
       Effect.async((wake) => {
-        const handOver = () => {
+        const deliver = () => {
           if (receiver !== waiting) return
-          receiver = away
-          const work = handle(handler, take())
-          if (work !== undefined) wake(work)
+          receiver = idle
+          const effect = runHandler(handler, take())
+          if (effect !== undefined) wake(effect)
           else if (messages.length === 0 && end !== undefined) wake(end)
           else {
             receiver = waiting
-            // What the handler did may have brought more.
-            if (messages.length > 0) handOverLater()
+            // The handler itself may have made messages arrive.
+            if (messages.length > 0) deliverLater()
           }
         }
-        const handOverLater = () => {
-          fiber.currentScheduler.scheduleTask(handOver, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
+        const deliverLater = () => {
+          fiber.currentScheduler.scheduleTask(deliver, fiber.getFiberRef(FiberRef.currentSchedulingPriority), fiber)
         }
-        const waiting: Receiver = { _tag: "Waiting", handOver, handOverLater }
+        const waiting: Receiver = { _tag: "Waiting", deliver, deliverLater }
         receiver = waiting
-        handOver()
+        deliver()
         return Effect.sync(() => {
-          if (receiver === waiting) receiver = away
+          if (receiver === waiting) receiver = idle
         })
       })
     )
-    const receiveOn: Effect.Effect<never, SocketError | E> = Effect.flatMap(receiveOnce, () => receiveOn)
-    return receiveOn
+    const receiveForever: Effect.Effect<never, SocketError | E> = Effect.flatMap(receiveOnce, () => receiveForever)
+    return receiveForever
   }
 
   return {
-    unsafeBeginRead: (size) => {
-      part = size
+    unsafeBeginRead: (most) => {
+      maxBatch = most
     },
     unsafeEndRead: () => {
-      part = undefined
-      if (receiver._tag === "Waiting" && messages.length > 0) receiver.handOver()
+      maxBatch = undefined
+      if (receiver._tag === "Waiting" && messages.length > 0) receiver.deliver()
     },
     unsafeOffer: (message, size) => {
       if (end !== undefined) return
       hold(message, size)
-      if (receiver._tag === "Away") return
-      if (part !== undefined && messages.length >= part) receiver.handOver()
-      else if (part === undefined && messages.length === 1) receiver.handOverLater()
+      if (receiver._tag === "Idle") return
+      if (maxBatch !== undefined && messages.length >= maxBatch) receiver.deliver()
+      else if (maxBatch === undefined && messages.length === 1) receiver.deliverLater()
     },
     unsafeEnd: (error) => {
       if (end !== undefined) return
       end = Exit.fail(error)
-      if (receiver._tag === "Waiting") receiver.handOverLater()
+      if (receiver._tag === "Waiting") receiver.deliverLater()
       for (const listener of endListeners) listener(end)
       endListeners.clear()
     },

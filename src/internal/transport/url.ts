@@ -1,11 +1,11 @@
-// The URL of a dial, checked before anybody else can complain about it by quoting it.
+// Checks the URL of a dial, before a library refuses it with an error that quotes it.
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { InvalidUrl } from "../../ConnectionError.ts"
 
 const problem = (url: URL): string | undefined => {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") return "its scheme is neither ws nor wss"
-  // RFC 6455 §3: a fragment has no meaning here, and must not be there.
+  // RFC 6455 §3: a WebSocket URL must not have a fragment.
   if (url.hash !== "") return "it has a fragment"
   return undefined
 }

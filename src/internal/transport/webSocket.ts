@@ -1,4 +1,4 @@
-// A dial through the WHATWG WebSocket (https://websockets.spec.whatwg.org), which hides most of the protocol.
+// Dials with the WHATWG WebSocket (https://websockets.spec.whatwg.org), which hides most of the protocol.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionClosed, DialFailed, MessageTooLarge, SendFailed } from "../../ConnectionError.ts"
@@ -9,7 +9,7 @@ import { within } from "../time/timeout.ts"
 
 type Construct = (url: string, protocols?: string | Array<string>) => globalThis.WebSocket
 
-// The readyState constants, which a constructor from elsewhere need not carry.
+// The values of readyState. A custom constructor may lack these constants.
 const connecting = 0
 const open = 1
 const closed = 3
@@ -28,7 +28,7 @@ export const dialWith = (construct: Construct) =>
       })
     }
     const clock = yield* Effect.clock
-    // There is nothing to pause: what arrives is held until it is taken.
+    // The WHATWG WebSocket cannot be paused: the buffer holds all messages until they are received.
     const buffer = ReceiveBuffer.make({ pause: () => undefined, resume: () => undefined })
     let openedAt = clock.unsafeCurrentTimeMillis()
 
@@ -38,7 +38,7 @@ export const dialWith = (construct: Construct) =>
     }
 
     const listen = (ws: globalThis.WebSocket) => {
-      // A Blob would have to be read asynchronously, and overtaken by what follows it.
+      // A Blob has to be read asynchronously, and later messages could overtake it.
       ws.binaryType = "arraybuffer"
       ws.addEventListener("open", () => {
         openedAt = clock.unsafeCurrentTimeMillis()
@@ -71,7 +71,7 @@ export const dialWith = (construct: Construct) =>
       }).pipe(
         Effect.interruptible,
         within(request.closeTimeout, () => undefined),
-        // It can only be let go.
+        // After the deadline, or if the code or reason may not be sent, the socket can only be abandoned.
         Effect.catchAllCause(() => Effect.void),
         Effect.zipRight(Effect.sync(() => {
           end(1006, "")

@@ -1,19 +1,19 @@
-// Where one read of a `ws` socket begins and ends, so that the messages it brought can be handed over together.
+// Finds where each read of a `ws` socket begins and ends, so that the messages of one read become one batch.
 //
-// `ws` does not say. But it parses each chunk inside its own "data" listener on the TCP or TLS socket, and emits every
-// message of the chunk before that listener returns (its option `allowSynchronousEvents`, on by default since 8.17).
-// Node calls listeners in order, so one before and one after the listener of `ws` enclose these messages. `ws` adds its
-// listener just before it emits "open": from then on ours can stand around it.
+// `ws` does not report this. But it parses each chunk inside its own "data" listener on the TCP or TLS socket, and emits
+// all messages of the chunk before that listener returns (its option `allowSynchronousEvents`, on by default since 8.17).
+// Node calls listeners in order, so one listener before that of `ws` and one after it enclose these messages. `ws` adds its
+// listener just before it emits "open", so they are added then.
 import type { WebSocket } from "ws"
 
 export interface Reads {
-  /** A read of so many bytes begins. */
+  /** Called when a read of this many bytes begins. */
   readonly begin: (bytes: number) => void
-  /** All messages that it completed have been emitted. */
+  /** Called when all messages that the read completed have been emitted. */
   readonly end: () => void
 }
 
-/** Reports every read of a socket that is still connecting. */
+/** Reports every read of a socket. Must be called while it is still connecting. */
 export const onReads = (ws: WebSocket, { begin, end }: Reads): void => {
   ws.once("upgrade", ({ socket }) => {
     ws.once("open", () => {
@@ -25,16 +25,16 @@ export const onReads = (ws: WebSocket, { begin, end }: Reads): void => {
   })
 }
 
-// The most that one read brings: over TCP what fills libuv's buffer, over TLS one record (RFC 8446 §5.1).
+// The largest read: over TCP libuv's buffer, over TLS one record (RFC 8446 §5.1).
 const libuvReadBuffer = 65_536
 const tlsRecord = 16_384
 
-// Handing over a part costs about as much as two messages do.
-const smallPart = 32
+// In messages. Delivering a batch costs about as much as two messages do.
+const smallBatch = 32
 
 /**
- * In parts of how many messages a read is handed over. The first message of a burst should not wait for the last one;
- * but behind a full read more is waiting, and then throughput counts.
+ * The most messages per batch for a read of this size. Small batches keep the first message of a burst from waiting for the
+ * last. A full read means that more data is waiting, and then one large batch gives more throughput.
  */
-export const partOf = (bytes: number): number =>
-  bytes === libuvReadBuffer || bytes === tlsRecord ? Number.POSITIVE_INFINITY : smallPart
+export const maxBatchOf = (bytes: number): number =>
+  bytes === libuvReadBuffer || bytes === tlsRecord ? Number.POSITIVE_INFINITY : smallBatch

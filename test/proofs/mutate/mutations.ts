@@ -22,7 +22,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "jitter goes beyond the cap",
     "ReconnectPolicy.ts",
-    "Math.min(nominal * (1 + factor), most)",
+    "Math.min(nominal * (1 + factor), cap)",
     "nominal * (1 + factor)"
   ),
   mutation("Retry-After is forgotten by the policy", "ReconnectPolicy.ts", "Duration.max(delay))", "() => delay)"),
@@ -33,8 +33,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "startsOver(loss) ? self.initial : state",
     "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
-  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    outage = noOutage\n    unheard", "    outage = { ...noOutage, attempt: outage.attempt }\n    unheard"),
-  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "    unheard = life\n", ""),
+  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    outage = noOutage\n    lastProven", "    outage = { ...noOutage, attempt: outage.attempt }\n    lastProven"),
+  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "    lastProven = lifetime\n", ""),
   mutation(
     "a schedule of one's own comes back sooner than it is asked to",
     "internal/connection/reconnection.ts",
@@ -58,13 +58,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what a peer says before it hangs up is lost",
     "internal/connection/attempt.ts",
-    "Effect.tapError(reading, () => held?.finish ?? Effect.void)",
+    "Effect.tapError(reading, () => buffer?.finish ?? Effect.void)",
     "reading"
   ),
   mutation(
     "what comes during the handshake overtakes it",
     "internal/connection/attempt.ts",
-    "held?.hold(batch) ?? delivery.deliver(batch)",
+    "buffer?.hold(batch) ?? delivery.deliver(batch)",
     "delivery.deliver(batch)"
   ),
   mutation(
@@ -76,14 +76,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "what is handed over is no sign of life",
     "internal/connection/attempt.ts",
-    "    delivery.hear()\n",
+    "    delivery.noteActivity()\n",
     ""
   ),
   mutation(
     "what slides away is not complained of",
     "internal/connection/delivery.ts",
-    "if (this.#isQuiet || inbox.lost() === this.#lostBefore) return undefined",
-    "if (this.#isQuiet || batch.length > 0) return undefined"
+    "if (this.#hasWarned || inbox.lost() === this.#lostBefore) return undefined",
+    "if (this.#hasWarned || batch.length > 0) return undefined"
   ),
   mutation(
     "a handshake opens what is being closed",
@@ -94,8 +94,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "messages are handed over while the handler's effect runs",
     "internal/transport/receiveBuffer.ts",
-    "receiver = away\n          const work",
-    "const work"
+    "receiver = idle\n          const effect",
+    "const effect"
   ),
   mutation(
     "a socket that ends drops what it still holds",
@@ -112,7 +112,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "whoever wants the next dial at once has to wait",
     "internal/connection/loop.ts",
-    "Effect.raceFirst(sleep(delay), hurry.await)",
+    "Effect.raceFirst(sleep(delay), skipWait.await)",
     "sleep(delay)"
   ),
   mutation(
@@ -134,7 +134,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "return Effect.void"
   ),
   mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
-  mutation("what is on the wire outlives the connection", "internal/session/reconciler.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? wanted : []),"),
+  mutation("what is on the wire outlives the connection", "internal/session/reconciler.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? desiredTopics : []),"),
   mutation(
     "what was unsubscribed stays on the wire",
     "internal/session/reconciler.ts",
@@ -156,7 +156,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("an answer to some topics is taken for one to all", "internal/session/answers.ts", "named === undefined ? open : open.filter((topic) => named.includes(topic))", "open"),
   mutation("what is to be asked later is asked at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
   mutation("one topic passes for another, when their hashes are alike", "internal/session/topicCache.ts", "!likely.isDesired || !stands(likely.topic, text, span)", "!likely.isDesired"),
-  mutation("a break is told though another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", told: "gap"`, `live: { everything: "gap", later: "gap", told: "gap"`),
+  mutation("a break is told though another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "gap"`, `live: { everything: "gap", later: "gap", reported: "gap"`),
   mutation("what nobody wants any more is heard still", "internal/session/desired.ts", "entry.isDesired = false", "void entry"),
   mutation("requests are not paced", "internal/session/reconciler.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
@@ -213,7 +213,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "each of two lines tells of the same gap",
     "internal/pool/coverage.ts",
-    `broken === undefined && told > this.#last ? "told" : "nothing"`,
+    `broken === undefined && reported > this.#last ? "reported" : "nothing"`,
     `"nothing"`
   ),
   mutation(
@@ -222,7 +222,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "    this.#last = ++this.#topic.turn\n",
     ""
   ),
-  mutation("a line was alive until its death showed", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", told: "break"`, `live: { everything: "-", later: "-", told: "break"`),
+  mutation("a line was alive until its death showed", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "break"`, `live: { everything: "-", later: "-", reported: "break"`),
   mutation("a book is not told that its connection is lost", "internal/pool/coverage.ts", "this.#topic.listener.lost(why)", "void why"),
   mutation(
     "an update that follows with a hole is applied",
@@ -246,15 +246,27 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("a connection that is given up takes its successor along", "internal/pool/pool.ts", `alive || slot.work._tag !== "Idle"`, "alive"),
   mutation(
+    "a successor that was given up takes the place of a connection that is not",
+    "internal/pool/pool.ts",
+    "(isProven && (yield* isAlive(successor)))",
+    "isProven"
+  ),
+  mutation(
+    "streams move to a connection that was given up",
+    "internal/pool/pool.ts",
+    "isProven && slots.has(into) && (yield* isAlive(into.pooled))",
+    "isProven && slots.has(into)"
+  ),
+  mutation(
     "a connection that was given up is kept for one that has proven nothing",
     "internal/pool/pool.ts",
-    "isProven || !(yield* isAlive(slot))",
-    "isProven"
+    "(isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled))",
+    "isProven && (yield* isAlive(successor))"
   ),
   mutation(
     "who waits for a window is let through before the moment that was set meanwhile",
     "internal/time/rateLimiter.ts",
-    "heldAt(now) === undefined ? Effect.void : turn(cost, onHold)",
+    "heldAt(now) === undefined ? Effect.void : acquire(cost, onHold)",
     "Effect.void"
   ),
   mutation("a rolling window is half as long", "internal/time/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
@@ -272,8 +284,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "an effect that fails keeps the place of its reader",
     "internal/stream/cursors.ts",
-    "runForEach(places, select, f), ({ leave }, exit) => leave(exit))",
-    "runForEach(places, select, f), () => Effect.void)"
+    "runForEach(positions, select, f), ({ leave }, exit) => leave(exit))",
+    "runForEach(positions, select, f), () => Effect.void)"
   ),
   mutation(
     "events that were dropped earlier are not counted",
@@ -281,8 +293,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     " + (marker !== undefined && isMarker(marker) ? marker.count : 0)",
     ""
   ),
-  mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void fold"),
-  mutation("who listens does not hear what is held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#hand([taker], held)\n", ""),
+  mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void options"),
+  mutation("who listens does not hear what is held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#deliver([listener], held)\n", ""),
   mutation("who listens is not told of the end", "internal/stream/broadcast.ts", "    this.#endListeners(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
   mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isDelivering) {", "if (this.#later.length > 0) {"),
   mutation("what is escaped passes for itself", "internal/json/compiledReader.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),

@@ -432,5 +432,36 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a successor that was given up after it had proven itself took the place of its predecessor",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 0, listens: false },
+          { kind: "trade", symbol: "ETHUSDT", dawdles: 0, listens: false },
+          { kind: "miniTicker", symbol: "BTCUSDT", dawdles: 1, listens: false },
+          { kind: "blockTrade", symbol: "BTCUSDT", dawdles: 0, listens: false }
+        ],
+        steps: [
+          { after: 0, action: { do: "rotate" } },
+          { after: 236, action: { do: "start", reader: 0, resume: false } },
+          { after: 94, action: { do: "close", on: "newest", code: 1003 } },
+          { after: 0, action: { do: "rest", times: 1, fault: { how: "status", status: 400, retryAfter: undefined } } }
+        ]
+      }
+    }
   }
 ]
