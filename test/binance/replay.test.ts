@@ -8,11 +8,11 @@ import * as NodeTransport from "holdfast/NodeTransport"
 import { MarketEvent } from "holdfast/binance"
 import { Exchange, Fault, Replay } from "holdfast/binance/exchange"
 
-// Messages of Binance, captured on 2021-10-12.
+// Messages that Binance sent on 2021-10-12.
 const capture = fileURLToPath(new URL("../fixtures/binance-spot-2021-10-12/ws.ndjson", import.meta.url))
 
 describe("captured messages", () => {
-  it.scopedLive("all arrive once and in order, and are decoded, when the socket is cut three times", () =>
+  it.scopedLive("all arrive once, in order and decoded, though the socket is cut three times", () =>
     Effect.gen(function*() {
       const frames = yield* Replay.parse(readFileSync(capture, "utf8"))
       assert.strictEqual(frames.length, 265)

@@ -1,4 +1,4 @@
-// A scripted Binance: the messages of its sockets, and the answers of its REST interface.
+// A scripted Binance for tests: messages of its sockets, and answers of its REST interface.
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
@@ -28,7 +28,7 @@ export const answers = (body: (url: URL) => unknown, status = 200) =>
     )
   )
 
-/** Options of a connection without deadlines. */
+/** Options of a connection that ends only when its socket does. */
 export const connection = {
   messageTimeout: Duration.infinity,
   pingInterval: Duration.infinity,
@@ -41,9 +41,9 @@ export const combined = (stream: string, data: object) => JSON.stringify({ strea
 export const trade = (t: number, T = t) =>
   combined("btcusdt@trade", { e: "trade", E: T, T, s: "BTCUSDT", t, p: "1", q: "1", m: true })
 
-/** An update of one level of a book. Its quantity is the id. */
+/** An update of one level of a book. The quantity is the id. */
 export const depth = (u: number, E = u, symbol = "BTCUSDT") =>
   combined(`${symbol.toLowerCase()}@depth@100ms`, { e: "depthUpdate", E, s: symbol, U: u, u, b: [["1.0", String(u)]], a: [] })
 
-/** The snapshot of a book. */
+/** A snapshot of a book. */
 export const snapshot = (lastUpdateId: number) => ({ lastUpdateId, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })
