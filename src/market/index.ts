@@ -14,7 +14,7 @@ export * as Json from "./Json.ts"
 export * as MarketEvent from "./MarketEvent.ts"
 /** The feed of any venue: streams whose gaps are repaired, and order books. */
 export * as MarketFeed from "./MarketFeed.ts"
-/** Order books that are right, or fail to be read. */
+/** Order books whose reads are right, or fail. */
 export * as OrderBook from "./OrderBook.ts"
 /** Errors of a venue's REST interface. */
 export * as RestError from "./RestError.ts"

@@ -7,7 +7,7 @@ const newerBy = 60_000
 // Times from here on are in microseconds: in milliseconds, this is the year 5138.
 const micros = 1e14
 
-/** Whether an event at `at` with an older id than the latest event, at `latest`, shows an id reset. */
+/** Whether an event with an old id shows an id reset: `at` is its time, and `latest` the time of the latest event. */
 export const isIdReset = (at: number, latest: number): boolean => at - latest > (at < micros ? newerBy : newerBy * 1_000)
 
 export const cause = (): NotRepairable => new NotRepairable({ reason: "The venue has reset its ids." })

@@ -33,7 +33,7 @@ export interface Options<A extends MarketEvent> {
   readonly limit: number
   /** How long another connection may take to bring missing events before they are fetched. */
   readonly grace: () => Duration.Duration
-  /** The most events held back behind a missing range, and again the most queued while the range is fetched. */
+  /** The most events held back behind a missing range; also, the most events queued while the range is fetched. */
   readonly capacity: number
   readonly output: Output<A>
 }

@@ -1,6 +1,6 @@
 /**
- * The true events of a market: each fact is a pure function of its number. The venue publishes the facts on five channels. Each
- * channel has five facts a second, numbered from 0; only a candle is published five times under one number.
+ * The facts of a market: each fact is a pure function of its number. The venue publishes them on five channels. Each channel has
+ * five facts a second, numbered from 0. A candle is published five times, as it forms, under one number.
  */
 import type { OrderBook } from "holdfast/market"
 
