@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
 import tseslint from "typescript-eslint"
 
-const clocks = "Read the Clock service: TestClock rules all time in Holdfast."
-const chance = "Draw from the Random service: a seeded test must repeat itself."
+const clocks = "Use the Clock service, so that tests can control time with TestClock."
+const chance = "Use the Random service, so that tests with a seed are reproducible."
 
 // Names that the glossary in ARCHITECTURE.md has replaced, as words of a camelCase name.
 const retired = Object.entries(JSON.parse(readFileSync(new URL(".ci/retired.json", import.meta.url), "utf8")))
@@ -25,11 +25,11 @@ export default tseslint.config(
     rules: {
       "no-console": "error",
       "eqeqeq": "error",
-      // Effect's generators yield without being asked to, and its namespaces are the point of it.
+      // Effect.gen allows generators without `yield`; a type and its constructors share one name.
       "require-yield": "off",
       "@typescript-eslint/no-namespace": "off",
       "@typescript-eslint/no-redeclare": "off",
-      // `Effect<void>` is the honest type of an effect that gives nothing back.
+      // `Effect<void>` is the type of an effect without a result.
       "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/no-confusing-void-expression": "off",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
@@ -51,14 +51,15 @@ export default tseslint.config(
     }
   },
   { files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames()] } },
-  {
-    // RFC 6455's frames, and the recorded ones of a replay.
-    files: ["src/NodeTransport.ts", "src/binance/exchange/Replay.ts", "src/binance/exchange/Playback.ts", "test/**/*.ts"],
-    rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] }
-  },
-  // The reader of a shape is code that is made from a schema.
+  // RFC 6455's frames, and Node's IncomingMessage.
+  { files: ["src/NodeTransport.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame", "incoming"])] } },
+  // RFC 6455's frames.
+  { files: ["test/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] } },
+  // Node's IncomingMessage, and the takers of orders.
+  { files: ["src/binance/exchange/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["incoming", "taker"])] } },
+  // Compiles a schema to source code, and evaluates it.
   { files: ["src/internal/json/compiledReader.ts"], rules: { "@typescript-eslint/no-implied-eval": "off" } },
-  // Its documentation passes plain objects where its types name classes that it does not export.
+  // The library's documentation passes plain objects where its types require classes that it does not export.
   { files: ["bench/others/binance-spot.ts"], rules: { "@typescript-eslint/no-unsafe-class-instance-assignment": "off" } },
   { files: ["eslint.config.js"], ...tseslint.configs.disableTypeChecked }
 )

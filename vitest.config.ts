@@ -5,7 +5,7 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 
 export default defineConfig({
   resolve: {
-    // A module is a file of its name, or the index of a folder of its name.
+    // `holdfast/x` is src/x.ts, or the index of the folder src/x.
     alias: [
       { find: /^holdfast$/, replacement: source("index.ts") },
       { find: /^holdfast\/(.+)$/, replacement: source("$1") }
@@ -14,7 +14,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     testTimeout: 30_000,
-    // What a test logs is of interest when it fails.
+    // Print the logs of failed tests only.
     silent: "passed-only"
   }
 })

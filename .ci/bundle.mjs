@@ -1,5 +1,5 @@
-// Makes one program of the sources of the program and of what it imports: Node would spend most of its start on finding
-// and reading some 600 small files. What a command alone needs stays a file of its own, and is loaded when it runs.
+// Bundles the command-line program and its imports: without this, Node spends most of the start on finding and reading
+// some 600 small files. Code that only one command needs stays in a separate chunk, loaded when the command runs.
 import { build } from "esbuild"
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 
@@ -16,14 +16,14 @@ const { metafile } = await build({
   platform: "node",
   target: "node20.19",
   sourcemap: true,
-  // Ours are in the package.
+  // The package contains the sources.
   sourcesContent: false,
-  // What is CommonJS in it requires Node's own modules.
+  // Bundled CommonJS modules call `require` for Node's built-in modules.
   banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` },
   metafile: true
 })
 
-// The licences of all that is in it go with it.
+// The bundle ships with the licences of all packages in it.
 const packages = new Set(
   Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs)).flatMap((path) =>
     /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []
@@ -31,7 +31,7 @@ const packages = new Set(
 )
 const licence = (path) => {
   const name = readdirSync(path).find((file) => /^licen[cs]e/i.test(file))
-  if (name === undefined) throw new Error(`${path} has no licence to go with the program.`)
+  if (name === undefined) throw new Error(`${path} has no licence file; the bundle needs one for each package.`)
   return `${path.replace(/^.*node_modules\//, "")}\n\n${readFileSync(`${path}/${name}`, "utf8").trim()}\n`
 }
 writeFileSync(`${parts}/LICENSES.txt`, [...packages].sort().map(licence).join(`\n${"-".repeat(80)}\n\n`))

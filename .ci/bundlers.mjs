@@ -1,5 +1,5 @@
-// Bundles a Connection for a browser with esbuild, Vite, webpack and Bun, as an app that has installed the package would,
-// and runs what each has made where there is nothing of Node: a WebSocket of ours says one message, and the app prints it.
+// Bundles an app that uses a Connection for browsers, with esbuild, Vite, webpack and Bun, from an installed package.
+// Runs each bundle in a context without Node's globals: a fake WebSocket sends one message, and the app reports it.
 import assert from "node:assert"
 import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -26,8 +26,8 @@ const Live = Connection.layer({ url: "ws://peer.test/" }).pipe(
 Effect.gen(function*() {
   const { messages } = yield* Connection.Connection
   const [message] = yield* Stream.runCollect(Stream.take(messages, 1))
-  globalThis.told(message + " " + typeof MarketEvent.decode)
-}).pipe(Effect.provide(Live), Effect.runPromise).catch(globalThis.told)
+  globalThis.report(message + " " + typeof MarketEvent.decode)
+}).pipe(Effect.provide(Live), Effect.runPromise).catch(globalThis.report)
 `
 
 const bundlers = {
@@ -46,7 +46,7 @@ const bundlers = {
   },
   webpack: async (entry, out) => {
     const { default: webpack } = await import("webpack")
-    const stats = await new Promise((done, failed) => {
+    const stats = await new Promise((resolve, reject) => {
       webpack({
         mode: "development",
         devtool: false,
@@ -55,7 +55,7 @@ const bundlers = {
         entry,
         output: { path: out, filename: "app.js" },
         plugins: [new webpack.optimize.LimitChunkCountPlugin({ maxChunks: 1 })]
-      }, (error, stats) => error === null ? done(stats) : failed(error))
+      }, (error, stats) => error === null ? resolve(stats) : reject(error))
     })
     assert(!stats.hasErrors(), stats.toString({ all: false, errors: true }))
   },
@@ -64,9 +64,9 @@ const bundlers = {
   }
 }
 
-// What a browser has, and nothing of Node. Its WebSocket opens, and says one message.
+// Runs code with the globals of a browser and none of Node's. The WebSocket opens and receives one message.
 const run = (code) =>
-  new Promise((told) => {
+  new Promise((report) => {
     class WebSocket extends EventTarget {
       readyState = 0
       protocol = ""
@@ -83,11 +83,11 @@ const run = (code) =>
         this.dispatchEvent(Object.assign(new Event("close"), { code: 1000, reason: "" }))
       }
     }
-    const globals = { AbortController, clearInterval, clearTimeout, console: { log: () => undefined }, Event, EventTarget, Headers, performance, queueMicrotask, setInterval, setTimeout, structuredClone, TextDecoder, TextEncoder, told, URL, URLSearchParams, WebSocket }
+    const globals = { AbortController, clearInterval, clearTimeout, console: { log: () => undefined }, Event, EventTarget, Headers, performance, queueMicrotask, setInterval, setTimeout, structuredClone, TextDecoder, TextEncoder, report, URL, URLSearchParams, WebSocket }
     const context = createContext({ ...globals })
     context.self = context.window = context.globalThis = context
-    const silent = setTimeout(() => told("nothing within 10 seconds"), 10_000)
-    silent.unref()
+    const timeout = setTimeout(() => report("nothing within 10 seconds"), 10_000)
+    timeout.unref()
     runInContext(code, context)
   })
 
@@ -105,7 +105,7 @@ try {
     const out = join(app, `out-${name}`)
     mkdirSync(out)
     await bundle(join(app, "app.js"), out)
-    assert.deepStrictEqual(readdirSync(out), ["app.js"], `${name} wrote more than the app`)
+    assert.deepStrictEqual(readdirSync(out), ["app.js"], `${name} did not write exactly one file`)
     const code = readFileSync(join(out, "app.js"), "utf8")
     assert.strictEqual(String(await run(code)), "hello function", `the bundle of ${name} does not run`)
     console.log(`${name}: ${(code.length / 1024).toFixed(0)} KiB, runs`)

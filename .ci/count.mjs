@@ -1,4 +1,4 @@
-// Prints how many tests passed and failed, from Vitest's own report. A test that is skipped has not passed.
+// Prints the numbers of passed and failed tests from Vitest's report. A skipped test counts as failed.
 import { readFileSync } from "node:fs"
 
 const { numFailedTests, numPassedTests, numTotalTests } = JSON.parse(readFileSync(process.argv[2], "utf8"))

@@ -1,5 +1,5 @@
-// Compiles every example of the documentation: in docstrings and in Markdown. Examples of one page that share a name,
-// "```ts name", are one program in parts.
+// Compiles every example in docstrings and in Markdown. Examples of one page with the same name, "```ts name", are the
+// parts of one program.
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 
@@ -33,7 +33,7 @@ writeFileSync(`${out}/tsconfig.json`, JSON.stringify({
     incremental: false,
     tsBuildInfoFile: null,
     plugins: [],
-    // As in its sources.
+    // The same as for the sources, relative to this folder.
     paths: Object.fromEntries(
       Object.entries(JSON.parse(readFileSync("tsconfig.json", "utf8")).compilerOptions.paths).map(([name, places]) => [name, places.map((place) => `../${place}`)])
     )

@@ -1,4 +1,4 @@
-// Runs every example. Each is a program that ends by itself; one that fails, or does not end, fails this.
+// Runs every example. Fails if one fails, or does not end within 60 seconds.
 import { spawnSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 

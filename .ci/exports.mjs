@@ -1,5 +1,5 @@
-// Imports every public module of the built package by its name, the way its users will. package.json is the one list of
-// what is public: its patterns are expanded over the sources, so a module cannot be forgotten here.
+// Imports every public module of the built package by its name, as users do. The list of modules comes from the
+// patterns in package.json and the files in src, so that no module is left out.
 import assert from "node:assert"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 
@@ -22,17 +22,17 @@ const entryOf = (name) => {
   return best === undefined ? undefined : exports[best]
 }
 
-let open = 0
+let publicModules = 0
 for (const name of names) {
   const specifier = name === "" ? "holdfast" : `holdfast/${name}`
   if (entryOf(name) === null) {
     await assert.rejects(import(specifier), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" }, `${specifier} should not be public`)
     continue
   }
-  assert(!/(^|\/)internal\//.test(name), `${specifier} is internal, and public by package.json`)
+  assert(!/(^|\/)internal\//.test(name), `${specifier} is internal, but package.json exports it`)
   const module = await import(specifier)
   assert(Object.keys(module).length > 0 || isTypesOnly(name), `${specifier} exports nothing`)
-  open++
+  publicModules++
 }
 
 function isTypesOnly(name) {
@@ -40,7 +40,7 @@ function isTypesOnly(name) {
   return !/^export (?!type|interface)/m.test(readFileSync(file, "utf8"))
 }
 
-// What the declarations import is installed with the package, and has types: its users may check libraries too.
+// Users may compile without skipLibCheck: the package must install, with types, all that its declarations import.
 const installed = { ...dependencies, ...peerDependencies }
 for (const file of readdirSync("dist", { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
   for (const [, specifier] of readFileSync(`dist/${file}`, "utf8").matchAll(/^(?:import|export) [^";]*from "(?!\.|node:)([^"]+)"/gm)) {
@@ -52,11 +52,11 @@ for (const file of readdirSync("dist", { recursive: true }).filter((name) => nam
   }
 }
 
-// An optional peer is asked for in the version that package.json names.
+// Errors about a missing optional peer must name the version range of package.json.
 const { versions } = await import(new URL("../dist/internal/optionalPeer.js", import.meta.url))
 for (const [name, range] of Object.entries(versions)) {
-  assert.strictEqual(peerDependencies[name], range, `optionalPeer.ts asks for another version of ${name} than package.json`)
-  assert(peerDependenciesMeta[name]?.optional, `${name} is loaded as an optional peer, and is not one in package.json`)
+  assert.strictEqual(peerDependencies[name], range, `optionalPeer.ts and package.json name different versions of ${name}`)
+  assert(peerDependenciesMeta[name]?.optional, `${name} is loaded as an optional peer, but package.json does not list it as one`)
 }
 assert.deepStrictEqual(Object.keys(versions), Object.keys(peerDependenciesMeta))
-console.log(`the package exports what it promises: ${open} public modules`)
+console.log(`all ${publicModules} public modules can be imported`)

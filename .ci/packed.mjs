@@ -1,5 +1,5 @@
-// Packs the package, unpacks it elsewhere, with no other package near, and runs the program: all that it needs is in it.
-// Beside its required peers alone, the library works, and what needs an optional peer asks for it by name.
+// Packs the package, unpacks it in an empty folder and runs the program there: it needs no other package. Then puts
+// only the required peers beside it: the library must work, and errors must name a missing optional peer.
 import assert from "node:assert"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), "holdfast-"))
 const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: "utf8" })
 try {
   const [{ filename, files }] = JSON.parse(run("npm", ["pack", "--json", "--silent", "--ignore-scripts", "--pack-destination", folder], "."))
-  assert(files.some(({ path }) => path === "dist/cli/LICENSES.txt"), "the program goes without the licences of what is in it")
+  assert(files.some(({ path }) => path === "dist/cli/LICENSES.txt"), "the licences of the bundled packages are not in the package")
   run("tar", ["-xzf", filename])
   const { bin, version } = JSON.parse(readFileSync(join(folder, "package/package.json"), "utf8"))
 
@@ -20,7 +20,7 @@ try {
   for (const command of [["--json"], ["watch", "btcusdt@trade", "--json"], ["record", "btcusdt@trade", "--out", "trades.ndjson", "--json"]]) {
     const lines = holdfast(...command, "--for", "2s").trim().split("\n").map((line) => JSON.parse(line))
     assert(lines.some(({ symbol }) => symbol === "BTCUSDT"), `${command.join(" ")} printed no market event`)
-    assert(lines.some(({ event }) => event === "Summary"), `${command.join(" ")} did not sum up`)
+    assert(lines.some(({ event }) => event === "Summary"), `${command.join(" ")} printed no summary`)
   }
   assert(existsSync(join(folder, "trades.ndjson")), "record wrote no file")
   assert.match(holdfast("book", "btcusdt", "--json", "--for", "2s"), /"type":"book"/)

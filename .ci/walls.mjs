@@ -1,4 +1,4 @@
-// Takes Binance and the command line away in a copy of the sources: the rest must compile, for a venue is one folder.
+// Compiles a copy of the sources without src/binance and the command line: no other code may depend on a venue.
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -16,10 +16,10 @@ try {
   }))
   const { status } = spawnSync("npx", ["--no-install", "tsc", "-p", "tsconfig.walls.json"], { cwd: copy, stdio: "inherit" })
   if (status !== 0) {
-    console.error("Something outside src/binance and the command line needs them.")
+    console.error("Code outside src/binance and the command line imports them: see the errors above.")
     process.exitCode = 1
   } else {
-    console.log("without Binance and the command line, the rest compiles")
+    console.log("the sources compile without Binance and the command line")
   }
 } finally {
   rmSync(copy, { recursive: true })

@@ -1,4 +1,4 @@
-// A connection that is reset while it is read, and heals. The exchange is one of our own, on this machine.
+// Reads a connection that the peer resets: it reconnects, and its items show the gap. The exchange is on this machine.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -13,7 +13,7 @@ const program = Effect.gen(function*() {
 
   const connection = yield* Connection.make({ url: `${exchange.wsUrl}/ws/btcusdt@trade` })
 
-  // Reads until the reset has healed and trades flow again.
+  // Reads until data arrives after the first gap.
   yield* connection.items.pipe(
     Stream.mapAccum(0, (gaps, item) => [gaps + (item._tag === "Gap" ? 1 : 0), { item, gaps }]),
     Stream.takeUntil(({ item, gaps }) => gaps > 0 && item._tag === "Data"),

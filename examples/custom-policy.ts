@@ -1,4 +1,5 @@
-// A schedule of one's own: quick first retries, a low cap, and an end after ten; and a server whose 404 is not fatal.
+// A custom reconnect schedule: fast first retries, a cap of one second, and at most ten of them. A custom `classify`
+// retries a 404, which is fatal by default.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"

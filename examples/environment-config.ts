@@ -1,4 +1,4 @@
-// Settings from a file and from the environment, which comes first. Run it with other variables and see:
+// Reads settings from the environment and from a file; the environment takes precedence. Run it with other variables:
 //   WEBSOCKET_MAX_RETRIES=3 npx tsx examples/environment-config.ts
 //   WEBSOCKET_JITTER_FACTOR=2 npx tsx examples/environment-config.ts
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -23,7 +23,7 @@ const program = Effect.gen(function*() {
 })
 
 const ExchangeLive = Layer.unwrapScoped(Effect.map(Exchange.make(), ({ wsUrl }) =>
-  // In a program of yours, both variables come from outside.
+  // In a real program, both variables come from the environment.
   Layer.setConfigProvider(ConfigProvider.orElse(
     ConfigProvider.fromEnv(),
     () =>

@@ -1,4 +1,4 @@
-// Two connections in one program, each a service of its own.
+// Two connections in one program, each with its own service tag.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-// How to test a program that uses a Connection: script the peer, and let TestClock pass the time.
+// Tests a program that uses a Connection: the test scripts the peer, and advances TestClock.
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -8,7 +8,7 @@ import * as TestClock from "effect/TestClock"
 import { Connection } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 
-// The program: adds up the numbers that come, and starts from zero wherever some may be missing.
+// The program under test: sums the numbers it receives, and restarts from zero at each gap.
 const sums = Effect.map(Connection.Connection, ({ items }) =>
   Stream.mapAccum(items, 0, (sum, item) => {
     const next = item._tag === "Gap" ? 0 : sum + Number(item.data)
@@ -22,7 +22,7 @@ const PeerTest = TestTransport.layer([
 ])
 
 describe("the sums", () => {
-  it.effect("start over after an outage", () =>
+  it.effect("restart after an outage", () =>
     Effect.gen(function*() {
       const reading = yield* Effect.fork(Stream.runCollect(Stream.take(sums, 4)))
       yield* TestClock.adjust("40 seconds")

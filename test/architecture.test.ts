@@ -1,4 +1,4 @@
-// The walls: which room may import which. A room is a folder of src, or a public module of its own.
+// Checks which rooms may import which. A room is a folder of src, or a public module in src itself.
 import { assert, describe, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url"
 
 const src = fileURLToPath(new URL("../src/", import.meta.url))
 
-/** The layers, lowest first. No arrow runs from a layer to a higher one; facades may be named as types from below. */
+/**
+ * The layers, lowest first. A layer imports no value from a higher one, but may import the types of a higher facade.
+ */
 const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>]> = [
   ["tools", ["internal/time", "internal/json", "internal/optionalPeer"]],
   ["streams", ["Listenable", "internal/stream"]],
@@ -59,7 +61,7 @@ const isFacade = (file: string): boolean => !file.startsWith("internal/")
 const show = ({ from, to }: Arrow) => `${from} -> ${to}`
 
 describe("the rooms of src", () => {
-  it("are all in a layer, and every layer's rooms exist", () => {
+  it("each belong to a layer, and every room of a layer exists", () => {
     assert.deepStrictEqual(files.filter((file) => layerOf(file) === -1), [])
     const rooms = new Set(files.map(roomOf))
     assert.deepStrictEqual(layers.flatMap(([, all]) => all).filter((room) => !rooms.has(room)), [])
@@ -71,30 +73,30 @@ describe("the rooms of src", () => {
     assert.deepStrictEqual(upward.map(show), [])
   })
 
-  it("name no type of a higher layer but a facade's own", () => {
+  it("import no type from a higher layer, except from a facade", () => {
     const upward = arrows.filter(({ from, to }) => layerOf(to) > layerOf(from) && !isFacade(to))
     assert.deepStrictEqual(upward.map(show), [])
   })
 
-  it("know no venue below the venue, not even as a type", () => {
+  it("below the venue import nothing from it, not even a type", () => {
     const venue = layers.findIndex(([name]) => name === "venue")
-    const known = arrows.filter(({ from, to }) => layerOf(from) < venue && layerOf(to) >= venue)
-    assert.deepStrictEqual(known.map(show), [])
+    const found = arrows.filter(({ from, to }) => layerOf(from) < venue && layerOf(to) >= venue)
+    assert.deepStrictEqual(found.map(show), [])
   })
 
-  it("have no circle of values", () => {
+  it("have no import cycle of values", () => {
     const next = new Map<string, ReadonlyArray<string>>()
     for (const { from, isType, to } of arrows) if (!isType) next.set(from, [...next.get(from) ?? [], to])
     const done = new Set<string>()
-    const circles: Array<string> = []
+    const cycles: Array<string> = []
     const walk = (file: string, path: ReadonlyArray<string>) => {
       const at = path.indexOf(file)
-      if (at >= 0) circles.push([...path.slice(at), file].join(" -> "))
+      if (at >= 0) cycles.push([...path.slice(at), file].join(" -> "))
       if (at >= 0 || done.has(file)) return
       for (const target of next.get(file) ?? []) walk(target, [...path, file])
       done.add(file)
     }
     for (const file of files) walk(file, [])
-    assert.deepStrictEqual(circles, [])
+    assert.deepStrictEqual(cycles, [])
   })
 })

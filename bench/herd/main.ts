@@ -1,4 +1,4 @@
-// What a herd does to a server, by policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
+// Simulates a herd of clients with each policy, in virtual time: `npm run herd`. With `--write` the results and the plot go
 // to bench/herd/herd.json and herd.svg, and the table to docs/proofs.md.
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -12,9 +12,9 @@ const { values } = parseArgs({
   options: {
     clients: { type: "string", default: "10000" },
     seed: { type: "string", default: "1" },
-    // Seconds for which the server is down.
+    // The downtime of the server, in seconds.
     down: { type: "string", default: "180" },
-    // Dials that it accepts in each second once it is back.
+    // The dials that the server accepts per second once it is back.
     accepts: { type: "string", default: "500" },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false }
@@ -28,9 +28,9 @@ const herd: Herd = {
   untilSeconds: Number(values.down) + 7_200
 }
 
-const results = policies.map(({ name, wait, words }) => {
+const results = policies.map(({ name, wait, formula }) => {
   const outcome = run(wait, lost, refused, herd)
-  return { name, words, summary: summarise(outcome, herd), dials: outcome.dials }
+  return { name, formula, summary: summarise(outcome, herd), dials: outcome.dials }
 })
 
 const count = (number: number) => number.toLocaleString("en")
@@ -38,8 +38,8 @@ const count = (number: number) => number.toLocaleString("en")
 const table = [
   "| policy | wait, in seconds, n from 0 | busiest second | busiest second once the server is back | dials in all | 99 % back after |",
   "| --- | --- | --- | --- | --- | --- |",
-  ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, words }) =>
-    `| ${name} | ${words} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)
+  ...results.map(({ name, summary: { dials, mostBackAfter, peak, peakOnceBack }, formula }) =>
+    `| ${name} | ${formula} | ${count(peak)} | ${count(peakOnceBack)} | ${count(dials)} | ${mostBackAfter === null ? "never" : `${mostBackAfter} s`} |`)
 ].join("\n")
 
 const json = `${JSON.stringify({ ...herd, results })}\n`

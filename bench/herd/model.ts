@@ -1,5 +1,5 @@
-// A herd: many clients that lose the same server at the same moment, in virtual time. Pure: the same seed, the same
-// numbers.
+// Simulates a herd in virtual time: many clients that lose the same server at once. Pure: the same seed gives the same
+// results.
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Schedule from "effect/Schedule"
@@ -8,8 +8,8 @@ import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import type { ReconnectPolicy } from "holdfast"
 
 /**
- * The server: gone at second zero, refusing every dial for `downSeconds`; from then on it accepts `acceptsPerSecond`
- * dials in each second and refuses the rest. A refusal costs no time, and an accepted client stays.
+ * The server. It goes down at second 0 and refuses every dial for `downSeconds`. After that it accepts up to
+ * `acceptsPerSecond` dials per second and refuses the others. A refusal takes no time; an accepted client stays connected.
  */
 export interface Server {
   readonly downSeconds: number
@@ -20,25 +20,25 @@ export interface Herd {
   readonly clients: number
   readonly seed: number
   readonly server: Server
-  /** When to stop, in seconds, for those who would never all be back. */
+  /** The end of the simulation in seconds, for policies with which some clients never come back. */
   readonly untilSeconds: number
 }
 
-/** What came of one policy. */
+/** The outcome of one policy. */
 export interface Outcome {
-  /** Dials in each second, from zero on. */
+  /** The number of dials in each second, from second 0. */
   readonly dials: ReadonlyArray<number>
-  /** Clients that are back at the end of each second. */
+  /** The number of clients that are back at the end of each second. */
   readonly back: ReadonlyArray<number>
 }
 
 export type Wait = Schedule.Schedule<unknown, ReconnectPolicy.Loss>
 
-// Dials closer together than this are taken in the order in which they were planned.
+// Dials within the same tick happen in the order in which they were planned.
 const tickMillis = 10
 const second = 1_000 / tickMillis
 
-/** Lets every client follow the same policy, each with draws of its own. */
+/** Simulates the herd with one policy for all clients. Each client draws its own random numbers. */
 export const run = (policy: Wait, lost: ReconnectPolicy.Loss, refused: ReconnectPolicy.Loss, herd: Herd): Outcome => {
   const { acceptsPerSecond, downSeconds } = herd.server
   const random = Random.make(herd.seed)
@@ -48,9 +48,9 @@ export const run = (policy: Wait, lost: ReconnectPolicy.Loss, refused: Reconnect
   const dials: Array<number> = []
   const back: Array<number> = []
 
-  const plan = (client: number, now: number, life: ReconnectPolicy.Loss) => {
+  const plan = (client: number, now: number, loss: ReconnectPolicy.Loss) => {
     const stepped: readonly [unknown, unknown, ScheduleDecision.ScheduleDecision] = Effect.runSync(
-      Effect.withRandom(policy.step(now, life, states[client]), random)
+      Effect.withRandom(policy.step(now, loss, states[client]), random)
     )
     const [state, , decision] = stepped
     states[client] = state
@@ -67,7 +67,7 @@ export const run = (policy: Wait, lost: ReconnectPolicy.Loss, refused: Reconnect
     let dialled = 0
     let accepted = 0
     for (let tick = now * second; tick < (now + 1) * second; tick++) {
-      // A wait of less than a tick adds to the list under way.
+      // A retry within the same tick is appended to the list while it is read.
       for (const client of ticks[tick] ?? []) {
         dialled++
         if (now >= downSeconds && accepted < acceptsPerSecond) accepted++
@@ -83,13 +83,13 @@ export const run = (policy: Wait, lost: ReconnectPolicy.Loss, refused: Reconnect
 }
 
 export interface Summary {
-  /** Dials in the busiest second of all. */
+  /** The number of dials in the busiest second. */
   readonly peak: number
-  /** Dials in the busiest second since the server was back. */
+  /** The number of dials in the busiest second after the server came back. */
   readonly peakOnceBack: number
-  /** Dials in all. */
+  /** The total number of dials. */
   readonly dials: number
-  /** Seconds from the server's return until 99 % of the clients were back. Null: not within the time. */
+  /** Seconds from the return of the server until 99 % of the clients are back. Null: not before the end. */
   readonly mostBackAfter: number | null
 }
 

@@ -1,9 +1,9 @@
-// The herd as a picture: a panel for each policy, dials a second over time.
+// Plots the herd: a panel per policy, with the dials per second over time.
 import type { Herd, Summary } from "./model.ts"
 
 export interface Panel {
   readonly name: string
-  readonly words: string
+  readonly formula: string
   readonly dials: ReadonlyArray<number>
   readonly summary: Summary
 }
@@ -17,19 +17,19 @@ const top = 44
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-/** Draws the first `seconds` of each. The scale is logarithmic, from one dial a second to all clients at once. */
+/** Plots the first `seconds` of each policy. The scale is logarithmic, from one dial per second to all clients at once. */
 export const plot = (panels: ReadonlyArray<Panel>, { clients, server }: Herd, seconds: number): string => {
   const decades = Math.ceil(Math.log10(clients))
   const inner = width - left - right
   const x = (second: number) => left + (second / seconds) * inner
   const height = top + panels.length * (panel + gap)
 
-  const text = (at: { readonly x: number; readonly y: number }, words: string, style: string) =>
-    `<text x="${at.x.toFixed(1)}" y="${at.y.toFixed(1)}" class="${style}">${escape(words)}</text>`
+  const text = (at: { readonly x: number; readonly y: number }, content: string, style: string) =>
+    `<text x="${at.x.toFixed(1)}" y="${at.y.toFixed(1)}" class="${style}">${escape(content)}</text>`
   const line = (x1: number, y1: number, x2: number, y2: number, style: string) =>
     `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${style}"/>`
 
-  const drawn = panels.map(({ dials, name, summary, words }, i) => {
+  const drawn = panels.map(({ dials, formula, name, summary }, i) => {
     const base = top + i * (panel + gap) + panel
     const y = (count: number) => base - (count < 1 ? 0 : (0.1 + Math.log10(count)) / (decades + 0.1) * panel)
     const bars = dials.slice(0, seconds).flatMap((count, second) =>
@@ -45,7 +45,7 @@ export const plot = (panels: ReadonlyArray<Panel>, { clients, server }: Herd, se
       `<path d="${bars.join("")}" class="dials"/>`,
       line(x(server.downSeconds), y(server.acceptsPerSecond), width - right, y(server.acceptsPerSecond), "limit"),
       text({ x: left, y: base - panel - 8 }, name, "name"),
-      text({ x: left + 110, y: base - panel - 8 }, words, "tick"),
+      text({ x: left + 110, y: base - panel - 8 }, formula, "tick"),
       text({ x: width - right, y: base - panel - 8 }, `once back, at most ${summary.peakOnceBack.toLocaleString("en")} a second; ${after}`, "tick end"),
       line(left, base, width - right, base, "axis"),
       ...Array.from({ length: Math.floor(seconds / 60) + 1 }, (_, minute) =>

@@ -1,4 +1,4 @@
-// The policies that are compared. All start at a second, double, and are capped at a minute; they differ in chance alone.
+// The compared policies. All begin with one second, double the wait, and cap it at one minute; only the jitter differs.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,8 +9,8 @@ import type { Wait } from "./model.ts"
 
 const { backoffMultiplier, initialDelay, jitterFactor, maxDelay } = ReconnectPolicy.defaults
 
-const ladder = ReconnectPolicy.exponential(initialDelay, backoffMultiplier)
-const capped = ladder.pipe(ReconnectPolicy.capped(maxDelay))
+const uncapped = ReconnectPolicy.exponential(initialDelay, backoffMultiplier)
+const capped = uncapped.pipe(ReconnectPolicy.capped(maxDelay))
 
 const drawn = (draw: (nominal: number, chance: number) => number): Wait =>
   Schedule.modifyDelayEffect(capped, (_, delay) =>
@@ -18,34 +18,34 @@ const drawn = (draw: (nominal: number, chance: number) => number): Wait =>
 
 export interface Policy {
   readonly name: string
-  readonly words: string
+  readonly formula: string
   readonly wait: Wait
 }
 
 export const policies: ReadonlyArray<Policy> = [
-  { name: "no jitter", words: "min(2ⁿ, 60)", wait: capped },
+  { name: "no jitter", formula: "min(2ⁿ, 60)", wait: capped },
   {
     name: "jitter, then cap",
-    words: "min(2ⁿ ± 25 %, 60)",
-    wait: ladder.pipe(
+    formula: "min(2ⁿ ± 25 %, 60)",
+    wait: uncapped.pipe(
       Schedule.jitteredWith({ min: 1 - jitterFactor, max: 1 + jitterFactor }),
       ReconnectPolicy.capped(maxDelay)
     )
   },
   {
     name: "equal jitter",
-    words: "b = min(2ⁿ, 60); from b/2 to b",
+    formula: "b = min(2ⁿ, 60); from b/2 to b",
     wait: drawn((nominal, chance) => nominal / 2 + chance * nominal / 2)
   },
-  { name: "full jitter", words: "b = min(2ⁿ, 60); from 0 to b", wait: drawn((nominal, chance) => chance * nominal) },
+  { name: "full jitter", formula: "b = min(2ⁿ, 60); from 0 to b", wait: drawn((nominal, chance) => chance * nominal) },
   {
     name: "Holdfast",
-    words: "b = min(2ⁿ, 60); b ± 25 %, evenly below 60",
+    formula: "b = min(2ⁿ, 60); b ± 25 %, evenly below 60",
     wait: ReconnectPolicy.schedule({ ...ReconnectPolicy.defaults, maxRetries: "unlimited" })
   }
 ]
 
-/** The end of a long and good connection, which all had when the server went. */
+/** The loss of a connection that had been open for an hour, with data: the initial loss of every client. */
 export const lost: ReconnectPolicy.Loss = {
   opened: true,
   openFor: Duration.hours(1),
@@ -53,7 +53,7 @@ export const lost: ReconnectPolicy.Loss = {
   floor: Option.none()
 }
 
-/** A dial that was refused. */
+/** A refused dial. */
 export const refused: ReconnectPolicy.Loss = {
   opened: false,
   openFor: Duration.zero,

@@ -1,4 +1,5 @@
-// https://github.com/binance/binance-connector-js, clients/spot: the README's streams sample with `wsURL`.
+// https://github.com/binance/binance-connector-js, clients/spot: the streams sample of its README, with the option
+// `wsURL`.
 import { Spot } from "@binance/spot"
 import type { Contestant } from "./contestant.ts"
 import { idOf, said, versionIn } from "./contestant.ts"
@@ -12,10 +13,10 @@ export const contestant: Contestant = {
     const client = new Spot({ configurationWebsocketStreams: { wsURL: ws } })
     const connection = await client.websocketStreams.connect()
     connection.on("error", (error) => {
-      reader.told(`"error" event: ${said(error)}`)
+      reader.notice(`"error" event: ${said(error)}`)
     })
     connection.on("close", (code) => {
-      reader.told(`"close" event: code ${String(code)}`)
+      reader.notice(`"close" event: code ${String(code)}`)
     })
     connection.trade({ symbol }).on("message", (event) => {
       const id = idOf({ e: event.e, t: Number(event.t) })

@@ -1,4 +1,5 @@
-// https://github.com/sieblyio/binance: the README's WebsocketClient with `wsUrl`, which its types have for the URL.
+// https://github.com/sieblyio/binance: the WebsocketClient of its README, with the option `wsUrl`, which its types
+// have.
 import { WebsocketClient } from "binance"
 import type { Contestant } from "./contestant.ts"
 import { idOf, said, versionIn } from "./contestant.ts"
@@ -17,13 +18,13 @@ export const contestant: Contestant = {
       if (id !== undefined) reader.trade(id)
     })
     client.on("reconnecting", () => {
-      reader.told("\"reconnecting\" event")
+      reader.notice("\"reconnecting\" event")
     })
     client.on("reconnected", () => {
-      reader.told("\"reconnected\" event")
+      reader.notice("\"reconnected\" event")
     })
     client.on("exception", (event) => {
-      reader.told(`"exception" event: ${said(event)}`)
+      reader.notice(`"exception" event: ${said(event)}`)
     })
     await client.subscribe(`${symbol.toLowerCase()}@trade`, "main")
     return { revive: undefined }

@@ -1,4 +1,4 @@
-// https://docs.ccxt.com: `watchTrades` in a loop that goes on after an error, as the manual's samples have it.
+// https://docs.ccxt.com: `watchTrades` in a loop that continues after an error, as in the samples of its manual.
 import ccxt from "ccxt"
 import type { Contestant } from "./contestant.ts"
 import { said, versionIn } from "./contestant.ts"
@@ -21,7 +21,7 @@ export const contestant: Contestant = {
         try {
           for (const trade of await exchange.watchTrades(market.symbol)) reader.trade(Number(trade.id))
         } catch (error) {
-          reader.told(`watchTrades rejected: ${said(error)}`)
+          reader.notice(`watchTrades rejected: ${said(error)}`)
         }
       }
     }

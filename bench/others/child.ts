@@ -1,4 +1,4 @@
-// The process of one contestant: reads trades, and tells its parent of each. What it does to its own process is a result.
+// The process of one contestant: it reads trades, and reports each to its parent. A crash of this process is a result.
 import * as Schema from "effect/Schema"
 import { contestants } from "./contestants.ts"
 import type { Report } from "./report.ts"
@@ -10,7 +10,7 @@ const report = (message: Report) => {
 
 const { maxRetries, name, rest, symbol, ws } = Schema.decodeUnknownSync(Schema.parseJson(Start))(process.argv[2])
 const load = contestants.get(name)
-if (load === undefined) throw new Error(`there is no contestant ${name}`)
+if (load === undefined) throw new Error(`There is no contestant ${name}. Choose one of ${[...contestants.keys()].join(", ")}.`)
 const { contestant } = await load()
 
 report({
@@ -21,7 +21,7 @@ report({
   limit: contestant.limit ?? null
 })
 
-// Nobody reads what they log, and they log much.
+// Ends with the parent.
 process.on("disconnect", () => process.exit())
 
 const running = await contestant.start({ ws, rest, symbol, maxRetries: maxRetries ?? undefined }, {
@@ -31,8 +31,8 @@ const running = await contestant.start({ ws, rest, symbol, maxRetries: maxRetrie
   missing: (from, to) => {
     report({ _tag: "Missing", from: from ?? null, to: to ?? null })
   },
-  told: (what) => {
-    report({ _tag: "Told", what })
+  notice: (text) => {
+    report({ _tag: "Notice", text })
   }
 })
 

@@ -1,4 +1,4 @@
-// A contestant as the bench sees it: a process, and what it has said so far.
+// Runs a contestant in a process, and logs its reports.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,14 +11,14 @@ import type { Range } from "./judge.ts"
 import type { About, Start } from "./report.ts"
 import { Report } from "./report.ts"
 
-/** Everything that one contestant has read and said, across the processes it took. */
+/** The reports of one contestant, over all its processes. */
 export interface Log {
   about: About | undefined
   readonly ids: Array<number>
   readonly missing: Array<Range>
-  readonly told: Array<string>
+  readonly notices: Array<string>
   newest: number
-  /** When the latest trade came, by the monotonic clock. */
+  /** The time at which the newest trade was reported, by the monotonic clock, in milliseconds. */
   newestAt: number
   revivable: boolean
 }
@@ -27,21 +27,21 @@ export const emptyLog = (): Log => ({
   about: undefined,
   ids: [],
   missing: [],
-  told: [],
+  notices: [],
   newest: 0,
   newestAt: Number.NEGATIVE_INFINITY,
   revivable: false
 })
 
 export interface Client {
-  /** Why the process ended by itself, if it did. */
+  /** The reason why the process ended by itself. Undefined: it has not. */
   readonly crashed: () => string | undefined
   readonly revive: Effect.Effect<void>
 }
 
 const decode = Schema.decodeUnknownOption(Report)
 
-const take = (log: Log, report: Report) => {
+const record = (log: Log, report: Report) => {
   switch (report._tag) {
     case "About":
       log.about = report
@@ -56,18 +56,18 @@ const take = (log: Log, report: Report) => {
     case "Missing":
       if (report.from !== null && report.to !== null) log.missing.push({ from: report.from, to: report.to })
       break
-    case "Told":
-      log.told.push(report.what)
+    case "Notice":
+      log.notices.push(report.text)
       break
     case "Reviving":
       log.revivable = report.possible
   }
 }
 
-// The sentence of a crash in what Node prints of it.
+// Finds the error message in Node's output of a crash.
 const sentence = (text: string) => /^\w*Error.*$/m.exec(text)?.[0] ?? text.trim().split("\n").at(-1) ?? ""
 
-/** Starts a contestant's process, which lives as long as the scope. */
+/** Starts a contestant's process; it runs until the scope closes. */
 export const start = (log: Log, options: Start): Effect.Effect<Client, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync((): Client & { readonly child: ChildProcess } => {
@@ -81,7 +81,7 @@ export const start = (log: Log, options: Start): Effect.Effect<Client, never, Sc
       })
       child.on("message", (message) => {
         Option.map(decode(message), (report) => {
-          take(log, report)
+          record(log, report)
         })
       })
       child.on("close", (code, signal) => {
@@ -101,7 +101,7 @@ export const start = (log: Log, options: Start): Effect.Effect<Client, never, Sc
       })
   )
 
-/** Waits until something holds, at most so long, and says whether it does. */
+/** Waits until `holds` returns true, but not longer than `bound`. Returns the last result of `holds`. */
 export const until = (holds: () => boolean, bound: Duration.DurationInput): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const deadline = performance.now() + Duration.toMillis(bound)

@@ -1,38 +1,41 @@
-// What a client under test looks like to the bench: it is told where the exchange is, and hands over what it reads.
+// The interface of a contestant: a client that reads trades from the exchange, and reports each to the bench.
 import { readFileSync } from "node:fs"
 
-/** Where the exchange is, and what to read from it. */
+/** The address of the exchange, and the symbol to read. */
 export interface Target {
-  /** Such as `ws://127.0.0.1:9443`, to which `/ws` and `/stream` belong. */
+  /** For example `ws://127.0.0.1:9443`. Clients dial `/ws` or `/stream` under it. */
   readonly ws: string
-  /** Such as `http://127.0.0.1:9443`, to which `/api/v3` belongs. */
+  /** For example `http://127.0.0.1:9443`. The REST interface is under its `/api/v3`. */
   readonly rest: string
-  /** Such as `BTCUSDT`. */
+  /** For example `BTCUSDT`. */
   readonly symbol: string
-  /** How often to retry at most, where the client has such an option. Undefined: as its documentation recommends. */
+  /**
+   * The maximum number of retries, for clients with such an option. Undefined: as the client's documentation
+   * recommends.
+   */
   readonly maxRetries: number | undefined
 }
 
-/** What a client's user would see. */
+/** Receives all that a user of the client can see. */
 export interface Reader {
   readonly trade: (id: number) => void
-  /** The client itself said that these are missing. */
+  /** The client reported that these trades are missing. */
   readonly missing: (from: number | undefined, to: number | undefined) => void
-  /** The client said something about its connection: an event, an error, a rejection. */
-  readonly told: (what: string) => void
+  /** The client reported something about its connection: an event, an error, a rejection. */
+  readonly notice: (text: string) => void
 }
 
 export interface Running {
-  /** The documented way to go on after the client gave up, if there is one. */
+  /** The documented way to resume after the client gave up. Undefined: there is none. */
   readonly revive: (() => void) | undefined
 }
 
 export interface Contestant {
   readonly name: string
   readonly version: string
-  /** How it is configured, and why so. One line, for docs/comparison.md. */
+  /** Its configuration, with reasons, in one line. Shown in docs/comparison.md. */
   readonly configuration: string
-  /** The option that limits its retries, if it has one. */
+  /** The option that limits its retries. Undefined: it has none. */
   readonly limit: string | undefined
   readonly start: (target: Target, reader: Reader) => Running | Promise<Running>
 }
@@ -40,31 +43,31 @@ export interface Contestant {
 const isVersioned = (json: unknown): json is { readonly version: string } =>
   typeof json === "object" && json !== null && "version" in json && typeof json.version === "string"
 
-/** The version in a package.json, by its path relative to this folder. */
+/** The version in the package.json at this path, relative to this folder. */
 export const versionIn = (path: string): string => {
   const json: unknown = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"))
   return isVersioned(json) ? json.version : "unknown"
 }
 
-/** The trade in a frame of a combined stream. What is not JSON, or no trade, is skipped, as a careful user would. */
-export const tradeIn = (frame: unknown): number | undefined => {
-  if (typeof frame !== "string") return undefined
+/** The id of the trade in a message of a combined stream. Undefined if the message is not JSON, or no trade. */
+export const tradeIn = (message: unknown): number | undefined => {
+  if (typeof message !== "string") return undefined
   try {
-    const json: unknown = JSON.parse(frame)
+    const json: unknown = JSON.parse(message)
     return typeof json === "object" && json !== null && "data" in json ? idOf(json.data) : undefined
   } catch {
     return undefined
   }
 }
 
-/** The id of a raw trade event. */
+/** The id of a raw trade event. Undefined if it is none. */
 export const idOf = (event: unknown): number | undefined =>
   typeof event === "object" && event !== null && "e" in event && event.e === "trade" && "t" in event &&
     typeof event.t === "number"
     ? event.t
     : undefined
 
-/** What an error, or an event that stands for one, says of itself. */
+/** Formats an error, or an event that stands for one: its name, code and message. */
 export const said = (error: unknown): string => {
   if (typeof error !== "object" || error === null) return String(error)
   const parts = [

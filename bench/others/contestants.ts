@@ -1,4 +1,4 @@
-// Who takes part. Each is loaded in a process of its own.
+// The contestants. Each is loaded in its own process.
 import type { Contestant } from "./contestant.ts"
 
 type Load = () => Promise<{ readonly contestant: Contestant }>

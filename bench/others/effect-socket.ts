@@ -1,4 +1,4 @@
-// @effect/platform's own Socket with Effect's own retry, and nothing of Holdfast.
+// @effect/platform's Socket with Effect's retry, without Holdfast.
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Socket from "@effect/platform/Socket"
 import * as Effect from "effect/Effect"
@@ -18,12 +18,12 @@ export const contestant: Contestant = {
       Effect.gen(function*() {
         const url = `${ws}/stream?streams=${symbol.toLowerCase()}@trade`
         const socket = yield* Socket.makeWebSocket(url, { closeCodeIsError: () => true })
-        yield* socket.runRaw((frame) => {
-          const id = tradeIn(frame)
+        yield* socket.runRaw((message) => {
+          const id = tradeIn(message)
           if (id !== undefined) reader.trade(id)
         }).pipe(
           Effect.tapError((error) => Effect.sync(() => {
-            reader.told(`a typed failure, retried: ${said(error)}`)
+            reader.notice(`a typed failure, retried: ${said(error)}`)
           })),
           Effect.retry(schedule)
         )
@@ -31,10 +31,10 @@ export const contestant: Contestant = {
         Effect.provide(NodeSocket.layerWebSocketConstructor),
         Effect.match({
           onFailure: (error) => {
-            reader.told(`the effect failed: ${said(error)}`)
+            reader.notice(`the effect failed: ${said(error)}`)
           },
           onSuccess: () => {
-            reader.told("the effect succeeded")
+            reader.notice("the effect succeeded")
           }
         }),
         Effect.runFork

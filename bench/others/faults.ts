@@ -1,4 +1,4 @@
-// The faults that every contestant meets, in an order drawn from a seed: the same for all.
+// The faults that every contestant has to recover from. The seed decides their order, which is the same for all.
 import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,7 +8,7 @@ import { Fault } from "holdfast/binance/exchange"
 export interface Kind {
   readonly name: string
   readonly faults: ReadonlyArray<Fault.Fault>
-  /** How long after the faults it is that data stops: recovery is counted from then. */
+  /** The time from the faults until data stops. Recovery is measured from then. */
   readonly notice: Duration.Duration
 }
 
@@ -45,13 +45,13 @@ export const kinds: ReadonlyArray<Kind> = [
 
 export interface Scripted {
   readonly kind: Kind
-  /** How long data must have flowed before it strikes. */
+  /** The time to wait before the fault. */
   readonly calm: Duration.Duration
 }
 
 /**
- * Each kind once. The calm before is longer than the longest after which these clients forget earlier failures, where
- * they do (30 s), so that each fault is met afresh.
+ * Each kind once, in an order drawn from the seed. The calm before each is longer than the 30 s after which the slowest
+ * of these clients resets its backoff (some never do), so that earlier faults do not affect a recovery.
  */
 export const script = (seed: number): ReadonlyArray<Scripted> =>
   Random.shuffle(kinds).pipe(

@@ -38,10 +38,10 @@ export const contestant: Contestant = {
           }))).pipe(
         Effect.match({
           onFailure: (error) => {
-            reader.told(`the stream failed: ${error._tag}: ${error.message}`)
+            reader.notice(`the stream failed: ${error._tag}: ${error.message}`)
           },
           onSuccess: () => {
-            reader.told("the stream ended")
+            reader.notice("the stream ended")
           }
         }),
         runtime.runFork
@@ -52,7 +52,7 @@ export const contestant: Contestant = {
         Effect.sync(() => {
           if (event._tag !== "Connection") return
           if (event.event._tag === "Lost" || event.event._tag === "AttemptFailed") {
-            reader.told(`"${event.event._tag}" event: ${event.event.cause.message}`)
+            reader.notice(`"${event.event._tag}" event: ${event.event.cause.message}`)
           }
         }))))
     run()

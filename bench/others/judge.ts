@@ -1,25 +1,25 @@
-// What a run was worth: pure, so that it can be tested by itself.
+// Judges the results of a run. Pure, so that it can be tested alone.
 
 export interface Range {
   readonly from: number
   readonly to: number
 }
 
-/** What was read, compared with what there was. */
+/** The trades that a client read, compared with the trades of the exchange. */
 export interface Verdict {
-  /** Trades that there were. */
+  /** The trades in the window. */
   readonly expected: number
-  /** Of them, those that were never read. */
+  /** The trades that were never read. */
   readonly lost: number
-  /** Of the lost, those that the client itself said were missing. */
+  /** The lost trades that the client itself reported as missing. */
   readonly declared: number
-  /** Readings of a trade that had been read before. */
+  /** Trades that were read again. */
   readonly repeated: number
-  /** Trades that came after one that happened later. */
+  /** Trades that were read after a later one. */
   readonly outOfOrder: number
 }
 
-/** Compares the ids that were read, in the order in which they came, with all the ids of a window. */
+/** Compares `ids`, in the order in which the client read them, with all ids of the window `truth`. */
 export const judge = (truth: Range, ids: ReadonlyArray<number>, declared: ReadonlyArray<Range> = []): Verdict => {
   const read = new Set<number>()
   let newest = Number.NEGATIVE_INFINITY
@@ -32,37 +32,38 @@ export const judge = (truth: Range, ids: ReadonlyArray<number>, declared: Readon
     read.add(id)
     newest = Math.max(newest, id)
   }
-  let told = 0
+  let known = 0
   for (let id = truth.from; id <= truth.to; id++) {
-    if (!read.has(id) && declared.some(({ from, to }) => id >= from && id <= to)) told++
+    if (!read.has(id) && declared.some(({ from, to }) => id >= from && id <= to)) known++
   }
   const expected = Math.max(0, truth.to - truth.from + 1)
-  return { expected, lost: expected - read.size, declared: told, repeated, outOfOrder }
+  return { expected, lost: expected - read.size, declared: known, repeated, outOfOrder }
 }
 
-/** How one fault went. */
-export interface Strike {
+/** The outcome of one fault. */
+export interface FaultOutcome {
   readonly kind: string
-  /** Milliseconds until the first trade that happened after the fault was read. Null: not within the bound. */
+  /** Milliseconds from the fault until a trade made after it was read. Null: not within the bound. */
   readonly recovered: number | null
-  /** What made it go on, when it did not by itself. */
+  /** The help that the client needed to continue. */
   readonly help: "none" | "reset" | "restart"
+  /** The reason why the process ended by itself. Null: it did not. */
   readonly crashed: string | null
 }
 
-/** How all faults of a kind went. */
+/** The outcomes of all faults of one kind. */
 export interface Recovery {
   readonly kind: string
-  readonly strikes: number
-  /** How many were not recovered from within the bound. */
+  readonly faults: number
+  /** The number of faults not recovered from within the bound, crashes excepted. */
   readonly unnoticed: number
-  /** How many ended the process. */
+  /** The number of faults that ended the process. */
   readonly crashes: number
-  /** The median of the others, in milliseconds. Null when there are none. */
+  /** The median recovery of the others, in milliseconds. Null: there are none. */
   readonly median: number | null
 }
 
-/** The middle of the values, or the mean of the two in the middle. */
+/** The median: the middle value, or the mean of the two middle values. Null without values. */
 export const median = (values: ReadonlyArray<number>): number | null => {
   const sorted = [...values].sort((a, b) => a - b)
   const upper = sorted[Math.floor(sorted.length / 2)]
@@ -70,14 +71,14 @@ export const median = (values: ReadonlyArray<number>): number | null => {
   return upper === undefined || lower === undefined ? null : (lower + upper) / 2
 }
 
-/** Sums up the faults of one kind. */
-export const recovery = (kind: string, strikes: ReadonlyArray<Strike>): Recovery => {
-  const mine = strikes.filter((strike) => strike.kind === kind)
+/** Summarises the outcomes of the faults of one kind. */
+export const recovery = (kind: string, outcomes: ReadonlyArray<FaultOutcome>): Recovery => {
+  const mine = outcomes.filter((outcome) => outcome.kind === kind)
   const alive = mine.filter(({ crashed }) => crashed === null)
   const times = alive.flatMap(({ recovered }) => recovered === null ? [] : [recovered])
   return {
     kind,
-    strikes: mine.length,
+    faults: mine.length,
     unnoticed: alive.length - times.length,
     crashes: mine.length - alive.length,
     median: median(times)

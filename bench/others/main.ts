@@ -1,5 +1,4 @@
-// The others, side by side: the same exchange, the same faults, the same truth, for clients that people use:
-// `npm run others -- --write`.
+// Compares clients side by side, each against the same exchange and the same faults: `npm run others -- --write`.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { writeFileSync } from "node:fs"
@@ -16,13 +15,13 @@ import { toMarkdown } from "./table.ts"
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
-    // How often each kind of fault strikes.
+    // The number of rounds; each injects every kind of fault once.
     times: { type: "string", default: "3" },
-    // Seconds without data after which a fault counts as never noticed.
+    // Seconds without data after which a fault counts as not recovered from.
     bound: { type: "string", default: "60" },
-    // A name, or several: all when not given.
+    // The name of a client; may be given more than once. Default: all.
     only: { type: "string", multiple: true, default: [...contestants.keys()] },
-    // The results as JSON on standard output, rather than as tables.
+    // Prints the results as JSON, instead of tables.
     json: { type: "boolean", default: false },
     // To bench/others/results.json and docs/comparison.md.
     write: { type: "boolean", default: false }
@@ -34,8 +33,8 @@ const stop = (sentence: string): never => {
   process.exit(1)
 }
 const unknown = values.only.filter((name) => !contestants.has(name))
-if (unknown.length > 0) stop(`--only: there is no ${unknown.join(", ")}, but ${[...contestants.keys()].join(", ")}`)
-if (values.write && values.only.length < contestants.size) stop("--write is for all of them together, without --only")
+if (unknown.length > 0) stop(`--only: there is no client ${unknown.join(", ")}. Choose from ${[...contestants.keys()].join(", ")}.`)
+if (values.write && values.only.length < contestants.size) stop("--write needs the results of all clients: leave out --only.")
 
 const seed = Number(values.seed)
 const times = Number(values.times)
@@ -43,7 +42,7 @@ const settings = (round: number): Run.Settings => ({ seed: seed + round, bound: 
 
 const say = (text: string) => Effect.sync(() => process.stderr.write(`${text}\n`))
 
-// Every round has a process and an exchange of its own, so that all can run at once.
+// Every round has its own process and its own exchange, so that all can run at once.
 const one = (name: string) =>
   Effect.gen(function*() {
     const { lastRetry, rounds, storm } = yield* Effect.all({
@@ -62,21 +61,21 @@ const one = (name: string) =>
       version: about?.version ?? "",
       configuration: about?.configuration ?? "",
       verdict: sum(rounds.map(({ verdict }) => verdict)),
-      strikes: rounds.flatMap(({ strikes }) => strikes),
+      outcomes: rounds.flatMap(({ outcomes }) => outcomes),
       storm,
       lastRetry
     }
     return result
   })
 
-// Node counts how far apart its samples were, in nanoseconds, their planned distance included.
+// Node reports the time between samples in nanoseconds, including the planned interval.
 const loopResolution = 10
 const late = (nanos: number) => Math.max(0, Math.round(nanos / 1e6) - loopResolution)
 
 const program = Effect.gen(function*() {
   const loop = monitorEventLoopDelay({ resolution: loopResolution })
   loop.enable()
-  // Almost all of the time is waiting.
+  // Concurrent, since runs mostly wait.
   const all = yield* Effect.forEach(values.only, one, { concurrency: "unbounded" })
   const results: Results = {
     seed,

@@ -1,4 +1,5 @@
-// https://github.com/cloudflare/partykit, packages/partysocket: the README's Node sample, defaults otherwise.
+// https://github.com/cloudflare/partykit, packages/partysocket, configured as its README shows for Node, otherwise with
+// defaults.
 import { WebSocket as PartySocket } from "partysocket"
 import WS from "ws"
 import type { Contestant } from "./contestant.ts"
@@ -19,10 +20,10 @@ export const contestant: Contestant = {
       if (id !== undefined) reader.trade(id)
     })
     socket.addEventListener("error", (event) => {
-      reader.told(`"error" event: ${said(event)}`)
+      reader.notice(`"error" event: ${said(event)}`)
     })
     socket.addEventListener("close", (event) => {
-      reader.told(`"close" event: ${said(event)}`)
+      reader.notice(`"close" event: ${said(event)}`)
     })
     return {
       revive: () => {

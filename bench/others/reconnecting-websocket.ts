@@ -1,10 +1,10 @@
-// https://github.com/pladaria/reconnecting-websocket: the README's Node sample, defaults otherwise.
+// https://github.com/pladaria/reconnecting-websocket, configured as its README shows for Node, otherwise with defaults.
 import * as module from "reconnecting-websocket"
 import WS from "ws"
 import type { Contestant } from "./contestant.ts"
 import { said, tradeIn, versionIn } from "./contestant.ts"
 
-// Its types promise a `default` that its CommonJS build does not have: there the class itself is the module.
+// The types declare a default export; in the CommonJS build the module itself is the class.
 const isClass = (value: unknown): value is typeof module.default.default => typeof value === "function"
 const exported: unknown = module.default
 if (!isClass(exported)) throw new Error("reconnecting-websocket does not export its class")
@@ -25,10 +25,10 @@ export const contestant: Contestant = {
       if (id !== undefined) reader.trade(id)
     })
     socket.addEventListener("error", (event) => {
-      reader.told(`"error" event: ${said(event)}`)
+      reader.notice(`"error" event: ${said(event)}`)
     })
     socket.addEventListener("close", (event) => {
-      reader.told(`"close" event: ${said(event)}`)
+      reader.notice(`"close" event: ${said(event)}`)
     })
     return {
       revive: () => {

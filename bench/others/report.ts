@@ -1,7 +1,7 @@
-// What the processes of the bench say to each other.
+// The messages between the processes of the bench.
 import * as Schema from "effect/Schema"
 
-/** What a contestant's process is started with. */
+/** The argument of a contestant's process. */
 export const Start = Schema.Struct({
   name: Schema.String,
   ws: Schema.String,
@@ -17,12 +17,12 @@ export const About = Schema.TaggedStruct("About", {
   limit: Schema.NullOr(Schema.String)
 })
 
-/** What it tells its parent. */
+/** A message of a contestant's process to its parent. */
 export const Report = Schema.Union(
   About,
   Schema.TaggedStruct("Trade", { id: Schema.Int }),
   Schema.TaggedStruct("Missing", { from: Schema.NullOr(Schema.Int), to: Schema.NullOr(Schema.Int) }),
-  Schema.TaggedStruct("Told", { what: Schema.String }),
+  Schema.TaggedStruct("Notice", { text: Schema.String }),
   Schema.TaggedStruct("Reviving", { possible: Schema.Boolean })
 )
 

@@ -1,5 +1,5 @@
-// One contestant against an exchange of its own: through all faults, against a server that accepts and then closes, and
-// past its last retry.
+// Runs one contestant against an exchange of its own: through all faults, against a server that accepts and then
+// closes, and through an outage longer than its retries last.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -7,41 +7,41 @@ import { Exchange, Fault, Market } from "holdfast/binance/exchange"
 import type { Log } from "./client.ts"
 import * as Client from "./client.ts"
 import { script } from "./faults.ts"
-import type { Strike, Verdict } from "./judge.ts"
+import type { FaultOutcome, Verdict } from "./judge.ts"
 import { judge } from "./judge.ts"
 import type { About } from "./report.ts"
 
 export interface Settings {
   readonly seed: number
-  /** How long data may be missing before a fault counts as never noticed. */
+  /** The time after which a fault counts as not recovered from. */
   readonly bound: Duration.Duration
 }
 
-/** What came of the faults. */
+/** The results of the run through all faults. */
 export interface Faults {
   readonly about: About | undefined
   readonly verdict: Verdict
-  readonly strikes: ReadonlyArray<Strike>
+  readonly outcomes: ReadonlyArray<FaultOutcome>
 }
 
-/** What came of accept-then-close. */
+/** The results against a server that accepts and then closes. */
 export interface Storm {
   readonly dialsPerMinute: number
-  /** Milliseconds until data came again once the server stayed open. Null: not within the bound. */
+  /** Milliseconds from the end of the fault to the next data. Null: not within the bound. */
   readonly recovered: number | null
 }
 
-/** What came of an outage longer than its patience. */
+/** The results of an outage that is longer than the retries last. */
 export interface LastRetry {
   /** The option that limits its retries. Null: it has none. */
   readonly limit: string | null
-  /** The last thing that it said during the outage. Null: nothing. */
+  /** The last notice of the client during the outage. Null: none. */
   readonly lastWord: string | null
-  /** Whether it had said the same before: then nobody can tell the last retry from any other. */
+  /** True if an earlier notice was the same: then users cannot tell the last retry from the others. */
   readonly saidBefore: boolean
-  /** Whether data came again without help once the server was back. */
+  /** True if data came again, without help, once the server was back. */
   readonly returned: boolean
-  /** Whether data came again after the documented way to go on. Null: there is none, or it was not needed. */
+  /** True if data came again after the documented way to resume. Null: the client has none, or did not need it. */
   readonly revived: boolean | null
 }
 
@@ -49,8 +49,8 @@ const instrument = Market.instruments[0]
 if (instrument === undefined) throw new Error("there is no instrument")
 const { symbol } = instrument
 
-// The exchange neither limits dials nor drops who answers no pings: a pulled cable brings no FIN, and each contestant
-// is measured by itself.
+// The exchange does not drop a client without pongs, since a pulled cable brings no FIN. It does not limit dials, so that
+// the contestant's own policy is measured.
 const exchange = (seed: number) =>
   Exchange.make({
     seed,
@@ -75,25 +75,26 @@ const dialsOf = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
   return accepted + refused
 })
 
-const patience = Duration.minutes(1)
+const startTimeout = Duration.minutes(1)
 
-// One at a time: a process that loads its code takes a whole core for a while.
+// Processes start one at a time, because loading code takes a whole core.
 const starting = Effect.unsafeMakeSemaphore(1)
 
-// Up to the first trade, after which everything counts. What goes wrong before is not held against anybody.
+// Starts the client and waits for its first trade; results count from that trade on. Retries a failed start
+// twice.
 const begin = (log: Log, target: ReturnType<typeof targetOf>) =>
   Effect.gen(function*() {
     const before = log.ids.length
     for (let attempt = 0; attempt < 3; attempt++) {
       const client = yield* Client.start(log, target)
-      yield* Client.until(() => log.ids.length > before || client.crashed() !== undefined, patience)
+      yield* Client.until(() => log.ids.length > before || client.crashed() !== undefined, startTimeout)
       if (log.ids.length > before) return client
-      log.told.push(client.crashed() ?? "no trade came")
+      log.notices.push(client.crashed() ?? "no trade came")
     }
-    return yield* Effect.dieMessage(`${target.name} did not start: ${log.told.at(-1) ?? ""}`)
+    return yield* Effect.dieMessage(`${target.name} did not start: ${log.notices.at(-1) ?? ""}`)
   }).pipe(starting.withPermits(1))
 
-/** Milliseconds until a trade after `id` was read; null when none was within the bound. */
+/** Milliseconds from `since` to the first trade read after `id`. Null: none within the bound. */
 const recovery = (log: Log, client: Client.Client, id: number, since: number, bound: Duration.Duration) =>
   Effect.map(
     Client.until(() => log.newest > id || client.crashed() !== undefined, bound),
@@ -102,15 +103,15 @@ const recovery = (log: Log, client: Client.Client, id: number, since: number, bo
 
 const isFlowing = (log: Log) => performance.now() - log.newestAt < 500
 
-/** Each kind of fault once, in the order that the seed gives. */
-export const faults = (name: string, { bound, seed }: Settings, progress: (strike: Strike) => void) =>
+/** Runs a contestant through each kind of fault once. */
+export const faults = (name: string, { bound, seed }: Settings, progress: (outcome: FaultOutcome) => void) =>
   Effect.scoped(Effect.gen(function*() {
     const market = yield* exchange(seed)
     const target = targetOf(name, market)
     const log = Client.emptyLog()
     let client = yield* begin(log, target)
     const first = log.ids[0] ?? 0
-    const strikes: Array<Strike> = []
+    const outcomes: Array<FaultOutcome> = []
 
     for (const { calm, kind } of script(seed)) {
       yield* Effect.sleep(calm)
@@ -125,7 +126,7 @@ export const faults = (name: string, { bound, seed }: Settings, progress: (strik
       }
       const recovered = yield* recovery(log, client, id, since, bound)
       const crashed = client.crashed() ?? null
-      let help: Strike["help"] = "none"
+      let help: FaultOutcome["help"] = "none"
       if (recovered === null && crashed === null) {
         help = "reset"
         yield* market.fault(Fault.Reset())
@@ -135,20 +136,21 @@ export const faults = (name: string, { bound, seed }: Settings, progress: (strik
         help = "restart"
         client = yield* begin(log, target)
       }
-      const strike: Strike = { kind: kind.name, recovered, help, crashed }
-      strikes.push(strike)
-      progress(strike)
+      const outcome: FaultOutcome = { kind: kind.name, recovered, help, crashed }
+      outcomes.push(outcome)
+      progress(outcome)
     }
 
-    // What is still being repaired has a moment to arrive, and what happens meanwhile is not asked for.
+    // Repairs get three seconds to arrive. The verdict leaves out the trades that happen meanwhile.
     const last = newestIn(market)
     yield* Client.until(() => log.newest >= last, bound)
     yield* Effect.sleep("3 seconds")
     const verdict = judge({ from: first, to: last }, log.ids, log.missing)
-    const result: Faults = { about: log.about, verdict, strikes }
+    const result: Faults = { about: log.about, verdict, outcomes }
     return result
   }))
 
+/** Runs a contestant against a server that closes every connection within 5 ms, for a minute. */
 export const storm = (name: string, { bound, seed }: Settings) =>
   Effect.scoped(Effect.gen(function*() {
     const market = yield* exchange(seed)
@@ -168,16 +170,17 @@ export const storm = (name: string, { bound, seed }: Settings) =>
 
 const retries = 3
 
+/** Runs a contestant through an outage of 45 seconds, with at most three retries where they can be limited. */
 export const lastRetry = (name: string, { bound, seed }: Settings) =>
   Effect.scoped(Effect.gen(function*() {
     const market = yield* exchange(seed)
     const log = Client.emptyLog()
     const client = yield* begin(log, targetOf(name, market, retries))
     yield* Effect.sleep("7 seconds")
-    log.told.length = 0
+    log.notices.length = 0
     yield* market.fault(Fault.Restart({ downtime: "45 seconds" }))
-    const told = log.told.map((word) => word.replaceAll(String(market.port), "…"))
-    const lastWord = told.at(-1) ?? null
+    const notices = log.notices.map((notice) => notice.replaceAll(String(market.port), "…"))
+    const lastWord = notices.at(-1) ?? null
     const back = newestIn(market)
     const returned = (yield* recovery(log, client, back, performance.now(), bound)) !== null
     let revived: boolean | null = null
@@ -189,7 +192,7 @@ export const lastRetry = (name: string, { bound, seed }: Settings) =>
     const result: LastRetry = {
       limit: log.about?.limit ?? null,
       lastWord: client.crashed() ?? lastWord,
-      saidBefore: lastWord !== null && told.slice(0, -1).includes(lastWord),
+      saidBefore: lastWord !== null && notices.slice(0, -1).includes(lastWord),
       returned,
       revived
     }

@@ -1,5 +1,5 @@
-// The results as Markdown.
-import type { Recovery, Strike, Verdict } from "./judge.ts"
+// Formats the results as Markdown.
+import type { FaultOutcome, Recovery, Verdict } from "./judge.ts"
 import { recovery } from "./judge.ts"
 import type { LastRetry, Storm } from "./run.ts"
 
@@ -9,7 +9,7 @@ export interface Result {
   readonly version: string
   readonly configuration: string
   readonly verdict: Verdict
-  readonly strikes: ReadonlyArray<Strike>
+  readonly outcomes: ReadonlyArray<FaultOutcome>
   readonly storm: Storm
   readonly lastRetry: LastRetry
 }
@@ -20,7 +20,7 @@ export interface Results {
   readonly times: number
   readonly boundSeconds: number
   readonly node: string
-  /** How late the exchange's event loop was, in milliseconds: what other work distorted. */
+  /** The delay of the exchange's event loop in milliseconds: it shows how much other work distorted the results. */
   readonly loopDelay: { readonly p99: number; readonly max: number }
   readonly kinds: ReadonlyArray<string>
   readonly contestants: ReadonlyArray<Result>
@@ -35,11 +35,11 @@ const seconds = (millis: number) => millis < 100 ? "< 0.1 s" : `${(millis / 1_00
 
 const count = (number: number) => number.toLocaleString("en")
 
-const time = (boundSeconds: number) => ({ crashes, median, strikes, unnoticed }: Recovery) =>
+const time = (boundSeconds: number) => ({ crashes, faults, median, unnoticed }: Recovery) =>
   [
     ...(median === null ? [] : [seconds(median)]),
-    ...(unnoticed === 0 ? [] : [unnoticed === strikes ? `not in ${boundSeconds} s` : `${unnoticed} of ${strikes} not`]),
-    ...(crashes === 0 ? [] : [crashes === strikes ? "crash" : `${crashes} of ${strikes} crashed`])
+    ...(unnoticed === 0 ? [] : [unnoticed === faults ? `not in ${boundSeconds} s` : `${unnoticed} of ${faults} not`]),
+    ...(crashes === 0 ? [] : [crashes === faults ? "crash" : `${crashes} of ${faults} crashed`])
   ].join("; ")
 
 const afterLastRetry = (boundSeconds: number) => ({ lastWord, limit, returned, revived, saidBefore }: LastRetry) => {
@@ -61,15 +61,15 @@ export const toMarkdown = ({ boundSeconds, contestants, kinds, loopDelay, node, 
   return [
     table(
       ["client", "trades", "lost", "repeated", "out of order", `faults not recovered from in ${boundSeconds} s`, "crashes", "dials in a minute of accept-then-close"],
-      contestants.map(({ name, storm, strikes, verdict, version }) => {
-        const all = kinds.map((kind) => recovery(kind, strikes))
+      contestants.map(({ name, outcomes, storm, verdict, version }) => {
+        const all = kinds.map((kind) => recovery(kind, outcomes))
         return [
           `${name} ${version}`,
           count(verdict.expected),
           verdict.declared === 0 ? count(verdict.lost) : `${count(verdict.lost)} (${count(verdict.declared)} declared)`,
           count(verdict.repeated),
           count(verdict.outOfOrder),
-          `${all.reduce((sum, { unnoticed }) => sum + unnoticed, 0)} of ${strikes.length}`,
+          `${all.reduce((sum, { unnoticed }) => sum + unnoticed, 0)} of ${outcomes.length}`,
           String(all.reduce((sum, { crashes }) => sum + crashes, 0)),
           `${storm.dialsPerMinute}${storm.recovered === null ? `, then not back in ${boundSeconds} s` : ""}`
         ]
@@ -78,7 +78,7 @@ export const toMarkdown = ({ boundSeconds, contestants, kinds, loopDelay, node, 
     `From the fault to the next trade, the median of ${times}:`,
     table(
       ["fault", ...contestants.map(({ name }) => name)],
-      kinds.map((kind) => [kind, ...contestants.map(({ strikes }) => timeOf(recovery(kind, strikes)))])
+      kinds.map((kind) => [kind, ...contestants.map(({ outcomes }) => timeOf(recovery(kind, outcomes)))])
     ),
     "A server that is down for 45 seconds, longer than three retries last, where their number can be limited:",
     table(

@@ -1,4 +1,4 @@
-// What is measured.
+// The list of benchmarks.
 import { book } from "./book.ts"
 import { growth } from "./growth.ts"
 import type { Benchmark } from "./harness.ts"

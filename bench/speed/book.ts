@@ -10,9 +10,9 @@ const alone = (name: string) => ({ ...contestant(name), against: "sorted-btree a
 
 export const book: Benchmark = {
   name: "book",
-  what: "Depth updates of ten levels into a book of a thousand a side, the ten best of each side read after every ten " +
-    "updates: `BinanceFeed.orderBook` against `ws` with `JSON.parse` and a B-tree or ccxt's order book, and ccxt pro; and " +
-    "the structures alone.",
+  what: "Depth updates of ten levels each, applied to a book of 1,000 levels a side; the ten best levels of each side are " +
+    "read after every ten updates. `BinanceFeed.orderBook` against `ws` with `JSON.parse` and a B-tree or ccxt's order " +
+    "book, against ccxt pro, and the data structures alone.",
   figures: { cpu: "µs of CPU", rate: "updates/s" },
   contestants: [
     contestant("ws, sorted-btree"),

@@ -1,4 +1,5 @@
-// Users run the built package, and a loader must not slow the contestants down: both are compiled first.
+// Compiles the package and the contestants before they run: users run the built package, and a loader would slow the
+// contestants down.
 import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -10,7 +11,7 @@ export const compile = async (root: URL): Promise<void> => {
   for (const args of [[tsc, "-p", "tsconfig.build.json"], [".ci/bundle.mjs"], [tsc, "-p", "bench/speed/tsconfig.build.json"]]) {
     execFileSync(process.execPath, args, { cwd: fileURLToPath(root), stdio: ["ignore", "ignore", "inherit"] })
   }
-  // Some users bundle their programs.
+  // The bundled contestants, since some users bundle their programs.
   await build({
     absWorkingDir: fileURLToPath(root),
     entryPoints: ["bench/speed/dist/contestants/start.js"],

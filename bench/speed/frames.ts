@@ -1,15 +1,17 @@
-// Frames as a server puts them on the wire, built before they are needed: only their ids, and where asked for the time
-// of sending, are written into them as they go.
+// Builds frames in advance, as a server puts them on the wire. Only their ids and, on request, the time of sending are
+// written when they are sent.
 
-// Ids have twelve digits from the first to the last, so that all frames of a kind are as long as each other.
+// All ids have twelve digits, so that all frames of a kind have the same length.
 export const firstId = 100_000_000_000
 const stampText = "1700000000000"
 
-/** How many messages the pattern has before it repeats itself, and the text of each with this id. */
+/** A repeating series of messages. */
 export interface Pattern {
+  /** The number of messages before the pattern repeats. */
   readonly length: number
-  /** How many messages have the same id, each of another stream. */
+  /** The number of messages with the same id, each of a different stream. */
   readonly perId: number
+  /** The text of a message with this id. */
   readonly text: (index: number, id: string) => string
 }
 
@@ -17,7 +19,7 @@ export interface Pattern {
 export const frame = (text: string): Buffer => {
   const payload = Buffer.from(text)
   const { length } = payload
-  if (length >= 65_536) throw new RangeError("such a long frame is not needed here")
+  if (length >= 65_536) throw new RangeError("A frame must be shorter than 65,536 bytes.")
   const head = length < 126 ? Buffer.from([0x81, length]) : Buffer.from([0x81, 126, length >>> 8, length & 255])
   return Buffer.concat([head, payload])
 }
@@ -36,32 +38,32 @@ const writeDigits = (bytes: Buffer, at: number, digits: number, value: number) =
   }
 }
 
-/** Microseconds of a clock that all processes of the machine share. */
+/** The monotonic clock of the machine in microseconds, the same in all processes. */
 export const micros = (): number => Number(process.hrtime.bigint() / 1_000n)
 
 export interface Supply {
-  /** The next messages, as many as are held ready: at least `least`. */
+  /** The frames of the next `messagesPerChunk` messages. */
   readonly chunk: () => Buffer
-  /** The next message alone. */
+  /** The frame of the next message, with the time of sending if `stamped`. */
   readonly next: (stamped: boolean) => Buffer
   readonly messagesPerChunk: number
 }
 
-/** An endless supply of a pattern's messages. `combined` wraps each as a combined connection does. */
+/** An endless supply of the messages of a pattern, in chunks of at least `least`. */
 export const supply = (pattern: Pattern, least: number): Supply => {
   const messagesPerChunk = Math.ceil(least / pattern.length) * pattern.length
   const idsPerChunk = messagesPerChunk / pattern.perId
   const frames: Array<{ readonly bytes: Buffer; readonly ids: ReadonlyArray<number>; readonly stamps: ReadonlyArray<number> }> =
     []
-  // Per id: which one it is within the chunk, and where its lower nine digits are.
-  const places: Array<readonly [id: number, at: number]> = []
+  // For each id in the chunk: its number, and the offset of its lower nine digits.
+  const idOffsets: Array<readonly [id: number, at: number]> = []
   let start = 0
   for (let i = 0; i < messagesPerChunk; i++) {
     const id = Math.floor(i / pattern.perId)
     const bytes = frame(pattern.text(i % pattern.length, String(firstId)))
     const ids = offsetsOf(bytes, String(firstId)).map((at) => at + 3)
     frames.push({ bytes, ids, stamps: offsetsOf(bytes, stampText) })
-    for (const at of ids) places.push([id, start + at])
+    for (const at of ids) idOffsets.push([id, start + at])
     start += bytes.length
   }
   const template = Buffer.concat(frames.map(({ bytes }) => bytes))
@@ -72,19 +74,20 @@ export const supply = (pattern: Pattern, least: number): Supply => {
     chunk: () => {
       const bytes = Buffer.from(template)
       const base = chunks * idsPerChunk
-      for (const [id, at] of places) writeDigits(bytes, at, 9, base + id)
+      for (const [id, at] of idOffsets) writeDigits(bytes, at, 9, base + id)
       chunks++
       return bytes
     },
     next: (stamped) => {
       const known = frames[sent % messagesPerChunk]
-      if (known === undefined) throw new RangeError("an empty pattern has no messages")
+      if (known === undefined) throw new RangeError("The pattern has no messages.")
       const bytes = Buffer.from(known.bytes)
       for (const at of known.ids) writeDigits(bytes, at, 9, Math.floor(sent / pattern.perId))
       if (stamped) {
         const now = Math.floor(micros())
         for (const at of known.stamps) {
-          // The first digit stays; the other twelve hold eleven days, in two halves that are small integers.
+          // Keeps the first digit; the other twelve hold the time modulo eleven days, in two halves that are small
+          // integers.
           writeDigits(bytes, at + 1, 6, Math.floor(now / 1e6) % 1e6)
           writeDigits(bytes, at + 7, 6, now % 1e6)
         }
@@ -95,21 +98,21 @@ export const supply = (pattern: Pattern, least: number): Supply => {
   }
 }
 
-/** How long before `now` a stamp was made, at most eleven days: both of the clock of {@link micros}. */
+/** The microseconds from a stamp to `now`, both of the clock of {@link micros}. Wraps around after eleven days. */
 export const sinceStamp = (stamp: number, now: number): number => {
   const range = 1e12
   return (now % range - stamp % range + range) % range
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is sent
+// Patterns
 
 const wrap = (combined: boolean, stream: string, data: string) =>
   combined ? `{"stream":"${stream}","data":${data}}` : data
 
 export const symbolOf = (index: number): string => index === 0 ? "BTCUSDT" : `S${index}USDT`
 
-/** Trades of so many symbols in turn, each symbol's ids one by one: 150 bytes and the frame around them. */
+/** Trades of several symbols in turn, with consecutive ids for each symbol. `combined` adds the envelope. */
 export const trades = (symbols: number, combined: boolean): Pattern => ({
   length: symbols,
   perId: symbols,
@@ -124,7 +127,7 @@ export const trades = (symbols: number, combined: boolean): Pattern => ({
   }
 })
 
-// A small generator of its own, so that every run has the same book (Park and Miller's).
+// Park and Miller's generator, so that every run has the same book.
 const random = (seed: number) => {
   let state = seed
   return () => {
@@ -136,7 +139,7 @@ const random = (seed: number) => {
 const middle = 6_812_300
 const price = (cents: number) => `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}000000`
 
-/** A snapshot with so many levels a side. */
+/** A snapshot with `levels` levels on each side. */
 export const snapshot = (levels: number): string => {
   const draw = random(7)
   const side = (sign: number) =>
@@ -144,7 +147,7 @@ export const snapshot = (levels: number): string => {
   return JSON.stringify({ lastUpdateId: firstId - 1, bids: side(-1), asks: side(1) })
 }
 
-/** Updates of one book, ten levels each, nearly all of them near the top; three in ten take a level away. */
+/** Updates of one book with ten levels each, most of them near the top; 30 % of the levels are removals. */
 export const depth = (combined: boolean): Pattern => {
   const draw = random(42)
   const level = (sign: number) => {

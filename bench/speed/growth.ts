@@ -7,7 +7,7 @@ const streams = (count: number, contestant: string, prefix: string, suffix = "")
   name: `${prefix}${plural(count, "stream")}${suffix}`,
   against: `${prefix}1 stream${suffix}`,
   fullOnly: count === 10 || count > 100,
-  // Thousands of subscriptions take a moment, and each stream must have had some messages before it is warm.
+  // Thousands of subscriptions take time, and each stream needs some messages before its code is warm.
   run: (size) =>
     measure({ ...size, warmUp: count > 1_000 ? 3 * size.warmUp : size.warmUp }, "growth", { contestant, n: count }, {
       kind: "trades",
@@ -27,9 +27,9 @@ const counts = [1, 10, 100, 1_000, 10_000]
 
 export const growth: Benchmark = {
   name: "growth",
-  what: "The cost of a trade when trades of many symbols come in turn over one connection, to one reader of all of them, " +
-    "(\"listening\") to one listener or (\"each alone\") to as many readers; of a delivery when many read the same stream; and of a hand-written handler that " +
-    "looks the symbol up in a `Map`.",
+  what: "The cost of a trade, with trades of many symbols in turn on one connection: with one reader of all symbols, with " +
+    "one listener (\"listening\"), and with one reader per symbol (\"each alone\"). The cost of a delivery, with many " +
+    "readers of one stream. The cost of a hand-written handler that looks up the symbol in a `Map`.",
   figures: { cpu: "µs of CPU", rate: "deliveries/s" },
   contestants: [
     ...counts.map((count) => streams(count, "streams", "")),

@@ -1,8 +1,8 @@
-// Whether anything became grossly slower than it was when the results were recorded. Only ratios are compared: absolute
-// figures are another machine's.
+// Finds figures that became much worse than the recorded ones. Compares ratios and figures with goals only: other
+// absolute figures depend on the machine.
 import type { Result } from "./harness.ts"
 
-/** Noise on a busy machine is less than this; a fault in the hot path is usually more. */
+/** The factor that counts as a loss: more than the noise of a busy machine, less than most faults in a hot path. */
 export const tolerance = 2
 
 export interface Loss {
@@ -13,7 +13,7 @@ export interface Loss {
   readonly now: number
 }
 
-/** What a row is judged by: the ratio of its first figure, and whatever it has a goal for. */
+/** The figures by which a row is judged: the ratio of its first figure, and every figure with a goal. */
 const judged = (result: Result) =>
   result.rows.flatMap((row) => {
     const first = Object.keys(result.units)[0] ?? ""
@@ -26,6 +26,7 @@ const judged = (result: Result) =>
     ]
   })
 
+/** The figures that are at least {@link tolerance} times the recorded ones. */
 export const losses = (recorded: ReadonlyArray<Result>, now: ReadonlyArray<Result>): ReadonlyArray<Loss> => {
   const before = recorded.flatMap(judged)
   return now.flatMap(judged).flatMap(({ benchmark, contestant, figure, value }) => {
@@ -38,6 +39,6 @@ export const losses = (recorded: ReadonlyArray<Result>, now: ReadonlyArray<Resul
   })
 }
 
-/** The benchmarks that nothing was recorded of: there is nothing to compare them with. */
+/** The names of the benchmarks without recorded results. */
 export const unrecorded = (recorded: ReadonlyArray<Result>, now: ReadonlyArray<Result>): ReadonlyArray<string> =>
   now.filter(({ name }) => !recorded.some((result) => result.name === name)).map(({ name }) => name)

@@ -1,4 +1,4 @@
-// Runs contestants in turn, each in a process of its own against a load in a process of its own.
+// Runs contestants in turn. Each runs in its own process, against a load in another process.
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Task } from "./contestants/child.ts"
@@ -6,10 +6,13 @@ import type { Load } from "./load.ts"
 import type { Figures, Round } from "./stats.ts"
 import * as Stats from "./stats.ts"
 
-/** How much is measured: the whole, or as little as shows a gross loss. */
+/** The size of a run: full, or small, which is enough to find gross losses. */
 export interface Size {
   readonly small: boolean
-  /** Before a contestant measures, and while it does, in milliseconds: of CPU time where that is what is measured. */
+  /**
+   * The durations of the warm-up and of the measurement, in milliseconds: of CPU time if the benchmark measures CPU
+   * time, else of wall time.
+   */
   readonly warmUp: number
   readonly duration: number
   /** The checkout whose contestants run. Default: this one. */
@@ -21,14 +24,14 @@ export const small: Size = { small: true, warmUp: 300, duration: 500 }
 
 export interface Contestant {
   readonly name: string
-  /** Which contestant its ratios are to. Default: the first. */
+  /** The contestant that its ratios compare it with. Default: the first. */
   readonly against?: string
-  /** Left out of small runs. */
+  /** True if small runs leave it out. */
   readonly fullOnly?: boolean
   readonly run: (size: Size) => Promise<Figures>
 }
 
-/** What a figure should be at most: as a ratio to the comparator's (or to another's), or by itself. */
+/** The maximum of a figure: of its value, or of its ratio to the figure of `against`. */
 export interface Goal {
   readonly contestant: string
   readonly figure: string
@@ -45,12 +48,12 @@ export interface Judged extends Goal {
 export interface Benchmark {
   readonly name: string
   readonly what: string
-  /** What the table shows, in this order, and in which unit. */
+  /** The figures that the table shows, in this order, with their units. */
   readonly figures: Readonly<Record<string, string>>
-  /** The first is what the others are compared with. */
+  /** The others are compared with the first, unless they say otherwise. */
   readonly contestants: ReadonlyArray<Contestant>
   readonly goals: ReadonlyArray<Goal>
-  /** Figures of which the largest of all runs counts, since a median would hide it. */
+  /** The figures whose maximum over all runs counts, since a median would hide the worst run. */
   readonly worst?: ReadonlyArray<string>
 }
 
@@ -73,60 +76,60 @@ export interface Result {
 // ---------------------------------------------------------------------------------------------------------------------
 // Processes
 
-// The contestants are compiled first, and run by Node alone: a loader would be measured with them.
+// The contestants are compiled, since a loader would be measured with them.
 const here = new URL("../../", import.meta.url)
 const compiled = (name: string, root = here) => fileURLToPath(new URL(`bench/speed/dist/${name}.js`, root))
 
-const longest = 10 * 60_000
+const timeout = 10 * 60_000
 
-/** What a process says first, and how to end it. */
+/** Starts a process. `firstMessage` is the first message that it sends. */
 const start = (name: string, argument: unknown, execArgv: ReadonlyArray<string> = [], root?: URL) => {
   const child = fork(compiled(name, root), [JSON.stringify(argument)], {
     execArgv: [...execArgv],
     stdio: ["ignore", "ignore", "pipe", "ipc"]
   })
-  let complaint = ""
+  let errors = ""
   child.stderr?.on("data", (text: Buffer) => {
-    complaint += text.toString()
+    errors += text.toString()
   })
-  const said = new Promise<unknown>((resolve, reject) => {
+  const firstMessage = new Promise<unknown>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill("SIGKILL")
       reject(new Error(`${name} ${JSON.stringify(argument)} took longer than ten minutes.`))
-    }, longest)
+    }, timeout)
     child.once("message", (message) => {
       clearTimeout(timer)
       resolve(message)
     })
     child.once("exit", (code) => {
       clearTimeout(timer)
-      reject(new Error(`${name} ${JSON.stringify(argument)} ended with ${String(code)} and no figures: ${complaint}`))
+      reject(new Error(`${name} ${JSON.stringify(argument)} ended with ${String(code)} and no figures: ${errors}`))
     })
   })
-  return { said, end: () => child.kill("SIGKILL") }
+  return { firstMessage, end: () => child.kill("SIGKILL") }
 }
 
-const figuresOf = (said: unknown): Figures => {
-  if (typeof said !== "object" || said === null) throw new Error("A contestant sent no figures.")
-  return Object.fromEntries(Object.entries(said).map(([name, value]) => {
-    if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`The figure ${name} is no number.`)
+const figuresOf = (message: unknown): Figures => {
+  if (typeof message !== "object" || message === null) throw new Error("A contestant sent no figures.")
+  return Object.fromEntries(Object.entries(message).map(([name, value]) => {
+    if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`The figure ${name} is not a finite number.`)
     return [name, value]
   }))
 }
 
-const silence: Load = { kind: "nothing", symbols: 1, rate: 0, count: 0, subscriptions: 0 }
+const defaultLoad: Load = { kind: "nothing", symbols: 1, rate: 0, count: 0, subscriptions: 0 }
 
-/** Runs something against a load that listens on a port of its own. */
+/** Starts a load, and runs `run` with the port on which it listens. */
 export const withLoad = async (load: Partial<Load>, run: (port: number) => Promise<Figures>): Promise<Figures> => {
-  const server = start("load", { ...silence, ...load })
+  const server = start("load", { ...defaultLoad, ...load })
   try {
-    return await run(Number(await server.said))
+    return await run(Number(await server.firstMessage))
   } finally {
     server.end()
   }
 }
 
-/** One run of one contestant of a module in `contestants/`, against a load. */
+/** Runs one contestant of a module in `contestants/` once, against a load. */
 export const measure = (
   size: Size,
   module: string,
@@ -138,7 +141,7 @@ export const measure = (
     const { duration, root, warmUp } = size
     const child = start(`contestants/${module}`, { warmUp, duration, n: 0, ...task, port }, execArgv, root)
     try {
-      return figuresOf(await child.said)
+      return figuresOf(await child.firstMessage)
     } finally {
       child.end()
     }
@@ -164,9 +167,9 @@ export const run = async (
   for (let round = 0; round < runs; round++) {
     const figures: Record<string, Figures> = {}
     for (const contestant of contestants) {
-      const found = await contestant.run(size)
-      figures[contestant.name] = found
-      onRun(contestant.name, round, found)
+      const measured = await contestant.run(size)
+      figures[contestant.name] = measured
+      onRun(contestant.name, round, measured)
     }
     rounds.push(figures)
   }
@@ -175,7 +178,7 @@ export const run = async (
       ? Stats.summary(rounds, goal.contestant, benchmark.worst)
       : Stats.ratios(rounds, goal.contestant, goal.against ?? against)
     const value = figures[goal.figure]
-    // Whom it is compared with may not have run.
+    // The contestant that it is compared with may not have run.
     return value === undefined ? [] : [{ ...goal, value, met: value <= goal.atMost }]
   }
   return {

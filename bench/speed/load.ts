@@ -1,20 +1,20 @@
-// The load: a process of its own that accepts WebSocket connections and writes frames that were built before, as fast as
-// the socket takes them or at a given rate. It speaks just enough of the protocol: what it measures is the other end.
+// The load: a process that accepts WebSocket connections and sends frames built in advance, as fast as the socket takes
+// them or at a given rate. It implements only what the contestants need of the protocol.
 import { createHash } from "node:crypto"
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Frames from "./frames.ts"
 
-/** What to send, and when. */
+/** The messages to send, and when. */
 export interface Load {
   readonly kind: "trades" | "depth" | "nothing" | "resets"
-  /** Of how many symbols. */
+  /** The number of symbols. */
   readonly symbols: number
-  /** Messages a second; 0 is as many as the socket takes. */
+  /** Messages per second; 0 sends as fast as the socket takes them. */
   readonly rate: number
-  /** After so many the connection is closed; 0 is never. */
+  /** The number of messages after which the load closes the connection; 0 never closes it. */
   readonly count: number
-  /** How many streams must be subscribed before it begins; 0 begins when the connection opens. */
+  /** The number of subscribed streams at which sending begins; 0 begins when the connection opens. */
   readonly subscriptions: number
 }
 
@@ -37,29 +37,29 @@ const drained = (socket: Net.Socket) =>
     socket.on("drain", done).on("close", done)
   })
 
-const turn = () => new Promise((resolve) => setImmediate(resolve))
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
-const asFastAsItGoes = async (socket: Net.Socket, { chunk, messagesPerChunk }: Frames.Supply) => {
+const unpaced = async (socket: Net.Socket, { chunk, messagesPerChunk }: Frames.Supply) => {
   for (let sent = 0; !socket.destroyed && (load.count === 0 || sent < load.count); sent += messagesPerChunk) {
     if (!socket.write(chunk())) await drained(socket)
   }
 }
 
-// Each message at its own moment, in a write of its own: timers are too coarse for that, so it spins.
+// Sends each message at its own time, in its own write. Timers are too coarse, so it polls the clock on every turn.
 const paced = async (socket: Net.Socket, { next }: Frames.Supply) => {
   const start = Frames.micros()
   for (let sent = 0; !socket.destroyed && (load.count === 0 || sent < load.count);) {
     const due = Math.floor((Frames.micros() - start) * load.rate / 1e6)
     for (; sent < due; sent++) socket.write(next(true))
     if (socket.writableNeedDrain) await drained(socket)
-    await turn()
+    await nextTurn()
   }
 }
 
 const send = async (socket: Net.Socket, combined: boolean) => {
   const pattern = load.kind === "depth" ? Frames.depth(combined) : Frames.trades(load.symbols, combined)
   const supply = Frames.supply(pattern, chunkMessages)
-  await (load.rate === 0 ? asFastAsItGoes(socket, supply) : paced(socket, supply))
+  await (load.rate === 0 ? unpaced(socket, supply) : paced(socket, supply))
   if (!socket.destroyed) socket.end(Buffer.from([0x88, 2, 1000 >>> 8, 1000 & 255]))
 }
 
@@ -72,7 +72,7 @@ interface Request {
 }
 const parseRequest: (text: string) => Request = JSON.parse
 
-// Whole frames of a client, unmasked, and what is left of the bytes.
+// Parses the whole frames of a client, unmasked. `rest` has the bytes of an incomplete frame.
 const framesIn = (bytes: Buffer): { readonly frames: ReadonlyArray<{ readonly opcode: number; readonly payload: Buffer }>; readonly rest: Buffer } => {
   const frames: Array<{ readonly opcode: number; readonly payload: Buffer }> = []
   let at = 0
@@ -102,20 +102,20 @@ const serve = (socket: Net.Socket, path: string) => {
   const begin = async () => {
     if (begun || subscribed < load.subscriptions || load.kind === "nothing" || load.kind === "resets") return
     begun = true
-    // A book is asked for when its first update is there, and holds a few until it has its snapshot.
+    // Clients fetch the snapshot after the first update, so the load sends one update and waits for the fetch.
     if (load.kind === "depth") {
       await sleep(50)
       const first = Frames.supply(Frames.depth(combined), 1)
-      const asked = new Promise<void>((resolve) => {
+      const fetched = new Promise<void>((resolve) => {
         snapshotTaken = resolve
       })
       socket.write(first.next(false))
-      await Promise.race([asked, sleep(500)])
+      await Promise.race([fetched, sleep(500)])
       await sleep(100)
     }
     await send(socket, combined)
   }
-  const hear = (bytes: Buffer) => {
+  const receive = (bytes: Buffer) => {
     const { frames, rest } = framesIn(Buffer.concat([buffered, bytes]))
     buffered = rest
     for (const { opcode, payload } of frames) {
@@ -129,12 +129,12 @@ const serve = (socket: Net.Socket, path: string) => {
       else void begin()
     }
   }
-  socket.on("data", hear)
+  socket.on("data", receive)
   subscribed += /streams=([^&]+)/.exec(path)?.[1]?.split("/").length ?? 0
   void begin()
 }
 
-// The first message of a connection says when the one before it was reset.
+// The first message of a connection has the time at which the previous connection was reset.
 let resetAt = Frames.micros()
 const reset = async (socket: Net.Socket) => {
   socket.write(Frames.frame(JSON.stringify({ resetAt })))
@@ -170,7 +170,7 @@ const server = Net.createServer({ highWaterMark, noDelay: true }, (socket) => {
     answer(socket, head)
   }
   socket.on("data", read)
-  // The contestant has gone, which is how every run ends.
+  // Every run ends with the exit of the contestant, which resets its connections.
   socket.on("error", () => undefined)
 })
 

@@ -1,8 +1,11 @@
-// How fast it is, against what people would write or take otherwise: `npm run bench`.
+// Measures Holdfast against hand-written code and other clients: `npm run bench`.
 //
-// --only text,typed   some benchmarks        --runs 9    rounds (5)       --small   as little as shows a gross loss
-// --json              the results as JSON    --write     to docs/benchmarks.md and results.json
-// --guard             small, and fails when a ratio is twice what was recorded, or more
+// --only text,typed   only these benchmarks
+// --runs 9            the number of rounds (default 5, or 3 for small runs)
+// --small             small runs, which are enough to find gross losses
+// --guard             small runs; fails if a figure is at least twice the recorded one
+// --json              prints the results as JSON
+// --write             writes the results to docs/benchmarks.md and results.json
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Page from "../page.ts"
@@ -31,7 +34,7 @@ const size = small ? Harness.small : Harness.full
 const runs = Number(values.runs ?? (small ? 3 : 5))
 const only = values.only?.split(",")
 for (const name of only ?? []) {
-  if (!benchmarks.some((benchmark) => benchmark.name === name)) throw new Error(`There is no benchmark ${name}.`)
+  if (!benchmarks.some((benchmark) => benchmark.name === name)) throw new Error(`There is no benchmark ${name}. Choose from ${benchmarks.map(({ name }) => name).join(", ")}.`)
 }
 
 const say = (line: string) => {
@@ -39,7 +42,7 @@ const say = (line: string) => {
 }
 
 // -----------------------------------------------------------------------------------------------------------------------
-// What was recorded
+// Recorded results
 
 interface Recorded {
   readonly full: ReadonlyArray<Result>
@@ -54,7 +57,7 @@ const recorded = () => parse(readFileSync(resultsFile, "utf8"))
 
 const write = (results: ReadonlyArray<Result>) => {
   const before = recorded()
-  // What was not run stays as it was.
+  // Benchmarks that were not run keep their recorded results.
   const merge = (old: ReadonlyArray<Result>) =>
     benchmarks.flatMap(({ name }) => [...results, ...old].find((result) => result.name === name) ?? [])
   const after = small ? { ...before, small: merge(before.small) } : { ...before, full: merge(before.full) }
@@ -82,7 +85,7 @@ const run = async (benchmark: Benchmark): Promise<Result> => {
 const guard = async (results: ReadonlyArray<Result>) => {
   const before = recorded().small
   const suspicious = losses(before, results)
-  // Something else may have been busy: only what is lost twice is lost.
+  // Other processes may have slowed the run down: a loss must show twice.
   const again: Array<Result> = []
   for (const benchmark of benchmarks) {
     if (suspicious.some((loss) => loss.benchmark === benchmark.name)) again.push(await run(benchmark))
@@ -93,12 +96,12 @@ const guard = async (results: ReadonlyArray<Result>) => {
     )
   )
   for (const { benchmark, contestant, figure, now, recorded } of lost) {
-    say(`${benchmark}, ${contestant}: ${figure} is ${shown(now)}, and was ${shown(recorded)} when it was recorded.`)
+    say(`${benchmark}, ${contestant}: ${figure} is ${shown(now)}; the recorded value is ${shown(recorded)}.`)
   }
   const unknown = unrecorded(before, results)
-  if (unknown.length > 0) say(`Nothing is recorded of ${unknown.join(", ")}: --small --write --only ${unknown.join(",")} does.`)
+  if (unknown.length > 0) say(`No results are recorded for ${unknown.join(", ")}. To record them: --small --write --only ${unknown.join(",")}`)
   if (lost.length > 0 || unknown.length > 0) process.exitCode = 1
-  else say("\nNothing became grossly slower.")
+  else say("\nNo figure is twice as bad as the recorded one.")
 }
 
 await compile(root)

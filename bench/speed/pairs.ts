@@ -1,9 +1,11 @@
-// What a change costs: `npm run bench:pairs -- --against CHECKOUT`. Runs Holdfast's contestants of this checkout and of
-// another in turn, and prints the median of the ratios, pair by pair, with its interval. Below 1 this one costs less.
+// Measures the cost of a change: `npm run bench:pairs -- --against CHECKOUT`. Runs Holdfast's contestants of this checkout
+// and of another in pairs, and prints the median of their ratios with its interval. Below 1, this checkout costs less.
 //
-// --only text,typed    some benchmarks       --pairs 21   pairs (15)
-// --contestant TEXT    contestants with this in their name; may be given more than once
-// --warm-up 1500       milliseconds before a contestant measures (3000)       --json   the ratios as JSON
+// --only text,typed    only these benchmarks
+// --contestant TEXT    only contestants with TEXT in their name; may be given more than once
+// --pairs 21           the number of pairs (default 15)
+// --warm-up 1500       the warm-up in milliseconds (default 3000)
+// --json               prints the ratios as JSON
 import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import { benchmarks } from "./benchmarks.ts"
@@ -24,7 +26,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false }
   }
 })
-if (values.against === undefined) throw new Error("--against must name another checkout, with its packages installed.")
+if (values.against === undefined) throw new Error("--against must be the path of another checkout with its packages installed.")
 const ours = new URL("../../", import.meta.url)
 const theirs = pathToFileURL(`${values.against}/`)
 const only = values.only?.split(",")
@@ -41,21 +43,21 @@ interface Row {
 
 const compare = async (benchmark: string, contestant: Contestant): Promise<Row> => {
   const size = { ...Harness.full, warmUp: Number(values["warm-up"]) }
-  const found: Record<string, Array<number>> = {}
+  const ratiosOf: Record<string, Array<number>> = {}
   for (let pair = 0; pair < Number(values.pairs); pair++) {
-    // Each comes first as often as second: what the one leaves behind, the other has to live with.
+    // Alternates the order, because the first run can affect the second.
     const order = pair % 2 === 0 ? [ours, theirs] : [theirs, ours]
     const figures = new Map<URL, Figures>()
     for (const root of order) figures.set(root, await contestant.run({ ...size, root }))
     for (const [name, value] of Object.entries(figures.get(ours) ?? {})) {
       const other = figures.get(theirs)?.[name]
-      if (other !== undefined && other > 0) (found[name] ??= []).push(value / other)
+      if (other !== undefined && other > 0) (ratiosOf[name] ??= []).push(value / other)
     }
   }
   return {
     benchmark,
     contestant: contestant.name,
-    ratios: Object.fromEntries(Object.entries(found).map(([name, ratios]) => [name, medianInterval(ratios)]))
+    ratios: Object.fromEntries(Object.entries(ratiosOf).map(([name, ratios]) => [name, medianInterval(ratios)]))
   }
 }
 
@@ -68,8 +70,8 @@ for (const { contestants, figures, name } of benchmarks) {
     const row = await compare(name, contestant)
     rows.push(row)
     const ratios = Object.entries(row.ratios).filter(([figure]) => figure in figures)
-    const told = ratios.map(([figure, { high, low, median }]) => `${figure} ${shown(median)} (${shown(low)} to ${shown(high)})`)
-    process.stderr.write(`${name}, ${contestant.name}: ${told.join(", ")}\n`)
+    const lines = ratios.map(([figure, { high, low, median }]) => `${figure} ${shown(median)} (${shown(low)} to ${shown(high)})`)
+    process.stderr.write(`${name}, ${contestant.name}: ${lines.join(", ")}\n`)
   }
 }
 if (values.json) process.stdout.write(`${JSON.stringify({ node: process.version, pairs: Number(values.pairs), rows }, undefined, 2)}\n`)

@@ -8,8 +8,8 @@ const contestant = (name: string) => ({
 
 export const recovery: Benchmark = {
   name: "recovery",
-  what: "From the peer's reset of a connection to the first message of the next, with a first delay of zero, " +
-    "against a bare dial in the handler of `close`. What it takes when the same is written as an effect, without anything more, is beside it.",
+  what: "The time from a reset by the peer to the first message of the next connection, with an initial delay of zero, " +
+    "against a dial in the handler of `close`, and against the same written as a minimal effect.",
   figures: { time: "ms", p90: "ms p90", recoveries: "recoveries" },
   contestants: ["ws", "ws, as an Effect", "holdfast"].map(contestant),
   goals: [{ contestant: "holdfast", figure: "time", of: "ratio", atMost: 1.3 }]

@@ -1,8 +1,8 @@
-// What is shown of results: a table for people, and the numbers for machines.
+// Formats results: as a table, and as numbers for a file.
 import type { Result, Row } from "./harness.ts"
 import type { Figures } from "./stats.ts"
 
-/** A number with as many digits as mean something here. */
+/** Formats a number with three significant digits. */
 export const shown = (value: number): string => {
   if (!Number.isFinite(value)) return "–"
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.01))))
@@ -22,10 +22,10 @@ const goalsOf = ({ goals }: Row, { units }: Result) =>
     return `${what}${whose}${which}: ${met ? "met" : "**not met**"}`
   }).join("; ")
 
-// Of the first figure, and of those that have a goal.
+// The ratios of the first figure, and of the figures whose goal is a ratio.
 const ratioOf = ({ against, goals, ratios }: Row, { rows, units }: Result) => {
-  const wanted = goals.flatMap((goal) => goal.of === "ratio" ? goal.figure : [])
-  const ratiosShown = [...new Set([Object.keys(units)[0] ?? "", ...wanted])].flatMap((name) =>
+  const withGoal = goals.flatMap((goal) => goal.of === "ratio" ? goal.figure : [])
+  const ratiosShown = [...new Set([Object.keys(units)[0] ?? "", ...withGoal])].flatMap((name) =>
     ratios[name] === undefined ? [] : `${shown(ratios[name])}×`
   )
   if (ratiosShown.length === 0) return ""
@@ -54,7 +54,7 @@ export const table = (results: ReadonlyArray<Result>): string =>
 const rounded = (figures: Figures): Figures =>
   Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, Number(value.toPrecision(4))]))
 
-/** The same with numbers of four digits: more would only be noise in a file. */
+/** Rounds all numbers to four significant digits, since more would be noise. */
 export const concise = (result: Result): Result => ({
   ...result,
   rows: result.rows.map((row) => ({

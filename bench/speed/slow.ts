@@ -13,7 +13,7 @@ const contestant = (name: string): Contestant => ({
   fullOnly: name === "fail",
   run: async (size) => {
     const count = messages(size)
-    // Where the peer is held back it never gets to the end of what it has to send.
+    // With "suspend" the peer has to wait for the reader, and cannot send all messages in reasonable time.
     const duration = name === "suspend" ? size.small ? 2_000 : 30_000 : 300_000
     const { received = 0, ...figures } = await measure(
       { ...size, duration },
@@ -27,8 +27,8 @@ const contestant = (name: string): Contestant => ({
 
 export const slow: Benchmark = {
   name: "slow",
-  what: "10 million messages, as fast as the socket takes them, to a consumer that takes 20,000 a second: memory stays " +
-    "flat whatever the inbox does when it is full, and every message was read or is counted as dropped.",
+  what: "10 million messages, as fast as the socket takes them, to a reader that takes 20,000 per second. Memory stays " +
+    "flat with every overflow policy of the inbox, and every message is either read or counted as dropped.",
   figures: {
     growth: "× the memory of the first half in the second",
     peak: "MiB at most",

@@ -8,7 +8,7 @@ const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 const contestants = fileURLToPath(new URL("dist/contestants/start.js", import.meta.url))
 const bundled = fileURLToPath(new URL("dist/bundled/start.cjs", import.meta.url))
 
-// Until the first line on standard output, or until the end.
+// Runs a process and measures the time until its first line on standard output, or until its end.
 const time = (args: ReadonlyArray<string>, until: "first line" | "end"): Promise<Figures> =>
   new Promise((resolve, reject) => {
     const began = performance.now()
@@ -17,14 +17,14 @@ const time = (args: ReadonlyArray<string>, until: "first line" | "end"): Promise
       resolve({ time: performance.now() - began })
       child.kill()
     }
-    let said = false
+    let hasOutput = false
     child.stdout.on("data", (data: Buffer) => {
-      said = true
+      hasOutput = true
       if (until === "first line" && data.includes("\n")) done()
     })
     child.on("exit", (code) => {
       if (until === "end" && code === 0) done()
-      else if (!said || code !== 0) reject(new Error(`${args.join(" ")} ended with ${String(code)}.`))
+      else if (!hasOutput || code !== 0) reject(new Error(`${args.join(" ")} ended with ${String(code)}.`))
     })
   })
 
@@ -40,7 +40,7 @@ const script = (name: string, contestant: string, program = contestants) =>
 
 export const start: Benchmark = {
   name: "start",
-  what: "From the start of a process to its end, or to its first message.",
+  what: "The time from the start of a process to its end, or to its first message.",
   figures: { time: "ms" },
   contestants: [
     { name: "node with ws", run: () => time([contestants, "nothing"], "end") },

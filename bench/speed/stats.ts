@@ -1,22 +1,23 @@
-// What is made of the figures of several runs. All of it is pure.
+// Statistics over the figures of several runs. Pure.
 
 export type Figures = Readonly<Record<string, number>>
 
+/** The quantile `q`, from 0 to 1, with linear interpolation. NaN without values. */
 export const quantile = (values: ReadonlyArray<number>, q: number): number => {
   const sorted = [...values].sort((a, b) => a - b)
-  const place = (sorted.length - 1) * q
-  const below = sorted[Math.floor(place)]
-  const above = sorted[Math.ceil(place)]
+  const position = (sorted.length - 1) * q
+  const below = sorted[Math.floor(position)]
+  const above = sorted[Math.ceil(position)]
   if (below === undefined || above === undefined) return Number.NaN
-  return below + (above - below) * (place - Math.floor(place))
+  return below + (above - below) * (position - Math.floor(position))
 }
 
 export const median = (values: ReadonlyArray<number>): number => quantile(values, 0.5)
 
-/** One round: every contestant ran once, in turn. */
+/** The figures of one round, in which every contestant runs once. */
 export type Round = Readonly<Record<string, Figures>>
 
-/** Of each figure, the median over the rounds; of those whose worst counts, the largest. */
+/** The median of each figure over the rounds; for the figures in `worst`, the maximum. */
 export const summary = (rounds: ReadonlyArray<Round>, contestant: string, worst: ReadonlyArray<string> = []): Figures => {
   const names = new Set(rounds.flatMap((round) => Object.keys(round[contestant] ?? {})))
   return Object.fromEntries([...names].map((name) => {
@@ -26,8 +27,8 @@ export const summary = (rounds: ReadonlyArray<Round>, contestant: string, worst:
 }
 
 /**
- * Of each figure, the median of its ratios to the comparator's in the same round: what slows the machine down for a
- * while slows both down. Where the comparator has none of something, there is no ratio.
+ * The median of the ratios of each figure to that of `against` in the same round: if the machine is slow for a while, both
+ * are slow. A figure has no ratio where that of `against` is missing or 0.
  */
 export const ratios = (rounds: ReadonlyArray<Round>, contestant: string, against: string): Figures => {
   const found: Record<string, Array<number>> = {}
@@ -40,7 +41,7 @@ export const ratios = (rounds: ReadonlyArray<Round>, contestant: string, against
   return Object.fromEntries(Object.entries(found).map(([name, values]) => [name, median(values)]))
 }
 
-/** A median, and the interval that holds the true one in at least 95 of 100 cases. */
+/** A median with its confidence interval: it contains the true median in at least 95 % of cases. */
 export interface Interval {
   readonly median: number
   readonly low: number
@@ -48,13 +49,13 @@ export interface Interval {
 }
 
 /**
- * The interval of a median by order statistics, which assumes nothing of the distribution: between the k-th smallest and
- * the k-th largest value lies the true median but for the chance that fewer than k of n values are on one side of it.
+ * The confidence interval of a median by order statistics; it assumes no distribution. The true median lies between the
+ * k-th smallest and the k-th largest value, unless fewer than k of the n values are on one side of it.
  */
 export const medianInterval = (values: ReadonlyArray<number>): Interval => {
   const sorted = [...values].sort((a, b) => a - b)
   const n = sorted.length
-  // Of fewer than k values below the median: a binomial with a chance of one half.
+  // The probability of fewer than k values below the median, from the binomial distribution with p = 1/2.
   let below = 0
   let ways = 1
   let k = 0

@@ -10,7 +10,7 @@ const others = ["reconnecting-websocket", "binance", "binance, beautified", "@bi
 
 export const typed: Benchmark = {
   name: "typed",
-  what: "Trades as values: `BinanceFeed.trades`, validated and followed by their ids, against `ws` with `JSON.parse` " +
+  what: "Trades as values: `BinanceFeed.trades`, which validates them and checks their ids, against `ws` with `JSON.parse` " +
     "and no validation, and against other clients.",
   figures: { cpu: "µs of CPU", rate: "messages/s" },
   contestants: [

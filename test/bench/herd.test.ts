@@ -18,29 +18,29 @@ const outcomeOf = (name: string, of = herd) => {
 
 describe("a herd", () => {
   for (const { name } of policies) {
-    it(`is the same for the same seed, and whole in the end: ${name}`, () => {
+    it(`is the same for the same seed, and all clients come back: ${name}`, () => {
       const outcome = outcomeOf(name)
       assert.deepStrictEqual(outcome, outcomeOf(name))
       assert.strictEqual(outcome.back.at(-1), herd.clients)
     })
   }
 
-  it("differs for another seed, where there is chance", () => {
+  it("differs for a different seed, with jitter", () => {
     assert.notDeepEqual(outcomeOf("Holdfast"), outcomeOf("Holdfast", { ...herd, seed: 2 }))
     assert.deepStrictEqual(outcomeOf("no jitter"), outcomeOf("no jitter", { ...herd, seed: 2 }))
   })
 
-  it("stays together without jitter: every wave is everybody who is still away", () => {
+  it("stays together without jitter: each wave has all clients that are not back yet", () => {
     const { back, dials } = outcomeOf("no jitter")
     dials.forEach((count, second) => {
       assert.include([0, herd.clients - (back[second - 1] ?? 0)], count)
     })
-    // 1, 2, 4, 8, 16, 32 and then always 60 seconds.
+    // Waits of 1, 2, 4, 8, 16, 32 and then always 60 seconds.
     const waves = dials.flatMap((count, second) => count > 0 ? [second] : [])
     assert.deepStrictEqual(waves.slice(0, 8), [1, 3, 7, 15, 31, 63, 123, 183])
   })
 
-  it("is never accepted while the server is down, nor faster than the server accepts", () => {
+  it("comes back only after the downtime, and no faster than the server accepts", () => {
     for (const { name } of policies) {
       const { back } = outcomeOf(name)
       back.forEach((count, second) => {
@@ -50,13 +50,13 @@ describe("a herd", () => {
     }
   })
 
-  it("spreads out with jitter below the cap", () => {
+  it("spreads out with jitter that the cap does not remove", () => {
     const busiest = (name: string) => summarise(outcomeOf(name), herd).peakOnceBack
     assert.strictEqual(busiest("no jitter"), herd.clients)
     assert.isBelow(busiest("Holdfast"), herd.clients / 5)
   })
 
-  it.effect("dials when the real schedule does", () =>
+  it.effect("dials at the times of the real schedule", () =>
     Effect.gen(function*() {
       const policy = { ...ReconnectPolicy.defaults, jitterFactor: 0 }
       const single = { ...herd, clients: 1 }
@@ -72,10 +72,10 @@ describe("a herd", () => {
 })
 
 describe("the plot", () => {
-  it("has a panel for each policy, with the facts beside it", () => {
+  it("has a panel for each policy, with its summary", () => {
     const outcome = outcomeOf("Holdfast")
     const summary = summarise(outcome, herd)
-    const svg = plot([{ name: "a < b", words: "words", dials: outcome.dials, summary }], herd, 480)
+    const svg = plot([{ name: "a < b", formula: "formula", dials: outcome.dials, summary }], herd, 480)
     assert.include(svg, "a &lt; b")
     assert.include(svg, `99 % back after ${String(summary.mostBackAfter)} s`)
     assert.notInclude(svg, "NaN")

@@ -7,11 +7,11 @@ const truth = { from: 10, to: 19 }
 const all = Array.from({ length: 10 }, (_, i) => i + 10)
 
 describe("the judge", () => {
-  it("finds nothing wrong with every trade once and in order", () => {
+  it("finds no fault with all trades, once each and in order", () => {
     assert.deepStrictEqual(judge(truth, all), { expected: 10, lost: 0, declared: 0, repeated: 0, outOfOrder: 0 })
   })
 
-  it("counts what is lost, and how much of it the client declared", () => {
+  it("counts lost trades, and those of them that the client declared", () => {
     const ids = all.filter((id) => id < 12 || id > 15)
     assert.deepStrictEqual(
       judge(truth, ids, [{ from: 14, to: 17 }]),
@@ -19,18 +19,18 @@ describe("the judge", () => {
     )
   })
 
-  it("counts what came twice, and what came too late", () => {
+  it("counts repeated trades, and trades out of order", () => {
     assert.deepStrictEqual(
       judge(truth, [10, 11, 11, 13, 12, 14, 15, 16, 17, 18, 19, 10]),
       { expected: 10, lost: 0, declared: 0, repeated: 2, outOfOrder: 1 }
     )
   })
 
-  it("does not ask for what is outside its window", () => {
+  it("ignores trades outside its window", () => {
     assert.deepStrictEqual(judge(truth, [8, 9, ...all, 20, 21, 9]), judge(truth, all))
   })
 
-  it("adds up: what is read once and what is lost is all there is", () => {
+  it("adds up: trades read and trades lost are all trades of the window", () => {
     fc.assert(fc.property(fc.array(fc.integer({ min: 5, max: 25 })), (ids) => {
       const { lost, outOfOrder, repeated } = judge(truth, ids)
       const inside = ids.filter((id) => id >= 10 && id <= 19)
@@ -39,25 +39,25 @@ describe("the judge", () => {
     }))
   })
 
-  it("sums up verdicts and strikes", () => {
+  it("summarises verdicts and faults", () => {
     const verdict = judge(truth, [10, 12, 11])
     assert.deepStrictEqual(sum([verdict, verdict]), { expected: 20, lost: 14, declared: 0, repeated: 0, outOfOrder: 2 })
-    const strike = { kind: "RST", recovered: 100, help: "none", crashed: null } as const
-    const strikes = [
-      strike,
-      { ...strike, recovered: 300 },
-      { ...strike, recovered: null, help: "reset" },
-      { ...strike, recovered: null, help: "restart", crashed: "exit 1" },
-      { ...strike, kind: "FIN" }
+    const outcome = { kind: "RST", recovered: 100, help: "none", crashed: null } as const
+    const outcomes = [
+      outcome,
+      { ...outcome, recovered: 300 },
+      { ...outcome, recovered: null, help: "reset" },
+      { ...outcome, recovered: null, help: "restart", crashed: "exit 1" },
+      { ...outcome, kind: "FIN" }
     ] as const
-    assert.deepStrictEqual(recovery("RST", strikes), { kind: "RST", strikes: 4, unnoticed: 1, crashes: 1, median: 200 })
+    assert.deepStrictEqual(recovery("RST", outcomes), { kind: "RST", faults: 4, unnoticed: 1, crashes: 1, median: 200 })
     assert.strictEqual(median([]), null)
     assert.strictEqual(median([3, 1, 2]), 2)
   })
 })
 
 describe("the script", () => {
-  it("is the same for the same seed, and has every kind once", () => {
+  it("is the same for the same seed, and has every kind of fault once", () => {
     assert.deepStrictEqual(script(7), script(7))
     assert.notDeepEqual(script(7).map(({ kind }) => kind.name), script(8).map(({ kind }) => kind.name))
     assert.deepStrictEqual(

@@ -1,4 +1,4 @@
-// What the benchmarks make of their figures, and the frames their load is made of.
+// Tests how the benchmarks evaluate their figures, and the frames of their load.
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Page from "../../bench/page.ts"
@@ -10,13 +10,13 @@ import * as Report from "../../bench/speed/report.ts"
 import * as Stats from "../../bench/speed/stats.ts"
 
 describe("statistics", () => {
-  it("the median is the middle one, or the mean of the two in the middle", () => {
+  it("the median is the middle value, or the mean of the two middle values", () => {
     assert.strictEqual(Stats.median([9, 1, 5]), 5)
     assert.strictEqual(Stats.median([4, 1, 3, 2]), 2.5)
     assert.isNaN(Stats.median([]))
   })
 
-  it("quantiles lie between the smallest and the largest, and grow", () => {
+  it("quantiles grow, and lie between the smallest and the largest value", () => {
     fc.assert(fc.property(
       fc.array(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 1 }),
       fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })),
@@ -31,7 +31,7 @@ describe("statistics", () => {
     assert.strictEqual(Stats.quantile([0, 10], 0.99), 9.9)
   })
 
-  it("a ratio is taken within a round, so that a slow machine slows both down", () => {
+  it("ratios compare figures of the same round, in which a slow machine slows both down", () => {
     const rounds = [
       { ws: { cpu: 1, none: 0 }, holdfast: { cpu: 2, none: 1 } },
       { ws: { cpu: 100, none: 0 }, holdfast: { cpu: 150, none: 1 } },
@@ -44,15 +44,15 @@ describe("statistics", () => {
 })
 
 describe("the interval of a median", () => {
-  it("lies between order statistics, by the binomial: of 15 values the fourth from either end", () => {
+  it("is bounded by order statistics: for 15 values, by the fourth from either end", () => {
     const values = [7, 1, 15, 3, 12, 9, 4, 11, 2, 14, 6, 10, 5, 13, 8]
     assert.deepStrictEqual(Stats.medianInterval(values), { median: 8, low: 4, high: 12 })
   })
 
-  it("is all there is of fewer than six values, and narrows with more", () => {
+  it("covers all values if there are fewer than six, and narrows with more", () => {
     assert.deepStrictEqual(Stats.medianInterval([3, 1, 2]), { median: 2, low: 1, high: 3 })
     const hundred = Array.from({ length: 100 }, (_, i) => i + 1)
-    // Tables of the binomial have ranks 40 and 61 for 100 values.
+    // Tables of the binomial distribution give the ranks 40 and 61 for 100 values.
     assert.deepStrictEqual(Stats.medianInterval(hundred), { median: 50.5, low: 40, high: 61 })
   })
 })
@@ -78,7 +78,7 @@ describe("frames", () => {
     return texts
   }
 
-  it("ids go on from chunk to chunk, each symbol's one by one", () => {
+  it("ids are consecutive for each symbol, also from chunk to chunk", () => {
     const supply = Frames.supply(Frames.trades(3, false), 4)
     assert.strictEqual(supply.messagesPerChunk, 6)
     const trades = [supply.chunk(), supply.chunk()].flatMap(textsOf).map(parse)
@@ -88,14 +88,14 @@ describe("frames", () => {
     )
   })
 
-  it("one by one they are the same, with the time of sending in them", () => {
+  it("single frames have the same ids, and the time of sending", () => {
     const supply = Frames.supply(Frames.trades(2, false), 2)
     const trades = Array.from({ length: 5 }, () => textsOf(supply.next(true)).map(parse)[0])
     assert.deepStrictEqual(trades.map((trade) => (trade?.t ?? 0) - Frames.firstId), [0, 0, 1, 1, 2])
     for (const trade of trades) assert.isBelow(Frames.sinceStamp(trade?.T ?? 0, Frames.micros()), 60e6)
   })
 
-  it("updates of a book continue its snapshot, and never cross it", () => {
+  it("updates of a book continue its snapshot, and never make it cross", () => {
     interface Update {
       readonly U: number
       readonly u: number
@@ -135,7 +135,7 @@ const resultOf = (ratio: number, growth: number): Result => ({
 })
 
 describe("the guard", () => {
-  it("tells of what is twice what was recorded, and of nothing less", () => {
+  it("reports a figure of at least twice the recorded one, and none below", () => {
     const recorded = [resultOf(1.1, 1)]
     assert.deepStrictEqual(losses(recorded, [resultOf(2.19, 1.9)]), [])
     assert.deepStrictEqual(losses(recorded, [resultOf(2.2, 1)]), [
@@ -147,14 +147,14 @@ describe("the guard", () => {
 })
 
 describe("a guard without a record", () => {
-  it("says of which benchmarks there is none", () => {
+  it("names the benchmarks that are not recorded", () => {
     assert.deepStrictEqual(unrecorded([], [resultOf(1, 1)]), ["text"])
     assert.deepStrictEqual(unrecorded([resultOf(1, 1)], [resultOf(1, 1)]), [])
   })
 })
 
 describe("the table", () => {
-  it("shows what is not met", () => {
+  it("marks goals that are not met", () => {
     const rows = Report.table([resultOf(2.5, 1.05)]).split("\n")
     assert.strictEqual(rows.at(-1), "|  | holdfast | 2.5 µs of CPU, 1.05 × | 2.5× | ≤ 1.15×: **not met**; ≤ 1.1 (×): met |")
     assert.strictEqual(Report.shown(1_234_567), "1,230,000")
@@ -185,7 +185,7 @@ describe("a benchmark", () => {
     ]
   })
 
-  it("lets its contestants run in turn, and judges the ratios", async () => {
+  it("runs its contestants in turn, and judges their ratios", async () => {
     const turns: Array<string> = []
     const result = await Harness.run(benchmark(), {
       size: Harness.full,
@@ -199,7 +199,7 @@ describe("a benchmark", () => {
     assert.deepStrictEqual(holdfast?.goals.map(({ met, value }) => [value, met]), [[2.5, true], [0.625, false]])
   })
 
-  it("leaves out what is for full runs only, and what would be judged by it", async () => {
+  it("leaves out contestants for full runs only, and the goals that compare with them", async () => {
     const result = await Harness.run(benchmark(), { size: Harness.small, runs: 1, onRun: () => undefined })
     assert.deepStrictEqual(result.rows.map(({ contestant }) => contestant), ["ws", "holdfast"])
     assert.deepStrictEqual(result.rows[1]?.goals.map(({ value }) => value), [2])

@@ -35,14 +35,15 @@ export const connection = {
   reconnect: { jitterFactor: 0, initialDelay: "1 second", stableAfter: 0 }
 } as const
 
-export const frame = (stream: string, data: object) => JSON.stringify({ stream, data })
+/** A message of a combined connection. */
+export const combined = (stream: string, data: object) => JSON.stringify({ stream, data })
 
 export const trade = (t: number, T = t) =>
-  frame("btcusdt@trade", { e: "trade", E: T, T, s: "BTCUSDT", t, p: "1", q: "1", m: true })
+  combined("btcusdt@trade", { e: "trade", E: T, T, s: "BTCUSDT", t, p: "1", q: "1", m: true })
 
 /** An update of one level of a book. The quantity is the id. */
 export const depth = (u: number, E = u, symbol = "BTCUSDT") =>
-  frame(`${symbol.toLowerCase()}@depth@100ms`, { e: "depthUpdate", E, s: symbol, U: u, u, b: [["1.0", String(u)]], a: [] })
+  combined(`${symbol.toLowerCase()}@depth@100ms`, { e: "depthUpdate", E, s: symbol, U: u, u, b: [["1.0", String(u)]], a: [] })
 
 /** A snapshot of a book. */
 export const snapshot = (lastUpdateId: number) => ({ lastUpdateId, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })

@@ -1,4 +1,4 @@
-// An order book from updates, the ten best levels of each side read after every ten of them.
+// Maintains an order book, and reads the ten best levels of each side after every ten updates.
 import sorted from "sorted-btree"
 import * as Frames from "../frames.ts"
 import type { Task } from "./child.ts"
@@ -33,13 +33,13 @@ const read = (count: number) => {
   consumed.ids += count
 }
 
-/** A book by hand: what its side is made of, and how its best levels are read. */
-interface Kept {
+/** A hand-written book. `top` reads the best levels of both sides, and returns their number. */
+interface Book {
   readonly apply: (update: Pick<Update, "a" | "b">) => void
   readonly top: () => number
 }
 
-const btree = (): Kept => {
+const btree = (): Book => {
   const side = () => new sorted.default<number, string>()
   const bids = side()
   const asks = side()
@@ -64,9 +64,9 @@ const btree = (): Kept => {
   }
 }
 
-const ccxt = async (port: number): Promise<Kept> => {
+const ccxt = async (port: number): Promise<Book> => {
   const { exchange } = await import("./ccxt.ts")
-  // Its own structure, without the client around it.
+  // ccxt's data structure, without its client.
   const book: {
     readonly bids: Side
     readonly asks: Side
@@ -85,7 +85,7 @@ interface Side {
   readonly slice: (from: number, to: number) => ArrayLike<readonly [number, number]>
 }
 
-const byHand = async (task: Task, kept: Kept) => {
+const byHand = async (task: Task, book: Book) => {
   const { WebSocket } = await import("ws")
   const { done, tick } = meter(task)
   const ws = new WebSocket(`ws://127.0.0.1:${task.port}/stream`)
@@ -94,9 +94,9 @@ const byHand = async (task: Task, kept: Kept) => {
   const held: Array<Update> = []
   const take = (update: Update, known: number) => {
     if (update.u <= known) return
-    kept.apply(update)
+    book.apply(update)
     last = update.u
-    if (++applied % readEvery === 0) read(kept.top())
+    if (++applied % readEvery === 0) read(book.top())
     tick(1)
   }
   ws.on("open", () => {
@@ -104,7 +104,7 @@ const byHand = async (task: Task, kept: Kept) => {
     const load = async () => {
       const answer = await fetch(`http://127.0.0.1:${task.port}/api/v3/depth?symbol=BTCUSDT&limit=${depth}`)
       const snapshot = parseSnapshot(await answer.text())
-      kept.apply({ b: snapshot.bids, a: snapshot.asks })
+      book.apply({ b: snapshot.bids, a: snapshot.asks })
       last = snapshot.lastUpdateId
       for (const update of held) take(update, last)
     }
@@ -119,7 +119,7 @@ const byHand = async (task: Task, kept: Kept) => {
   return done
 }
 
-// The structures alone: updates that were parsed before, again and again.
+// Measures a data structure alone: applies parsed updates repeatedly.
 const inMemory = async (task: Task, apply: (update: Update) => void, top: () => number) => {
   const { length, text } = Frames.depth(true)
   const updates: Array<Update> = []
@@ -157,13 +157,13 @@ main({
     const binance = await exchange(task.port)
     const watch = async () => {
       let last = 0
-      let owed = 0
+      let unread = 0
       for (;;) {
         const book = await binance.watchOrderBook("BTC/USDT")
-        // Several updates may have come since: the ids say how many.
+        // The book may have several new updates: the ids say how many.
         const id = book.nonce ?? 0
         const count = last === 0 ? 1 : id - last
-        for (owed += count; owed >= readEvery; owed -= readEvery) {
+        for (unread += count; unread >= readEvery; unread -= readEvery) {
           read(book.bids.slice(0, levels).length + book.asks.slice(0, levels).length)
         }
         tick(count)
@@ -179,16 +179,16 @@ main({
     fork(Effect.gen(function*() {
       const book = yield* (yield* feed(task.port)).orderBook("BTCUSDT", { levels: depth })
       yield* book.awaitSynced
-      let owed = 0
+      let unread = 0
       yield* Stream.runForEachChunk(book.changes, (chunk) => {
         let count = 0
         for (const change of chunk) {
-          if (change._tag === "Stale") throw new Error(`The load has no gaps: ${change.reason}.`)
+          if (change._tag === "Stale") throw new Error(`The book is stale, although the load has no gaps: ${change.reason}.`)
           count += change._tag === "Skipped" ? change.count : 1
         }
         tick(count)
-        const reads = Math.floor((owed + count) / readEvery)
-        owed = (owed + count) % readEvery
+        const reads = Math.floor((unread + count) / readEvery)
+        unread = (unread + count) % readEvery
         return reads === 0 ? Effect.void : Effect.repeatN(Effect.map(book.top(levels), ({ asks, bids }) => {
           read(bids.length + asks.length)
         }), reads - 1)

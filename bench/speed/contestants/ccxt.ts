@@ -1,4 +1,4 @@
-// ccxt's own client of Binance, with a market of its own so that it need not ask for any.
+// ccxt's client for Binance, with a fixed market, so that it does not request the list of markets.
 import ccxt from "ccxt"
 
 type Binance = InstanceType<typeof ccxt.pro.binance>
@@ -25,13 +25,13 @@ export const exchange = async (port: number): Promise<Binance> => {
     limits: {},
     info: {}
   }])
-  // It tells the spot market by "/stream" in the address; on its connections frames come without a wrapper.
+  // ccxt recognises the spot market by "/stream" in the URL, but expects messages without an envelope.
   binance.urls["api"] = {
     ...binance.urls["api"],
     public: `http://127.0.0.1:${port}/api/v3`,
     ws: { spot: `ws://127.0.0.1:${port}/stream/ws` }
   }
-  // Without TLS it asks for an agent of its own.
+  // Without TLS, ccxt needs an agent.
   await binance.loadHttpProxyAgent()
   return binance
 }

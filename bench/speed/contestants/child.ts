@@ -1,13 +1,16 @@
-// What every contestant's process does: it is told its task, measures itself, and says what it found.
+// The process of a contestant: it reads its task, measures itself, and sends its figures to the harness.
 import type { Figures } from "../stats.ts"
 
 export interface Task {
   readonly contestant: string
   readonly port: number
-  /** Before it measures, and while it does, in milliseconds: of CPU time where that is what is measured. */
+  /**
+   * The durations of the warm-up and of the measurement, in milliseconds: of CPU time if the benchmark measures CPU
+   * time, else of wall time.
+   */
   readonly warmUp: number
   readonly duration: number
-  /** What else a benchmark wants to be different: how many streams, for example. */
+  /** A number that depends on the benchmark, for example of streams. */
   readonly n: number
 }
 
@@ -29,13 +32,13 @@ export const main = (contestants: Contestants): void => {
 
 export interface Meter {
   readonly tick: (messages: number) => void
-  /** CPU time per message in microseconds, and messages a second, between the warm-up and the end. */
+  /** CPU time per message in microseconds, and messages per second, after the warm-up. */
   readonly done: Promise<Figures>
 }
 
-// How many messages pass between two looks at the clock.
+// The number of messages between two readings of the clock.
 const stride = 4_096
-// Less than this many messages warm nothing up, however long they take.
+// The warm-up needs at least this many messages, however long they take.
 const leastWarm = 20_000
 
 /** The CPU time of all threads of the process, user and system, in milliseconds. */
@@ -45,17 +48,17 @@ const cpuTime = () => {
 }
 
 /**
- * Measures for so much CPU time, not wall time: on a busy machine a run takes longer, and is worth as much. The warm-up
- * begins with the first messages, and not with the dial.
+ * Measures for `duration` of CPU time instead of wall time, so that runs on a busy machine are longer but comparable.
+ * The warm-up begins at the first reading of the clock, not at the dial.
  */
 export const meter = ({ duration, warmUp }: Pick<Task, "duration" | "warmUp">): Meter => {
   const { promise, resolve } = defer<Figures>()
   let seen = 0
-  let look = stride
+  let nextReading = stride
   let warmUntil: number | undefined
   let began: { readonly at: number; readonly seen: number; readonly cpu: number } | undefined
-  const cross = () => {
-    look = seen + stride
+  const readClock = () => {
+    nextReading = seen + stride
     const cpu = cpuTime()
     warmUntil ??= cpu + warmUp
     if (began === undefined) {
@@ -65,13 +68,13 @@ export const meter = ({ duration, warmUp }: Pick<Task, "duration" | "warmUp">): 
     const spent = cpu - began.cpu
     if (spent < duration) return
     const messages = seen - began.seen
-    look = Number.POSITIVE_INFINITY
+    nextReading = Number.POSITIVE_INFINITY
     resolve({ cpu: spent / messages * 1_000, rate: messages / (performance.now() - began.at) * 1_000 })
   }
   return {
     tick: (messages) => {
       seen += messages
-      if (seen >= look) cross()
+      if (seen >= nextReading) readClock()
     },
     done: promise
   }
@@ -85,7 +88,7 @@ export const defer = <A>(): { readonly promise: Promise<A>; readonly resolve: (v
   return { promise, resolve }
 }
 
-/** So that what was read has been of use. */
+/** Contestants add what they read, so that V8 cannot remove the reads as unused. */
 export const consumed = { bytes: 0, ids: 0 }
 
 export const subscribe = (...streams: ReadonlyArray<string>): string =>

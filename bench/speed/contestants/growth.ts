@@ -1,4 +1,4 @@
-// Trades of `n` symbols in turn, or of one symbol to `n` readers.
+// Reads trades of `n` symbols in turn, or of one symbol with `n` readers.
 import { symbolOf } from "../frames.ts"
 import type { Task } from "./child.ts"
 import { consumed, main, meter } from "./child.ts"
@@ -9,15 +9,15 @@ interface Message {
 }
 const parse: (text: string) => Message = JSON.parse
 
-// Each of these is read by a fibre of its own.
-const holdfast = async (task: Task, readings: ReadonlyArray<string | ReadonlyArray<string>>) => {
+// Reads each element of `reads` in its own fibre.
+const holdfast = async (task: Task, reads: ReadonlyArray<string | ReadonlyArray<string>>) => {
   const { Effect, Stream, feed, fork } = await import("./holdfast.ts")
   const { done, tick } = meter(task)
   fork(Effect.flatMap(feed(task.port), (feed) =>
-    Effect.forEach(readings, (symbols) =>
+    Effect.forEach(reads, (symbols) =>
       Stream.runForEachChunk(feed.trades(symbols), (chunk) => {
         for (const event of chunk) {
-          if (event.type === "gap") throw new Error("The load has no gaps.")
+          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
           consumed.ids += event.data.t
         }
         tick(chunk.length)
@@ -32,7 +32,7 @@ const listening = async (task: Task) => {
   fork(Effect.flatMap(feed(task.port), (feed) =>
     feed.trades(Array.from({ length: task.n }, (_, i) => symbolOf(i))).listen((events) => {
       for (const event of events) {
-        if (event.type === "gap") throw new Error("The load has no gaps.")
+        if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
         consumed.ids += event.data.t
       }
       tick(events.length)

@@ -1,4 +1,4 @@
-// Holdfast as its users run it: the built package, with its defaults.
+// Holdfast as users run it: the built package, with defaults.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +12,7 @@ import type { HttpClient } from "@effect/platform/HttpClient"
 export const platform = Layer.mergeAll(
   NodeTransport.layer,
   FetchHttpClient.layer,
-  // Standard output is nobody's here.
+  // Logging would be measured, and nothing reads the output.
   Logger.remove(Logger.defaultLogger)
 )
 
@@ -29,7 +29,7 @@ export const fork = <E>(effect: Effect.Effect<unknown, E, Transport.Transport | 
   ))
 }
 
-/** The load as a venue: without limits on subscriptions, which would be measured otherwise. */
+/** The load as a venue. Its limits are too high to matter, since a wait for them would be measured. */
 export const venue = (port: number): Venue.Venue => ({
   ...Venue.make({ ws: `ws://127.0.0.1:${port}`, rest: `http://127.0.0.1:${port}` }),
   messagesPerSecond: 1_000,

@@ -1,4 +1,5 @@
-// From the moment a message's bytes are in this process to the consumer's callback, and from the peer's write.
+// Measures the time from a message's bytes arriving in this process, and from the peer's write, to the consumer's
+// callback.
 import { subscribe as onChannel } from "node:diagnostics_channel"
 import type { Socket } from "node:net"
 import { micros, sinceStamp } from "../frames.ts"
@@ -12,24 +13,24 @@ const isCreated = (message: unknown): message is { readonly socket: Socket } =>
 
 const stampAt = `"T":`
 
-// What is measured must not be the measuring: nothing here makes garbage by the message, since collecting it would be much
-// of the longest delays.
-const readsAtMost = 2 ** 16
-const samplesAtMost = 2 ** 20
+// Nothing here allocates garbage per message: collecting it would be a large part of the longest delays.
+const maxReads = 2 ** 16
+const maxSamples = 2 ** 20
 
-// The frames' clock, without its big integers. The first looks at either clock take long.
+// The difference of two clocks: `performance.now` needs no big integers, the stamps are from `micros`. The maximum of
+// many readings, since the first are slow.
 const microsAhead = Math.max(...Array.from({ length: 1_000 }, () => micros() - performance.now() * 1_000))
 
 const clock = (task: Task, frameBytes: (text: string) => number) => {
-  // Frames are all as long as each other, so the number of bytes read tells how many messages are there. Reads that are
-  // still to be accounted for go round in these two.
-  const readBytes = new Float64Array(readsAtMost)
-  const readAt = new Float64Array(readsAtMost)
+  // All frames have the same length, so the number of bytes read gives the number of messages. Two ring buffers hold
+  // the reads whose messages have not been seen yet.
+  const readBytes = new Float64Array(maxReads)
+  const readAt = new Float64Array(maxReads)
   let reads = 0
-  let place = 0
+  let oldest = 0
   let head = ""
   let bytes = 0
-  // Before the first message comes the answer to the subscription, a frame with a head of two (RFC 6455 §5.2).
+  // The length of the first frame, the answer to the subscription. Its header has two bytes (RFC 6455 §5.2).
   let before = 0
   let start: Buffer = Buffer.alloc(0)
   onChannel("net.client.socket", (message) => {
@@ -48,15 +49,15 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
         before = 2 + (start[1] ?? 0)
       }
       bytes += frames.length
-      if (reads - place === readsAtMost) throw new Error("More was read than the measure remembers.")
-      readBytes[reads % readsAtMost] = bytes
-      readAt[reads % readsAtMost] = at
+      if (reads - oldest === maxReads) throw new Error("Too many reads without a message.")
+      readBytes[reads % maxReads] = bytes
+      readAt[reads % maxReads] = at
       reads++
     })
   })
 
-  const inside = new Float64Array(samplesAtMost)
-  const whole = new Float64Array(samplesAtMost)
+  const inside = new Float64Array(maxSamples)
+  const whole = new Float64Array(maxSamples)
   let samples = 0
   const { promise, resolve } = defer<Figures>()
   let size = 0
@@ -69,16 +70,16 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
     const stamped = text()
     if (count++ === 0) size = frameBytes(stamped)
     const needed = before + count * size
-    while (place < reads && (readBytes[place % readsAtMost] ?? 0) < needed) place++
-    const at = readAt[place % readsAtMost]
-    if (place === reads || at === undefined) throw new Error("A message came before its bytes.")
+    while (oldest < reads && (readBytes[oldest % maxReads] ?? 0) < needed) oldest++
+    const at = readAt[oldest % maxReads]
+    if (oldest === reads || at === undefined) throw new Error("A message arrived before its bytes.")
     warmUntil ??= now + task.warmUp
     if (now < warmUntil) return
     inside[samples] = (now - at) * 1_000
     const from = stamped.indexOf(stampAt) + stampAt.length
     whole[samples] = sinceStamp(Number(stamped.slice(from, from + 13)), performance.now() * 1_000 + microsAhead)
     samples++
-    if (now < warmUntil + task.duration && samples < samplesAtMost) return
+    if (now < warmUntil + task.duration && samples < maxSamples) return
     over = true
     const of = (values: Float64Array, q: number) => quantile([...values.subarray(0, samples)], q)
     resolve({
@@ -92,7 +93,7 @@ const clock = (task: Task, frameBytes: (text: string) => number) => {
   return { arrived, done: promise }
 }
 
-// A server's frame of 126 bytes or more has a head of four.
+// A frame with a payload of 126 to 65,535 bytes from a server has a header of four bytes.
 const headBytes = 4
 
 const parse: (text: string) => { readonly stream?: string; readonly data: { readonly T: number } } = JSON.parse
@@ -126,7 +127,7 @@ main({
     })
     return done
   },
-  // What a stream costs by itself, without anything done for it.
+  // The cost of an Effect stream alone.
   "ws, read as an Effect stream": async (task) => {
     const { arrived, done } = clock(task, (text) => text.length + headBytes)
     const [{ WebSocket }, Effect, Stream] = await Promise.all([import("ws"), import("effect/Effect"), import("effect/Stream")])
@@ -185,14 +186,14 @@ main({
     fork(Effect.flatMap(feed(task.port), (feed) =>
       feed.trades("BTCUSDT").listen((events) => {
         for (const event of events) {
-          if (event.type === "gap") throw new Error("The load has no gaps.")
+          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
           arrived(() => `${stampAt}${event.data.T}`)
         }
       })))
     return done
   },
   "holdfast, trades": async (task) => {
-    // The frame itself is not seen here: it is as long as this one.
+    // The feed does not give the text, so the length comes from a frame of the same kind.
     const { frame, trades } = await import("../frames.ts")
     const { length } = frame(trades(1, true).text(0, "100000000000"))
     const { arrived, done } = clock(task, () => length)
@@ -200,7 +201,7 @@ main({
     fork(Effect.flatMap(feed(task.port), (feed) =>
       Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) => {
         for (const event of chunk) {
-          if (event.type === "gap") throw new Error("The load has no gaps.")
+          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
           arrived(() => `${stampAt}${event.data.T}`)
         }
         return Effect.void

@@ -1,4 +1,4 @@
-// Many connections on which nothing happens: what each of them costs.
+// Measures the cost of each of many idle connections.
 import { subscribe as onChannel } from "node:diagnostics_channel"
 import { EventEmitter } from "node:events"
 import type { Socket } from "node:net"
@@ -16,7 +16,7 @@ const isCreated = (message: unknown): message is { readonly socket: Socket } =>
 const listenersOf = (emitter: EventEmitter) =>
   emitter.eventNames().reduce((count, name) => count + emitter.listenerCount(name), 0)
 
-// `ws` keeps its WebSocket with the socket, under a symbol.
+// `ws` stores its WebSocket on the socket, under a symbol.
 const webSocketOf = (socket: Socket): EventEmitter | undefined => {
   for (const key of Object.getOwnPropertySymbols(socket)) {
     const value: unknown = Reflect.get(socket, key)
@@ -32,7 +32,7 @@ const collect = async () => {
   }
 }
 
-/** How connections are opened: so many, and all of them closed again by what this gives back. */
+/** Opens `count` connections. Returns a function that closes them. */
 type Open = (count: number) => Promise<() => Promise<void>>
 
 const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Promise<Figures> => {
@@ -41,7 +41,7 @@ const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Prom
     if (isCreated(message)) sockets.push(message.socket)
   })
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
-  // Code is loaded and compiled by the first few, which are not counted.
+  // The first connections load and compile code, so they are not counted.
   await (await open(50))()
   const first = Math.floor(task.n / 5)
   await open(first)
@@ -59,7 +59,7 @@ const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Prom
   const cpu = process.cpuUsage()
   await sleep(task.duration)
   const { system, user } = process.cpuUsage(cpu)
-  // Otherwise some were lost and dialled again, and it was not their idleness that was measured.
+  // More sockets than connections mean reconnects: then the connections were not idle.
   if (sockets.length !== count) throw new Error(`${sockets.length} sockets were opened for ${count} connections.`)
   const listeners = sockets.reduce((sum, socket) => {
     const ws = webSocketOf(socket)
@@ -76,9 +76,9 @@ const cost = async (task: Task, open: Open, fibres: () => Promise<number>): Prom
   }
 }
 
-const atOnce = 200
+const concurrency = 200
 
-// A connection on `ws`, and whatever else one has to have, with so many fibres.
+// Opens connections with `ws`; `setUp` adds to each, and `fibres` is the number of fibres that it adds.
 const byHand = (setUp: (ws: WebSocket) => void, fibres = 0) => async (task: Task) => {
   const dial = () =>
     new Promise<WebSocket>((resolve, reject) => {
@@ -93,8 +93,8 @@ const byHand = (setUp: (ws: WebSocket) => void, fibres = 0) => async (task: Task
     })
   const kept: Array<WebSocket> = []
   return cost(task, async (count) => {
-    for (let opened = 0; opened < count; opened += atOnce) {
-      kept.push(...await Promise.all(Array.from({ length: Math.min(atOnce, count - opened) }, dial)))
+    for (let opened = 0; opened < count; opened += concurrency) {
+      kept.push(...await Promise.all(Array.from({ length: Math.min(concurrency, count - opened) }, dial)))
     }
     return async () => {
       for (const ws of kept.splice(0)) ws.terminate()
@@ -103,7 +103,7 @@ const byHand = (setUp: (ws: WebSocket) => void, fibres = 0) => async (task: Task
   }, () => Promise.resolve(fibres))
 }
 
-/** How the messages of a connection are read. */
+/** Reads the messages of a connection. */
 type Read = (connection: Connection.Connection) => Effect.Effect<void, ConnectionError.ConnectionError>
 
 const holdfast = (read: Read) => async (task: Task) => {
@@ -117,7 +117,7 @@ const holdfast = (read: Read) => async (task: Task) => {
   const dial = Effect.gen(function*() {
     const connection = yield* Connection.make({
       url: `ws://127.0.0.1:${task.port}/stream`,
-      // The deadline is on, and longer than the silence here, which would end the connection otherwise.
+      // The load sends no messages, so the deadline is longer than the run.
       messageTimeout: "10 minutes"
     })
     yield* Effect.forkScoped(read(connection))
@@ -126,13 +126,13 @@ const holdfast = (read: Read) => async (task: Task) => {
   const open = (count: number) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      yield* Effect.forEach(Array.from({ length: count }), () => dial, { concurrency: atOnce, discard: true }).pipe(
+      yield* Effect.forEach(Array.from({ length: count }), () => dial, { concurrency, discard: true }).pipe(
         Scope.extend(scope),
         Effect.provide(platform)
       )
       return () => Effect.runPromise(Scope.close(scope, Exit.void))
     })
-  // Counted on a few connections of their own, since a supervisor costs memory too.
+  // Counts the fibres of a few extra connections, since a supervisor needs memory too.
   const sample = 20
   const fibres = Effect.gen(function*() {
     const supervisor = yield* Supervisor.track
@@ -150,10 +150,10 @@ main({
   "ws": byHand(() => undefined),
   "ws, pings and deadlines by hand": byHand((ws) => {
     let pong: NodeJS.Timeout | undefined
-    const silence = setTimeout(() => {
+    const deadline = setTimeout(() => {
       ws.terminate()
     }, 600_000)
-    ws.on("message", () => silence.refresh())
+    ws.on("message", () => deadline.refresh())
     const pings = setInterval(() => {
       ws.ping()
       pong = setTimeout(() => {
@@ -164,12 +164,12 @@ main({
       clearTimeout(pong)
     })
     ws.on("close", () => {
-      clearTimeout(silence)
+      clearTimeout(deadline)
       clearInterval(pings)
       clearTimeout(pong)
     })
   }),
-  // What a fibre costs by itself, that does nothing but wait.
+  // The cost of a waiting fibre alone.
   "ws, a fibre each": async (task) => {
     const Effect = await import("effect/Effect")
     return byHand((ws) => {
@@ -180,7 +180,7 @@ main({
       }))
     }, 1)(task)
   },
-  // What reading as a stream costs by itself.
+  // The cost of an Effect stream alone.
   "ws, read as an Effect stream": async (task) => {
     const [Effect, Stream] = await Promise.all([import("effect/Effect"), import("effect/Stream")])
     return byHand((ws) => {

@@ -1,4 +1,4 @@
-// The peer resets the connection; the first message of the next one says when.
+// Measures recovery: the peer resets each connection, and the first message of the next one has the time of the reset.
 import { micros } from "../frames.ts"
 import type { Figures } from "../stats.ts"
 import { quantile } from "../stats.ts"
@@ -18,7 +18,7 @@ const recoveries = (task: Task) => {
       const { resetAt } = parse(text)
       if (resetAt === undefined) return
       began ??= now
-      // The first dials are slower than all later ones, with whichever client.
+      // The first dials are slower than later ones, with every client.
       if (now < began + task.warmUp * 1_000) return
       took.push((now - resetAt) / 1_000)
       if (now < began + (task.warmUp + task.duration) * 1_000) return
@@ -45,7 +45,7 @@ main({
     dial()
     return done
   },
-  // As one would write it with Effect: a socket in a scope, a deadline for the dial, and again.
+  // A minimal reconnect in Effect: a socket in a scope, a deadline for the dial, and a loop.
   "ws, as an Effect": async (task) => {
     const [{ WebSocket }, Effect] = await Promise.all([import("ws"), import("effect/Effect")])
     const { done, first } = recoveries(task)
@@ -86,7 +86,7 @@ main({
     fork(Effect.gen(function*() {
       const connection = yield* Connection.make({
         url: `ws://127.0.0.1:${task.port}/stream`,
-        // Lives are short here, and each of them is to be followed by the next at once.
+        // Connections are short here, and the next dial must follow at once.
         reconnect: { initialDelay: 0, maxDelay: "1 millis", stableAfter: 0, maxRetries: "unlimited" },
         onOpen: ({ send }) => send(subscribe("btcusdt@trade"))
       })

@@ -1,14 +1,14 @@
-// A peer that sends as fast as the socket takes it, and a consumer that takes `n` messages a second.
+// Reads `n` messages per second from a peer that sends as fast as the socket takes them.
 import { performance } from "node:perf_hooks"
 import type { Figures } from "../stats.ts"
 import type { Task } from "./child.ts"
 import { defer, main } from "./child.ts"
 
 const mebibyte = 1024 * 1024
-// Samples of a half that say something about it.
+// The number of samples that each half needs for a comparison.
 const enough = 10
 
-// The largest resident sets of the first and of the second half of what was received.
+// Compares the largest resident set in the first half of the run with the largest in the second half, in MiB.
 const memory = () => {
   const samples: Array<number> = []
   const timer = setInterval(() => {
@@ -16,7 +16,7 @@ const memory = () => {
   }, 20)
   return () => {
     clearInterval(timer)
-    // Of the beginning, the first tenth is growing to the size it needs.
+    // In the first tenth, the process grows to the size that it needs.
     const settled = samples.slice(Math.floor(samples.length / 10))
     const half = Math.floor(settled.length / 2)
     const peak = Math.max(...settled.slice(half))
@@ -43,13 +43,13 @@ const consume = (overflow: Overflow) => async (task: Task): Promise<Figures> => 
     let failed = 0
     const reading = Stream.runForEachChunk(connection.items, (chunk) =>
       Effect.suspend(() => {
-        for (const frame of chunk) {
-          if (frame._tag === "Data") read++
-          else dropped += frame.dropped
+        for (const item of chunk) {
+          if (item._tag === "Data") read++
+          else dropped += item.dropped
         }
         return Effect.sleep(read / task.n * 1_000 - (performance.now() - began))
       }))
-    // What suspends is not done in a time that can be waited for: it is watched as long as `duration` says.
+    // With "suspend" the run would take too long to finish, so it ends after `duration`.
     yield* reading.pipe(
       Effect.timeoutTo({ duration: task.duration, onTimeout: () => undefined, onSuccess: () => undefined }),
       Effect.catchTag("InboxOverflow", () => Effect.sync(() => { failed = 1 })),

@@ -1,4 +1,4 @@
-// The first message of a process, said on standard output as soon as it is there.
+// Prints a line on standard output as soon as the first message arrives.
 const [, , contestant = "", port = ""] = process.argv
 
 const first = () => {

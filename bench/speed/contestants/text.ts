@@ -1,4 +1,4 @@
-// The text of each message.
+// Reads the text of each message.
 import { consumed, main, meter } from "./child.ts"
 
 const read = (text: string) => {

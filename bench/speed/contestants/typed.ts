@@ -1,4 +1,4 @@
-// A trade as a value: its id and its price are read.
+// Reads the id and the price of each trade.
 import { createRequire } from "node:module"
 import type ReconnectingWebSocket from "reconnecting-websocket"
 import { consumed, main, meter, subscribe } from "./child.ts"
@@ -8,7 +8,7 @@ const read = (id: number, price: string) => {
   consumed.bytes += price.length
 }
 
-// What a hand-written handler believes about each message.
+// The type that a hand-written handler assumes, without validation.
 interface Message {
   readonly data?: { readonly t: number; readonly p: string }
 }
@@ -35,7 +35,7 @@ main({
     fork(Effect.flatMap(feed(task.port), (feed) =>
       Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) => {
         for (const event of chunk) {
-          if (event.type === "gap") throw new Error("The load has no gaps.")
+          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
           read(event.data.t, event.data.p)
         }
         tick(chunk.length)
@@ -49,7 +49,7 @@ main({
     fork(Effect.flatMap(feed(task.port), (feed) =>
       feed.trades("BTCUSDT").listen((events) => {
         for (const event of events) {
-          if (event.type === "gap") throw new Error("The load has no gaps.")
+          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
           read(event.data.t, event.data.p)
         }
         tick(events.length)
@@ -63,7 +63,7 @@ main({
       Stream.runForEachChunk(feed.trades("BTCUSDT"), (chunk) =>
         Effect.sync(() => {
           for (const event of chunk) {
-            if (event.type === "gap") throw new Error("The load has no gaps.")
+            if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
             read(event.data.t, event.data.p)
           }
           tick(chunk.length)
@@ -76,7 +76,7 @@ main({
     fork(Effect.flatMap(feed(task.port), (feed) =>
       Stream.runForEach(feed.trades("BTCUSDT"), (event) =>
         Effect.sync(() => {
-          if (event.type === "gap") throw new Error("The load has no gaps.")
+          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
           read(event.data.t, event.data.p)
           tick(1)
         }))))
@@ -84,7 +84,7 @@ main({
   },
   "reconnecting-websocket": async (task) => {
     const { WebSocket } = await import("ws")
-    // Its types promise an export by another name than it has in Node.
+    // The types declare a default export; in Node the module itself is the class.
     const require: (id: string) => typeof ReconnectingWebSocket.default = createRequire(import.meta.url)
     const Client = require("reconnecting-websocket")
     const { done, tick } = meter(task)
@@ -146,7 +146,7 @@ main({
     const watch = async () => {
       let last = 0
       for (;;) {
-        // Several trades may have come since: the ids say how many.
+        // There may be several new trades: the ids say how many.
         const trades = await binance.watchTrades("BTC/USDT")
         const newest = trades.at(-1)
         const id = Number(newest?.id)

@@ -1,5 +1,5 @@
 /**
- * Klines, made of the trades as they happen.
+ * Builds klines from trades.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
 
-// Intervals of a fixed length. Weeks begin on Monday, and the epoch was a Thursday.
+// Intervals of a fixed length.
 const lengths = {
   "1s": second,
   "1m": minute,
@@ -30,7 +30,7 @@ const lengths = {
 } as const
 
 /**
- * The intervals of klines that Binance knows.
+ * The kline intervals of Binance.
  *
  * @since 0.1.0
  * @category models
@@ -63,7 +63,7 @@ export const intervals: ReadonlyArray<Interval> = [
 ]
 
 /**
- * Whether a text names an interval.
+ * Returns true if the text is the name of an interval.
  *
  * @since 0.1.0
  * @category guards
@@ -71,7 +71,8 @@ export const intervals: ReadonlyArray<Interval> = [
 export const isInterval = (text: string): text is Interval => intervals.some((interval) => interval === text)
 
 /**
- * When the candle that a moment falls into begins, and when the next one does, in milliseconds since the epoch.
+ * Returns the start and the end of the candle that contains `at`. All times are milliseconds since the epoch, in UTC;
+ * the end is the start of the next candle.
  *
  * @since 0.1.0
  * @category time
@@ -85,13 +86,15 @@ export const bounds = (interval: Interval, at: number): readonly [start: number,
     ]
   }
   const length = lengths[interval]
+  // Weeks begin on Monday; the epoch was a Thursday.
   const shift = interval === "1w" ? 4 * day : 0
   const start = Math.floor((at - shift) / length) * length + shift
   return [start, start + length]
 }
 
 /**
- * A candle, in ticks and lots. Without trades, `firstTrade` and `lastTrade` are -1 and all prices the last one.
+ * A candle: prices in ticks, volumes in lots, times in milliseconds since the epoch. Without trades, `firstTrade` and
+ * `lastTrade` are -1, and all prices are the last price before it.
  *
  * @since 0.1.0
  * @category models
@@ -105,7 +108,7 @@ export interface Candle {
   readonly low: number
   readonly close: number
   readonly volume: number
-  /** Ticks times lots. */
+  /** In ticks times lots. */
   readonly quoteVolume: bigint
   readonly takerBuyVolume: number
   readonly takerBuyQuoteVolume: bigint
@@ -115,7 +118,7 @@ export interface Candle {
 }
 
 /**
- * A candle without trades yet, at the price of the one before it.
+ * Makes an empty candle at the given price, usually the last close.
  *
  * @since 0.1.0
  * @category constructors
@@ -141,7 +144,7 @@ export const begin = (interval: Interval, at: number, price: number): Candle => 
 }
 
 /**
- * A candle with one trade more.
+ * Adds a trade to a candle.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * One client of the exchange: its socket, and what it listens to.
+ * A client of the exchange: its socket and its subscriptions.
  *
  * @since 0.1.0
  */
@@ -19,41 +19,42 @@ export interface Client {
   /** The TCP connection under the WebSocket. */
   readonly tcp: Duplex
   readonly unit: TimeUnit
+  /** The names of the streams that it is subscribed to. */
   readonly streams: Set<string>
-  /** Whether events are wrapped in `{"stream", "data"}`. */
+  /** True if events are sent as `{"stream": …, "data": …}`. */
   combined: boolean
-  /** Whether it may hear anything more. */
+  /** True if a fault stops all messages to it. */
   muted: boolean
-  /** When it last answered a ping, or connected. */
+  /** The time of its last pong, or of its connection, in milliseconds since the epoch. */
   lastPong: number
 }
 
-// A client that reads too slowly is dropped, as exchanges do, before it costs more memory than this.
+// The exchange drops a client when more than this many bytes wait to be sent to it, as exchanges do with slow readers.
 const bufferLimit = 16 * 1024 * 1024
 
 /**
- * Whether the client is there and may be talked to.
+ * Returns true if the client is connected and not muted.
  *
  * @since 0.1.0
  * @category predicates
  */
-export const isListening = ({ muted, ws }: Client): boolean => !muted && ws.readyState === WebSocket.OPEN
+export const canReceive = ({ muted, ws }: Client): boolean => !muted && ws.readyState === WebSocket.OPEN
 
 /**
- * Sends a text, if the client is listening. Says whether it was.
+ * Sends a text if the client can receive it. Returns true if it was sent.
  *
  * @since 0.1.0
  * @category sending
  */
 export const send = (client: Client, text: string, flushed?: (error?: Error | null) => void): boolean => {
-  if (!isListening(client)) return false
+  if (!canReceive(client)) return false
   client.ws.send(text, flushed)
   if (client.ws.bufferedAmount > bufferLimit) client.ws.terminate()
   return true
 }
 
 /**
- * Wraps an event for a combined stream.
+ * Wraps the JSON of an event in the envelope of a combined stream.
  *
  * @since 0.1.0
  * @category sending
@@ -61,7 +62,7 @@ export const send = (client: Client, text: string, flushed?: (error?: Error | nu
 export const wrap = (stream: string, data: string): string => `{"stream":${JSON.stringify(stream)},"data":${data}}`
 
 /**
- * Ends the TCP connection with a reset, where it is one.
+ * Resets the TCP connection. Destroys a stream that is not a TCP socket.
  *
  * @since 0.1.0
  * @category ending

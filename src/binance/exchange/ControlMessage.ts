@@ -1,5 +1,5 @@
 /**
- * What clients ask for over the socket, and what they are answered.
+ * The requests that clients send over the socket, and the answers to them.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import type { Limits } from "./Limits.ts"
 import type { Topics } from "./Topics.ts"
 
 /**
- * How a request is told from others: a 64-bit integer, up to 36 letters and digits, or nothing.
+ * The id of a request: an integer, a string of 1 to 36 letters, digits and underscores, or null.
  *
  * @since 0.1.0
  * @category models
@@ -18,7 +18,7 @@ import type { Topics } from "./Topics.ts"
 export type Id = number | string | null
 
 /**
- * A request.
+ * A request of a client.
  *
  * @since 0.1.0
  * @category models
@@ -30,7 +30,7 @@ export type ControlMessage =
   | { readonly method: "GET_PROPERTY"; readonly id: Id }
 
 /**
- * An answer that says what was wrong. Like Binance's, most carry no id.
+ * The answer to an invalid request. Most have no id, as at Binance.
  *
  * @since 0.1.0
  * @category models
@@ -44,9 +44,9 @@ export interface Refusal {
 const refuse = (code: Refusal["code"], msg: string, id?: Id): Either.Either<never, Refusal> =>
   Either.left(id === undefined ? { code, msg } : { code, msg, id })
 
-const invalid = (what: string, id?: Id) => refuse(2, `Invalid request: ${what}`, id)
+const invalid = (reason: string, id?: Id) => refuse(2, `Invalid request: ${reason}`, id)
 
-// Integers beyond 2^53 lose digits in JSON.parse, here as in most servers; they are still integers.
+// Ids beyond 2^53 lose digits in JSON.parse, but remain integers.
 const isId = (id: unknown): id is Id =>
   id === null || (typeof id === "number" && Number.isInteger(id)) || (typeof id === "string" && /^\w{1,36}$/.test(id))
 
@@ -88,7 +88,7 @@ const ofRecord = (request: Readonly<Record<string, unknown>>): Either.Either<Con
 }
 
 /**
- * Reads a request.
+ * Parses a request. An invalid one gives the answer to send as a `Left`.
  *
  * @since 0.1.0
  * @category parsing
@@ -130,7 +130,8 @@ const perform = (topics: Topics, client: Client, request: ControlMessage, limits
 }
 
 /**
- * Does what a client asks for, and gives the text to answer it with.
+ * Handles the request in `text` and returns the JSON of the answer. Changes the subscriptions and the properties of the
+ * client as requested.
  *
  * @since 0.1.0
  * @category answering

@@ -1,6 +1,6 @@
 /**
- * A Binance-compatible exchange on loopback: a real HTTP and WebSocket server with markets generated from a seed, which
- * breaks on command and keeps the truth of what it sent.
+ * A Binance-compatible exchange on loopback: an HTTP and WebSocket server whose markets are generated from a seed. It
+ * injects faults on command, and keeps what it generated so that tests can compare.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ import * as FaultInjector from "./FaultInjector.ts"
 import * as Topics from "./Topics.ts"
 
 /**
- * The exchange could not start: its port is taken, say, or `@effect/platform-node` is not installed.
+ * The exchange could not start, for example because its port is in use or `@effect/platform-node` is not installed.
  *
  * @since 0.1.0
  * @category errors
@@ -47,25 +47,25 @@ export class ExchangeError extends Data.TaggedError("ExchangeError")<{
 }
 
 /**
- * What the exchange has seen so far.
+ * Counts since the exchange started.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Stats {
-  /** Upgrades that were accepted. */
+  /** Accepted WebSocket upgrades. */
   readonly accepted: number
-  /** Upgrades that were refused. */
+  /** Refused WebSocket upgrades. */
   readonly refused: number
-  /** Clients that are connected now. */
+  /** Clients connected now. */
   readonly open: number
-  /** Events sent. */
+  /** Messages sent, except the answers to requests. */
   readonly sent: number
-  /** Messages received. */
+  /** Messages received from clients. */
   readonly received: number
-  /** Frames of the recording that were sent. */
+  /** Messages of the recording that have been played. */
   readonly replayed: number
-  /** How often each limit was exceeded. */
+  /** The number of times each limit was exceeded. */
   readonly violations: Limits.Violations
 }
 
@@ -77,15 +77,15 @@ export interface Stats {
  */
 export interface Exchange {
   readonly port: number
-  /** Such as `ws://127.0.0.1:9443`, to which `/ws` and `/stream` belong. */
+  /** For example `ws://127.0.0.1:9443`. Clients dial `/ws` or `/stream` under it. */
   readonly wsUrl: string
-  /** Such as `http://127.0.0.1:9443`, to which `/api/v3` belongs. */
+  /** For example `http://127.0.0.1:9443`. The REST interface is under its `/api/v3`. */
   readonly restUrl: string
-  /** The truth: by symbol, everything that was generated, as far as it is kept. */
+  /** The generated markets by symbol, with the history that they keep: the truth to compare a client's data with. */
   readonly markets: ReadonlyMap<string, Market.Market>
-  /** Strikes now. */
+  /** Injects a fault now. */
   readonly fault: (fault: Fault.Fault) => Effect.Effect<void>
-  /** Strikes one after the other, for ever when told to repeat. Completes with the last. */
+  /** Injects faults one after the other. Completes after the last; with `repeat`, starts over and never completes. */
   readonly script: (
     faults: ReadonlyArray<Fault.Scripted>,
     options?: { readonly repeat?: boolean | undefined }
@@ -94,7 +94,7 @@ export interface Exchange {
 }
 
 /**
- * The service.
+ * The service tag of an exchange.
  *
  * @since 0.1.0
  * @category tags
@@ -102,42 +102,42 @@ export interface Exchange {
 export const Exchange: Context.Tag<Exchange, Exchange> = Context.GenericTag<Exchange>("holdfast/exchange/Exchange")
 
 /**
- * What an exchange can be told.
+ * Settings of an exchange.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Default: one that is free. */
+  /** The TCP port. Default: a free one. */
   readonly port?: number | undefined
   /** The same seed gives the same markets. Default: 1. */
   readonly seed?: number | undefined
-  /** What is traded. Default: {@link Market.instruments}. */
+  /** The instruments; each gets a market. Default: {@link Market.instruments}. */
   readonly instruments?: ReadonlyArray<Instrument> | undefined
-  /** Trades a second in each market, on average. Default: 4. */
+  /** The average number of trades per second in each market. Default: 4. */
   readonly tradesPerSecond?: number | undefined
-  /** How many trades are kept in each market. Default: 100,000. */
+  /** The number of trades that each market keeps, at least. Default: 100,000. */
   readonly history?: number | undefined
-  /** How many closed candles of each interval are kept in each market. Default: as many as trades. */
+  /** The number of closed candles that each market keeps per interval, at least. Default: the same as `history`. */
   readonly candles?: number | undefined
-  /** The id of every market's first trade, and of its first aggregate trade. Default: 1. */
+  /** The id of the first trade and of the first aggregate trade in each market. Default: 1. */
   readonly firstId?: number | undefined
-  /** How often clients are pinged. Default: 20 seconds (Binance docs). */
+  /** The interval between pings to each client. Default: 20 seconds (Binance docs). */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** How long a client may leave pings unanswered before it is dropped. Default: 1 minute (Binance docs). */
+  /** A client without a pong for longer than this is dropped. Default: 1 minute (Binance docs). */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** How old a connection may get before it is closed. Default: 24 hours (Binance docs). */
+  /** The age at which the exchange closes a connection, with code 1001. Default: 24 hours (Binance docs). */
   readonly maxAge?: Duration.DurationInput | undefined
-  /** What one address may do. Default: Binance's limits. */
+  /** The limits of one address. Default: Binance's. */
   readonly limits?: Limits.Options | undefined
   /**
-   * A recording to play to whoever listens to its streams, which then carry nothing else; the REST interface knows
-   * nothing of it. Default: none.
+   * A recording to play to the subscribers of its streams. The generated market does not send to these streams; the
+   * REST interface still serves the generated market. Default: none.
    */
   readonly replay?: Replay | undefined
 }
 
-// Enough for a request that names every stream a connection may have.
+// In bytes: room for a request that names every stream a connection may have.
 const maxPayload = 64 * 1024
 
 const host = "127.0.0.1"
@@ -147,7 +147,7 @@ const readTarget = Option.liftThrowable((request: IncomingMessage) => {
   return { url, path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent) }
 })
 
-// Only this part of Holdfast needs Node's platform package.
+// Only the embedded exchange needs this package, so it is an optional peer.
 const nodeHttpServer = OptionalPeer.load(
   "The embedded exchange",
   "@effect/platform-node",
@@ -155,7 +155,7 @@ const nodeHttpServer = OptionalPeer.load(
 ).pipe(Effect.mapError(({ message }) => new ExchangeError({ reason: message })))
 
 /**
- * Starts an exchange that runs until the scope closes. Everything it does is on 127.0.0.1.
+ * Starts an exchange; it runs until the scope closes. It listens on 127.0.0.1 only.
  *
  * @since 0.1.0
  * @category constructors
@@ -197,20 +197,21 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     )
 
     // -----------------------------------------------------------------------------------------------------------------
-    // Who listens to what, and what is done to them
+    // Clients, subscriptions and faults
 
     const clients = new Set<Client>()
     const onSent = () => {
       stats.sent++
     }
-    const playback = Playback.make(options.replay ?? { frames: [] }, { clients, onSent, inject: (fault) => injector.inject(fault) })
+    const playback = Playback.make(options.replay ?? { messages: [] }, { clients, onSent, inject: (fault) => injector.inject(fault) })
     const topics = Topics.make(markets, playback.streams, onSent)
     const injector = FaultInjector.make({
       clients,
       deliver: topics.deliver,
       restart: (downtime) =>
-        // Whoever is interrupted meanwhile leaves an exchange that comes back, and two restarts are one after the other.
-        shut.pipe(
+        // Forked into the exchange's scope: an interrupted caller must not leave the exchange down. Restarts never
+        // overlap.
+        shutDown.pipe(
           Effect.zipRight(Effect.sleep(downtime)),
           Effect.zipRight(listen(port)),
           Effect.orDie,
@@ -224,7 +225,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     })
 
     // -----------------------------------------------------------------------------------------------------------------
-    // Connecting
+    // Upgrades
 
     const wss = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload })
 
@@ -241,7 +242,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     }
 
     const upgrade = Effect.fnUntraced(function*(request: IncomingMessage, tcp: Duplex, head: Buffer) {
-      // Whatever becomes of it, a socket that fails must not take the process with it.
+      // Without a listener, an error of the socket would end the process.
       tcp.on("error", () => undefined)
       const limited = limits.dial(now())
       if (limited !== undefined) {
@@ -257,13 +258,13 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
       }
       const target = readTarget(request)
       if (Option.isNone(target)) {
-        refuse(tcp, 400, "The path cannot be read.")
+        refuse(tcp, 400, "The path cannot be decoded.")
         return
       }
       const { path, url } = target.value
       const combined = path[0] === "stream"
       if (path[0] !== "ws" && !combined) {
-        refuse(tcp, 404, "There is nothing here.")
+        refuse(tcp, 404, "Unknown path: use /ws or /stream.")
         return
       }
       const names = combined ? (url.searchParams.get("streams") ?? "").split("/") : path.slice(1)
@@ -282,30 +283,30 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         const topicNames = names.filter((name) => name !== "")
         if (topicNames.length > limits.streamsPerConnection) limits.tooManyStreams()
         topics.subscribe(client, topicNames.slice(0, limits.streamsPerConnection))
-        playback.listened()
+        playback.onSubscribed()
         const ageing = runFork(Effect.zipRight(
           Effect.sleep(maxAge),
           Effect.sync(() => {
-            ws.close(1001, "connections live for 24 hours")
+            ws.close(1001, "the connection has reached its maximum age")
           })
         ))
         ws.on("error", () => undefined)
-        const isTooMuch = limits.connection()
-        const count = () => {
-          const tooMuch = isTooMuch(now())
-          if (tooMuch) ws.close(1008, "Too many requests")
-          return !tooMuch
+        const exceedsLimit = limits.connection()
+        const isAllowed = () => {
+          const exceeded = exceedsLimit(now())
+          if (exceeded) ws.close(1008, "Too many requests")
+          return !exceeded
         }
-        ws.on("ping", count)
+        ws.on("ping", isAllowed)
         ws.on("pong", () => {
           client.lastPong = now()
-          count()
+          isAllowed()
         })
         ws.on("message", (data) => {
           stats.received++
-          if (!Buffer.isBuffer(data) || !count()) return
+          if (!Buffer.isBuffer(data) || !isAllowed()) return
           Clients.send(client, ControlMessage.answer(topics, client, data.toString(), limits))
-          playback.listened()
+          playback.onSubscribed()
         })
         ws.on("close", () => {
           ageing.unsafeInterruptAsFork(ageing.id())
@@ -318,12 +319,12 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const pingAll = Effect.sync(() => {
       for (const client of clients) {
         if (now() - client.lastPong > pongTimeout) client.ws.terminate()
-        else if (Clients.isListening(client)) client.ws.ping()
+        else if (Clients.canReceive(client)) client.ws.ping()
       }
     })
 
     // -----------------------------------------------------------------------------------------------------------------
-    // Listening
+    // The server
 
     const { makeHandler } = yield* nodeHttpServer
     const rest = yield* makeHandler(RestApi.make(markets, limits, injector.nextRest))
@@ -354,21 +355,21 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         }
       })
 
-    const shut = Effect.async<void>((resume) => {
+    const shutDown = Effect.async<void>((resume) => {
       server.close(() => {
         resume(Effect.void)
       })
       for (const socket of sockets) Clients.reset(socket)
     })
 
-    const port = yield* Effect.acquireRelease(listen(options.port ?? 0), () => shut)
+    const port = yield* Effect.acquireRelease(listen(options.port ?? 0), () => shutDown)
 
     // -----------------------------------------------------------------------------------------------------------------
-    // What goes on by itself
+    // Background work
 
     yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => {
       topics.advance(now())
-    }), Schedule.spaced(Duration.millis(Market.slotMillis))))
+    }), Schedule.spaced(Duration.millis(Market.stepMillis))))
     yield* Effect.forkScoped(Effect.schedule(pingAll, Schedule.spaced(pingInterval)))
     yield* Effect.forkScoped(playback.play)
 
@@ -385,7 +386,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
   })
 
 /**
- * A layer with an exchange that runs as long as the layer lives.
+ * A layer that provides an exchange. It runs until the layer's scope closes.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * What the exchange can do to its clients, on command or by script.
+ * The faults that the exchange can inject.
  *
  * @since 0.1.0
  */
@@ -7,23 +7,29 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 
 /**
- * A fault. The first group strikes every open socket at once; the second, what is asked for next.
+ * A fault.
  *
- * - `Drop`: the TCP connection ends with a FIN and no close frame.
- * - `Reset`: the TCP connection is reset.
- * - `ResetOne`: the same for the oldest connection alone.
- * - `Close`: a close frame, and then the end. The code is one that may be sent (RFC 6455 §7.4), and the reason has 123
- *   bytes at most: anything else is a defect.
- * - `Mute`: nothing more is sent, but pings are still answered.
- * - `Vanish`: nothing more is sent or read, pings neither, and nothing ends: a cable was pulled.
- * - `Malformed`: a text message that breaks off in the middle of its JSON.
- * - `Oversize`: a text message of so many bytes.
- * - `Violation`: a frame with an opcode that does not exist (RFC 6455 §5.2).
- * - `Shutdown`: the `serverShutdown` event, and a close with 1001 so much later.
- * - `Restart`: every socket is reset, and nobody listens for so long.
- * - `RefuseUpgrades`: the next so many upgrades are answered with a status.
- * - `DelayUpgrades`: the next so many upgrades are answered so much later.
- * - `FailRest`: the next so many REST requests are answered with a status.
+ * These act at once, on every open connection unless stated otherwise:
+ *
+ * - `Drop`: ends the TCP connection with a FIN and no close frame.
+ * - `Reset`: resets the TCP connection.
+ * - `ResetOne`: resets the TCP connection of the oldest client only.
+ * - `Close`: sends a close frame and ends the connection. The code must be one that may be sent (RFC 6455 §7.4), the
+ *   reason at most 123 bytes long: anything else is a defect.
+ * - `Mute`: sends no more messages, but still answers pings.
+ * - `Vanish`: sends and reads nothing any more, and answers no pings, but keeps the TCP connection open, as if a cable
+ *   had been pulled.
+ * - `Malformed`: sends a text message whose JSON is cut off.
+ * - `Oversize`: sends a text message of `bytes` bytes.
+ * - `Violation`: sends a frame with a reserved opcode (RFC 6455 §5.2).
+ * - `Shutdown`: sends the `serverShutdown` event, and closes the connection with 1001 after `notice`.
+ * - `Restart`: resets every connection and stops listening for `downtime`.
+ *
+ * These act on the next `times` requests:
+ *
+ * - `RefuseUpgrades`: answers WebSocket upgrades with an HTTP status.
+ * - `DelayUpgrades`: answers WebSocket upgrades after `delay`.
+ * - `FailRest`: answers REST requests with an HTTP status.
  *
  * @since 0.1.0
  * @category models
@@ -46,15 +52,17 @@ export type Fault = Data.TaggedEnum<{
 }>
 
 /**
- * How requests are refused.
+ * The answer to refused requests.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Refusal {
+  /** The number of requests to refuse. */
   readonly times: number
+  /** The HTTP status. */
   readonly status: number
-  /** Sent as the `Retry-After` header: a number of seconds, or a date. */
+  /** The `Retry-After` header: a number of seconds, or a date. Default: none. */
   readonly retryAfter?: string | undefined
 }
 
@@ -84,12 +92,13 @@ export const {
 } = Data.taggedEnum<Fault>()
 
 /**
- * A fault, and how long after the one before it strikes.
+ * A fault in a script.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Scripted {
+  /** The time to wait after the fault before it, or after the start of the script. */
   readonly after: Duration.DurationInput
   readonly fault: Fault
 }

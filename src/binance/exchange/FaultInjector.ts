@@ -1,5 +1,5 @@
 /**
- * How the exchange breaks: what each fault does to its clients, and to what is asked of it next.
+ * Injects faults: acts on the connected clients, and remembers which of the next requests to refuse or delay.
  *
  * @since 0.1.0
  */
@@ -10,47 +10,47 @@ import * as Clients from "./Client.ts"
 import * as Fault from "./Fault.ts"
 
 /**
- * What a fault strikes.
+ * The parts of the exchange that faults act on.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The oldest first. */
+  /** The connected clients, oldest first. */
   readonly clients: ReadonlySet<Client>
-  /** Says something to one client, if it listens. */
+  /** Sends a text to a client that can receive it. */
   readonly deliver: (client: Client, text: string) => void
-  /** Resets every socket, and listens again so much later. */
+  /** Resets every connection and listens again after `downtime`. */
   readonly restart: (downtime: Duration.DurationInput) => Effect.Effect<void>
   readonly now: () => number
-  /** Runs what outlives the strike. */
+  /** Runs an effect that continues after the fault was injected. */
   readonly fork: (effect: Effect.Effect<void>) => void
 }
 
 /**
- * Faults, and what they have left to be done to whoever comes next.
+ * Injects faults, and says which of the next requests they refuse or delay.
  *
  * @since 0.1.0
  * @category models
  */
 export interface FaultInjector {
-  /** Strikes now. */
+  /** Injects a fault now. */
   readonly inject: (fault: Fault.Fault) => Effect.Effect<void>
-  /** Strikes one after the other, for ever when told to repeat. Completes with the last. */
+  /** Injects faults one after the other. Completes after the last; with `repeat`, starts over and never completes. */
   readonly script: (
     faults: ReadonlyArray<Fault.Scripted>,
     options?: { readonly repeat?: boolean | undefined }
   ) => Effect.Effect<void>
-  /** How much later the next upgrade is to be answered, if not at once. Asking takes it. */
+  /** Takes the delay of the next upgrade; undefined if there is none. */
   readonly nextDelay: () => Duration.DurationInput | undefined
-  /** How the next upgrade is to be refused, if it is. Asking takes it. */
+  /** Takes the refusal of the next upgrade; undefined if it is accepted. */
   readonly nextUpgrade: () => Fault.Refusal | undefined
-  /** How the next REST request is to be refused, if it is. Asking takes it. */
+  /** Takes the refusal of the next REST request; undefined if it is answered. */
   readonly nextRest: () => Fault.Refusal | undefined
 }
 
 /**
- * Makes the faults of an exchange.
+ * Makes the fault injector of an exchange.
  *
  * @since 0.1.0
  * @category constructors
@@ -63,9 +63,9 @@ export const make = ({ clients, fork, now, restart, deliver }: Options): FaultIn
     for (let i = 0; i < times; i++) list.push(item)
   }
 
-  const toAll = (hit: (client: Client) => void) =>
+  const toAll = (act: (client: Client) => void) =>
     Effect.sync(() => {
-      for (const client of [...clients]) hit(client)
+      for (const client of [...clients]) act(client)
     })
 
   const mute = (client: Client) => {
@@ -108,7 +108,7 @@ export const make = ({ clients, fork, now, restart, deliver }: Options): FaultIn
       toAll((client) => {
         deliver(client, "x".repeat(bytes))
       }),
-    // FIN, opcode 0xB, no payload.
+    // FIN bit, reserved opcode 0xB, no payload.
     Violation: () =>
       toAll(({ tcp }) => {
         tcp.write(Buffer.of(0x8b, 0x00))
@@ -120,7 +120,7 @@ export const make = ({ clients, fork, now, restart, deliver }: Options): FaultIn
         fork(Effect.zipRight(
           Effect.sleep(notice),
           Effect.sync(() => {
-            client.ws.close(1001, "the server is going away")
+            client.ws.close(1001, "the server is shutting down")
           })
         ))
       }),

@@ -1,5 +1,5 @@
 /**
- * The latest items of something that only grows, found by a key that only grows, in bounded memory.
+ * The latest items of a growing list, in bounded memory. Their keys only grow, so they are found by binary search.
  *
  * @since 0.1.0
  */
@@ -13,18 +13,18 @@ import { lowerBound } from "../../internal/feed/binarySearch.ts"
  */
 export interface History<A> {
   readonly push: (item: A) => void
-  /** What is kept, oldest first. */
+  /** The kept items, oldest first. */
   readonly all: () => ReadonlyArray<A>
-  /** The latest ones, oldest first. */
+  /** The latest `count` items, oldest first. */
   readonly last: (count: number) => ReadonlyArray<A>
-  /** From the first item whose key is at least `key` on, at most `count`. */
+  /** Up to `count` items, from the first whose key is at least `key`. */
   readonly from: (key: number, count: number) => ReadonlyArray<A>
-  /** One more than the key of the last item, or `first` when there was none. */
+  /** The key of the last item plus one, or `first` if there is no item. */
   readonly nextKey: (first: number) => number
 }
 
 /**
- * Makes a history that keeps at least the latest `limit` items, and at most half as many more.
+ * Makes a history. It keeps the latest `limit` items, and up to half as many older ones.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,6 +1,7 @@
 /**
- * What the exchange lets one address do, and what it does to those who do more: all its clients come from loopback, so
- * they share one allowance, as everybody behind one address does at Binance.
+ * Binance's limits per IP address: the exchange counts messages, dials, streams and request weight, refuses what
+ * exceeds a limit, and bans the address after repeated violations. All its clients connect from loopback, so they share
+ * one address.
  *
  * @since 0.1.0
  */
@@ -9,26 +10,26 @@ import * as RollingWindow from "../../internal/time/rollingWindow.ts"
 import type { Refusal } from "./Fault.ts"
 
 /**
- * The limits. The defaults are Binance's (docs, spot).
+ * Settings of the limits. The defaults are Binance's (docs, spot).
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Messages a second from one connection, pings and pongs among them. Default: 5. */
+  /** Messages per second from one connection, including pings and pongs. Default: 5. */
   readonly messagesPerSecond?: number | undefined
-  /** Upgrades in five minutes. Default: 300. */
+  /** Dials in five minutes. Default: 300. */
   readonly dialsPerFiveMinutes?: number | undefined
-  /** Streams of one connection. Default: 1024. */
+  /** Streams per connection. Default: 1024. */
   readonly streamsPerConnection?: number | undefined
-  /** Weight of REST requests in a minute. Default: 6000. */
+  /** Weight of the REST requests in one minute. Default: 6000. */
   readonly weightPerMinute?: number | undefined
-  /** How long who goes on regardless is banned. Default: 2 minutes. */
+  /** The duration of a ban. Default: 2 minutes. */
   readonly ban?: Duration.DurationInput | undefined
 }
 
 /**
- * How often a limit was exceeded.
+ * The number of times each limit was exceeded.
  *
  * @since 0.1.0
  * @category models
@@ -38,45 +39,49 @@ export interface Violations {
   readonly dials: number
   readonly streams: number
   readonly weight: number
-  /** How often somebody was banned. */
+  /** The number of bans. */
   readonly bans: number
 }
 
 /**
- * Keeps count.
+ * Counts what clients do, and says what to refuse.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
   readonly streamsPerConnection: number
-  /** A counter for one connection: says whether a message at this moment is one too many. */
+  /**
+   * Makes the counter of one connection. The counter counts a message at `now`, and returns true if it exceeds the
+   * limit.
+   */
   readonly connection: () => (now: number) => boolean
-  /** Why a dial at this moment is refused, if it is. */
+  /** Counts a dial at `now`. Returns the refusal, or undefined if it is accepted. */
   readonly dial: (now: number) => Omit<Refusal, "times"> | undefined
-  /** Why a request of this weight is refused at this moment, if it is. */
+  /** Counts a REST request at `now`. Returns the refusal, or undefined if it is accepted. */
   readonly request: (weight: number, now: number) => Omit<Refusal, "times"> | undefined
-  /** The weight used in the minute under way. */
+  /** The weight used in the current minute. */
   readonly usedWeight: () => number
+  /** Counts a subscription that exceeds the limit of streams. */
   readonly tooManyStreams: () => void
   readonly violations: () => Violations
 }
 
-// How often somebody may offend before being banned.
-const gracePeriod = 3
+// Every third message violation brings a ban, and so does each request refused after the third in one minute.
+const tolerance = 3
 
 const minute = 60_000
 
 const inSeconds = (millis: number) => String(Math.max(1, Math.ceil(millis / 1_000)))
 
 /**
- * Starts counting from nothing.
+ * Makes limits whose counts are zero.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: Options = {}): Limits => {
-  const ban = Duration.toMillis(options.ban ?? "2 minutes")
+  const banMillis = Duration.toMillis(options.ban ?? "2 minutes")
   const messagesPerSecond = options.messagesPerSecond ?? 5
   const dialsPerFiveMinutes = options.dialsPerFiveMinutes ?? 300
   const weightPerMinute = options.weightPerMinute ?? 6_000
@@ -87,11 +92,11 @@ export const make = (options: Options = {}): Limits => {
   let used = 0
   let refusedInMinute = 0
 
-  const punish = (now: number) => {
+  const ban = (now: number) => {
     counts.bans++
-    bannedUntil = now + ban
+    bannedUntil = now + banMillis
   }
-  const banned = (now: number) =>
+  const refusalWhileBanned = (now: number) =>
     now < bannedUntil ? { status: 418, retryAfter: inSeconds(bannedUntil - now) } : undefined
 
   return {
@@ -102,12 +107,12 @@ export const make = (options: Options = {}): Limits => {
         window.unsafeTake(1, now)
         if (window.used(now) <= messagesPerSecond) return false
         counts.messages++
-        if (counts.messages % gracePeriod === 0) punish(now)
+        if (counts.messages % tolerance === 0) ban(now)
         return true
       }
     },
     dial: (now) => {
-      const refusal = banned(now)
+      const refusal = refusalWhileBanned(now)
       if (refusal !== undefined) return refusal
       dials.unsafeTake(1, now)
       if (dials.used(now) <= dialsPerFiveMinutes) return undefined
@@ -115,7 +120,7 @@ export const make = (options: Options = {}): Limits => {
       return { status: 429, retryAfter: "60" }
     },
     request: (weight, now) => {
-      const refusal = banned(now)
+      const refusal = refusalWhileBanned(now)
       if (refusal !== undefined) return refusal
       if (Math.floor(now / minute) !== currentMinute) {
         currentMinute = Math.floor(now / minute)
@@ -126,9 +131,9 @@ export const make = (options: Options = {}): Limits => {
       if (used <= weightPerMinute) return undefined
       counts.weight++
       refusedInMinute++
-      if (refusedInMinute > gracePeriod) {
-        punish(now)
-        return banned(now)
+      if (refusedInMinute > tolerance) {
+        ban(now)
+        return refusalWhileBanned(now)
       }
       return { status: 429, retryAfter: inSeconds(minute - now % minute) }
     },

@@ -1,8 +1,8 @@
 /**
  * A market of one symbol, generated from a seed: the same seed gives the same orders, trades, books and klines.
  *
- * It knows no clock and no socket. It is told what time it is, works through the order flow up to then in slots of 50
- * milliseconds, and gives back what happened in each.
+ * It has no clock and no socket. The caller advances it to a time; it generates orders up to that time in steps of 50
+ * milliseconds, and returns the events of each step.
  *
  * @since 0.1.0
  */
@@ -13,23 +13,23 @@ import type { Diff, Side, Top } from "./OrderBook.ts"
 import * as OrderBook from "./OrderBook.ts"
 
 /**
- * What a symbol trades, and in which units.
+ * A symbol, its assets, and the units of its prices and quantities.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Instrument {
-  /** In upper case, such as `BTCUSDT`. */
+  /** In upper case, for example `BTCUSDT`. */
   readonly symbol: string
   readonly base: string
   readonly quote: string
-  /** Places of a price: a tick is `10^-priceDecimals`. */
+  /** Decimal places of a price: a tick is `10^-priceDecimals`. */
   readonly priceDecimals: number
-  /** Places of a quantity: a lot is `10^-quantityDecimals`. */
+  /** Decimal places of a quantity: a lot is `10^-quantityDecimals`. */
   readonly quantityDecimals: number
-  /** The price it starts at, in ticks. */
+  /** The initial price, in ticks. */
   readonly price: number
-  /** A usual quantity of one order, in lots. */
+  /** The typical quantity of an order, in lots. */
   readonly lots: number
 }
 
@@ -47,13 +47,14 @@ export const instruments: ReadonlyArray<Instrument> = [
 ]
 
 /**
- * A trade: one order of a taker against one of a maker. Ids follow each other without a hole.
+ * A trade between a taker's order and a maker's. The ids of a market's trades are consecutive.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Trade {
   readonly id: number
+  /** In milliseconds since the epoch. */
   readonly time: number
   /** In ticks. */
   readonly price: number
@@ -63,7 +64,7 @@ export interface Trade {
 }
 
 /**
- * The trades that one taker's order made at one price, as one.
+ * The trades of one taker's order at one price, combined. The ids of a market's aggregate trades are consecutive.
  *
  * @since 0.1.0
  * @category models
@@ -74,65 +75,68 @@ export interface AggTrade extends Trade {
 }
 
 /**
- * How a market stood at a moment.
+ * The state of a market at the end of a step.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Standing {
-  /** The candles under way. */
+export interface State {
+  /** The open candles. */
   readonly candles: ReadonlyMap<Candles.Interval, Candles.Candle>
-  /** The statistics since the market began, as one candle; Binance's are those of the last 24 hours. */
+  /** The statistics since the market began, as one candle. Binance's cover the last 24 hours. */
   readonly statistics: Candles.Candle
   readonly top: Top
-  /** Of the latest aggregate trade, in lots; zero when there was none. */
+  /** The quantity of the latest aggregate trade, in lots; 0 if there is none. */
   readonly lastQuantity: number
 }
 
 /**
- * What happened in one slot.
+ * The events of one step.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Slot {
+export interface Step {
+  /** The end of the step, in milliseconds since the epoch. */
   readonly time: number
   readonly trades: ReadonlyArray<Trade>
   readonly aggTrades: ReadonlyArray<AggTrade>
-  /** The best bid and ask, each time they changed. */
+  /** The best bid and ask after each change of them, with the id of the change. */
   readonly tops: ReadonlyArray<{ readonly id: number; readonly top: Top }>
-  /** What is due every 100 milliseconds and every second, if it is due in this slot and there were changes. */
+  /**
+   * The diff of the last 100 milliseconds and of the last second. Undefined if it is not due now, or nothing changed.
+   */
   readonly diff: { readonly "100ms": Diff | undefined; readonly "1000ms": Diff | undefined }
-  /** The candles that closed at this slot's time. */
+  /** The candles that closed at the end of this step. */
   readonly closed: ReadonlyArray<Candles.Candle>
   /**
-   * How the market stood then, if this slot ends a second. A market that catches up is ahead of the slots it gives, and
-   * must not be asked.
+   * The state at the end of this step, if the step ends a second. Do not read it from the market instead: a market that
+   * is advanced by many steps at once is already ahead.
    */
-  readonly standing: Standing | undefined
+  readonly state: State | undefined
 }
 
 /**
- * A market that goes on as time does.
+ * A market.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Market {
   readonly instrument: Instrument
-  /** Works through the order flow up to a moment. Going back does nothing. */
-  readonly advance: (now: number) => ReadonlyArray<Slot>
+  /** Generates orders up to `now`, in milliseconds since the epoch. Returns the steps; none if `now` is in its past. */
+  readonly advance: (now: number) => ReadonlyArray<Step>
   readonly book: OrderBook.OrderBook
   readonly trades: History.History<Trade>
   readonly aggTrades: History.History<AggTrade>
-  /** The candle under way. */
+  /** The open candle. */
   readonly candle: (interval: Candles.Interval) => Candles.Candle
-  /** The candles that closed, oldest first. */
+  /** The closed candles, oldest first. */
   readonly candles: (interval: Candles.Interval) => History.History<Candles.Candle>
 }
 
 /**
- * How a market is made.
+ * Settings of a market.
  *
  * @since 0.1.0
  * @category models
@@ -140,25 +144,25 @@ export interface Market {
 export interface Options {
   readonly instrument: Instrument
   readonly seed: number
-  /** When it begins, in milliseconds since the epoch. */
+  /** The time at which it begins, in milliseconds since the epoch. */
   readonly start: number
-  /** Trades a second, on average. Default: 4. */
+  /** The average number of trades per second. Default: 4. */
   readonly tradesPerSecond?: number | undefined
-  /** How many trades are kept. Default: 100,000. */
+  /** The number of trades that it keeps, at least. Default: 100,000. */
   readonly history?: number | undefined
-  /** How many closed candles of each interval are kept. Default: as many as trades. */
+  /** The number of closed candles that it keeps per interval, at least. Default: the same as `history`. */
   readonly candles?: number | undefined
   /** The id of the first trade, and of the first aggregate trade. Default: 1. */
   readonly firstId?: number | undefined
 }
 
 /**
- * The length of a slot in milliseconds.
+ * The length of a step in milliseconds.
  *
  * @since 0.1.0
  * @category constants
  */
-export const slotMillis = 50
+export const stepMillis = 50
 
 const depth = 60
 const opposite = { bids: "asks", asks: "bids" } as const
@@ -183,12 +187,12 @@ export const make = (options: Options): Market => {
   const history = options.history ?? 100_000
   const firstId = options.firstId ?? 1
   const candlesKept = options.candles ?? history
-  const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (slotMillis / 1_000)
-  let now = Math.floor(options.start / slotMillis) * slotMillis
+  const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (stepMillis / 1_000)
+  let now = Math.floor(options.start / stepMillis) * stepMillis
 
-  // Between 1 and three times the usual, small ones more often.
+  // From 1 to three times the typical quantity; small ones are more frequent.
   const drawLots = () => 1 + Math.floor(instrument.lots * 3 * random.number() ** 2)
-  const draw = (most: number) => Math.floor(random.number() * most)
+  const draw = (below: number) => Math.floor(random.number() * below)
 
   const level = (price: number): OrderBook.Level => [price, drawLots()]
   const book = OrderBook.make({
@@ -212,69 +216,70 @@ export const make = (options: Options): Market => {
   const candles = (interval: Candles.Interval) =>
     closedCandles.get(interval) ?? History.make<Candles.Candle>(0, ({ start }) => start)
 
-  // A taker's order eats its way into the other side, level by level, and each level is up to three makers' orders.
-  const take = (side: Side, slot: { trades: Array<Trade>; aggTrades: Array<AggTrade> }) => {
-    let left = drawLots() * (1 + draw(3))
-    while (left > 0 && book.size(side) > 1) {
+  // Executes a taker's order against the other side, level by level. Each level consists of one to three makers'
+  // orders.
+  const take = (side: Side, step: { trades: Array<Trade>; aggTrades: Array<AggTrade> }) => {
+    let remaining = drawLots() * (1 + draw(3))
+    while (remaining > 0 && book.size(side) > 1) {
       const { ask, bid } = book.top()
       const [price, resting] = side === "bids" ? bid : ask
-      const eaten = Math.min(left, resting)
-      left -= eaten
-      const makers = Math.min(eaten, 1 + draw(3))
+      const filled = Math.min(remaining, resting)
+      remaining -= filled
+      const makers = Math.min(filled, 1 + draw(3))
       const firstTrade = trades.nextKey(firstId)
       for (let i = 0; i < makers; i++) {
-        const quantity = i === makers - 1 ? eaten - Math.floor(eaten / makers) * i : Math.floor(eaten / makers)
+        const quantity = i === makers - 1 ? filled - Math.floor(filled / makers) * i : Math.floor(filled / makers)
         const trade: Trade = { id: trades.nextKey(firstId), time: now, price, quantity, buyerIsMaker: side === "bids" }
         trades.push(trade)
-        slot.trades.push(trade)
-        for (const [interval, underWay] of current) current.set(interval, Candles.add(underWay, trade))
+        step.trades.push(trade)
+        for (const [interval, open] of current) current.set(interval, Candles.add(open, trade))
         statistics = Candles.add(statistics, trade)
       }
       const aggTrade: AggTrade = {
         id: aggTrades.nextKey(firstId),
         time: now,
         price,
-        quantity: eaten,
+        quantity: filled,
         buyerIsMaker: side === "bids",
         firstTrade,
         lastTrade: trades.nextKey(firstId) - 1
       }
       aggTrades.push(aggTrade)
-      lastQuantity = eaten
-      slot.aggTrades.push(aggTrade)
-      book.set(side, price, resting - eaten)
+      lastQuantity = filled
+      step.aggTrades.push(aggTrade)
+      book.set(side, price, resting - filled)
     }
   }
 
-  // A maker adds to the book near its top, or takes something back, so that it stays about as deep as it began.
+  // A maker adds an order near the top of the book, or removes a level. The depth of the book stays about the same.
   const rest = (side: Side) => {
     const { ask, bid } = book.top()
-    const inside = side === "bids" ? ask[0] - 1 : bid[0] + 1
-    const step = draw(draw(4) === 0 ? depth : 8)
-    const price = side === "bids" ? inside - step : inside + step
-    const there = book.quantity(side, price)
+    const nearest = side === "bids" ? ask[0] - 1 : bid[0] + 1
+    const distance = draw(draw(4) === 0 ? depth : 8)
+    const price = side === "bids" ? nearest - distance : nearest + distance
+    const resting = book.quantity(side, price)
     if (price <= 0) return
-    if (there > 0 && book.size(side) > depth / 2 && random.number() < 0.55) book.set(side, price, 0)
-    else book.set(side, price, there + drawLots())
-    const far = book.size(side) > depth * 1.5 ? book.levels(side, Number.MAX_SAFE_INTEGER).at(-1) : undefined
-    if (far !== undefined) book.set(side, far[0], 0)
+    if (resting > 0 && book.size(side) > depth / 2 && random.number() < 0.55) book.set(side, price, 0)
+    else book.set(side, price, resting + drawLots())
+    const farthest = book.size(side) > depth * 1.5 ? book.levels(side, Number.MAX_SAFE_INTEGER).at(-1) : undefined
+    if (farthest !== undefined) book.set(side, farthest[0], 0)
   }
 
-  const standing = (): Standing => ({ candles: new Map(current), statistics, top: book.top(), lastQuantity })
+  const state = (): State => ({ candles: new Map(current), statistics, top: book.top(), lastQuantity })
 
-  const step = (): Slot => {
-    now += slotMillis
+  const step = (): Step => {
+    now += stepMillis
     const closed: Array<Candles.Candle> = []
-    for (const [interval, underWay] of current) {
-      if (now < underWay.end) continue
-      closed.push(underWay)
-      candles(interval).push(underWay)
-      current.set(interval, Candles.begin(interval, now, underWay.close))
+    for (const [interval, open] of current) {
+      if (now < open.end) continue
+      closed.push(open)
+      candles(interval).push(open)
+      current.set(interval, Candles.begin(interval, now, open.close))
     }
-    const happened = { trades: new Array<Trade>(), aggTrades: new Array<AggTrade>() }
+    const executed = { trades: new Array<Trade>(), aggTrades: new Array<AggTrade>() }
     const tops: Array<{ readonly id: number; readonly top: Top }> = []
     let top = book.top()
-    const watchTop = () => {
+    const recordTop = () => {
       const next = book.top()
       if (next.bid[0] !== top.bid[0] || next.bid[1] !== top.bid[1] || next.ask[0] !== top.ask[0] || next.ask[1] !== top.ask[1]) {
         tops.push({ id: book.lastId(), top: next })
@@ -284,35 +289,35 @@ export const make = (options: Options): Market => {
     const orders = draw(4)
     for (let i = 0; i < orders; i++) {
       rest(draw(2) === 0 ? "bids" : "asks")
-      watchTop()
+      recordTop()
     }
     if (random.number() < tradeChance) {
       const side = draw(2) === 0 ? "bids" : "asks"
-      take(side, happened)
-      // Somebody refills what was eaten, and somebody else thinks the price has moved.
+      take(side, executed)
+      // One maker refills the side that was traded, another follows the price on the opposite side.
       rest(side)
       rest(opposite[side])
-      watchTop()
+      recordTop()
     }
     return {
       time: now,
-      ...happened,
+      ...executed,
       tops,
       diff: {
         "100ms": now % 100 === 0 ? diffs["100ms"].take() : undefined,
         "1000ms": now % 1_000 === 0 ? diffs["1000ms"].take() : undefined
       },
       closed,
-      standing: now % 1_000 === 0 ? standing() : undefined
+      state: now % 1_000 === 0 ? state() : undefined
     }
   }
 
   return {
     instrument,
     advance: (until) => {
-      const slots: Array<Slot> = []
-      while (now + slotMillis <= until) slots.push(step())
-      return slots
+      const steps: Array<Step> = []
+      while (now + stepMillis <= until) steps.push(step())
+      return steps
     },
     book,
     trades,

@@ -1,11 +1,11 @@
 /**
- * The exchange's own book of one symbol: whole ticks to whole lots, with an id for every change.
+ * The exchange's order book of one symbol: lots by tick, with an id for every change.
  *
  * @since 0.1.0
  */
 
 /**
- * A price level: ticks and lots.
+ * A price level: the price in ticks, the quantity in lots.
  *
  * @since 0.1.0
  * @category models
@@ -13,7 +13,8 @@
 export type Level = readonly [price: number, quantity: number]
 
 /**
- * The levels that changed between two ids, the last quantity of each; 0 means the level is gone.
+ * The levels that the changes from `firstId` to `lastId` touched, with their latest quantity; 0 means that the level
+ * was removed.
  *
  * @since 0.1.0
  * @category models
@@ -45,39 +46,42 @@ export interface Top {
 export type Side = "bids" | "asks"
 
 /**
- * Collects changes into a {@link Diff} until they are taken.
+ * Collects changes of a book into a {@link Diff}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DiffCollector {
-  /** The changes since the last time, or nothing when there were none. */
+  /** Takes the changes since the last call; undefined if there are none. */
   readonly take: () => Diff | undefined
 }
 
 /**
- * A mutable book.
+ * A mutable order book.
  *
  * @since 0.1.0
  * @category models
  */
 export interface OrderBook {
-  /** The id of the last change. */
+  /** The id of the latest change. */
   readonly lastId: () => number
-  /** Sets the quantity of a level, 0 to remove it. */
+  /** Sets the quantity of a level; 0 removes it. */
   readonly set: (side: Side, price: number, quantity: number) => void
+  /** The quantity of a level; 0 if it does not exist. */
   readonly quantity: (side: Side, price: number) => number
   readonly top: () => Top
-  /** Levels from the best on, at most `limit`. */
+  /** The best `limit` levels, best first. */
   readonly levels: (side: Side, limit: number) => ReadonlyArray<Level>
+  /** The number of levels. */
   readonly size: (side: Side) => number
+  /** Starts to collect changes. */
   readonly collect: () => DiffCollector
 }
 
 const better = { bids: (a: number, b: number) => a > b, asks: (a: number, b: number) => a < b }
 
 /**
- * Makes a book with these levels, both sides of it not empty.
+ * Makes a book with these levels. Neither side may be empty.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,16 +1,16 @@
 /**
- * What happened in a market, in Binance's own words (https://developers.binance.com/docs/binance-spot-api-docs).
+ * Writes the events of a market as Binance's payloads (https://developers.binance.com/docs/binance-spot-api-docs).
  *
  * @since 0.1.0
  */
 import type { Candle } from "./Candles.ts"
 import * as Decimal from "./Decimal.ts"
-import type { AggTrade, Instrument, Market, Slot, Standing, Trade } from "./Market.ts"
+import type { AggTrade, Instrument, Market, Step, State, Trade } from "./Market.ts"
 import type { Level } from "./OrderBook.ts"
 import * as StreamName from "./StreamName.ts"
 
 /**
- * Turns the milliseconds of a market into the unit a client asked for with `timeUnit`.
+ * The unit of times in payloads. Clients choose it with `timeUnit`.
  *
  * @since 0.1.0
  * @category models
@@ -18,7 +18,7 @@ import * as StreamName from "./StreamName.ts"
 export type TimeUnit = "millisecond" | "microsecond"
 
 /**
- * Writes times in a unit.
+ * Converts milliseconds into a unit.
  *
  * @since 0.1.0
  * @category formatting
@@ -26,7 +26,7 @@ export type TimeUnit = "millisecond" | "microsecond"
 export const timeIn = (unit: TimeUnit) => (millis: number) => unit === "microsecond" ? millis * 1_000 : millis
 
 /**
- * Writes the prices and quantities of one instrument.
+ * Formats the prices, quantities and quote amounts of an instrument.
  *
  * @since 0.1.0
  * @category formatting
@@ -34,12 +34,12 @@ export const timeIn = (unit: TimeUnit) => (millis: number) => unit === "microsec
 export const formats = ({ priceDecimals, quantityDecimals }: Instrument) => ({
   price: (ticks: number) => Decimal.format(ticks, priceDecimals),
   quantity: (lots: number) => Decimal.format(lots, quantityDecimals),
-  // Ticks times lots has the places of both.
+  // Ticks times lots have the decimal places of both.
   quote: (product: bigint) => Decimal.format(product, priceDecimals + quantityDecimals)
 })
 
 /**
- * The levels of a book or a diff.
+ * Formats the levels of a book or a diff.
  *
  * @since 0.1.0
  * @category formatting
@@ -92,7 +92,7 @@ const kline = (instrument: Instrument, candle: Candle, time: number, closed: boo
     s: instrument.symbol,
     k: {
       t: at(candle.start),
-      // The last moment that still belongs to it.
+      // The last time that belongs to the candle.
       T: at(candle.end) - 1,
       s: instrument.symbol,
       i: candle.interval,
@@ -113,7 +113,7 @@ const kline = (instrument: Instrument, candle: Candle, time: number, closed: boo
   }
 }
 
-const miniTicker = (instrument: Instrument, { statistics: day }: Standing, time: number, unit: TimeUnit) => {
+const miniTicker = (instrument: Instrument, { statistics: day }: State, time: number, unit: TimeUnit) => {
   const { price, quantity, quote } = formats(instrument)
   return {
     e: "24hrMiniTicker",
@@ -130,14 +130,14 @@ const miniTicker = (instrument: Instrument, { statistics: day }: Standing, time:
 
 const ticker = (
   instrument: Instrument,
-  { lastQuantity, statistics: day, top: { ask, bid } }: Standing,
+  { lastQuantity, statistics: day, top: { ask, bid } }: State,
   time: number,
   unit: TimeUnit
 ) => {
   const { price, quantity, quote } = formats(instrument)
   const at = timeIn(unit)
   const change = day.close - day.open
-  // Hundredths of a basis point are as fine as the percentage gets: three places.
+  // In thousandths of a percent: Binance writes percentages with three places.
   const percent = Math.round((change / day.open) * 100_000)
   const weighted = day.volume === 0 ? BigInt(day.open) : day.quoteVolume / BigInt(day.volume)
   return {
@@ -168,36 +168,36 @@ const ticker = (
 }
 
 /**
- * What a stream has to say about a slot of its market: one payload an event, in order.
+ * The payloads that a stream sends for a step of its market, in order.
  *
  * @since 0.1.0
  * @category payloads
  */
-export const ofSlot = (
+export const ofStep = (
   { kind }: StreamName.StreamName,
   market: Market,
-  slot: Slot,
+  step: Step,
   unit: TimeUnit
 ): ReadonlyArray<object> => {
   const { instrument } = market
-  const { standing, time } = slot
+  const { state, time } = step
   return StreamName.Kind.$match(kind, {
-    Trade: (): ReadonlyArray<object> => slot.trades.map((item) => trade(instrument, item, unit)),
-    AggTrade: () => slot.aggTrades.map((item) => aggTrade(instrument, item, unit)),
+    Trade: (): ReadonlyArray<object> => step.trades.map((item) => trade(instrument, item, unit)),
+    AggTrade: () => step.aggTrades.map((item) => aggTrade(instrument, item, unit)),
     Kline: ({ interval }) => {
-      const closed = slot.closed.filter((candle) => candle.interval === interval)
+      const closed = step.closed.filter((candle) => candle.interval === interval)
       const due = interval === "1s" || time % 2_000 === 0
-      const underWay = due ? standing?.candles.get(interval) : undefined
+      const open = due ? state?.candles.get(interval) : undefined
       return [
         ...closed.map((candle) => kline(instrument, candle, time, true, unit)),
-        ...(underWay === undefined ? [] : [kline(instrument, underWay, time, false, unit)])
+        ...(open === undefined ? [] : [kline(instrument, open, time, false, unit)])
       ]
     },
-    Ticker: () => standing === undefined ? [] : [ticker(instrument, standing, time, unit)],
-    MiniTicker: () => standing === undefined ? [] : [miniTicker(instrument, standing, time, unit)],
+    Ticker: () => state === undefined ? [] : [ticker(instrument, state, time, unit)],
+    MiniTicker: () => state === undefined ? [] : [miniTicker(instrument, state, time, unit)],
     BookTicker: () => {
       const { price, quantity } = formats(instrument)
-      return slot.tops.map(({ id, top: { ask, bid } }) => ({
+      return step.tops.map(({ id, top: { ask, bid } }) => ({
         u: id,
         s: instrument.symbol,
         b: price(bid[0]),
@@ -207,7 +207,7 @@ export const ofSlot = (
       }))
     },
     Depth: ({ speed }) => {
-      const diff = slot.diff[speed]
+      const diff = step.diff[speed]
       return diff === undefined ? [] : [{
         e: "depthUpdate",
         E: timeIn(unit)(time),
@@ -218,12 +218,12 @@ export const ofSlot = (
         a: levels(instrument, diff.asks)
       }]
     },
-    PartialDepth: ({ levels: limit, speed }) => slot.diff[speed] === undefined ? [] : [depth(market, limit)]
+    PartialDepth: ({ levels: limit, speed }) => step.diff[speed] === undefined ? [] : [depth(market, limit)]
   })
 }
 
 /**
- * A snapshot of the book, as the REST interface and the partial depth streams give it.
+ * A snapshot of the best `limit` levels of each side, as the REST interface and the partial depth streams send it.
  *
  * @since 0.1.0
  * @category payloads

@@ -1,5 +1,5 @@
 /**
- * Plays a recording to whoever listens to its streams.
+ * Plays a recording to the subscribers of its streams.
  *
  * @since 0.1.0
  */
@@ -13,63 +13,64 @@ import type { Fault } from "./Fault.ts"
 import type { Recorded, Replay } from "./Replay.ts"
 
 /**
- * Whom it is played to, and what happens on the way.
+ * The parts of the exchange that a playback uses.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   readonly clients: ReadonlySet<Client>
-  /** Called for every frame that goes out to a client. */
+  /** Called for every message sent to a client. */
   readonly onSent: () => void
-  /** What the cuts of the recording do. */
+  /** Injects the faults of the recording. */
   readonly inject: (fault: Fault) => Effect.Effect<void>
 }
 
 /**
- * A recording that can be played.
+ * The playback of a recording.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Playback {
-  /** The streams of the recording, which carry nothing else. */
+  /** The streams of the recording. The market does not send to them. */
   readonly streams: ReadonlySet<string>
-  /** To be called whenever somebody may have begun to listen: while nobody does, the recording waits. */
-  readonly listened: () => void
-  /** Plays it once, from the beginning to the end. */
+  /** Must be called after each subscription: the playback pauses while its streams have no subscriber. */
+  readonly onSubscribed: () => void
+  /** Plays the recording once, from its first message to its last. */
   readonly play: Effect.Effect<void>
-  /** How many frames have been played. */
+  /** The number of messages that have been played. */
   readonly replayed: () => number
 }
 
 const decodeName = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ stream: Schema.String })))
 
-const streamOf = ({ frame }: Recorded) => Option.getOrUndefined(decodeName(frame))?.stream ?? ""
+const streamOf = ({ message }: Recorded) => Option.getOrUndefined(decodeName(message))?.stream ?? ""
 
 /**
- * Makes the playback of a recording. One without frames is over at once.
+ * Makes the playback of a recording. Without messages, `play` completes at once.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
-  { cuts = [], frames, speed = Number.POSITIVE_INFINITY }: Replay,
+  { cuts = [], messages, speed = Number.POSITIVE_INFINITY }: Replay,
   { clients, onSent, inject }: Options
 ): Playback => {
-  const streams = new Set(frames.map(streamOf))
-  const attached = Effect.unsafeMakeLatch(false)
+  const streams = new Set(messages.map(streamOf))
+  const subscribed = Effect.unsafeMakeLatch(false)
   let replayed = 0
 
-  const someone: Effect.Effect<void> = Effect.suspend(() => {
-    const hears = (client: Client) => Clients.isListening(client) && [...client.streams].some((name) => streams.has(name))
-    if ([...clients].some(hears)) return Effect.void
-    attached.unsafeClose()
-    return Effect.zipRight(attached.await, someone)
+  const awaitSubscriber: Effect.Effect<void> = Effect.suspend(() => {
+    const isSubscriber = (client: Client) =>
+      Clients.canReceive(client) && [...client.streams].some((name) => streams.has(name))
+    if ([...clients].some(isSubscriber)) return Effect.void
+    subscribed.unsafeClose()
+    return Effect.zipRight(subscribed.await, awaitSubscriber)
   })
 
-  // Completes when the operating system has it, or the socket has failed.
-  const hand = (client: Client, text: string) =>
+  // Completes when the operating system has taken the message, or the socket has failed.
+  const write = (client: Client, text: string) =>
     Effect.async<void>((resume) => {
       const sent = Clients.send(client, text, () => {
         resume(Effect.void)
@@ -78,31 +79,33 @@ export const make = (
       else resume(Effect.void)
     })
 
-  const cut = Effect.suspend(() =>
+  const injectCuts = Effect.suspend(() =>
     Effect.forEach(cuts.filter(({ after }) => after === replayed), ({ fault }) => inject(fault), { discard: true }))
 
-  const playAll = Effect.forEach(frames, (played, i) => {
-    const { frame, receivedAt } = played
-    const pace = Duration.seconds(Math.max(0, receivedAt - (frames[i - 1]?.receivedAt ?? receivedAt)) / speed)
+  const playAll = Effect.forEach(messages, (played, i) => {
+    const { message, receivedAt } = played
+    const pace = Duration.seconds(Math.max(0, receivedAt - (messages[i - 1]?.receivedAt ?? receivedAt)) / speed)
     const name = streamOf(played)
     return Effect.sleep(pace).pipe(
-      Effect.zipRight(someone),
+      Effect.zipRight(awaitSubscriber),
       Effect.zipRight(Effect.suspend(() =>
-        Effect.forEach([...clients].filter((client) => client.streams.has(name)), (client) => hand(client, frame))
+        Effect.forEach([...clients].filter((client) => client.streams.has(name)), (client) => write(client, message))
       )),
       Effect.zipRight(Effect.suspend(() => {
         replayed++
-        return cut
+        return injectCuts
       }))
     )
   }, { discard: true })
 
-  const play = cuts.some(({ after }) => after === 0) ? someone.pipe(Effect.zipRight(cut), Effect.zipRight(playAll)) : playAll
+  const play = cuts.some(({ after }) => after === 0)
+    ? awaitSubscriber.pipe(Effect.zipRight(injectCuts), Effect.zipRight(playAll))
+    : playAll
 
   return {
     streams,
-    listened: () => {
-      attached.unsafeOpen()
+    onSubscribed: () => {
+      subscribed.unsafeOpen()
     },
     play,
     replayed: () => replayed

@@ -1,5 +1,5 @@
 /**
- * A recorded session, to be played again as fast or as slow as asked.
+ * A recording of a combined connection, for the exchange to play.
  *
  * @since 0.1.0
  */
@@ -9,18 +9,19 @@ import * as Schema from "effect/Schema"
 import type { Fault } from "./Fault.ts"
 
 /**
- * One recorded frame of a combined stream: when it came, in seconds since the epoch, and its text.
+ * The schema of a recorded message: `receivedAt` is its time of arrival in seconds since the epoch, `message` its text,
+ * with the envelope of a combined stream. In JSON its key is `frame`.
  *
  * @since 0.1.0
  * @category models
  */
 export const Recorded = Schema.Struct({
   receivedAt: Schema.Number,
-  frame: Schema.String
+  message: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("frame"))
 })
 
 /**
- * One recorded frame.
+ * A recorded message of a combined stream.
  *
  * @since 0.1.0
  * @category models
@@ -30,24 +31,25 @@ export type Recorded = typeof Recorded.Type
 const decode = Schema.decode(Schema.parseJson(Recorded))
 
 /**
- * A recording, and how fast it is played.
+ * A recording, and how to play it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Replay {
-  readonly frames: ReadonlyArray<Recorded>
-  /** 1 is as it was, 10 is ten times as fast. Default: as fast as the socket takes it. */
+  readonly messages: ReadonlyArray<Recorded>
+  /** 1 plays at the recorded speed, 10 ten times as fast. Default: as fast as the socket takes the messages. */
   readonly speed?: number | undefined
   /**
-   * Faults that strike between two frames: when so many have been sent, and before the next. The recording goes on
-   * where it was for whoever connects next.
+   * Faults to inject during the recording, each once `after` messages have been played. The recording then continues
+   * with the next message, to the clients that are subscribed.
    */
   readonly cuts?: ReadonlyArray<{ readonly after: number; readonly fault: Fault }> | undefined
 }
 
 /**
- * Reads a recording of one JSON object a line, `{"receivedAt": seconds, "frame": text}`. Fails on a line that is none.
+ * Parses a recording in NDJSON: each line is `{"receivedAt": seconds, "frame": text}`. Skips empty lines. Fails
+ * with a `ParseError` on an invalid line.
  *
  * @since 0.1.0
  * @category parsing
@@ -56,7 +58,7 @@ export interface Replay {
  * import * as Effect from "effect/Effect"
  * import { Replay } from "holdfast/binance/exchange"
  *
- * const recorded = Replay.parse(`{"receivedAt":1633998512.06,"frame":"{\\"stream\\":\\"btcusdt@trade\\",\\"data\\":{}}"}\n`)
+ * const recorded = Replay.parse(`{"receivedAt":1633998512,"frame":"{\\"stream\\":\\"btcusdt@trade\\",\\"data\\":{}}"}\n`)
  * Effect.runSync(recorded).length // 1
  * ```
  */

@@ -1,5 +1,5 @@
 /**
- * The REST interface for snapshots and repair: what the sockets told, asked for again.
+ * The REST interface: snapshots, and the trades and klines with which clients repair gaps.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import type { Limits } from "./Limits.ts"
 import type { AggTrade, Market, Trade } from "./Market.ts"
 import * as Payload from "./Payload.ts"
 
-// Answers like Binance's: the status, and its own code and sentence in the body.
+// An error answer like Binance's: the HTTP status, and a code and a message in the body.
 class Rejected extends Data.TaggedError("Rejected")<{
   readonly status: number
   readonly code: number
@@ -27,7 +27,7 @@ class Rejected extends Data.TaggedError("Rejected")<{
 
 const optionalNumber = Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()))
 
-// In either unit: in milliseconds, what is taken for microseconds would be the year 5138 or later.
+// Times of 1e14 and more are microseconds: as milliseconds they would be after the year 5138.
 const optionalTime = Schema.optional(
   Schema.transform(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()), Schema.Number, {
     strict: true,
@@ -47,7 +47,7 @@ const Query = Schema.Struct({
 
 type Query = typeof Query.Type
 
-// Writes a time in the unit that was asked for.
+// Converts milliseconds into the unit that the client asked for.
 type At = (millis: number) => number
 
 const unitOf = ({ headers }: HttpServerRequest.HttpServerRequest): Payload.TimeUnit =>
@@ -137,12 +137,12 @@ const exchangeInfo = (markets: ReadonlyMap<string, Market>, serverTime: number) 
   }))
 })
 
-// What each request weighs (Binance docs, spot). The weight of a snapshot grows with its depth.
+// The weight of a snapshot grows with its depth (Binance docs, spot).
 const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1000 ? 50 : 250
 
 /**
- * The REST interface of these markets: `/api/v3/` `ping`, `time`, `exchangeInfo`, `trades`, `aggTrades`,
- * `historicalTrades`, `klines` and `depth`. `nextRefusal` is asked before every request whether to refuse it.
+ * Makes the REST interface of these markets: `/api/v3/` `ping`, `time`, `exchangeInfo`, `trades`, `aggTrades`,
+ * `historicalTrades`, `klines` and `depth`. A request is refused if `nextRefusal` returns a refusal for it.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * The names of streams, as clients write them: `btcusdt@trade`, `ethusdt@kline_1m`, `!miniTicker@arr`.
+ * Parses the names of streams: `btcusdt@trade`, `ethusdt@kline_1m`, `!miniTicker@arr`.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type { Interval } from "./Candles.ts"
 import { isInterval } from "./Candles.ts"
 
 /**
- * What a stream carries.
+ * The kind of a stream. `speed` is the interval of its updates, `levels` the number of levels on each side.
  *
  * @since 0.1.0
  * @category models
@@ -34,7 +34,7 @@ export type Kind = Data.TaggedEnum<{
 export const Kind = Data.taggedEnum<Kind>()
 
 /**
- * A stream: of one symbol (in upper case), or of all of them when there is none.
+ * A parsed name. The symbol is in upper case; it is undefined for a stream of all symbols.
  *
  * @since 0.1.0
  * @category models
@@ -66,7 +66,7 @@ const parseKind = (text: string): Option.Option<Kind> => {
 }
 
 /**
- * Reads a name. None when no such stream exists: Binance acknowledges those all the same, and never sends anything.
+ * Parses a name. Returns none if no such stream exists: Binance acknowledges a subscription to it, but sends nothing.
  *
  * @since 0.1.0
  * @category parsing
@@ -84,7 +84,7 @@ export const parse = (name: string): Option.Option<StreamName> => {
   if (name === "!ticker@arr") return Option.some({ symbol: undefined, kind: Kind.Ticker() })
   const at = name.indexOf("@")
   const symbol = name.slice(0, at)
-  // Symbols are lower case in stream names; anything else is a name that does not exist.
+  // A symbol in a stream name must be in lower case.
   if (at <= 0 || symbol !== symbol.toLowerCase()) return Option.none()
   return Option.map(parseKind(name.slice(at + 1)), (kind) => ({ symbol: symbol.toUpperCase(), kind }))
 }

@@ -1,12 +1,12 @@
 /**
- * Who listens to which stream, and what they are told.
+ * The subscriptions of the clients, and the messages that they receive.
  *
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
-import type { Market, Slot } from "./Market.ts"
+import type { Market, Step } from "./Market.ts"
 import * as Payload from "./Payload.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -16,7 +16,7 @@ interface Topic {
 }
 
 /**
- * The streams somebody listens to.
+ * The subscribed streams.
  *
  * @since 0.1.0
  * @category models
@@ -24,22 +24,22 @@ interface Topic {
 export interface Topics {
   readonly subscribe: (client: Client, names: ReadonlyArray<string>) => void
   readonly unsubscribe: (client: Client, names: Iterable<string>) => void
-  /** Says something to one client, if it listens. */
+  /** Sends a text to a client that can receive it. */
   readonly deliver: (client: Client, text: string) => void
-  /** Lets the markets go on to a moment, and tells who listens what happened in them. */
+  /** Advances the markets to `now`, in milliseconds since the epoch, and sends their events to the subscribers. */
   readonly advance: (now: number) => void
 }
 
 /**
- * Makes the streams of these markets. `muted` ones are left to somebody else to fill. `onSent` is called for every event
- * that goes out.
+ * Makes the streams of these markets. The market sends nothing to the `recorded` streams: a playback does. `onSent` is
+ * called for every message sent.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   markets: ReadonlyMap<string, Market>,
-  muted: ReadonlySet<string>,
+  recorded: ReadonlySet<string>,
   onSent: () => void
 ): Topics => {
   const topics = new Map<string, Topic>()
@@ -48,7 +48,7 @@ export const make = (
     if (Clients.send(client, text)) onSent()
   }
 
-  // Each event is written once for all who hear it in the same way.
+  // Writes each event once for all clients with the same unit and envelope.
   const publish = (name: string, topic: Topic, payloads: (unit: Payload.TimeUnit) => ReadonlyArray<object>) => {
     const written = new Map<string, ReadonlyArray<string>>()
     for (const client of topic.clients) {
@@ -83,18 +83,18 @@ export const make = (
     },
     deliver,
     advance: (now) => {
-      const slots = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
+      const steps = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
       for (const [name, topic] of topics) {
-        if (muted.has(name)) continue
+        if (recorded.has(name)) continue
         const { stream } = topic
         if (stream.symbol === undefined) {
-          // A list of all symbols. Every market has the same slots.
-          const [first = []] = slots.values()
+          // One message lists all symbols. Every market advances by the same steps.
+          const [first = []] = steps.values()
           first.forEach((_, i) => {
             publish(name, topic, (unit) => {
-              const all = [...slots].flatMap(([market, mine]) => {
-                const slot: Slot | undefined = mine[i]
-                return slot === undefined ? [] : Payload.ofSlot(stream, market, slot, unit)
+              const all = [...steps].flatMap(([market, ofMarket]) => {
+                const step: Step | undefined = ofMarket[i]
+                return step === undefined ? [] : Payload.ofStep(stream, market, step, unit)
               })
               return all.length === 0 ? [] : [all]
             })
@@ -102,8 +102,8 @@ export const make = (
         } else {
           const market = markets.get(stream.symbol)
           if (market === undefined) continue
-          for (const slot of slots.get(market) ?? []) {
-            publish(name, topic, (unit) => Payload.ofSlot(stream, market, slot, unit))
+          for (const step of steps.get(market) ?? []) {
+            publish(name, topic, (unit) => Payload.ofStep(stream, market, step, unit))
           }
         }
       }

@@ -1,28 +1,28 @@
 /**
- * A Binance-compatible exchange of one's own, which breaks on command.
+ * The embedded exchange: a Binance-compatible exchange on loopback that injects faults on command.
  *
  * @since 0.1.0
  */
 
-/** Klines, made of the trades as they happen. */
+/** Builds klines from trades. */
 export * as Candles from "./Candles.ts"
-/** What clients ask for over the socket. */
+/** The requests of clients over the socket. */
 export * as ControlMessage from "./ControlMessage.ts"
-/** Whole units as decimal text. */
+/** Formats whole units as decimal text. */
 export * as Decimal from "./Decimal.ts"
 /** The server. */
 export * as Exchange from "./Exchange.ts"
-/** What it can do to its clients. */
+/** The faults that it can inject. */
 export * as Fault from "./Fault.ts"
-/** The latest of what only grows. */
+/** The latest items of a growing list. */
 export * as History from "./History.ts"
 /** A market generated from a seed. */
 export * as Market from "./Market.ts"
-/** The book of one symbol. */
+/** The order book of one symbol. */
 export * as OrderBook from "./OrderBook.ts"
-/** Events in Binance's own words. */
+/** Events as Binance's payloads. */
 export * as Payload from "./Payload.ts"
-/** A recording, played again. */
+/** A recording for the exchange to play. */
 export * as Replay from "./Replay.ts"
-/** The names of streams. */
+/** Parses the names of streams. */
 export * as StreamName from "./StreamName.ts"

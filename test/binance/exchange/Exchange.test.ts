@@ -60,14 +60,14 @@ describe("the control messages", () => {
       }))
   }
 
-  it.scopedLive("that are not JSON are told so", () =>
+  it.scopedLive("that are not JSON are answered with an error", () =>
     Effect.gen(function*() {
       const connection = yield* dial(yield* start, "/ws")
       const answer = yield* ask(connection, "{")
       assert.match(String(answer), /^\{"code":3,"msg":"Invalid JSON: /)
     }))
 
-  it.scopedLive("subscribe to what comes, and unsubscribe from it", () =>
+  it.scopedLive("subscribe to streams, and unsubscribe from them", () =>
     Effect.gen(function*() {
       const connection = yield* dial(yield* start, "/stream")
       yield* connection.send(`{"method":"SUBSCRIBE","params":["btcusdt@bookTicker"],"id":1}`)
@@ -92,7 +92,7 @@ describe("the control messages", () => {
 })
 
 describe("the streams", () => {
-  const promises: ReadonlyArray<readonly [stream: string, holds: (event: unknown) => boolean]> = [
+  const schemas: ReadonlyArray<readonly [stream: string, isValid: (event: unknown) => boolean]> = [
     ["btcusdt@trade", Schema.is(Payloads.Trade)],
     ["btcusdt@aggTrade", Schema.is(Payloads.AggTrade)],
     ["btcusdt@kline_1s", Schema.is(Payloads.Kline)],
@@ -104,15 +104,15 @@ describe("the streams", () => {
     ["btcusdt@depth5", Schema.is(Payloads.PartialDepth)]
   ]
 
-  for (const [name, holds] of promises) {
-    it.scopedLive(`${name} is what it promises, raw`, () =>
+  for (const [name, isValid] of schemas) {
+    it.scopedLive(`${name} sends events of its schema, without an envelope`, () =>
       Effect.gen(function*() {
         const connection = yield* dial(yield* start, `/ws/${name}`)
-        assert.isTrue(holds(yield* firstOf(connection, "")))
+        assert.isTrue(isValid(yield* firstOf(connection, "")))
       }))
   }
 
-  it.scopedLive("of all symbols carry a list, and microseconds when asked for", () =>
+  it.scopedLive("of all symbols send a list, in microseconds on request", () =>
     Effect.gen(function*() {
       const connection = yield* dial(yield* start, "/stream?streams=!miniTicker@arr&timeUnit=MICROSECOND")
       const message = Option.getOrThrow(yield* Stream.runHead(connection.messages))
@@ -121,7 +121,7 @@ describe("the streams", () => {
       assert.isAbove(events[0]?.timestamp ?? 0, 1e15)
     }))
 
-  it.scopedLive("carry every trade of the truth, once and in order", () =>
+  it.scopedLive("send every trade of the market, once and in order", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       const connection = yield* dial(exchange, "/ws/btcusdt@trade/btcusdt@aggTrade")
@@ -153,7 +153,7 @@ describe("the REST interface", () => {
     Effect.flatMap(dial(exchange, "/ws/btcusdt@trade"), (connection) =>
       Stream.runDrain(Stream.take(connection.messages, 30)))
 
-  it.scopedLive("has the trades that the streams had, from any id", () =>
+  it.scopedLive("returns the trades of the streams, from any id", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       yield* traded(exchange)
@@ -171,7 +171,7 @@ describe("the REST interface", () => {
       assert.strictEqual(recent.length, 3)
     }))
 
-  it.scopedLive("has snapshots that the diffs continue", () =>
+  it.scopedLive("returns snapshots that the diffs continue", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       const connection = yield* dial(exchange, "/ws/btcusdt@depth@100ms")
@@ -190,7 +190,7 @@ describe("the REST interface", () => {
       assert.strictEqual(headers["x-mbx-used-weight-1m"], "50")
     }))
 
-  it.scopedLive("has klines, the time, and what is traded", () =>
+  it.scopedLive("returns klines, the time, and the instruments", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       yield* traded(exchange)
@@ -202,7 +202,7 @@ describe("the REST interface", () => {
       assert.include(JSON.stringify((yield* get(exchange, "exchangeInfo")).body), `"symbol":"SOLUSDT"`)
     }))
 
-  it.scopedLive("refuses what does not exist, as Binance does", () =>
+  it.scopedLive("refuses unknown symbols, intervals and numbers, as Binance does", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       const invalid = yield* get(exchange, "depth?symbol=NOSUCH")
@@ -212,7 +212,7 @@ describe("the REST interface", () => {
       assert.deepStrictEqual((yield* get(exchange, "klines?symbol=BTCUSDT&interval=1s&limit=0")).body, [])
     }))
 
-  it.scopedLive("fails on command, so many times", () =>
+  it.scopedLive("fails on command, as often as the fault says", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       yield* exchange.fault(Fault.FailRest({ times: 1, status: 429, retryAfter: "7" }))
@@ -223,30 +223,30 @@ describe("the REST interface", () => {
 })
 
 describe("the exchange", () => {
-  it.scopedLive("drops a client that does not answer its pings", () =>
+  it.scopedLive("drops a client that does not answer pings", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ pingInterval: "50 millis", pongTimeout: "100 millis" })
       const connection = yield* dial(exchange, "/ws")
-      // Nobody reads, so no ping is seen: a stalled client.
+      // From now on the exchange reads nothing from the client, pongs included.
       yield* exchange.fault(Fault.Vanish())
       const exit = yield* Effect.flip(Stream.runDrain(connection.messages))
       assert.strictEqual(exit._tag, "ConnectionClosed")
     }))
 
-  it.scopedLive("refuses a path that cannot be read", () =>
+  it.scopedLive("refuses a path that cannot be decoded", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(dial(yield* start, "/ws/%E0%A4"))
       assert(error._tag === "HandshakeRejected")
       assert.strictEqual(error.status, 400)
     }))
 
-  it.scopedLive("does not start on a port that there is not", () =>
+  it.scopedLive("does not start on an invalid port", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Exchange.make({ port: 70_000 }))
       assert.include(error.message, "70000")
     }))
 
-  it.scopedLive("comes back from restarts, however many at once, though nobody waits for that", () =>
+  it.scopedLive("comes back from concurrent restarts, even if their callers are interrupted", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       const restart = exchange.fault(Fault.Restart({ downtime: "100 millis" }))
@@ -258,7 +258,7 @@ describe("the exchange", () => {
       yield* dial(exchange, "/ws")
     }))
 
-  it.scopedLive("counts the events it has sent, and not its answers", () =>
+  it.scopedLive("counts the events it has sent, but not its answers", () =>
     Effect.gen(function*() {
       const exchange = yield* start
       const connection = yield* dial(exchange, "/ws")
@@ -266,14 +266,14 @@ describe("the exchange", () => {
       assert.strictEqual((yield* exchange.stats).sent, 0)
     }))
 
-  it.scopedLive("does not start on a port that is taken", () =>
+  it.scopedLive("does not start on a port in use", () =>
     Effect.gen(function*() {
       const { port } = yield* start
       const error = yield* Effect.flip(Exchange.make({ port }))
       assert.include(error.message, "EADDRINUSE")
     }))
 
-  it.live("leaves nothing behind", () =>
+  it.live("frees its port when the scope closes", () =>
     Effect.gen(function*() {
       const port = yield* Effect.scoped(Effect.gen(function*() {
         const exchange = yield* start
@@ -285,9 +285,9 @@ describe("the exchange", () => {
 })
 
 describe("a recording", () => {
-  const frames = [0, 1, 2].map((receivedAt) => ({
+  const messages = [0, 1, 2].map((receivedAt) => ({
     receivedAt,
-    frame: `{"stream":"btcusdt@trade","data":{"recorded":${receivedAt}}}`
+    message: `{"stream":"btcusdt@trade","data":{"recorded":${receivedAt}}}`
   }))
   const path = "/stream?streams=btcusdt@trade"
 
@@ -300,51 +300,51 @@ describe("a recording", () => {
       pingInterval: Duration.infinity
     }).pipe(Effect.provide(NodeTransport.layer))
 
-  it.scoped("is played as fast or as slow as asked", () =>
+  it.scoped("is played at the given speed", () =>
     Effect.gen(function*() {
       for (const [speed, millis] of [[10, 100], [0.5, 2_000]] as const) {
-        const exchange = yield* Exchange.make({ replay: { frames, speed } })
+        const exchange = yield* Exchange.make({ replay: { messages, speed } })
         const connection = yield* dialQuietly(exchange)
-        for (const [i, { frame }] of frames.entries()) {
+        for (const [i, { message }] of messages.entries()) {
           if (i > 0) {
             yield* TestClock.adjust(millis - 1)
-            // The answer overtakes nothing: what comes before it had been sent before.
+            // Messages arrive in order: the answer comes next, so the recorded message has not been sent yet.
             assert.strictEqual(
               yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":${i}}`),
               `{"result":["btcusdt@trade"],"id":${i}}`
             )
             yield* TestClock.adjust(1)
           }
-          assert.strictEqual(yield* next(connection), frame)
+          assert.strictEqual(yield* next(connection), message)
         }
       }
     }))
 
-  it.scopedLive("is cut before its first frame, too", () =>
+  it.scopedLive("can be cut before its first message", () =>
     Effect.gen(function*() {
-      const exchange = yield* Exchange.make({ replay: { frames, cuts: [{ after: 0, fault: Fault.Reset() }] } })
+      const exchange = yield* Exchange.make({ replay: { messages, cuts: [{ after: 0, fault: Fault.Reset() }] } })
       const connection = yield* dialQuietly(exchange)
-      const heard = [...yield* Stream.runCollect(Stream.take(connection.items, 4))]
-      assert.deepStrictEqual(heard.map(({ _tag }) => _tag), ["Gap", "Data", "Data", "Data"])
+      const items = [...yield* Stream.runCollect(Stream.take(connection.items, 4))]
+      assert.deepStrictEqual(items.map(({ _tag }) => _tag), ["Gap", "Data", "Data", "Data"])
     }))
 
-  it.scopedLive("is all there is in its streams, and the market goes on in the others", () =>
+  it.scopedLive("alone feeds its streams, while the market feeds the others", () =>
     Effect.gen(function*() {
-      const exchange = yield* Exchange.make({ tradesPerSecond: 100, replay: { frames, speed: 5 } })
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100, replay: { messages, speed: 5 } })
       const connection = yield* dial(exchange, path)
-      const recorded = yield* Stream.runCollect(Stream.take(connection.messages, frames.length))
-      assert.deepStrictEqual([...recorded], frames.map(({ frame }) => frame))
+      const recorded = yield* Stream.runCollect(Stream.take(connection.messages, messages.length))
+      assert.deepStrictEqual([...recorded], messages.map(({ message }) => message))
       yield* firstOf(yield* dial(exchange, "/stream?streams=ethusdt@trade"), "ethusdt@trade")
     }))
 
-  it.scopedLive("waits for somebody who listens to it", () =>
+  it.scopedLive("waits for a subscriber", () =>
     Effect.gen(function*() {
-      const exchange = yield* Exchange.make({ replay: { frames } })
+      const exchange = yield* Exchange.make({ replay: { messages } })
       const connection = yield* dial(exchange, "/stream")
       yield* ask(connection, `{"method":"LIST_SUBSCRIPTIONS","id":1}`)
       assert.strictEqual((yield* exchange.stats).replayed, 0)
       yield* connection.send(`{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":2}`)
-      const heard = yield* Stream.runCollect(Stream.take(connection.messages, 1 + frames.length))
-      assert.deepStrictEqual([...heard], [`{"result":null,"id":2}`, ...frames.map(({ frame }) => frame)])
+      const received = yield* Stream.runCollect(Stream.take(connection.messages, 1 + messages.length))
+      assert.deepStrictEqual([...received], [`{"result":null,"id":2}`, ...messages.map(({ message }) => message)])
     }))
 })

@@ -8,48 +8,48 @@ if (btc === undefined) throw new Error("there is no instrument")
 
 const run = (seed: number, millis: number) => {
   const market = Market.make({ instrument: btc, seed, start: 1_700_000_000_000, tradesPerSecond: 20 })
-  return { market, slots: market.advance(1_700_000_000_000 + millis) }
+  return { market, steps: market.advance(1_700_000_000_000 + millis) }
 }
 
 describe("a market", () => {
   it("is the same for the same seed, however it is advanced", () => {
-    fc.assert(fc.property(fc.nat(), fc.array(fc.nat(5_000), { minLength: 1, maxLength: 10 }), (seed, steps) => {
+    fc.assert(fc.property(fc.nat(), fc.array(fc.nat(5_000), { minLength: 1, maxLength: 10 }), (seed, advances) => {
       const at = (millis: number) => 1_700_000_000_000 + millis
-      const sum = steps.reduce((a, b) => a + b, 0)
+      const sum = advances.reduce((a, b) => a + b, 0)
       const whole = run(seed, sum)
       const parts = Market.make({ instrument: btc, seed, start: at(0), tradesPerSecond: 20 })
       let millis = 0
-      const slots = steps.flatMap((step) => parts.advance(at(millis += step)))
-      assert.deepStrictEqual(slots, [...whole.slots])
+      const steps = advances.flatMap((advance) => parts.advance(at(millis += advance)))
+      assert.deepStrictEqual(steps, [...whole.steps])
     }), { numRuns: 20 })
   })
 
-  it("tells of each moment what was so then, however late it catches up", () => {
+  it("writes the payloads of each step the same, however late it is advanced", () => {
     const start = 1_700_000_000_000
-    const told = (stepMillis: number) => {
+    const payloadsOf = (advanceMillis: number) => {
       const market = Market.make({ instrument: btc, seed: 5, start, tradesPerSecond: 20 })
       const names = ["btcusdt@kline_1s", "btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@miniTicker"]
       const streams = names.flatMap((name) => Option.toArray(StreamName.parse(name)))
       const payloads: Array<object> = []
-      for (let millis = stepMillis; millis <= 10_000; millis += stepMillis) {
-        for (const slot of market.advance(start + millis)) {
-          for (const stream of streams) payloads.push(...Payload.ofSlot(stream, market, slot, "millisecond"))
+      for (let millis = advanceMillis; millis <= 10_000; millis += advanceMillis) {
+        for (const step of market.advance(start + millis)) {
+          for (const stream of streams) payloads.push(...Payload.ofStep(stream, market, step, "millisecond"))
         }
       }
       return payloads
     }
-    assert.strictEqual(told(50).length, 10 + 10 + 5 + 10 + 10)
-    assert.deepStrictEqual(told(10_000), told(50))
+    assert.strictEqual(payloadsOf(50).length, 10 + 10 + 5 + 10 + 10)
+    assert.deepStrictEqual(payloadsOf(10_000), payloadsOf(50))
   })
 
-  it("has tickers that are its trades", () => {
-    const { market, slots } = run(4, 60_000)
+  it("has tickers that sum up its trades", () => {
+    const { market, steps } = run(4, 60_000)
     const trades = market.trades.all()
     const prices = trades.map(({ price }) => price)
     const [first] = prices
     const volume = trades.reduce((sum, { quantity }) => sum + quantity, 0)
     const stream = Option.getOrThrow(StreamName.parse("btcusdt@ticker"))
-    const last = slots.flatMap((slot) => Payload.ofSlot(stream, market, slot, "millisecond")).at(-1)
+    const last = steps.flatMap((step) => Payload.ofStep(stream, market, step, "millisecond")).at(-1)
     const { ask, bid } = market.book.top()
     const price = (ticks: number) => Decimal.format(ticks, btc.priceDecimals)
     const quantity = (lots: number) => Decimal.format(lots, btc.quantityDecimals)
@@ -70,11 +70,11 @@ describe("a market", () => {
     })
   })
 
-  it("differs for another seed", () => {
-    assert.notDeepEqual(run(1, 10_000).slots, run(2, 10_000).slots)
+  it("differs for a different seed", () => {
+    assert.notDeepEqual(run(1, 10_000).steps, run(2, 10_000).steps)
   })
 
-  it("numbers trades and aggregates without a hole, and its aggregates are their trades", () => {
+  it("numbers trades and aggregate trades consecutively, and aggregates combine their trades", () => {
     fc.assert(fc.property(fc.nat(), (seed) => {
       const { market } = run(seed, 60_000)
       const trades = market.trades.all()
@@ -102,7 +102,7 @@ describe("a market", () => {
     }), { numRuns: 10 })
   })
 
-  it("has a book that its diffs rebuild, that never crosses, and whose ids have no hole", () => {
+  it("has a book with consecutive ids that its diffs rebuild and that never crosses", () => {
     fc.assert(fc.property(fc.nat(), (seed) => {
       const market = Market.make({ instrument: btc, seed, start: 0, tradesPerSecond: 20 })
       const copy = {
@@ -111,9 +111,9 @@ describe("a market", () => {
       }
       let id = market.book.lastId()
       for (let now = 50; now <= 30_000; now += 50) {
-        for (const slot of market.advance(now)) {
-          for (const { top } of slot.tops) assert.isBelow(top.bid[0], top.ask[0])
-          const diff = slot.diff["100ms"]
+        for (const step of market.advance(now)) {
+          for (const { top } of step.tops) assert.isBelow(top.bid[0], top.ask[0])
+          const diff = step.diff["100ms"]
           if (diff === undefined) continue
           assert.strictEqual(diff.firstId, id + 1)
           id = diff.lastId
@@ -130,7 +130,7 @@ describe("a market", () => {
     }), { numRuns: 5 })
   })
 
-  it("has klines that are their trades", () => {
+  it("has klines that sum up their trades", () => {
     const { market } = run(3, 10 * 60_000)
     for (const interval of ["1s", "1m", "3m"] as const) {
       const candles = [...market.candles(interval).all(), market.candle(interval)]
@@ -152,7 +152,7 @@ describe("a market", () => {
     }
   })
 
-  it("forgets what is older than its history", () => {
+  it("forgets trades that are older than its history", () => {
     const market = Market.make({ instrument: btc, seed: 1, start: 0, tradesPerSecond: 20, history: 100 })
     market.advance(600_000)
     assert.isAtMost(market.trades.all().length, 150)
@@ -160,7 +160,7 @@ describe("a market", () => {
     assert.isAtLeast(market.candles("1s").all().length, 100)
   })
 
-  it("forgets candles sooner than trades, when it is told to", () => {
+  it("keeps fewer candles than trades on request", () => {
     const market = Market.make({ instrument: btc, seed: 1, start: 0, tradesPerSecond: 20, history: 1_000, candles: 60 })
     market.advance(600_000)
     assert.isAtLeast(market.trades.all().length, 1_000)
@@ -169,12 +169,12 @@ describe("a market", () => {
   })
 })
 
-describe("the calendar of candles", () => {
+describe("the bounds of candles", () => {
   const utc = (text: string) => Date.parse(`${text}Z`)
   const bounds = (interval: Candles.Interval, text: string) =>
     Candles.bounds(interval, utc(text)).map((at) => new Date(at).toISOString().slice(0, 19))
 
-  it("knows minutes, weeks that begin on Monday, and months", () => {
+  it("follow minutes, weeks that begin on Monday, and months", () => {
     assert.deepStrictEqual(bounds("5m", "2026-11-23T22:13:20"), ["2026-11-23T22:10:00", "2026-11-23T22:15:00"])
     assert.deepStrictEqual(bounds("1w", "2026-11-25T22:13:20"), ["2026-11-23T00:00:00", "2026-11-30T00:00:00"])
     assert.deepStrictEqual(bounds("1M", "2026-12-25T22:13:20"), ["2026-12-01T00:00:00", "2027-01-01T00:00:00"])
@@ -182,7 +182,7 @@ describe("the calendar of candles", () => {
 })
 
 describe("decimals", () => {
-  it("have eight places", () => {
+  it("have eight decimal places", () => {
     assert.strictEqual(Decimal.format(5_000_123, 2), "50001.23000000")
     assert.strictEqual(Decimal.format(7, 5), "0.00007000")
     assert.strictEqual(Decimal.format(-150, 2), "-1.50000000")

@@ -129,24 +129,24 @@ export const make = (options: {
     }
   })
 
-  let sentSlots = 0
+  let sentSteps = 0
   let running = true
-  const sendSlots = () => {
+  const sendSteps = () => {
     if (!running) return
-    const until = tape("BTCUSDT").slotsAt(time.now())
-    for (const symbol of symbols.slice(1)) tape(symbol).slotsAt(time.now())
-    for (; sentSlots < until; sentSlots++) {
+    const until = tape("BTCUSDT").stepsAt(time.now())
+    for (const symbol of symbols.slice(1)) tape(symbol).stepsAt(time.now())
+    for (; sentSteps < until; sentSteps++) {
       for (const peer of network.peers()) {
         for (const stream of peer.streams) {
           if (peer.muted.has(stream)) continue
           const symbol = stream.slice(0, stream.indexOf("@")).toUpperCase()
-          for (const { text } of symbols.includes(symbol) ? tape(symbol).messagesOf(stream, sentSlots) : []) peer.say(text)
+          for (const { text } of symbols.includes(symbol) ? tape(symbol).messagesOf(stream, sentSteps) : []) peer.say(text)
         }
       }
     }
-    time.after(tick, sendSlots)
+    time.after(tick, sendSteps)
   }
-  time.after(tick, sendSlots)
+  time.after(tick, sendSteps)
 
   // -------------------------------------------------------------------------------------------------------------------
   // REST

@@ -1,5 +1,5 @@
 /**
- * A recording of one market of the embedded exchange: the messages of every stream in every slot, and the market's state at
+ * A recording of one market of the embedded exchange: the messages of every stream in every step, and the market's state at
  * any moment. It is computed once and shared by all runs.
  */
 import { Candles, Market, Payload, StreamName } from "holdfast/binance/exchange"
@@ -13,7 +13,7 @@ export interface Message {
   readonly text: string
 }
 
-/** A book at the end of a slot, in ticks and lots. */
+/** A book at the end of a step, in ticks and lots. */
 export interface BookState {
   readonly lastId: number
   readonly bids: ReadonlyArray<OrderBook.Level>
@@ -30,10 +30,10 @@ export interface View {
 export interface Tape {
   readonly instrument: Market.Instrument
   readonly start: number
-  /** The number of slots that are over at a time. */
-  readonly slotsAt: (time: number) => number
-  /** The messages of a stream in a slot. The first slot is 0. */
-  readonly messagesOf: (stream: string, slot: number) => ReadonlyArray<Message>
+  /** The number of steps that are over at a time. */
+  readonly stepsAt: (time: number) => number
+  /** The messages of a stream in a step. The first step is 0. */
+  readonly messagesOf: (stream: string, step: number) => ReadonlyArray<Message>
   /** The number of trades until a time, which is also the id of the last one. */
   readonly trades: (until: number) => number
   readonly aggTrades: (until: number) => number
@@ -46,9 +46,9 @@ export interface Tape {
   readonly view: (view: View) => Market.Market
 }
 
-// The whole book is stored once in so many slots.
+// The whole book is stored once in so many steps.
 const keyframeEvery = 200
-// A block trade happens once in so many slots.
+// A block trade happens once in so many steps.
 const blockTradeEvery = 5
 const statesKept = 2_000
 export const intervals: ReadonlyArray<Candles.Interval> = ["1s", "1m"]
@@ -82,7 +82,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   const aggTrades: Array<Market.AggTrade> = []
   const closed = new Map(intervals.map((interval) => [interval, new Array<Candles.Candle>()]))
   const byStart = new Map(intervals.map((interval) => [interval, new Map<number, Candles.Candle>()]))
-  // At the end of each slot.
+  // At the end of each step.
   const counts: Array<{ readonly trades: number; readonly aggTrades: number }> = []
   const lastIds: Array<number> = []
   const diffs: Array<{ readonly bids: ReadonlyArray<OrderBook.Level>; readonly asks: ReadonlyArray<OrderBook.Level> }> = []
@@ -96,26 +96,26 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   })
   const initial = stateNow()
 
-  const step = () => {
-    const time = start + (counts.length + 1) * Market.slotMillis
-    const [slot] = market.advance(time)
-    if (slot === undefined) return
-    for (const [name, slots] of messages) {
+  const advance = () => {
+    const time = start + (counts.length + 1) * Market.stepMillis
+    const [step] = market.advance(time)
+    if (step === undefined) return
+    for (const [name, perStep] of messages) {
       const stream = Option.getOrThrow(StreamName.parse(name))
-      const payloads = Payload.ofSlot(stream, market, slot, "millisecond")
-      slots.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
+      const payloads = Payload.ofStep(stream, market, step, "millisecond")
+      perStep.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
     }
     const nth = (counts.length + 1) / blockTradeEvery
     const blockTrade = { e: "blockTrade", E: time, s: instrument.symbol, t: nth, p: "1", q: "1", T: time, m: true }
     blockTrades.push(Number.isInteger(nth)
       ? [{ payload: blockTrade, text: JSON.stringify({ stream: `${lower}@blockTrade`, data: blockTrade }) }]
       : [])
-    const diff = slot.diff["100ms"]
+    const diff = step.diff["100ms"]
     const message = messages.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
     if (diff !== undefined && message !== undefined) diffMessages.set(diff.lastId, message)
-    trades.push(...slot.trades)
-    aggTrades.push(...slot.aggTrades)
-    for (const candle of slot.closed) {
+    trades.push(...step.trades)
+    aggTrades.push(...step.aggTrades)
+    for (const candle of step.closed) {
       closed.get(candle.interval)?.push(candle)
       byStart.get(candle.interval)?.set(candle.start, candle)
     }
@@ -126,28 +126,28 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     if (counts.length % keyframeEvery === 0) keyframes.push(stateNow())
   }
 
-  const slotsAt = (time: number) => {
-    const slots = Math.max(0, Math.floor((time - start) / Market.slotMillis))
-    while (counts.length < slots) step()
-    return slots
+  const stepsAt = (time: number) => {
+    const steps = Math.max(0, Math.floor((time - start) / Market.stepMillis))
+    while (counts.length < steps) advance()
+    return steps
   }
 
-  // The book after so many slots. Recent results are kept: this run or the next is likely to need them again.
+  // The book after so many steps. Recent results are kept: this run or the next is likely to need them again.
   const states = new Map<number, BookState>()
-  const bookAfter = (slots: number): BookState => {
-    const known = states.get(slots)
+  const bookAfter = (steps: number): BookState => {
+    const known = states.get(steps)
     if (known !== undefined) return known
     if (states.size >= statesKept) states.clear()
-    const state = rebuild(slots)
-    states.set(slots, state)
+    const state = rebuild(steps)
+    states.set(steps, state)
     return state
   }
 
-  const rebuild = (slots: number): BookState => {
-    const keyframe = Math.floor(slots / keyframeEvery)
+  const rebuild = (steps: number): BookState => {
+    const keyframe = Math.floor(steps / keyframeEvery)
     const from = keyframe === 0 ? initial : keyframes[keyframe - 1] ?? initial
     const sides = { bids: new Map(from.bids), asks: new Map(from.asks) }
-    for (let i = keyframe * keyframeEvery; i < slots; i++) {
+    for (let i = keyframe * keyframeEvery; i < steps; i++) {
       for (const side of ["bids", "asks"] as const) {
         for (const [price, quantity] of diffs[i]?.[side] ?? []) {
           if (quantity === 0) sides[side].delete(price)
@@ -156,7 +156,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       }
     }
     return {
-      lastId: slots === 0 ? initial.lastId : lastIds[slots - 1] ?? 0,
+      lastId: steps === 0 ? initial.lastId : lastIds[steps - 1] ?? 0,
       bids: sorted("bids", sides.bids),
       asks: sorted("asks", sides.asks)
     }
@@ -168,21 +168,21 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     return lastIds[index] === lastId ? bookAfter(index + 1) : undefined
   }
 
-  const tradesAt = (time: number) => counts[slotsAt(time) - 1]?.trades ?? 0
-  const aggTradesAt = (time: number) => counts[slotsAt(time) - 1]?.aggTrades ?? 0
+  const tradesAt = (time: number) => counts[stepsAt(time) - 1]?.trades ?? 0
+  const aggTradesAt = (time: number) => counts[stepsAt(time) - 1]?.aggTrades ?? 0
 
   const view = ({ asOf, kept }: View): Market.Market => {
     const latest = <A>(items: ReadonlyArray<A>, count: number) => items.slice(Math.max(0, count - kept()), count)
     const closedAt = (interval: Candles.Interval) => {
-      const slots = slotsAt(asOf())
-      const time = start + slots * Market.slotMillis
+      const steps = stepsAt(asOf())
+      const time = start + steps * Market.stepMillis
       const all = closed.get(interval) ?? []
       let count = all.length
       while ((all[count - 1]?.end ?? 0) > time) count--
       return latest(all, count)
     }
     const candle = (interval: Candles.Interval) => {
-      const time = start + slotsAt(asOf()) * Market.slotMillis
+      const time = start + stepsAt(asOf()) * Market.stepMillis
       const count = tradesAt(asOf())
       const [begins] = Candles.bounds(interval, time)
       let first = count
@@ -190,7 +190,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       const price = trades[first - 1]?.price ?? instrument.price
       return trades.slice(first, count).reduce(Candles.add, Candles.begin(interval, time, price))
     }
-    const bookNow = () => bookAfter(slotsAt(asOf()))
+    const bookNow = () => bookAfter(stepsAt(asOf()))
     return {
       ...market,
       advance: () => [],
@@ -209,15 +209,15 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   return {
     instrument,
     start,
-    slotsAt,
-    messagesOf: (stream, slot) => (stream === `${lower}@blockTrade` ? blockTrades : messages.get(stream))?.[slot] ?? [],
+    stepsAt,
+    messagesOf: (stream, step) => (stream === `${lower}@blockTrade` ? blockTrades : messages.get(stream))?.[step] ?? [],
     trades: tradesAt,
     aggTrades: aggTradesAt,
     tradeAt: (id) => trades[id - 1],
     aggTradeAt: (id) => aggTrades[id - 1],
     candleAt: (interval, begins) => byStart.get(interval)?.get(begins),
     diffAt: (lastId) => diffMessages.get(lastId),
-    bookAt: (time) => bookAfter(slotsAt(time)),
+    bookAt: (time) => bookAfter(stepsAt(time)),
     bookWith,
     view
   }
