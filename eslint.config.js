@@ -57,6 +57,7 @@ export default tseslint.config(
   { files: ["test/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] } },
   // Node's IncomingMessage, and the takers of orders.
   { files: ["src/binance/exchange/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["incoming", "taker"])] } },
+  { files: ["test/proofs/simulate/Invariants.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["taker"])] } },
   // Compiles a schema to source code, and evaluates it.
   { files: ["src/internal/json/compiledReader.ts"], rules: { "@typescript-eslint/no-implied-eval": "off" } },
   // The library's documentation passes plain objects where its types require classes that it does not export.

@@ -1,9 +1,10 @@
 /**
- * Subscriptions that survive: the set of topics that is wanted is state, and what is live on the wire follows it.
+ * Subscriptions that survive reconnects, over any protocol that subscribes and acknowledges.
  *
- * A session owns a connection and speaks a subscribe-and-acknowledge protocol over it. Whenever the connection opens,
- * everything still wanted is subscribed anew, paced within the peer's limit. It compares what is wanted with what is
- * on the wire and never replays a queue, so nothing multiplies with reconnects.
+ * A session owns a connection and keeps two sets of topics: the desired topics have subscribers, the actual topics are
+ * subscribed on the wire. It subscribes and unsubscribes until the actual topics are the desired ones, within the peer's
+ * rate limit. When the connection opens again, it starts without actual topics. It compares sets and never replays a queue,
+ * so requests do not multiply with reconnects.
  *
  * @since 0.1.0
  */
@@ -25,8 +26,12 @@ import type { SessionProtocol } from "./SessionProtocol.ts"
 import type { Transport } from "./Transport.ts"
 
 /**
- * Where a subscription stands: asked for, acknowledged (which proves nothing), live since its first data came, or stale
- * since its data stopped while others' went on.
+ * A topic that has subscribers, and the state of its subscription. `status` is one of:
+ *
+ * - `requested`: the peer has not acknowledged it yet.
+ * - `acknowledged`: the peer has acknowledged it, and no data has come since. That does not prove that data will come.
+ * - `live`: data has come.
+ * - `stale`: data is later than the topic's cadence allows, while other topics have data.
  *
  * @since 0.1.0
  * @category models
@@ -34,24 +39,29 @@ import type { Transport } from "./Transport.ts"
 export interface Subscription {
   readonly topic: string
   readonly status: "requested" | "acknowledged" | "live" | "stale"
-  /** When it came to this, in milliseconds since the epoch. */
+  /** When it got this status, as Unix time in milliseconds. */
   readonly since: number
-  /** How many listen. */
+  /** The number of subscribers: running streams, listeners, and calls of `subscribe`. */
   readonly listeners: number
-  /** When its latest data came, in milliseconds since the epoch. */
+  /** When its latest data came, as Unix time in milliseconds. None before the first data. */
   readonly lastData: Option.Option<number>
 }
 
 /**
- * Hears what comes for a topic, as it comes: `data` gets everything that came at once. Nothing here may wait or throw.
+ * Receives a topic's data in the turn of the event loop in which it arrives. Its functions must not block or throw.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Listener<A> {
+  /** Gets the topic's data that arrived at once. */
   readonly data: (batch: ReadonlyArray<A>) => void
+  /** Data may be missing between the last batch and the next. */
   readonly gap: (gap: Item.Gap) => void
-  /** Nothing more will come. */
+  /**
+   * The last call. `exit` is a success when the connection was disconnected or the session's scope was closed; otherwise
+   * it has the error.
+   */
   readonly end: (exit: Exit.Exit<void, SessionError>) => void
 }
 
@@ -62,29 +72,41 @@ export interface Listener<A> {
  * @category models
  */
 export interface Session<A> {
+  /** The session's connection. */
   readonly connection: Connection.Connection
   /**
-   * Subscribes to a topic and gives what comes, and unsubscribes when the stream is done with. Of several streams of
-   * one topic, the last to end unsubscribes. When its reader falls behind by more than `capacity` items (default
-   * 4096), the oldest are dropped and a `Gap` stands in their place, so that one slow topic does not hold up the rest.
+   * The data of a topic, with its gaps. The stream subscribes when it is run. When it ends, it unsubscribes, unless the
+   * topic has other subscribers.
+   *
+   * `capacity` (default: 4096) is the number of items that it holds for a slow reader. Beyond that it drops the oldest and
+   * puts a `Gap` in their place, so that a slow topic does not hold up the others.
    */
   readonly stream: (
     topic: string,
     options?: { readonly capacity?: number | undefined }
   ) => Listenable<Item.Item<A>, SessionError>
-  /** The same without a buffer, for as long as the scope lives. */
+  /**
+   * Subscribes to a topic and calls the listener with its data, without a buffer. Unsubscribes when the scope closes,
+   * unless the topic has other subscribers. When the session has ended, it calls `end` at once.
+   */
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
-   * Wants a topic once more, whoever hears it, and completes when the peer has acknowledged it: at once, if it has
-   * before, be it on an earlier connection; or when it was taken back with `unsubscribe` meanwhile. Fails with
-   * `NotConnected` when disconnected, or when that comes first. Interrupted before, it wants nothing.
+   * Adds a subscriber to a topic, one that receives no data, and completes when the peer has acknowledged the
+   * subscription. It completes at once when the peer has already done so, on this connection or an earlier one. It also
+   * completes when the last subscriber leaves before the acknowledgement comes.
+   *
+   * Fails with `SubscriptionRefused` when the peer refuses the topic, and with `NotConnected` when the connection is
+   * disconnected, before or meanwhile. When it is interrupted, the subscriber is removed again.
    */
   readonly subscribe: (topic: string) => Effect.Effect<void, SessionError | NotConnected>
-  /** Takes one `subscribe` back; the last one unsubscribes. Does nothing when there was none. */
+  /**
+   * Undoes one call of `subscribe`. Unsubscribes when the topic has no other subscribers. Does nothing when there is no
+   * call to undo.
+   */
   readonly unsubscribe: (topic: string) => Effect.Effect<void>
-  /** What is wanted, and where it stands. */
+  /** All topics that have subscribers. */
   readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
-  /** What happens to subscriptions. It begins with the latest events nobody has read yet. */
+  /** Events of the subscriptions. A reader begins with those that no reader has read yet, at most the latest 4096. */
   readonly events: Listenable<SessionEvent>
 }
 
@@ -95,32 +117,41 @@ export interface Session<A> {
  * @category models
  */
 export interface Options<A, N = never> {
+  /** The options of the session's connection. */
   readonly connection: Connection.Options
   readonly protocol: SessionProtocol<A, N>
   /**
-   * How long the answer to a request may take, in whatever parts it comes. Default: 5 seconds. After three requests in
-   * a row without one, or three refusals to unsubscribe, the connection is dropped.
+   * How long the peer has to answer a request for all of its topics. Default: 5 seconds. The session replaces the
+   * connection after three failures in a row: requests that the peer does not answer in time, or requests to unsubscribe
+   * that it refuses.
    */
   readonly answerTimeout?: Duration.DurationInput | undefined
-  /** Hears what the peer says to the client as a whole. It must not wait or throw. Default: nobody does. */
+  /** Called with each notice of the peer. It must not block or throw. Default: notices are ignored. */
   readonly onNotice?: ((notice: N) => void) | undefined
   /**
-   * Moves a topic that stays silent, although it was subscribed again, to another socket. Says whether it could.
-   * Default: nothing is moved.
+   * Moves a topic to another connection. Returns false when it cannot. Called for a topic that is still stale after the
+   * session has subscribed to it again. Default: topics are not moved.
    */
   readonly relocate?: ((topic: string) => boolean) | undefined
-  /** Whether data has come over other sockets since then. Default: only this one is looked at. */
+  /**
+   * Returns whether other connections have had data since a time (Unix time in milliseconds). A late topic is stale only
+   * while others have data. Default: only the topics of this session count.
+   */
   readonly hasDataElsewhere?: ((since: number) => Effect.Effect<boolean>) | undefined
   /**
-   * Says whether the peer knows a topic whose first data does not come. If not, the topic fails at once. If so, or by
-   * default, a topic with a fixed cadence fails in the end, and others go on waiting.
+   * Returns whether the peer knows a topic. Called for a stale topic that has never had data. A topic that the peer does
+   * not know fails at once. A topic that it knows, or any topic by default, fails after it was subscribed again, unless its
+   * cadence is `"adaptive"`: then it goes on waiting.
    */
   readonly isKnown?: ((topic: string) => Effect.Effect<boolean>) | undefined
 }
 
 /**
- * Makes a session that lives as long as the scope, and dials at once. The connection's own silence is judged by its
- * `messageTimeout`: give the protocol a `probe`, switch that off, or subscribe to something that speaks.
+ * Makes a session that lives as long as the scope, and dials at once. Fails when an option of the connection is out of its
+ * range.
+ *
+ * The connection drops a peer that sends nothing for its `messageTimeout`. So give the protocol a `probe`, make
+ * `messageTimeout` infinite, or subscribe to a topic that always has data.
  *
  * @since 0.1.0
  * @category constructors
@@ -131,7 +162,7 @@ export interface Options<A, N = never> {
  * import { Session, type SessionProtocol } from "holdfast"
  * import * as NodeTransport from "holdfast/NodeTransport"
  *
- * // A server that is told "+topic" and "-topic", answers "ok id" and sends "topic text".
+ * // The client sends "id +topic" or "id -topic". The server answers "ok id", and sends data as "topic text".
  * const protocol: SessionProtocol.SessionProtocol<string> = {
  *   subscribe: (topics, id) => `${id} +${topics.join(" +")}`,
  *   unsubscribe: (topics, id) => `${id} -${topics.join(" -")}`,
@@ -153,4 +184,4 @@ export interface Options<A, N = never> {
 export const make = <A, N = never>(
   options: Options<A, N>
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
-  Effect.flatMap(connect(options.connection), (supervised) => manage(supervised, options))
+  Effect.flatMap(connect(options.connection), (handle) => manage(handle, options))

@@ -1,5 +1,5 @@
 /**
- * How a subscription fails, as tagged errors.
+ * The errors of a subscription.
  *
  * @since 0.1.0
  */
@@ -9,14 +9,14 @@ import type { ConnectionError } from "./ConnectionError.ts"
 import { formatDuration } from "./internal/time/durationText.ts"
 
 /**
- * The peer refused a subscription. Other subscriptions go on.
+ * The peer refused the subscription of a topic. Other topics go on.
  *
  * @since 0.1.0
  * @category errors
  */
 export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")<{
   readonly topic: string
-  /** What the peer said. */
+  /** The peer's reason. */
   readonly reason: string
 }> {
   override get message(): string {
@@ -25,13 +25,14 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
 }
 
 /**
- * A subscription stayed silent while others had data, and subscribing it again did not help. It may not exist.
+ * A topic had no data while others had, and subscribing to it again did not help. The topic may not exist.
  *
  * @since 0.1.0
  * @category errors
  */
 export class SubscriptionStale extends Data.TaggedError("SubscriptionStale")<{
   readonly topic: string
+  /** How long it had no data. */
   readonly idleFor: Duration.Duration
 }> {
   override get message(): string {
@@ -41,7 +42,7 @@ export class SubscriptionStale extends Data.TaggedError("SubscriptionStale")<{
 }
 
 /**
- * Every error a subscription can end with.
+ * The errors that a subscription can end with.
  *
  * @since 0.1.0
  * @category errors

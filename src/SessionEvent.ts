@@ -1,5 +1,5 @@
 /**
- * What happens to subscriptions, as it happens.
+ * The events of a session's subscriptions.
  *
  * @since 0.1.0
  */
@@ -8,17 +8,18 @@ import type * as Duration from "effect/Duration"
 import type { SubscriptionRefused } from "./SessionError.ts"
 
 /**
- * Something that happened to subscriptions. `at` is in milliseconds since the epoch.
+ * An event of a session's subscriptions. `at` is Unix time in milliseconds.
  *
- * - `Requested`: a request to subscribe these topics was sent.
- * - `Acknowledged`: the peer acknowledged their subscription.
- * - `Unanswered`: no answer came in time. They are asked for again.
- * - `Refused`: the peer refused a topic. It has ended with this error.
- * - `Live`: the first data of a topic came, or the first since it was stale.
- * - `Stale`: a topic fell silent while others did not; `remedy` is what is done about it.
+ * - `Requested`: the session sends a request to subscribe to these topics.
+ * - `Acknowledged`: the peer acknowledged that these topics are subscribed.
+ * - `Unanswered`: a request for these topics was not answered in time. The session asks again.
+ * - `Refused`: the peer refused a topic. The topic ends with this error.
+ * - `Live`: a topic has its first data since it was requested or became stale.
+ * - `Stale`: a topic's data is late, while others have data. `idleFor` is how long it has had none; `remedy` is what the
+ *   session does: subscribe again, move it to another connection, or fail it.
  * - `Released`: the peer acknowledged that these topics are unsubscribed.
- * - `Invalid`: a message came that the protocol does not know.
- * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
+ * - `Invalid`: the protocol does not know a message. `excerpt` is its beginning.
+ * - `EventsDropped`: the reader fell behind, and `count` events are missing before the next one.
  *
  * @since 0.1.0
  * @category models
@@ -41,7 +42,7 @@ export type SessionEvent = Data.TaggedEnum<{
 }>
 
 /**
- * Constructors, matchers and guards of {@link SessionEvent}.
+ * Constructors, matchers and guards of a {@link SessionEvent}.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,6 +1,5 @@
 /**
- * What a {@link Session} must know of a subscribe-and-acknowledge protocol: how to ask, what the answers mean, and how
- * fast it may ask.
+ * Describes a subscribe-and-acknowledge protocol to a {@link Session}: its requests, its messages, and its rate limit.
  *
  * @since 0.1.0
  */
@@ -8,17 +7,18 @@ import type * as Duration from "effect/Duration"
 import type { Message } from "./Transport.ts"
 
 /**
- * What a message means to the session.
+ * A message of the peer, parsed.
  *
  * - `Data`: data of a topic.
- * - `Acknowledged`, `Refused`: the answer to a request. With an `id`, it answers that request, and is ignored when
- *   another is under way; without one, it answers the request under way. Where it names `topics`, it settles these of
- *   the request, and the others go on waiting for their answer; else it settles all.
- * - `Refused` without `topics` may mean any topic of the request: the session finds which by asking for halves of it.
- *   With `retry`, the refusal is for the moment: the session asks again after so long, or at once on its next
- *   connection. Without, the subscription fails.
- * - `Notice`: something the peer says to the client as a whole, such as that the server goes away.
- * - `Invalid`: a message that the protocol does not know. The session records it, and goes on.
+ * - `Acknowledged`, `Refused`: the answer to a request. The session has one request under way at a time. It ignores an
+ *   answer with the `id` of another request. An answer without an `id` belongs to the request under way. An answer with
+ *   `topics` settles only those topics of the request; one without `topics` settles all of them.
+ * - `Refused` for a request to subscribe fails its topics. When it has no `topics`, the peer may mean any topic of the
+ *   request: the session requests each half again until it has found the refused topic.
+ * - `Refused` with `retry` is temporary: the session repeats the request after that time, or at once on its next
+ *   connection.
+ * - `Notice`: a message to the client as a whole, for example that the server will shut down.
+ * - `Invalid`: a message that the protocol does not know. The session records an event and goes on.
  *
  * @since 0.1.0
  * @category models
@@ -41,8 +41,12 @@ export type ServerMessage<A, N = never> =
   | { readonly _tag: "Invalid"; readonly reason: string; readonly excerpt: string }
 
 /**
- * How often a topic is expected to have data: at least once in this time, as often as it had so far (`"adaptive"`; two
- * minutes for the first data), or never (`"exempt"`).
+ * How often a topic is expected to have data. A topic whose data is late, while other topics have data, is stale.
+ *
+ * - A duration: at least once in this time. Data is late after five times as long.
+ * - `"adaptive"`: at the topic's average interval so far. Data is late after twenty times that interval, but not before 30
+ *   seconds. The first data is late after two minutes. From then on, data is never late until it has come twenty times.
+ * - `"exempt"`: at no certain times. Data is never late.
  *
  * @since 0.1.0
  * @category models
@@ -50,7 +54,7 @@ export type ServerMessage<A, N = never> =
 export type Cadence = Duration.DurationInput | "adaptive" | "exempt"
 
 /**
- * A part of a text: from the index `start` up to the index `end`.
+ * A part of a text: from the index `start` to before the index `end`.
  *
  * @since 0.1.0
  * @category models
@@ -61,12 +65,11 @@ export interface Span {
 }
 
 /**
- * How to read the text frames of topics without parsing them.
+ * Reads the text messages of topics without parsing them whole.
  *
- * `parse` reads the first frame of each topic. When the topic that it finds is what stands in the span, the session
- * takes every later frame with the same name there for a frame of that topic, and asks for its `data` alone. All other
- * frames go to `parse`: of topics that nobody wants, of names that are written otherwise than they are (escaped), of
- * bytes.
+ * `parse` reads the first message of each topic. If the topic that it finds is exactly the text in the span, the session
+ * reads later messages with the same text there with `data` alone. `parse` reads all other messages: those of topics
+ * without subscribers, those whose topic is escaped in the text, and binary ones.
  *
  * @example
  * ```ts
@@ -86,38 +89,41 @@ export interface Span {
  * @category models
  */
 export interface TopicText<A> {
-  /** Where the name of the topic stands in a frame of a topic; undefined when `parse` has to say what the text is. */
+  /** The place of the topic's name in a message of a topic. Undefined when only `parse` can tell what the message is. */
   readonly topicSpan: (text: string) => Span | undefined
-  /** The data of the frame, as `parse` gives it. Where `parse` would find the frame invalid, that is left to `A` to say. */
+  /** The same data as `parse` finds in the message. It cannot reject a message that is invalid: `A` has to express that. */
   readonly data: (text: string) => A
 }
 
 /**
- * A subscribe-and-acknowledge protocol. `A` is the data of a topic, `N` what the peer says to the client as a whole. All
- * functions are pure and total.
+ * A subscribe-and-acknowledge protocol. `A` is the data of a topic, `N` a notice to the client as a whole. The functions
+ * must be pure and must not throw: a throw ends the session and its connection.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SessionProtocol<A, N = never> {
-  /** The request to subscribe to topics, to be answered with this id. */
+  /** The request to subscribe to these topics. The answer is expected to have this id, or none. */
   readonly subscribe: (topics: ReadonlyArray<string>, id: number) => Message
-  /** The request to unsubscribe from topics, to be answered with this id. */
+  /** The request to unsubscribe from these topics. The answer is expected to have this id, or none. */
   readonly unsubscribe: (topics: ReadonlyArray<string>, id: number) => Message
   /**
-   * A request that changes nothing and is answered. It is sent when nothing came for half the connection's
-   * `messageTimeout`, and no topic is overdue by its cadence: without it a quiet peer looks just like a dead one.
-   * Default: nothing is sent.
+   * A request that changes nothing and is answered. The session sends it when no message has come for half the
+   * connection's `messageTimeout` and no topic is late by its cadence. Without a probe, a peer that has nothing to send
+   * cannot be told from a dead one. Default: none.
    */
   readonly probe?: ((id: number) => Message) | undefined
-  /** What a message means. */
+  /** Parses a message of the peer. */
   readonly parse: (message: Message) => ServerMessage<A, N>
-  /** Reads the frames of topics for less than `parse` does. Default: `parse` reads every message. */
+  /** A cheaper way to read the messages of topics. Default: `parse` reads every message. */
   readonly topicText?: TopicText<A> | undefined
-  /** Topics in one request, at most. */
+  /** The most topics that one request may have. */
   readonly maxBatch: number
-  /** Requests of one connection in any stretch of `window`: the peer's limit, less a reserve for pings and pongs. */
+  /**
+   * A connection sends at most `limit` requests in any `window` of time. Set it below the peer's limit where pings and
+   * pongs count too.
+   */
   readonly pace: { readonly limit: number; readonly window: Duration.DurationInput }
-  /** How often a topic is expected to have data. */
+  /** How often this topic is expected to have data. */
   readonly cadence: (topic: string) => Cadence
 }

@@ -26,25 +26,25 @@ const scripted = (script: Iterable<TestTransport.Dial>, overrides: Partial<Conne
 
 const hundred = Array.from({ length: 100 }, (_, i) => String(i))
 
-const hearing = <A, E>(listenable: Listenable.Listenable<A, E>, act: (item: A) => void = () => undefined) =>
+const listen = <A, E>(listenable: Listenable.Listenable<A, E>, act: (item: A) => void = () => undefined) =>
   Effect.gen(function*() {
-    const heard: Array<A> = []
+    const received: Array<A> = []
     const fiber = yield* Effect.fork(listenable.listen((batch) => {
       for (const item of batch) {
-        heard.push(item)
+        received.push(item)
         act(item)
       }
     }))
     yield* TestClock.adjust(0)
-    return { heard, fiber, exit: Fiber.await(fiber) }
+    return { received, fiber, exit: Fiber.await(fiber) }
   })
 
-// What is sent comes back before `send` returns.
+// An echo: a message comes back before its `send` returns.
 const echo: Layer.Layer<Transport.Transport> = Layer.effect(
   Transport.Transport,
   Effect.gen(function*() {
     const ended = yield* Deferred.make<never, TransportModule.SocketError>()
-    let hand: (text: string) => Effect.Effect<void> = () => Effect.void
+    let deliver: (text: string) => Effect.Effect<void> = () => Effect.void
     return Transport.Transport.of({
       capabilities: { ping: false, pause: false, terminate: true, handshake: false, headers: false },
       dial: () =>
@@ -52,10 +52,10 @@ const echo: Layer.Layer<Transport.Transport> = Layer.effect(
           protocol: "",
           receive: (handler) =>
             Effect.suspend(() => {
-              hand = (text) => Effect.orDie(handler([text]) ?? Effect.void)
+              deliver = (text) => Effect.orDie(handler([text]) ?? Effect.void)
               return Deferred.await(ended)
             }),
-          send: (message) => Effect.suspend(() => hand(String(message))),
+          send: (message) => Effect.suspend(() => deliver(String(message))),
           ping: Effect.never,
           close: () => Effect.void,
           terminate: Effect.void
@@ -64,7 +64,7 @@ const echo: Layer.Layer<Transport.Transport> = Layer.effect(
   })
 )
 
-// Runs an effect for each event, and notes the event when its effect begins.
+// Runs an effect for each event, and records the event when its effect begins.
 const forEach = <A, E, B, E2, R>(
   listenable: Listenable.Listenable<A, E>,
   f: (event: A) => Effect.Effect<B, E2, R>
@@ -80,7 +80,7 @@ const forEach = <A, E, B, E2, R>(
   })
 
 describe("forEach", () => {
-  it.effect("runs one effect after the other, in the order of the events, across an outage, and goes on from what was held", () =>
+  it.effect("begins with what was held, and runs one effect after the other, in the order of the events, across an outage", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
@@ -93,13 +93,13 @@ describe("forEach", () => {
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(
         log,
-        ["early", "late", "later", "Gap", "last"].flatMap((name) => [`${name} begins`, `${name} is done`])
+        ["held", "late", "later", "Gap", "last"].flatMap((name) => [`${name} begins`, `${name} is done`])
       )
     }).pipe(
-      Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late", "later"), reset), fail(), open(send("last"))]))
+      Effect.provide(scripted([open(send("held"), wait("5 seconds"), send("late", "later"), reset), fail(), open(send("last"))]))
     ))
 
-  it.effect("makes the next event wait for the effect, and a full inbox the peer, so that nothing is lost", () =>
+  it.effect("makes the next event wait for the effect, and the peer for a full inbox, so that nothing is lost", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const events = yield* forEach(connection.items, () => Effect.sleep("1 minute"))
@@ -112,7 +112,7 @@ describe("forEach", () => {
       { inbox: { capacity: 8, overflow: "suspend" } }
     ))))
 
-  it.effect("lets what waits slide out of a sliding inbox, and shows a gap there", () =>
+  it.effect("lets waiting messages slide out of a sliding inbox, and gives a gap in their place", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const { seen } = yield* forEach(connection.items, () => Effect.sleep("1 hour"))
@@ -134,7 +134,7 @@ describe("forEach", () => {
     "is interrupted": Effect.interrupt
   }
   for (const [how, end] of Object.entries(stopping)) {
-    it.effect(`holds nobody up any more once it ${how}`, () =>
+    it.effect(`does not hold up others once it ${how}`, () =>
       Effect.gen(function*() {
         const connection = yield* Connection.Connection
         const broken = yield* forEach(connection.messages, (message) => message === "1" ? end : Effect.void)
@@ -160,7 +160,7 @@ describe("forEach", () => {
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(Effect.provide(scripted([open(send("one"))]))))
 
-  it.effect("interrupts its effect when it is interrupted, and what comes after that is held for the next reader", () =>
+  it.effect("interrupts its effect when it is interrupted, and leaves later messages to the next reader", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       let interrupted = 0
@@ -198,7 +198,7 @@ describe("forEach", () => {
       assert.deepStrictEqual(events.seen, ["last", "words"])
     }).pipe(Effect.provide(scripted([open(send("last", "words"), reset), fail(), fail(), fail()]))))
 
-  it.effect("gives every event to each of two, each at its own pace, and the slower decides what the inbox holds", () =>
+  it.effect("gives every event to two readers at their own pace, and the slower one decides how full the inbox is", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const slow = yield* forEach(connection.messages, () => Effect.sleep("1 minute"))
@@ -206,7 +206,7 @@ describe("forEach", () => {
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual(slow.seen.length, 10)
       assert.isAtLeast(quick.seen.length, 11)
-      // No more than the slow one has taken and the inbox holds.
+      // At most what the slow one has taken, and what the inbox holds.
       assert.isAtMost(quick.seen.length, 10 + 16)
       yield* TestClock.adjust("2 hours")
       assert.deepStrictEqual([slow.seen, quick.seen], [hundred, hundred])
@@ -215,7 +215,7 @@ describe("forEach", () => {
       { inbox: { capacity: 8, overflow: "suspend" } }
     ))))
 
-  it.effect("begins anew with each run", () =>
+  it.effect("starts over with each run", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const reading = connection.changes.forEach(({ _tag }) => _tag === "Connected" ? Effect.fail(_tag) : Effect.void)
@@ -224,31 +224,31 @@ describe("forEach", () => {
     }).pipe(Effect.provide(scripted([open()]))))
 })
 
-describe("listening", () => {
-  it.effect("hears what came before it and what comes, across an outage, as what is read", () =>
+describe("listen", () => {
+  it.effect("gets what was held and what arrives, across an outage, as a reader does", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
-      const items = yield* hearing(connection.items)
-      const messages = yield* hearing(connection.messages)
+      const items = yield* listen(connection.items)
+      const messages = yield* listen(connection.messages)
       const read: Array<unknown> = []
       yield* Effect.fork(Stream.runForEach(connection.items, (item) => Effect.sync(() => read.push(item))))
       yield* TestClock.adjust("1 minute")
-      const [early, late, gap, later] = items.heard
-      assert(early?._tag === "Data" && late?._tag === "Data" && gap?._tag === "Gap" && later?._tag === "Data")
-      assert.deepStrictEqual([early.data, late.data, later.data], ["early", "late", "later"])
+      const [held, late, gap, later] = items.received
+      assert(held?._tag === "Data" && late?._tag === "Data" && gap?._tag === "Gap" && later?._tag === "Data")
+      assert.deepStrictEqual([held.data, late.data, later.data], ["held", "late", "later"])
       assert.deepStrictEqual(gap.downtime, Duration.seconds(3))
-      // Whoever comes later begins with what is held, and nothing is held for those who listen.
-      assert.deepStrictEqual(messages.heard, ["late", "later"])
+      // A later listener begins with what is held. For listeners alone, nothing is held.
+      assert.deepStrictEqual(messages.received, ["late", "later"])
       assert.deepStrictEqual(read, [late, gap, later])
     }).pipe(
-      Effect.provide(scripted([open(send("early"), wait("5 seconds"), send("late"), reset), fail(), open(send("later"))]))
+      Effect.provide(scripted([open(send("held"), wait("5 seconds"), send("late"), reset), fail(), open(send("later"))]))
     ))
 
-  it.effect("never falls behind: nothing is dropped for it, though a reader beside it is slow", () =>
+  it.effect("never falls behind: it loses nothing beside a slow reader", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const items = yield* hearing(connection.items)
+      const items = yield* listen(connection.items)
       let dropped = 0
       let read = 0
       yield* Effect.fork(Stream.runForEach(connection.items, (item) => {
@@ -257,7 +257,7 @@ describe("listening", () => {
         return Effect.sleep("1 minute")
       }))
       yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(items.heard.map((item) => item._tag === "Data" ? item.data : item._tag), hundred)
+      assert.deepStrictEqual(items.received.map((item) => item._tag === "Data" ? item.data : item._tag), hundred)
       assert.isAbove(dropped, 0)
       assert.strictEqual(dropped + read, 100)
     }).pipe(Effect.provide(scripted(
@@ -265,66 +265,66 @@ describe("listening", () => {
       { inbox: { capacity: 8, overflow: "sliding" } }
     ))))
 
-  it.effect("ends when it is disconnected, and hears the next messages when it is begun again", () =>
+  it.effect("ends on disconnect, and gets the next messages when it is run again", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const first = yield* hearing(connection.messages)
+      const first = yield* listen(connection.messages)
       yield* connection.disconnect
       assert.deepStrictEqual(yield* first.exit, Exit.void)
       yield* connection.connect
-      const second = yield* hearing(connection.messages)
-      assert.deepStrictEqual([first.heard, second.heard], [["one"], ["two"]])
+      const second = yield* listen(connection.messages)
+      assert.deepStrictEqual([first.received, second.received], [["one"], ["two"]])
     }).pipe(Effect.provide(scripted([open(send("one")), open(send("two"))]))))
 
-  it.effect("fails with what the connection was given up for, also when it begins after that", () =>
+  it.effect("fails with the error that the connection failed with, even when it begins after that", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const during = yield* hearing(connection.messages)
+      const during = yield* listen(connection.messages)
       yield* TestClock.adjust("1 hour")
-      const after = yield* hearing(connection.messages)
+      const after = yield* listen(connection.messages)
       for (const { fiber } of [during, after]) {
         const error = yield* Effect.flip(Fiber.join(fiber))
         assert.strictEqual(error._tag, "RetriesExhausted")
       }
-      assert.deepStrictEqual([during.heard, after.heard], [["last words"], []])
+      assert.deepStrictEqual([during.received, after.received], [["last words"], []])
     }).pipe(Effect.provide(scripted([open(send("last words"), reset), fail(), fail(), fail()]))))
 
-  it.effect("ends by a defect of what hears, and nobody else does", () =>
+  it.effect("ends by a defect when its function throws, and others go on", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const bug = new Error("a bug")
-      const broken = yield* hearing(connection.messages, () => {
+      const broken = yield* listen(connection.messages, () => {
         throw bug
       })
-      const messages = yield* hearing(connection.messages)
+      const messages = yield* listen(connection.messages)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* broken.exit, Exit.die(bug))
-      assert.deepStrictEqual(broken.heard, ["one"])
-      assert.deepStrictEqual(messages.heard, ["one", "two"])
+      assert.deepStrictEqual(broken.received, ["one"])
+      assert.deepStrictEqual(messages.received, ["one", "two"])
       assert.strictEqual((yield* connection.state)._tag, "Connected")
     }).pipe(Effect.provide(scripted([open(wait("1 second"), send("one"), wait("1 second"), send("two"))]))))
 
-  it.effect("hears nothing after it was interrupted", () =>
+  it.effect("gets nothing after it was interrupted", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
-      const messages = yield* hearing(connection.messages)
+      const messages = yield* listen(connection.messages)
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(messages.fiber)
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(messages.heard, ["one"])
-      // What came since is held for the next.
-      assert.deepStrictEqual((yield* hearing(connection.messages)).heard, ["two"])
+      assert.deepStrictEqual(messages.received, ["one"])
+      // Later messages are held for the next listener.
+      assert.deepStrictEqual((yield* listen(connection.messages)).received, ["two"])
     }).pipe(Effect.provide(scripted([open(wait("1 second"), send("one"), wait("1 second"), send("two"))]))))
 
-  it.effect("hears nothing after what it began with had it interrupted", () =>
+  it.effect("gets nothing more when its first batch has it interrupted", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* TestClock.adjust("1 second")
       const scope = yield* Scope.make()
-      const heard: Array<unknown> = []
+      const received: Array<unknown> = []
       const fiber = yield* Effect.forkIn(
         connection.messages.listen((batch) => {
-          heard.push(...batch)
+          received.push(...batch)
           Effect.runFork(Scope.close(scope, Exit.void))
         }),
         scope
@@ -332,29 +332,29 @@ describe("listening", () => {
       yield* TestClock.adjust(0)
       assert.isTrue(Exit.isInterrupted(yield* Fiber.await(fiber)))
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(heard, ["one"])
-      assert.deepStrictEqual((yield* hearing(connection.messages)).heard, ["two"])
+      assert.deepStrictEqual(received, ["one"])
+      assert.deepStrictEqual((yield* listen(connection.messages)).received, ["two"])
     }).pipe(Effect.provide(scripted([open(send("one"), wait("5 seconds"), send("two"))]))))
 
-  it.effect("that begins as the state says Connecting hears the new connection", () =>
+  it.effect("gets the messages of the next connection when it begins as the state changes to Connecting", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* connection.awaitOpen
       yield* connection.disconnect
-      const heard: Array<unknown> = []
-      yield* hearing(connection.changes, ({ _tag }) => {
+      const received: Array<unknown> = []
+      yield* listen(connection.changes, ({ _tag }) => {
         if (_tag !== "Connecting") return
         Effect.runFork(connection.messages.listen((batch) => {
-          heard.push(...batch)
+          received.push(...batch)
         }))
       })
       yield* connection.connect
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(heard, ["two"])
+      assert.deepStrictEqual(received, ["two"])
     }).pipe(Effect.provide(scripted([open(send("one")), open(send("two"))]))))
 
   for (const moment of ["Lost", "Waiting", "Reconnecting"]) {
-    it.effect(`can have the next dial at once when it hears ${moment}`, () =>
+    it.effect(`can ask for the next dial at once when it gets ${moment}`, () =>
       Effect.gen(function*() {
         const connection = yield* Connection.Connection
         yield* connection.awaitOpen
@@ -362,54 +362,54 @@ describe("listening", () => {
         const act = ({ _tag }: { readonly _tag: string }) => {
           if (_tag === moment) results.push(Effect.runSyncExit(connection.reconnect("now")))
         }
-        yield* hearing(connection.events, act)
-        yield* hearing(connection.changes, act)
+        yield* listen(connection.events, act)
+        yield* listen(connection.changes, act)
         yield* TestClock.adjust("5 seconds")
         assert.deepStrictEqual(results, [Exit.void])
         assert.strictEqual((yield* connection.state)._tag, "Connected")
       }).pipe(Effect.provide(scripted([open(wait("5 seconds"), reset), open()]))))
   }
 
-  it.effect("of states begins with the one that is now", () =>
+  it.effect("begins with the present state when it listens to changes", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       yield* connection.awaitOpen
-      const changes = yield* hearing(connection.changes)
+      const changes = yield* listen(connection.changes)
       yield* connection.disconnect
-      assert.deepStrictEqual(changes.heard.map(({ _tag }) => _tag), ["Connected", "Disconnected"])
+      assert.deepStrictEqual(changes.received.map(({ _tag }) => _tag), ["Connected", "Disconnected"])
     }).pipe(Effect.provide(scripted([open()]))))
 
-  it.effect("keeps the order for everybody, though what one of them does makes more come at once", () =>
+  it.effect("keeps the order for all, even when a listener causes more messages at once", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.make(options)
       yield* connection.awaitOpen
       yield* TestClock.adjust("1 second")
-      const first = yield* hearing(connection.messages, (message) => {
+      const first = yield* listen(connection.messages, (message) => {
         if (message === "one") Effect.runSync(connection.send("two"))
         if (message === "two") Effect.runFork(connection.disconnect)
       })
-      const second = yield* hearing(connection.messages)
-      const broken = yield* hearing(connection.messages, () => {
+      const second = yield* listen(connection.messages)
+      const broken = yield* listen(connection.messages, () => {
         throw new Error("a bug")
       })
       const read = yield* Effect.fork(Stream.runCollect(connection.messages))
       yield* TestClock.adjust("1 second")
       yield* connection.send("one")
       assert.deepStrictEqual(yield* first.exit, Exit.void)
-      assert.deepStrictEqual([first.heard, second.heard], [["one", "two"], ["one", "two"]])
-      assert.deepStrictEqual(broken.heard, ["one"])
+      assert.deepStrictEqual([first.received, second.received], [["one", "two"], ["one", "two"]])
+      assert.deepStrictEqual(broken.received, ["one"])
       assert.deepStrictEqual([...yield* Fiber.join(read)], ["one", "two"])
     }).pipe(Effect.scoped, Effect.provide(echo)))
 
-  it.effect("takes any number that what it does makes come at once", () =>
+  it.effect("gets any number of messages that it causes at once", () =>
     Effect.gen(function*() {
       const many = Array.from({ length: 20_000 }, (_, i) => String(i))
       const connection = yield* Connection.make(options)
       yield* connection.awaitOpen
-      const { heard } = yield* hearing(connection.messages, (message) => {
+      const { received } = yield* listen(connection.messages, (message) => {
         if (message === "begin") Effect.runSync(Effect.forEach(many, (text) => connection.send(text), { discard: true }))
       })
       yield* connection.send("begin")
-      assert.deepStrictEqual(heard, ["begin", ...many])
+      assert.deepStrictEqual(received, ["begin", ...many])
     }).pipe(Effect.scoped, Effect.provide(echo)))
 })

@@ -12,7 +12,7 @@ import { TestTransport } from "holdfast/testing"
 
 const { answer, close, open, reset, send, vanish, wait } = TestTransport
 
-// "sub ID a b" and "unsub ID a b" are answered "ok ID" or "no ID why"; data is "a: text".
+// The peer answers "sub ID a b" and "unsub ID a b" with "ok ID" or "no ID reason", and sends data as "a: text".
 type Protocol = SessionProtocol.SessionProtocol<string, "leaving">
 
 const protocol = (overrides: Partial<Protocol> = {}): Protocol => ({
@@ -35,7 +35,7 @@ const protocol = (overrides: Partial<Protocol> = {}): Protocol => ({
   ...overrides
 })
 
-// The same for the data, without parsing it.
+// Reads the data of the same protocol without parsing it.
 const topicText: SessionProtocol.TopicText<string> = {
   topicSpan: (text) => {
     const end = text.indexOf(": ")
@@ -44,11 +44,11 @@ const topicText: SessionProtocol.TopicText<string> = {
   data: (text) => text.slice(text.indexOf(": ") + 2)
 }
 
-// Parses, and notes the data that it was given.
-const noting = (parsed: Array<string>): Protocol["parse"] => (message) => {
-  const incoming = protocol().parse(message)
-  if (incoming._tag === "Data") parsed.push(String(message))
-  return incoming
+// Parses, and records each message that has data.
+const recording = (parsed: Array<string>): Protocol["parse"] => (message) => {
+  const parsedMessage = protocol().parse(message)
+  if (parsedMessage._tag === "Data") parsed.push(String(message))
+  return parsedMessage
 }
 
 const parts = (message: unknown) => String(message).split(" ")
@@ -82,7 +82,7 @@ const sent = Effect.flatMap(TestTransport.TestTransport, ({ sent }) => sent)
 
 const settle = TestClock.adjust(0)
 
-// What a topic's stream gives, as it comes: text, "gap", and how it ended.
+// Collects what a topic's stream gives: texts, and "gap" with the number of dropped items.
 const collect = (session: Session.Session<string>, topic: string, options?: { readonly capacity: number }) =>
   Effect.gen(function*() {
     const seen: Array<string> = []
@@ -100,7 +100,7 @@ const collect = (session: Session.Session<string>, topic: string, options?: { re
   })
 
 describe("a session", () => {
-  it.scoped("asks together for what is wanted together, and hears each topic", () =>
+  it.scoped("subscribes the topics of one turn in one request, and delivers the data of each", () =>
     run([open(echo)], Effect.gen(function*() {
       const session = yield* make()
       yield* Effect.forEach(["a", "b"], session.subscribe, { concurrency: "unbounded" })
@@ -111,7 +111,7 @@ describe("a session", () => {
       assert.deepStrictEqual(c.seen, ["hello"])
     })))
 
-  it.scoped("ends with its connection by a bug in the protocol, and nothing that is wanted after it waits for ever", () =>
+  it.scoped("is ended and disconnected when its protocol throws, and later subscriptions fail at once", () =>
     run([open(acknowledge, wait("1 second"), send("a: one")), open(echo)], Effect.gen(function*() {
       const bug = new Error("a bug")
       let isBroken = true
@@ -139,7 +139,7 @@ describe("a session", () => {
       assert.deepStrictEqual(again.seen, ["hello"])
     })))
 
-  it.scoped("unsubscribes when an effect that was run for each item fails, and leaves that effect's scope open", () =>
+  it.scoped("unsubscribes when the effect of `forEach` fails, and leaves the scope of that effect open", () =>
     run([open(echo)], Effect.gen(function*() {
       const session = yield* make()
       let released = 0
@@ -161,7 +161,7 @@ describe("a session", () => {
       assert.strictEqual(released, 1)
     })))
 
-  it.scoped("counts references: the last to go unsubscribes, and only once", () =>
+  it.scoped("counts subscribers: the last one to leave unsubscribes, once", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       yield* session.subscribe("a")
@@ -179,7 +179,7 @@ describe("a session", () => {
       assert.deepStrictEqual(yield* session.subscriptions, [])
     })))
 
-  it.scoped("subscribes what is still wanted on every open, and nothing else", () =>
+  it.scoped("subscribes the desired topics on every open, and no others", () =>
     run([open(acknowledge, wait("10 seconds"), reset), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       yield* Effect.forEach(["a", "b", "c"], session.subscribe, { concurrency: "unbounded" })
@@ -189,7 +189,7 @@ describe("a session", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a b c", "unsub 2 b", "sub 3 a c"])
     })))
 
-  it.scoped("wants nothing twice that was changed while it was away", () =>
+  it.scoped("subscribes topics that changed during an outage once", () =>
     run([open(acknowledge, wait("10 seconds"), reset), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       yield* session.subscribe("a")
@@ -200,7 +200,7 @@ describe("a session", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
     })))
 
-  it.scoped("never sends more than the pace allows in any window", () =>
+  it.scoped("never sends more requests than its rate limit allows in any window", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       const topics = Array.from({ length: 40 }, (_, i) => `t${i}`)
@@ -210,14 +210,14 @@ describe("a session", () => {
         yield* TestClock.adjust(i === 0 ? 0 : "250 millis")
         counts.push((yield* sent).length)
       }
-      // A window of a second, wherever it begins; before the first there was nothing.
+      // Every window of one second.
       counts.forEach((count, i) => {
         assert.isAtMost(count - (counts[i - 4] ?? 0), 3)
       })
       assert.strictEqual(counts.at(-1), 10)
     })))
 
-  it.scoped("paces each connection on its own, as venues do", () =>
+  it.scoped("counts the requests of each connection separately, as venues do", () =>
     run([open(acknowledge, wait("100 millis"), reset), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({
         connection: {
@@ -233,7 +233,7 @@ describe("a session", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b", "sub 3 c", "sub 4 a", "sub 5 b", "sub 6 c"])
     })))
 
-  it.scoped("goes on asking when messages were dropped before the answer", () => {
+  it.scoped("makes the next request when messages before the answer were dropped", () => {
     const flood = answer((message) => [
       ...Array.from({ length: 10 }, (_, i) => `a: ${i}`),
       `ok ${parts(message)[1] ?? ""}`
@@ -253,7 +253,7 @@ describe("a session", () => {
     }))
   })
 
-  it.scoped("finds the one topic that is refused, tells who asked for it, and spares the others", () =>
+  it.scoped("finds the one topic of a request that is refused, fails it, and keeps the others", () =>
     run([
       open(answer((message) => {
         const [, id = "", ...topics] = parts(message)
@@ -274,7 +274,7 @@ describe("a session", () => {
       assert.deepStrictEqual((yield* session.subscriptions).map(({ topic }) => topic), ["a", "b", "c"])
     })))
 
-  it.scoped("asks again when no answer comes, and on a fresh connection after three times", () =>
+  it.scoped("repeats a request that is not answered, and replaces the connection after three times", () =>
     run([open(), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       const asked = yield* Effect.fork(session.subscribe("a"))
@@ -284,13 +284,13 @@ describe("a session", () => {
       assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 2)
     })))
 
-  it.scoped("takes back again what was not answered to be taken back", () => {
+  it.scoped("repeats a request to unsubscribe that is not answered", () => {
     let refusals = 1
-    const deaf = answer((message) => {
+    const silentOnce = answer((message) => {
       const [method, id = ""] = parts(message)
       return method === "unsub" && refusals-- > 0 ? [] : [`ok ${id}`]
     })
-    return run([open(deaf)], Effect.gen(function*() {
+    return run([open(silentOnce)], Effect.gen(function*() {
       const session = yield* make()
       yield* session.subscribe("a")
       yield* session.unsubscribe("a")
@@ -299,10 +299,10 @@ describe("a session", () => {
     }))
   })
 
-  it.scoped("takes back what was not answered, and is not wanted any more: it may be on the wire", () => {
+  it.scoped("unsubscribes a topic that left before its subscription was answered: it may be subscribed", () => {
     let silent = 1
-    const deaf = answer((message) => silent-- > 0 ? [] : [`ok ${parts(message)[1] ?? ""}`])
-    return run([open(deaf)], Effect.gen(function*() {
+    const silentOnce = answer((message) => silent-- > 0 ? [] : [`ok ${parts(message)[1] ?? ""}`])
+    return run([open(silentOnce)], Effect.gen(function*() {
       const session = yield* make()
       const { fiber } = yield* collect(session, "a")
       yield* Fiber.interrupt(fiber)
@@ -312,7 +312,7 @@ describe("a session", () => {
     }))
   })
 
-  it.scoped("takes back what was refused when it was asked for again: it is still on the wire", () => {
+  it.scoped("unsubscribes a topic that is refused when it is requested again: it is still subscribed", () => {
     const asked = new Set<string>()
     const once = answer((message) => {
       const [method, id = "", topic = ""] = parts(message)
@@ -333,7 +333,7 @@ describe("a session", () => {
     }))
   })
 
-  it.scoped("asks again for what is wanted again before it was taken back", () =>
+  it.scoped("requests a topic again that comes back before it was unsubscribed", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       yield* session.subscribe("a")
@@ -343,7 +343,7 @@ describe("a session", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a"])
     })))
 
-  it.scoped("takes back again what was refused to be taken back, and on a fresh connection after three times", () => {
+  it.scoped("repeats a request to unsubscribe that is refused, and replaces the connection after three times", () => {
     const refusing = (times: number) => {
       let refusals = times
       return answer((message) => {
@@ -368,7 +368,7 @@ describe("a session", () => {
     }))))
   })
 
-  it.scoped("shows the gap of an outage to every topic, at its place", () =>
+  it.scoped("puts the gap of an outage into every topic, in order", () =>
     run([
       open(acknowledge, wait("1 second"), send("a: 1", "b: 1"), wait("6 seconds"), reset),
       open(acknowledge, wait("1 second"), send("a: 2", "b: 2"))
@@ -380,7 +380,7 @@ describe("a session", () => {
       assert.deepStrictEqual([a.seen, b.seen], [["1", "gap 0", "2"], ["1", "gap 0", "2"]])
     })))
 
-  it.scoped("a reader that falls behind is told how much it missed, and holds nobody up", () =>
+  it.scoped("gives a slow reader a gap with the number of items it missed, and does not hold up the others", () =>
     run([open(acknowledge, send(...Array.from({ length: 10 }, (_, i) => `a: ${i}`), "b: 1"))], Effect.gen(function*() {
       const session = yield* make()
       const first = yield* session.stream("a", { capacity: 4 }).pipe(
@@ -396,7 +396,7 @@ describe("a session", () => {
       assert.isTrue(items.some(({ _tag }) => _tag === "Gap"))
     })))
 
-  it.scoped("ends every topic with the error the connection was given up for", () =>
+  it.scoped("fails every topic with the error that its connection failed with", () =>
     run([open(acknowledge, wait("1 second"), close(1003))], Effect.gen(function*() {
       const session = yield* make()
       const a = yield* collect(session, "a")
@@ -408,7 +408,7 @@ describe("a session", () => {
       assert.strictEqual(late._tag, "ConnectionClosed")
     })))
 
-  it.scoped("can be disconnected and connected again", () =>
+  it.scoped("works again after disconnect and connect", () =>
     run([open(echo), open(echo)], Effect.gen(function*() {
       const session = yield* make()
       const before = yield* collect(session, "a")
@@ -421,27 +421,27 @@ describe("a session", () => {
       assert.deepStrictEqual(after.seen, ["hello"])
     })))
 
-  it.scoped("hears at once what came at once for a topic, whatever came between", () =>
+  it.scoped("delivers the data that arrives at once for a topic in one batch, whatever arrives between", () =>
     run([open(acknowledge, wait("1 second"), send("a: 1", "b: 1", "a: 2", "b: 2", "a: 3"))], Effect.gen(function*() {
       const session = yield* make()
-      const heard: Array<string> = []
+      const batches: Array<string> = []
       for (const topic of ["a", "b"]) {
         yield* session.listen(topic, {
           data: (batch) => {
-            heard.push(`${topic}: ${batch.join(" ")}`)
+            batches.push(`${topic}: ${batch.join(" ")}`)
           },
           gap: () => undefined,
           end: () => undefined
         })
       }
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(heard, ["a: 1 2 3", "b: 1 2"])
+      assert.deepStrictEqual(batches, ["a: 1 2 3", "b: 1 2"])
     })))
 
-  it.scoped("parses one frame of a topic for as long as it is wanted, where its protocol says how to do with less", () =>
-    run([open(acknowledge, ...["a: 1", "a: 2", "a: nobody's", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
+  it.scoped("parses only the first message of a topic while it has subscribers, when the protocol has `topicText`", () =>
+    run([open(acknowledge, ...["a: 1", "a: 2", "a: unread", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
       const parsed: Array<string> = []
-      const session = yield* make({ protocol: protocol({ parse: noting(parsed), topicText }) })
+      const session = yield* make({ protocol: protocol({ parse: recording(parsed), topicText }) })
       const before = yield* collect(session, "a")
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.interrupt(before.fiber)
@@ -450,17 +450,17 @@ describe("a session", () => {
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(before.seen, ["1", "2"])
       assert.deepStrictEqual(after.seen, ["3", "4"])
-      assert.deepStrictEqual(parsed, ["a: 1", "a: nobody's", "a: 3"])
+      assert.deepStrictEqual(parsed, ["a: 1", "a: unread", "a: 3"])
     })))
 
-  it.scoped("parses every frame of a topic whose name is not what stands in the frame", () =>
+  it.scoped("parses every message of a topic whose name differs from the text in the message", () =>
     run([open(acknowledge, ...["A: 1", "A: 2", "a: 3", "a: 4"].flatMap((text) => [wait("1 second"), send(text)]))], Effect.gen(function*() {
       const parsed: Array<string> = []
       const { parse } = protocol()
       const inLowerCase: Protocol["parse"] = (message) => {
         parsed.push(String(message))
-        const incoming = parse(message)
-        return incoming._tag === "Data" ? { ...incoming, topic: incoming.topic.toLowerCase() } : incoming
+        const parsedMessage = parse(message)
+        return parsedMessage._tag === "Data" ? { ...parsedMessage, topic: parsedMessage.topic.toLowerCase() } : parsedMessage
       }
       const session = yield* make({ protocol: protocol({ parse: inLowerCase, topicText }) })
       const a = yield* collect(session, "a")
@@ -471,9 +471,9 @@ describe("a session", () => {
       assert.deepStrictEqual(parsed.filter((text) => !text.startsWith("ok")), ["A: 1", "A: 2", "a: 3"])
     })))
 
-  it.scoped("tells topics apart by their names, however alike their hashes are", () =>
+  it.scoped("tells topics with the same hash apart", () =>
     run([
-      // Two of these have the same (FNV-1a, 32 bits).
+      // The last two have the same 32-bit FNV-1a hash.
       open(acknowledge, ...Array.from({ length: 4 }, (_, i) => [wait("1 second"), send(`a: ${i}`, `costarring: ${i}`, `liquid: ${i}`)]).flat())
     ], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ topicText }) })
@@ -482,7 +482,7 @@ describe("a session", () => {
       for (const { seen } of topics) assert.deepStrictEqual(seen, ["0", "1", "2", "3"])
     })))
 
-  it.scoped("asks a quiet peer whether it is there, and drops one that is not", () =>
+  it.scoped("probes a quiet peer, and drops one that does not answer", () =>
     run([open(acknowledge, wait("1 minute"), vanish), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({
         connection: {
@@ -502,7 +502,7 @@ describe("a session", () => {
       assert.strictEqual((yield* dials).length, 2)
     })))
 
-  it.scoped("drops a peer that answers, and yet leaves out what is due", () =>
+  it.scoped("drops a peer that answers but leaves out data that is due", () =>
     run([open(acknowledge, send("a: 1")), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({
         connection: {
@@ -519,13 +519,13 @@ describe("a session", () => {
       assert.strictEqual((yield* dials).length, 2)
     })))
 
-  it.scoped("passes on what the protocol says to the client as a whole", () =>
+  it.scoped("passes on notices, and records messages that it does not know", () =>
     Effect.suspend(() => {
-      const heard: Array<string> = []
+      const notices: Array<string> = []
       return run([open(acknowledge, send("leaving", "nonsense"))], Effect.gen(function*() {
-        const session = yield* make({ onNotice: (notice) => heard.push(notice) })
+        const session = yield* make({ onNotice: (notice) => notices.push(notice) })
         yield* settle
-        assert.deepStrictEqual(heard, ["leaving"])
+        assert.deepStrictEqual(notices, ["leaving"])
         const event = yield* Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Invalid")))
         assert.strictEqual(event._tag, "Some")
       }))
@@ -535,29 +535,29 @@ describe("a session", () => {
 describe("an answer", () => {
   type Answer = SessionProtocol.ServerMessage<string, "leaving">
   const parsed: (text: string) => Answer = JSON.parse
-  const tell = (answer: Answer) => JSON.stringify(answer)
-  // Its peer says what it means.
-  const outspoken = { protocol: protocol({ parse: (message) => parsed(String(message)) }) }
-  const acknowledged = (topics?: ReadonlyArray<string>) => tell({ _tag: "Acknowledged", topics })
-  // What the peer says to its first, second, … request, and to all that come after these.
+  const write = (answer: Answer) => JSON.stringify(answer)
+  // A protocol whose peer sends parsed messages, as JSON.
+  const literal = { protocol: protocol({ parse: (message) => parsed(String(message)) }) }
+  const acknowledged = (topics?: ReadonlyArray<string>) => write({ _tag: "Acknowledged", topics })
+  // Answers the first, second, … request with these, and each later one with an acknowledgement.
   const answers = (...each: ReadonlyArray<ReadonlyArray<string>>) => {
     let next = 0
     return answer(() => each[next++] ?? [acknowledged()])
   }
 
-  it.scoped("without an id answers the request under way", () =>
-    run([open(answers([tell({ _tag: "Refused", reason: "no such thing" })]))], Effect.gen(function*() {
-      const session = yield* make(outspoken)
+  it.scoped("without an id belongs to the request under way", () =>
+    run([open(answers([write({ _tag: "Refused", reason: "no such thing" })]))], Effect.gen(function*() {
+      const session = yield* make(literal)
       assert.strictEqual((yield* Effect.flip(session.subscribe("a")))._tag, "SubscriptionRefused")
       yield* session.subscribe("b")
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
     })))
 
-  it.scoped("that names topics settles these, and the others wait for theirs", () =>
+  it.scoped("that names topics settles these, and the others wait for their own", () =>
     run([open(answers([acknowledged(["b", "c"])]), wait("2 seconds"), send(acknowledged(["a"])))], Effect.gen(function*() {
-      const session = yield* make(outspoken)
+      const session = yield* make(literal)
       const [a, b, c] = yield* Effect.all(["a", "b", "c"].map((topic) => Effect.fork(session.subscribe(topic))))
-      const done = () => [a, b, c].map((wanting) => Exit.isExit(wanting?.unsafePoll()))
+      const done = () => [a, b, c].map((subscribing) => Exit.isExit(subscribing?.unsafePoll()))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(done(), [false, true, true])
       yield* TestClock.adjust("1 second")
@@ -566,9 +566,9 @@ describe("an answer", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a b c"])
     })))
 
-  it.scoped("that does not come for some topics has these alone asked for again", () =>
+  it.scoped("that leaves some topics out makes the session request only those again", () =>
     run([open(answers([acknowledged(["a"])]), wait("3 seconds"), send(acknowledged(["c"])))], Effect.gen(function*() {
-      const session = yield* make(outspoken)
+      const session = yield* make(literal)
       yield* Effect.forEach(["a", "b", "c"], (topic) => Effect.fork(session.subscribe(topic)))
       yield* TestClock.adjust("4900 millis")
       assert.deepStrictEqual(yield* sent, ["sub 1 a b c"])
@@ -576,9 +576,9 @@ describe("an answer", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a b c", "sub 2 b"])
     })))
 
-  it.scoped("that names other topics than those asked for is none", () =>
-    run([open(answers([acknowledged(["b"]), tell({ _tag: "Refused", topics: ["b"], reason: "why not" })]))], Effect.gen(function*() {
-      const session = yield* make(outspoken)
+  it.scoped("that names only other topics is ignored", () =>
+    run([open(answers([acknowledged(["b"]), write({ _tag: "Refused", topics: ["b"], reason: "why not" })]))], Effect.gen(function*() {
+      const session = yield* make(literal)
       const events = yield* Effect.fork(Stream.runCollect(Stream.takeUntil(session.events, SessionEvent.$is("Unanswered"))))
       yield* Effect.fork(session.subscribe("a"))
       yield* TestClock.adjust("5 seconds")
@@ -586,11 +586,11 @@ describe("an answer", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a"])
     })))
 
-  it.scoped("that refuses topics by their names spares the others, without asking for them again", () =>
+  it.scoped("that refuses topics by name does not make the session request the others again", () =>
     run([
-      open(answers([tell({ _tag: "Refused", topics: ["bad", "worse"], reason: "there is no such thing" }), acknowledged(["a", "b"])]))
+      open(answers([write({ _tag: "Refused", topics: ["bad", "worse"], reason: "there is no such thing" }), acknowledged(["a", "b"])]))
     ], Effect.gen(function*() {
-      const session = yield* make(outspoken)
+      const session = yield* make(literal)
       const topics = ["a", "bad", "b", "worse"]
       const asked = yield* Effect.forEach(topics, (topic) => Effect.either(session.subscribe(topic)), { concurrency: "unbounded" })
       assert.deepStrictEqual(asked.map((each) => each._tag === "Left" ? each.left.message : ""), [
@@ -603,24 +603,24 @@ describe("an answer", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a bad b worse"])
     })))
 
-  it.scoped("that refuses for the moment has the same asked again later, and not before", () =>
+  it.scoped("that refuses with `retry` makes the session repeat the request after that time, not before", () =>
     run([
       open(answers(
-        [tell({ _tag: "Refused", reason: "too fast", retry: "10 seconds" })],
+        [write({ _tag: "Refused", reason: "too fast", retry: "10 seconds" })],
         [acknowledged()],
         [acknowledged()],
-        [tell({ _tag: "Refused", reason: "too fast", retry: 3_000 })]
+        [write({ _tag: "Refused", reason: "too fast", retry: 3_000 })]
       ))
     ], Effect.gen(function*() {
-      const session = yield* make(outspoken)
-      const wanting = yield* Effect.fork(Effect.all(["a", "b"].map(session.subscribe), { concurrency: "unbounded" }))
+      const session = yield* make(literal)
+      const subscribing = yield* Effect.fork(Effect.all(["a", "b"].map(session.subscribe), { concurrency: "unbounded" }))
       yield* TestClock.adjust("1 second")
       yield* session.subscribe("c")
       yield* TestClock.adjust("8900 millis")
       assert.deepStrictEqual(yield* sent, ["sub 1 a b", "sub 2 c"])
       yield* TestClock.adjust("100 millis")
       assert.deepStrictEqual(yield* sent, ["sub 1 a b", "sub 2 c", "sub 3 a b"])
-      yield* Fiber.join(wanting)
+      yield* Fiber.join(subscribing)
       yield* session.unsubscribe("a")
       yield* TestClock.adjust("2900 millis")
       assert.deepStrictEqual((yield* sent).slice(3), ["unsub 4 a"])
@@ -629,10 +629,10 @@ describe("an answer", () => {
     })))
 })
 
-describe("wanting a topic", () => {
+describe("subscribe", () => {
   const unanswered = [open(vanish)]
 
-  it.scoped("of a session that is disconnected fails", () =>
+  it.scoped("fails when the session is disconnected", () =>
     run([open(acknowledge), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       yield* session.connection.awaitOpen
@@ -641,29 +641,29 @@ describe("wanting a topic", () => {
       assert.strictEqual(error._tag, "NotConnected")
     })))
 
-  it.scoped("fails when the session is disconnected before it is acknowledged", () =>
+  it.scoped("fails when the session is disconnected before the acknowledgement", () =>
     run(unanswered, Effect.gen(function*() {
       const session = yield* make()
-      const wanting = yield* Effect.fork(session.subscribe("a"))
+      const subscribing = yield* Effect.fork(session.subscribe("a"))
       yield* TestClock.adjust("1 second")
-      assert.strictEqual((yield* wanting.poll)._tag, "None")
+      assert.strictEqual((yield* subscribing.poll)._tag, "None")
       yield* session.connection.disconnect
-      assert.strictEqual((yield* Effect.flip(Fiber.join(wanting)))._tag, "NotConnected")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(subscribing)))._tag, "NotConnected")
     })))
 
-  it.scoped("fails when the session ends before it is acknowledged", () =>
+  it.scoped("fails when the session ends before the acknowledgement", () =>
     run(unanswered, Effect.gen(function*() {
       const scope = yield* Scope.make()
       const session = yield* Scope.extend(make(), scope)
-      const wanting = yield* Effect.fork(session.subscribe("a"))
+      const subscribing = yield* Effect.fork(session.subscribe("a"))
       yield* TestClock.adjust("1 second")
       yield* Scope.close(scope, Exit.void)
-      const error = yield* Effect.flip(Fiber.join(wanting))
+      const error = yield* Effect.flip(Fiber.join(subscribing))
       assert(error._tag === "NotConnected")
       assert.strictEqual(error.state, "Closed")
     })))
 
-  it.scoped("fails by a defect of the protocol, and does not wait for ever", () =>
+  it.scoped("fails by a defect when the protocol has thrown", () =>
     run([open(acknowledge), open(acknowledge)], Effect.gen(function*() {
       const broken = protocol({
         unsubscribe: () => {
@@ -677,25 +677,25 @@ describe("wanting a topic", () => {
       const exit = yield* Effect.exit(session.subscribe("b"))
       assert.deepStrictEqual(exit, Exit.die(new Error("a bug")))
       assert.strictEqual((yield* session.connection.state)._tag, "Disconnected")
-      // Whoever connects again may try again.
+      // It works again after `connect`.
       yield* session.connection.connect
       yield* session.subscribe("b")
     })))
 
-  it.scoped("is over when it is interrupted before", () =>
+  it.scoped("removes its subscriber when it is interrupted", () =>
     run(unanswered, Effect.gen(function*() {
       const session = yield* make()
-      const wanting = yield* Effect.fork(session.subscribe("a"))
+      const subscribing = yield* Effect.fork(session.subscribe("a"))
       yield* TestClock.adjust("1 second")
-      yield* Fiber.interrupt(wanting)
+      yield* Fiber.interrupt(subscribing)
       assert.deepStrictEqual(yield* session.subscriptions, [])
     })))
 })
 
-describe("freshness", () => {
+describe("staleness", () => {
   const chatter = Array.from({ length: 120 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
 
-  it.scoped("a topic whose data never comes while others' does is subscribed again, and then fails", () =>
+  it.scoped("subscribes a topic again, and then fails it, when it never has data while others have", () =>
     run([open(acknowledge, ...chatter)], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ cadence: (topic) => topic === "a" ? "2 seconds" : "exempt" }) })
       const a = yield* collect(session, "a")
@@ -711,7 +711,7 @@ describe("freshness", () => {
       assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 1)
     })))
 
-  it.scoped("a topic that spoke again has all its chances again", () =>
+  it.scoped("begins with the first remedy again once the topic has had data", () =>
     run([
       open(acknowledge, ...Array.from({ length: 4 }, () => [
         ...Array.from({ length: 13 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat(),
@@ -725,7 +725,7 @@ describe("freshness", () => {
       assert.deepStrictEqual(a.seen, ["back", "back", "back", "back"])
     })))
 
-  it.scoped("a topic is moved to another socket when somebody can", () =>
+  it.scoped("moves a topic to another connection by `relocate`", () =>
     run([open(acknowledge, ...chatter)], Effect.gen(function*() {
       const moved: Array<string> = []
       const session = yield* make({
@@ -738,7 +738,7 @@ describe("freshness", () => {
       assert.deepStrictEqual(moved, ["a"])
     })))
 
-  it.scoped("what trades seldom is not complained of, what stopped is", () =>
+  it.scoped("finds a topic whose data stopped, and not one whose data is rare", () =>
     run([
       open(
         acknowledge,
@@ -759,25 +759,25 @@ describe("freshness", () => {
       assert.deepStrictEqual([event.value.topic, event.value.remedy], ["a", "resubscribe"])
     })))
 
-  it.scoped("what never spoke fails if nobody knows it, and waits if somebody does", () =>
+  it.scoped("fails a topic without data when the peer does not know it, and waits when the peer does", () =>
     run([
       open(acknowledge, ...Array.from({ length: 600 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat(), send("quiet: 1"))
     ], Effect.gen(function*() {
       const session = yield* make({
         protocol: protocol({ cadence: () => "adaptive" }),
-        isKnown: (topic) => Effect.succeed(topic !== "misspelt")
+        isKnown: (topic) => Effect.succeed(topic !== "misspelled")
       })
       yield* collect(session, "b")
       const quiet = yield* collect(session, "quiet")
-      const misspelt = yield* collect(session, "misspelt")
+      const misspelled = yield* collect(session, "misspelled")
       yield* TestClock.adjust("601 seconds")
-      const exit = yield* Fiber.join(misspelt.fiber)
+      const exit = yield* Fiber.join(misspelled.fiber)
       assert(Exit.isFailure(exit))
       assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "SubscriptionStale")
       assert.deepStrictEqual(quiet.seen, ["1"])
     })))
 
-  it.scoped("when all are silent no topic is blamed", () =>
+  it.scoped("finds no topic while all are silent", () =>
     run([open(acknowledge, send("a: 1", "b: 1"))], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ cadence: () => "2 seconds" }) })
       yield* collect(session, "a")
@@ -787,35 +787,35 @@ describe("freshness", () => {
     })))
 })
 
-// What a listener hears of a topic, and what it does at that.
-const note = (name: string, notes: Array<string>, act: (what: string) => void = () => undefined): Session.Listener<string> => {
-  const hear = (what: string) => {
-    notes.push(`${name} ${what}`)
-    act(what)
+// A listener that records its calls, and acts on them.
+const note = (name: string, notes: Array<string>, act: (call: string) => void = () => undefined): Session.Listener<string> => {
+  const take = (call: string) => {
+    notes.push(`${name} ${call}`)
+    act(call)
   }
   return {
     data: (batch) => {
-      batch.forEach(hear)
+      batch.forEach(take)
     },
     gap: () => {
-      hear("gap")
+      take("gap")
     },
     end: () => {
-      hear("end")
+      take("end")
     }
   }
 }
 
 describe("a listener of a topic", () => {
-  it.scoped("that leaves at a gap and comes again hears that gap once, and nobody who comes at it does", () =>
+  it.scoped("that leaves at a gap and comes again gets that gap once, and a new listener does not get it", () =>
     run([open(acknowledge, wait("1 second"), reset), open(acknowledge)], Effect.gen(function*() {
       const session = yield* make()
       const notes: Array<string> = []
       const scope = yield* Effect.scope
       const begin = () => {
         const own = Effect.runSync(Scope.make())
-        const listener = note("a", notes, (what) => {
-          if (what !== "gap" || notes.length > 5) return
+        const listener = note("a", notes, (call) => {
+          if (call !== "gap" || notes.length > 5) return
           Effect.runSync(Scope.close(own, Exit.void))
           Effect.runSync(Scope.extend(session.listen("b", note("b", notes)), scope))
           begin()
@@ -827,7 +827,7 @@ describe("a listener of a topic", () => {
       assert.deepStrictEqual(notes, ["a gap"])
     })))
 
-  it.scoped("that comes again as its topic's refusal is told is asked for again", () =>
+  it.scoped("that comes at the event of a refusal makes the session request the topic again", () =>
     run([
       open(answer((message) => {
         const [method, id = ""] = parts(message)
@@ -848,7 +848,7 @@ describe("a listener of a topic", () => {
       assert.deepStrictEqual(notes, ["second hello"])
     })))
 
-  it.scoped("that begins as the connection says Connecting is heard", () =>
+  it.scoped("that comes as the connection changes to Connecting gets data", () =>
     run([open(acknowledge), open(acknowledge, wait("1 second"), send("a: one"))], Effect.gen(function*() {
       const session = yield* make()
       yield* session.connection.awaitOpen
@@ -865,7 +865,7 @@ describe("a listener of a topic", () => {
       assert.deepStrictEqual(notes, ["a one"])
     })))
 
-  it.scoped("hears nothing after its end: not what came before a bug in the protocol", () =>
+  it.scoped("gets nothing after its end, not even data from before the protocol threw", () =>
     run([
       open(acknowledge, wait("1 second"), send("a: one", "bug")),
       open(acknowledge, wait("1 second"), send("a: two"))
@@ -888,20 +888,20 @@ describe("a listener of a topic", () => {
       assert.deepStrictEqual(notes.slice(notes.indexOf("first end") + 1), ["second two"])
     })))
 
-  it.scoped("hears nothing after its end: not of a session that another listener closes", () =>
+  it.scoped("gets nothing after its end when another listener closes the session", () =>
     run([open(acknowledge, wait("1 second"), send("a: one", "b: one"))], Effect.gen(function*() {
       const scope = yield* Scope.make()
       const session = yield* Scope.extend(make(), scope)
       const notes: Array<string> = []
-      yield* session.listen("a", note("a", notes, (what) => {
-        if (what === "one") Effect.runFork(Scope.close(scope, Exit.void))
+      yield* session.listen("a", note("a", notes, (call) => {
+        if (call === "one") Effect.runFork(Scope.close(scope, Exit.void))
       }))
       yield* session.listen("b", note("b", notes))
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(notes, ["a one", "a end", "b end"])
     })))
 
-  it.scoped("hears nothing after another has closed its scope", () =>
+  it.scoped("gets nothing after another listener has closed its scope", () =>
     run([open(acknowledge, wait("1 second"), send("a: one"))], Effect.gen(function*() {
       const session = yield* make()
       const scope = yield* Scope.make()

@@ -1,10 +1,10 @@
 /**
- * Binance's market data, whole: every event once and in order across every outage, and a gap in its place where that
- * cannot be had.
+ * Binance's market data, whole. Across all outages, events arrive once and in order, as the continuity of their stream allows. A
+ * gap stands in the place of events that cannot be had.
  *
- * Trades, aggregate trades and klines are followed by their ids and times. A jump opens a gap; what is missing is
- * fetched by REST and comes before what follows; events that came twice are dropped. {@link StreamKind} has the table
- * of what can be repaired. Order books take a new snapshot when they missed an update, and say so.
+ * The feed follows trades and aggregate trades by their ids, and klines by their times. It fetches missing events by REST,
+ * emits them before the events that follow, and drops duplicates. {@link StreamKind} has the table of the streams that can be
+ * repaired. An order book that misses an update becomes stale and takes a new snapshot.
  *
  * @since 0.1.0
  */
@@ -36,8 +36,9 @@ export type { Events, FeedEvent } from "../market/MarketFeed.ts"
 export type Several = string | ReadonlyArray<string>
 
 /**
- * Where a stream goes on from: the id of the last trade that is known from before, or the last moment (`k.T`) of the
- * last closed candle. What has happened since is fetched and comes first. Default: with what comes.
+ * Where to resume a stream. `after` is the id of the last trade that the reader already has, or the last moment (`k.T`) of the
+ * last closed candle. The feed fetches the events since then and emits them first. Default: the stream begins with the first
+ * event that arrives.
  *
  * @since 0.1.0
  * @category models
@@ -47,7 +48,7 @@ export interface From {
 }
 
 /**
- * The same for each of several.
+ * Where to resume several streams: the same place for all, or one for each symbol (or stream name).
  *
  * @since 0.1.0
  * @category models
@@ -55,11 +56,12 @@ export interface From {
 export type FromEach = From | ((name: string) => From)
 
 /**
- * The feed. Symbols may be written in either case. The snapshots of a book have at most 5000 levels a side, and 1000 of
+ * Binance's feed. Symbols may be in upper or lower case. The snapshots of a book have at most 5000 levels a side, and 1000 on
  * futures.
  *
- * Of several symbols, one stream has the events of all: each symbol's in their order, and none twice. It costs much less
- * than a stream for each, since its reader is woken once for all that came at once. It fails with the first that fails.
+ * Several symbols can be read as one stream, which has the events of all of them, those of each symbol in order. It reads a
+ * symbol once, even if the symbol is named twice. That costs much less than a stream for each symbol, since the reader wakes once
+ * per batch. It fails as soon as the stream of one symbol fails.
  *
  * @since 0.1.0
  * @category models
@@ -80,40 +82,42 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
   /** Every aggregate trade once, in the order of its id. */
   readonly aggTrades: (symbols: Several, from?: FromEach) => Events<MarketEvent.AggTrade>
-  /** Candles as they form, each closing exactly once. `f` and `L` are -1 in those that had to be fetched. */
+  /** Candles as they form; each closes exactly once. `f` and `L` are -1 in fetched candles. */
   readonly klines: (symbols: Several, interval: string, from?: FromEach) => Events<MarketEvent.Kline>
-  /** The statistics of 24 hours, whenever they are newer than the last. */
+  /** Statistics of the last 24 hours. */
   readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
+  /** Prices and volumes of the last 24 hours. */
   readonly miniTicker: (symbols: Several) => Events<MarketEvent.MiniTicker>
-  /** Of all symbols that changed. */
+  /** The mini tickers of all symbols that changed. */
   readonly allMiniTickers: Events<MarketEvent.MiniTicker>
   /** The best bid and ask. */
   readonly bookTicker: (symbols: Several) => Events<MarketEvent.BookTicker>
-  /** Updates of the book. What is missing from them cannot be fetched: see `orderBook`. */
+  /** Updates of the book, every 100 ms by default. Missing updates cannot be fetched; `orderBook` keeps a whole book. */
   readonly depth: (symbols: Several, speed?: "100ms" | "1000ms") => Events<MarketEvent.Depth>
-  /** The top of the book. */
+  /** The best levels of the book, every 100 ms by default. */
   readonly partialDepth: (
     symbols: Several,
     levels: 5 | 10 | 20,
     speed?: "100ms" | "1000ms"
   ) => Events<MarketEvent.PartialDepth>
-  /** Any streams by their names, followed as their kinds allow. `from` is for the kinds that can be fetched. */
+  /** Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. */
   readonly raw: (names: Several, from?: FromEach) => Events<MarketEvent.MarketEvent>
 }
 
 /**
- * What a feed can be told. Only `venue` is needed.
+ * Options of a feed. Only `venue` is required.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends MarketFeed.Options {
   readonly venue: Venue
+  /** Options of the REST client. */
   readonly rest?: Rest.Options | undefined
 }
 
 /**
- * The service.
+ * The tag of the feed.
  *
  * @since 0.1.0
  * @category tags
@@ -123,11 +127,12 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
 )
 
 /**
- * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
+ * Makes a feed; it runs until the scope closes. It dials connections when streams are run. Fails if an option of the
+ * connections is out of range.
  *
- * Venues count dials and REST weight by address, so one feed should serve all that a process wants of a venue. Where
- * there must be several, a `DialGate` provided to all of them, such as `DialGate.layer(venue.dials)`, keeps their dials
- * within one limit. A feed without one makes one of its own.
+ * Binance limits dials and REST weight by address, so one feed should serve everything that a process reads from a venue. Several
+ * feeds keep their dials within one limit if they share a `DialGate`, such as `DialGate.layer(venue.dials)`. Without one, each
+ * feed makes a gate of its own.
  *
  * @since 0.1.0
  * @category constructors
@@ -162,7 +167,7 @@ export const make = (
     }
   })
 
-// Streams by what users call them, and where each goes on from.
+// Requests for the streams of these symbols or names, each with the place where it resumes.
 const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.StreamRequest> =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),
@@ -170,7 +175,7 @@ const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) 
   }))
 
 /**
- * A layer with a feed that lives as long as the layer does.
+ * A layer with a feed; it runs as long as the layer does.
  *
  * @since 0.1.0
  * @category layers
@@ -202,7 +207,7 @@ export const layer = (
   Layer.scoped(BinanceFeed, make(options))
 
 /**
- * The same with options that are read through `Config`.
+ * A layer with a feed whose options are read through `Config`.
  *
  * @since 0.1.0
  * @category layers

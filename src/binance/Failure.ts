@@ -1,16 +1,16 @@
 /**
- * What Binance means by a refusal, where that is not what HTTP says.
+ * The failure classes of Binance, where they differ from the standard table.
  *
  * @since 0.1.0
  */
 import * as FailureClass from "../FailureClass.ts"
 
 /**
- * Classifies status 418, with which Binance bans an address that went on after status 429 (Binance docs: from two minutes
- * to three days): the next dial waits as long as `Retry-After` says, as `FailureClass.obey` does. To the standard table it
- * is any other 4xx, and fatal.
+ * Classifies status 418. With it, Binance bans an address that continued after status 429, for two minutes to three days
+ * (Binance docs). The next dial waits as long as `Retry-After` says, as with `FailureClass.obey`. In the standard table, 418 is
+ * fatal like other 4xx.
  *
- * Feeds and the gate of a venue use it. A plain connection to Binance is told so:
+ * Feeds and the gate of a venue use this function. Pass it to a plain connection to Binance:
  *
  * @since 0.1.0
  * @category classification

@@ -1,5 +1,5 @@
 /**
- * Binance's market events, the gaps between them, and how to get them out of the frames of a combined stream.
+ * Binance's market events, the gaps between them, and decoders for the messages of a combined connection.
  *
  * @since 0.1.0
  */
@@ -28,48 +28,64 @@ export {
 export type { Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
 
 /**
+ * A trade, of `<symbol>@trade`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Trade = MarketEvent<typeof Payloads.Trade.Type, "trade">
 
 /**
+ * An aggregate trade, of `<symbol>@aggTrade`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type AggTrade = MarketEvent<typeof Payloads.AggTrade.Type, "aggTrade">
 
 /**
+ * A candle as it forms, of `<symbol>@kline_<interval>`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Kline = MarketEvent<typeof Payloads.Kline.Type, "kline">
 
 /**
+ * Statistics of the last 24 hours, of `<symbol>@ticker`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Ticker = MarketEvent<typeof Payloads.Ticker.Type, "ticker">
 
 /**
+ * Prices and volumes of the last 24 hours, of `<symbol>@miniTicker`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type MiniTicker = MarketEvent<typeof Payloads.MiniTicker.Type, "miniTicker">
 
 /**
+ * The best bid and ask, of `<symbol>@bookTicker`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type BookTicker = MarketEvent<typeof Payloads.BookTicker.Type, "bookTicker">
 
 /**
+ * An update of a book, of `<symbol>@depth`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Depth = MarketEvent<typeof Payloads.Depth.Type, "depth">
 
 /**
+ * The best levels of a book, of `<symbol>@depth<levels>`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -85,14 +101,14 @@ const decoder = <const Type extends string, A extends object, I>(type: Type, sch
   return (stream) => make(stream, StreamKind.parse(stream).symbol)
 }
 
-// Of kinds that are not known here, events may be anything.
+// The events of an unknown kind may be any object.
 const decoderOfAny = (type: string): DecoderOf<object, string> => {
   const make = Decoding.make({ ...format, type, schema: Schema.Object, lists: true, anySymbol: true })
   return (stream) => make(stream, StreamKind.parse(stream).symbol)
 }
 
 /**
- * The decoders, by the type of events. Each takes a stream's name first.
+ * Makes decoders, by the type of the events. Each function takes the name of a stream.
  *
  * @since 0.1.0
  * @category decoding
@@ -115,7 +131,7 @@ export const decoders = {
 }
 
 /**
- * The decoder for a stream, by its name. Kinds that are not known here pass as they are.
+ * Makes the decoder of a stream, by its name. The events of an unknown kind may be any object.
  *
  * @since 0.1.0
  * @category decoding
@@ -127,8 +143,8 @@ export const fromStream = (stream: string): Decoder<MarketEvent> => {
 }
 
 /**
- * Decodes a frame of a combined stream. It holds one event, several (streams of all symbols), or none (the answer to
- * a control message).
+ * Decodes a message of a combined connection: into one event, several (streams of all symbols), or none (the answer to a
+ * request). `receivedAt` is in milliseconds since the epoch.
  *
  * @since 0.1.0
  * @category decoding

@@ -1,6 +1,5 @@
 /**
- * Binance's order books: those of {@link BinanceFeed.BinanceFeed.orderBook}, and the rules by which updates are applied to a
- * snapshot.
+ * Binance's order books: those of {@link BinanceFeed.BinanceFeed.orderBook}, and the rules that apply updates to a snapshot.
  *
  * @since 0.1.0
  */
@@ -13,7 +12,7 @@ export { BookChange, BookStale, makeLadder } from "../market/OrderBook.ts"
 export type { Ladder, Level, OrderBook, Outcome, Side, Top } from "../market/OrderBook.ts"
 
 /**
- * An update, of the spot market or of futures (which say in `pu` what they follow).
+ * An update of a book, of the spot market or of futures. Futures have in `pu` the id of the update that it follows.
  *
  * @since 0.1.0
  * @category models
@@ -21,7 +20,7 @@ export type { Ladder, Level, OrderBook, Outcome, Side, Top } from "../market/Ord
 export type Diff = typeof Payloads.Depth.Type
 
 /**
- * A book from a snapshot on, mutable.
+ * A snapshot and the updates since, mutable.
  *
  * @since 0.1.0
  * @category models
@@ -29,11 +28,11 @@ export type Diff = typeof Payloads.Depth.Type
 export type Book = OrderBook.Book<Diff>
 
 /**
- * Makes a book from a snapshot that was asked for with this limit.
+ * Makes a book from a snapshot that was requested with `limit` levels a side.
  *
- * The venue's rules allow updates to overlap, and they do where two connections are spliced: quantities are absolute,
- * so an update may be applied when it begins at or before the next id and ends after the last. Futures' ids have holes,
- * and `pu` says which update each follows
+ * By Binance's rules, updates may overlap, and they do where one connection takes over from another. Quantities are absolute, so
+ * the book applies an update that begins at or before the next id and ends after the last one. The ids of futures are not
+ * consecutive; `pu` names the update that each one follows
  * (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#how-to-manage-a-local-order-book-correctly).
  *
  * @since 0.1.0

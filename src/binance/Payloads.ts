@@ -1,11 +1,10 @@
 /**
- * What Binance's market streams say, as schemas
+ * Schemas of the data of Binance's market streams
  * (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams).
  *
- * Prices and quantities stay the decimal text they are: no digit is lost to a float. Times are integers, in
- * milliseconds unless the venue was asked for microseconds. Fields are added by the venue without notice, so unknown ones
- * are kept and not complained about. The schemas hold for the spot market and for USD-M futures; what only one of them
- * sends is optional.
+ * Prices and quantities stay decimal text, so that no digit is lost to a float. Times are integers, in milliseconds unless the
+ * feed uses microseconds. Binance adds fields without notice, so unknown fields are valid and kept. The schemas are for the spot
+ * market and for USD-M futures; fields that only one of them sends are optional.
  *
  * @since 0.1.0
  */
@@ -37,12 +36,12 @@ export const Trade = Schema.Struct({
   q: Decimal,
   T: Integer,
   m: Schema.Boolean,
-  /** Futures: what kind of trade it is. */
+  /** Futures: the type of the trade. */
   X: Schema.optional(Schema.String)
 })
 
 /**
- * `<symbol>@aggTrade`. `a` is sequential per symbol, `f` and `l` are its first and last trade.
+ * `<symbol>@aggTrade`. `a` is sequential per symbol; `f` and `l` are the ids of its first and last trade.
  *
  * @since 0.1.0
  * @category schemas
@@ -58,7 +57,7 @@ export const AggTrade = Schema.Struct({
   l: Integer,
   T: Integer,
   m: Schema.Boolean,
-  /** Futures: the quantity without the orders that nobody sees. */
+  /** Futures: the quantity without hidden orders. */
   nq: Schema.optional(Decimal)
 })
 
@@ -93,7 +92,7 @@ export const Kline = Schema.Struct({
 })
 
 /**
- * `<symbol>@ticker`: the statistics of the last 24 hours.
+ * `<symbol>@ticker`: statistics of the last 24 hours.
  *
  * @since 0.1.0
  * @category schemas
@@ -143,7 +142,7 @@ export const MiniTicker = Schema.Struct({
 })
 
 /**
- * `<symbol>@bookTicker`: the best bid and ask. Does not name its own kind.
+ * `<symbol>@bookTicker`: the best bid and ask. The data has no field for its kind.
  *
  * @since 0.1.0
  * @category schemas
@@ -158,8 +157,8 @@ export const BookTicker = Schema.Struct({
 })
 
 /**
- * `<symbol>@depth`: the levels that changed between the update ids `U` and `u`; quantities are absolute. Futures say in
- * `pu` which update it follows.
+ * `<symbol>@depth`: the levels that changed from the update id `U` to `u`. Quantities are absolute. Futures have in `pu` the id
+ * of the update that it follows.
  *
  * @since 0.1.0
  * @category schemas
@@ -176,7 +175,7 @@ export const Depth = Schema.Struct({
 })
 
 /**
- * `<symbol>@depth<levels>`: the top of the book. The spot market's names neither its kind nor its symbol.
+ * `<symbol>@depth<levels>` of the spot market: the best levels of the book. The data has no fields for its kind and symbol.
  *
  * @since 0.1.0
  * @category schemas
@@ -188,7 +187,7 @@ export const PartialDepth = Schema.Struct({
 })
 
 /**
- * The same of USD-M futures, which looks like an update but holds whole levels.
+ * `<symbol>@depth<levels>` of USD-M futures: the best levels of the book. The data has the form of an update.
  *
  * @since 0.1.0
  * @category schemas
@@ -206,7 +205,7 @@ export const FuturesPartialDepth = Schema.Struct({
 })
 
 /**
- * `<symbol>@ticker_<1h|4h|1d>`: the statistics of a rolling window.
+ * `<symbol>@ticker_<1h|4h|1d>`: statistics of a rolling window.
  *
  * @since 0.1.0
  * @category schemas
@@ -247,7 +246,7 @@ export const AveragePrice = Schema.Struct({
 })
 
 /**
- * `<symbol>@referencePrice`. There may be none.
+ * `<symbol>@referencePrice`. `r` is null if there is no reference price.
  *
  * @since 0.1.0
  * @category schemas
@@ -289,14 +288,14 @@ export const MarkPrice = Schema.Struct({
   p: Decimal,
   i: Decimal,
   P: Decimal,
-  // Of contracts that pay no funding, there is none.
+  // Empty for contracts without funding.
   r: Schema.String,
   T: Integer,
   ap: Schema.optional(Decimal)
 })
 
 /**
- * `<symbol>@forceOrder` of USD-M futures: a liquidation, the latest of each second only.
+ * `<symbol>@forceOrder` of USD-M futures: a liquidation. Binance sends only the latest of each second.
  *
  * @since 0.1.0
  * @category schemas
@@ -320,7 +319,7 @@ export const ForceOrder = Schema.Struct({
 })
 
 /**
- * The venue is about to close its connections.
+ * `serverShutdown`: the venue is about to close its connections.
  *
  * @since 0.1.0
  * @category schemas

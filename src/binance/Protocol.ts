@@ -1,5 +1,5 @@
 /**
- * Binance's session protocol: combined frames, SUBSCRIBE and UNSUBSCRIBE, and their answers.
+ * Binance's session protocol: combined messages, SUBSCRIBE and UNSUBSCRIBE requests, and their answers.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import { topicSpan } from "./internal/combined.ts"
 import * as StreamKind from "./StreamKind.ts"
 
 /**
- * What Binance says to a client as a whole: it will close this connection soon (Binance docs, `serverShutdown`).
+ * The notice that Binance will close this connection soon (Binance docs, `serverShutdown`).
  *
  * @since 0.1.0
  * @category models
@@ -24,13 +24,13 @@ export type Notice = "serverShutdown"
 const reasonLength = 250
 
 const refusal = (answer: Readonly<Record<string, unknown>>) => {
-  // Seen both ways: the code at the top, and within `error`.
+  // Binance sends the code and the text at the top level, or within `error`.
   const error = Predicate.isReadonlyRecord(answer.error) ? answer.error : answer
   return typeof error.msg === "string" ? excerpt(error.msg, reasonLength) : undefined
 }
 
 /**
- * Reads a message of a combined connection.
+ * Parses a message of a combined connection.
  *
  * @since 0.1.0
  * @category parsing
@@ -63,17 +63,17 @@ const messageOf = (json: unknown): ServerMessage<unknown, Notice> | undefined =>
 
 const request = (method: string) => (params: ReadonlyArray<string>, id: number) => JSON.stringify({ method, params, id })
 
-// What a frame of a topic says is read by whoever hears the topic.
+// The listeners of a topic decode its messages.
 const parseTopic: SessionProtocol<Message, Notice>["parse"] = (message) => {
   const parsed = parse(message)
   return parsed._tag === "Data" ? { ...parsed, data: message } : parsed
 }
 
 /**
- * The protocol. The data of a topic are its frames, as they came: {@link MarketEvent.Decoder} reads them.
+ * Makes the protocol. The data of a topic are its messages, not decoded: a {@link MarketEvent.Decoder} decodes them.
  *
- * Of the venue's messages a second, two are kept for pings and pongs, and so that a network that bunches messages up
- * does no harm.
+ * `messagesPerSecond` is the venue's limit. The session sends two fewer requests in a second: this leaves a reserve for pings and
+ * pongs, and for a network that delivers messages in bunches.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Binance's REST interface, as far as snapshots and repair need it: paced by weight, and patient when told to be.
+ * A client of Binance's REST interface, for snapshots and repairs. It keeps to the limit of weight and obeys `Retry-After`.
  *
  * @since 0.1.0
  */
@@ -33,23 +33,24 @@ export type { RestError } from "../market/RestError.ts"
 export type Snapshot = typeof Payloads.PartialDepth.Type
 
 /**
- * The interface. Every method waits for its turn within the weight of a minute, waits as long as `Retry-After` says,
- * and tries again when there is no answer, until it gives up.
+ * The REST client. Every request waits until the weight limit allows it, and as long as `Retry-After` says. The client retries a
+ * request that has no usable answer, and gives up after {@link Options.giveUpAfter}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Rest {
-  /** Trades from an id on, that one included if it is still kept; at most {@link pageSize}. */
+  /** Fetches trades from an id on: at most {@link pageSize}, the one with this id included if the venue still has it. */
   readonly trades: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<typeof Payloads.Trade.Type>, RestError>
-  /** The same of aggregate trades. */
+  /** Fetches aggregate trades from an id on, as `trades` does. */
   readonly aggTrades: (
     symbol: string,
     fromId: number
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.AggTrade.Type>, RestError>
   /**
-   * Candles that began in a span of time, its end included; at most {@link pageSize}. All but the last are closed.
-   * `timeZone`, such as `08:00`, is that of the interval's days, weeks and months (spot only). Default: UTC.
+   * Fetches the candles that open in a span of time, its end included: at most {@link pageSize}. All but the last are closed.
+   * Times are in the venue's unit. `timeZone`, such as `08:00`, decides when days, weeks and months begin (spot only). Default:
+   * UTC.
    */
   readonly klines: (
     symbol: string,
@@ -58,14 +59,14 @@ export interface Rest {
     endTime: number,
     timeZone?: string
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
-  /** How many levels a snapshot is asked for with, to have so many: what the venue allows, which may be fewer. */
+  /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
-  /** A snapshot of so many levels a side, or as many as the venue allows. */
+  /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
   readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
 }
 
 /**
- * What one request gives at most (Binance docs).
+ * The most trades or candles that one request returns (Binance docs).
  *
  * @since 0.1.0
  * @category constants
@@ -73,7 +74,7 @@ export interface Rest {
 export const pageSize = 1_000
 
 /**
- * How the REST interface is used.
+ * Options of the REST client.
  *
  * @since 0.1.0
  * @category models
@@ -82,13 +83,12 @@ export interface Options {
   /** How long one request may take. Default: 10 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
   /**
-   * How long a request is tried again before it is given up, and how long a `Retry-After` is waited for at most.
-   * Default: 2 minutes.
+   * How long the client retries a request before it fails, and the longest `Retry-After` that it waits for. Default: 2 minutes.
    */
   readonly giveUpAfter?: Duration.DurationInput | undefined
 }
 
-// Spot and futures weigh requests differently, and allow different limits of depth (Binance docs).
+// Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
 const futuresLevels = [5, 10, 20, 50, 100, 500]
 const weights = {
   "/api/v3": {
@@ -151,11 +151,11 @@ const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
     Effect.orElseSucceed(() => "no reason was given")
   )
 
-// Without a Retry-After: a 429 is over with the minute, a 418 takes two at least (Binance docs).
-const defaultGiveUpAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
+// Without a Retry-After: a 429 lasts until the end of the minute, a 418 at least two minutes (Binance docs).
+const defaultRetryAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
 
 /**
- * Makes a client of a venue's REST interface. All that share it share its budget of weight.
+ * Makes a client of a venue's REST interface. All users of the client share its weight limit.
  *
  * @since 0.1.0
  * @category constructors
@@ -164,12 +164,11 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
   Effect.map(HttpClient.HttpClient, (client) => {
     const timeout = Duration.decode(options.timeout ?? "10 seconds")
     const giveUpAfter = Duration.decode(options.giveUpAfter ?? "2 minutes")
-    // Others behind the same address use the budget too: a tenth is left to them.
-    // It is held for a refusal, by the status of that.
+    // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
     const limiter = RateLimiter.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
     const weigh = weights[venue.api]
-    // What is fetched has the times of what is heard.
-    const headers = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
+    // Fetched events have times in the same unit as those from the sockets.
+    const requestHeaders = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
     const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
 
     const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
@@ -182,18 +181,18 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
       })
 
     const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
-      const response = yield* client.get(`${venue.rest}${venue.api}/${path}?${query}`, { headers })
-      const { headers: told, status } = response
+      const response = yield* client.get(`${venue.rest}${venue.api}/${path}?${query}`, { headers: requestHeaders })
+      const { headers, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
-        const retryAfter = Option.getOrElse(RetryAfter.parse(told["retry-after"], now), () => defaultGiveUpAfter(status))
+        const retryAfter = Option.getOrElse(RetryAfter.parse(headers["retry-after"], now), () => defaultRetryAfter(status))
         yield* wait(retryAfter, status)
         return yield* new RestLimited({ path, status, retryAfter })
       }
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
       if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response) })
-      // The venue counts all of this address, we only ourselves.
-      if (Number(told["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
+      // The venue counts all clients behind this address, and the limiter only this one.
+      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))
     })
 
@@ -211,7 +210,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
     ): Effect.Effect<A, RestError> =>
       turn(path, weight).pipe(
         Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
-          // A log of a request that failed would show its URL.
+          // A log line of a failed request would show its URL.
           Effect.withUnhandledErrorLogLevel(Option.none()),
           within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${formatDuration(timeout)}` }))
         )),
@@ -265,7 +264,7 @@ export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, n
               e: "kline" as const,
               E: T,
               s: symbol,
-              // The REST interface does not tell the trades' ids.
+              // The REST interface does not have the ids of the trades.
               k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
             }))
         ),

@@ -1,13 +1,13 @@
 /**
- * What kinds of streams there are, and what each promises: a table.
+ * The kinds of Binance's streams, and how a feed repairs each of them.
  *
  * | kind | continuity | after an outage |
  * |---|---|---|
- * | trade, aggTrade | `sequence`: ids follow each other | what was missed is fetched by REST and comes first |
- * | kline | `candles`: each closes once | candles that closed unseen are fetched by REST and come first |
- * | depth | `diffs`: update ids continue | cannot be repaired: a gap; `orderBook` takes a new snapshot |
+ * | trade, aggTrade | `sequence`: ids grow by one | the missed events are fetched by REST and come first |
+ * | kline | `candles`: each closes once | candles that closed in the outage are fetched by REST and come first |
+ * | depth | `diffs`: each update follows another | a gap, since updates cannot be fetched; `orderBook` takes a new snapshot |
  * | ticker, miniTicker, windowTicker, bookTicker, partialDepth, avgPrice, markPrice, referencePrice | `state`: only the latest matters | nothing is missing |
- * | blockTrade, forceOrder, and every kind that is not known here | `unknown` | cannot be repaired: a gap |
+ * | blockTrade, forceOrder, and all kinds that are not in this table | `unknown` | a gap, since events cannot be fetched |
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import type { Cadence } from "../SessionProtocol.ts"
 import * as Table from "./internal/kindTable.ts"
 
 /**
- * What can be said about the order of a stream's events, and so about what is missing from them.
+ * How a stream shows losses, and what repairs them.
  *
  * @since 0.1.0
  * @category models
@@ -29,17 +29,18 @@ export type Continuity = "sequence" | "candles" | "diffs" | "state" | "unknown"
  * @category models
  */
 export interface StreamKind {
-  /** As market events call it. */
+  /** The `type` of its market events. */
   readonly type: string
   readonly continuity: Continuity
-  /** How often such a stream speaks (Binance docs). */
+  /** How often a stream of this kind is expected to have data (Binance docs). */
   readonly cadence: Cadence
-  /** Where USD-M futures serve it (Binance docs). */
+  /** The route that serves the kind on USD-M futures (Binance docs). */
   readonly route: "public" | "market"
 }
 
 /**
- * What a stream's name says: its symbol in upper case (`""` when it is about all of them), and its kind.
+ * Parses the name of a stream: its symbol in upper case (`""` for all symbols), and its kind. A kind that is not in the table
+ * has the continuity `unknown`.
  *
  * @since 0.1.0
  * @category parsing

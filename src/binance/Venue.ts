@@ -1,5 +1,5 @@
 /**
- * Where a market is: the addresses of its sockets and of its REST interface, and their limits.
+ * The venues of Binance: the addresses of their sockets and REST interfaces, and their limits.
  *
  * @since 0.1.0
  */
@@ -8,38 +8,39 @@ import * as Failure from "./Failure.ts"
 import type { StreamKind } from "./StreamKind.ts"
 
 /**
- * A venue.
+ * A venue of Binance.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Venue {
+  /** The name of the venue, such as `live`. */
   readonly name: string
-  /** Where sockets are dialled, without a path. */
+  /** The URL of the sockets, without a path. */
   readonly ws: string
-  /** Where snapshots and missed events are asked for, without a path. */
+  /** The URL of the REST interface, without a path. */
   readonly rest: string
   /** The first part of REST paths. */
   readonly api: "/api/v3" | "/fapi/v1"
   /** The path of the connections that serve a kind of stream. */
   readonly path: (kind: StreamKind) => string
-  /** In what the venue tells times, on its sockets and of what is fetched; spot alone knows both. Default: milliseconds. */
+  /** The unit of times, on sockets and of fetched events. Only spot supports microseconds. Default: milliseconds. */
   readonly timeUnit?: "millisecond" | "microsecond" | undefined
-  /** Streams of one connection, at most. */
+  /** The most streams on one connection. */
   readonly streamsPerConnection: number
-  /** Messages to the venue a second, from one connection. */
+  /** The most messages that one connection may send in a second. */
   readonly messagesPerSecond: number
-  /** Weight of REST requests a minute. */
+  /** The most weight of REST requests in a minute. */
   readonly weightPerMinute: number
-  /** How often its hosts may be dialled, and what their refusals mean: for a `DialGate`. A feed makes one for itself. */
+  /** Options of a `DialGate`: how often a host may be dialled, and the classes of its refusals. */
   readonly dials: DialGate.Options
 }
 
-// Binance docs: by address.
+// By address (Binance docs).
 const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Failure.classify }
 
 /**
- * A spot venue by its URL pair, such as the embedded exchange's.
+ * Makes a spot venue from its URLs, such as those of the embedded exchange. Default of `name`: `custom`.
  *
  * @since 0.1.0
  * @category constructors
@@ -76,8 +77,8 @@ export const make = (urls: { readonly ws: string; readonly rest: string; readonl
 export const spot: Venue = make({ name: "live", ws: "wss://stream.binance.com:9443", rest: "https://api.binance.com" })
 
 /**
- * The spot market's data alone, from hosts that serve nothing else (Binance docs). Its REST interface has no
- * `historicalTrades`, so trades are fetched from the market itself.
+ * The spot market, by hosts that serve only market data (Binance docs). Their REST interface has no `historicalTrades`, so this
+ * venue uses the REST interface of {@link spot}.
  *
  * @since 0.1.0
  * @category venues
@@ -101,8 +102,8 @@ export const testnet: Venue = make({
 })
 
 /**
- * USD-M futures, whose streams are served under `/public` and `/market` by kind (Binance docs; the routes without
- * these were switched off on 2026-04-23). Sources disagree on the number of streams; 200 is what all allow.
+ * USD-M futures. Streams are served under `/public` or `/market`, by their kind (Binance docs; the routes without these were
+ * switched off on 2026-04-23). Sources disagree on the limit of streams; all of them allow 200.
  *
  * @since 0.1.0
  * @category venues

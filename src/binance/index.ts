@@ -4,21 +4,21 @@
  * @since 0.1.0
  */
 
-/** The feed: typed streams whose holes are repaired. */
+/** The feed: typed streams whose gaps are repaired, and order books. */
 export * as BinanceFeed from "./BinanceFeed.ts"
-/** What Binance means by a refusal. */
+/** The failure classes of Binance. */
 export * as Failure from "./Failure.ts"
-/** From a frame to the market events in it. */
+/** Binance's market events, and their decoders. */
 export * as MarketEvent from "./MarketEvent.ts"
-/** Order books that are right, or say that they are not. */
+/** Binance's order books. */
 export * as OrderBook from "./OrderBook.ts"
-/** What the streams say, as schemas. */
+/** Schemas of the data of the streams. */
 export * as Payloads from "./Payloads.ts"
-/** How Binance is told what to send, and what it answers. */
+/** Binance's session protocol. */
 export * as Protocol from "./Protocol.ts"
-/** Snapshots and missed events by REST. */
+/** A client of the REST interface, for snapshots and repairs. */
 export * as Rest from "./Rest.ts"
-/** What kinds of streams there are, and what each promises. */
+/** The kinds of streams, and how a feed repairs each of them. */
 export * as StreamKind from "./StreamKind.ts"
-/** Where markets are. */
+/** The venues of Binance: their addresses and limits. */
 export * as Venue from "./Venue.ts"

@@ -1,9 +1,9 @@
-// Loads a package that only a part of Holdfast needs, and that its users install only for that part.
+// Loads an optional peer dependency: a package that one part of Holdfast needs, and that only its users have to install.
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 
-/** A package that a part of Holdfast needs is not installed. */
+/** The package that a part of Holdfast needs is not installed. */
 export class PeerMissing extends Data.TaggedError("PeerMissing")<{
   readonly part: string
   readonly peer: Peer
@@ -13,7 +13,7 @@ export class PeerMissing extends Data.TaggedError("PeerMissing")<{
   }
 }
 
-/** The optional peers, with the versions that package.json names. CI compares the two. */
+/** The optional peers with their versions. CI checks that package.json has the same. */
 export const versions = {
   "@effect/platform-node": "^0.108.2"
 } as const
@@ -25,8 +25,8 @@ const isNotFound = (error: unknown, peer: Peer): boolean =>
   error.message.includes(peer)
 
 /**
- * Imports a module of an optional peer. Fails with `PeerMissing` when the peer is not installed; every other failure to
- * import is a defect.
+ * Imports a module of an optional peer. Fails with `PeerMissing` when the peer is not installed. Any other failure to
+ * import it is a defect.
  */
 export const load = <A>(part: string, peer: Peer, module: () => Promise<A>): Effect.Effect<A, PeerMissing> =>
   Effect.catchAll(

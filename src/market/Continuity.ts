@@ -1,16 +1,16 @@
 /**
- * How the events of a stream hang together: what shows that one is missing, and where it can be fetched.
+ * Continuity: how a stream shows that events are missing, and how a feed fetches them.
  *
- * | continuity | a loss shows | what is done about it |
+ * | continuity | a loss shows by | the feed then |
  * |---|---|---|
- * | `Sequence` | by ids that follow each other | what is missing is fetched, and comes first |
- * | `Candles` | by spans of time without a candle | candles that closed unseen are fetched, and come first |
- * | `Diffs` | by the update that each one follows | a gap, since venues do not keep them; an order book takes a new snapshot |
- * | `State` | not at all: only the latest matters | nothing |
- * | `Unknown` | not at all | whatever may be missing is a gap |
+ * | `Sequence` | a jump in the ids | fetches the missing events and emits them first |
+ * | `Candles` | a span of time without a candle | fetches the candles that closed in it and emits them first |
+ * | `Diffs` | an update that does not follow the last one | emits a gap, since venues do not keep updates; an order book takes a new snapshot |
+ * | `State` | nothing: only the latest event matters | does nothing |
+ * | `Unknown` | nothing | emits a gap wherever events may be missing |
  *
- * The functions are declared as methods, so that kinds of streams with different events can stand in one table. A feed calls
- * each only with events of its own kind.
+ * The functions are declared as methods, so that kinds with different events fit into one table. A feed calls them only with
+ * events of their own kind.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import type { MarketEvent } from "./MarketEvent.ts"
 import type { RestError } from "./RestError.ts"
 
 /**
- * Which stream something is fetched for.
+ * The stream to fetch events of.
  *
  * @since 0.1.0
  * @category models
@@ -27,11 +27,12 @@ import type { RestError } from "./RestError.ts"
 export interface Target {
   /** The name of the stream. */
   readonly name: string
+  /** The symbol as the venue's events write it, or `""` for a stream of all symbols. */
   readonly symbol: string
 }
 
 /**
- * Ids grow by one with every event. Duplicates are dropped.
+ * Ids grow by one with every event. The feed drops duplicates.
  *
  * @since 0.1.0
  * @category models
@@ -39,20 +40,20 @@ export interface Target {
 export interface Sequence<A extends MarketEvent> {
   readonly _tag: "Sequence"
   idOf(event: A): number
-  /** Whether something happened under this id. What did not counts as seen, and is not shown. Default: always. */
+  /** Whether the event really happened. If not, the feed counts its id as seen and drops the event. Default: it did. */
   isReal?(event: A): boolean
   /**
-   * The events from an id on, oldest first, with `via: "rest"`: that id's own as well, if the venue still has it. The first
-   * `pageSize` of them; none when there are none yet.
+   * Fetches the first `pageSize` events from an id on, oldest first, with `via: "rest"`. The event with that id is one of
+   * them if the venue still has it. An empty page means that the venue has no such events yet.
    */
   fetch(target: Target, fromId: number): Effect.Effect<ReadonlyArray<A>, RestError>
-  /** Events that one `fetch` gives at most. */
+  /** The most events that one `fetch` returns. */
   readonly pageSize: number
 }
 
 /**
- * Every event is a candle as it stands; the next one opens right after the last moment of the one before. Moments are in the
- * venue's unit of time.
+ * Every event is the present state of a candle. Each candle opens right after the last moment of the one before. Moments are
+ * in the venue's unit of time.
  *
  * @since 0.1.0
  * @category models
@@ -61,46 +62,47 @@ export interface Candles<A extends MarketEvent> {
   readonly _tag: "Candles"
   /** The first moment of the candle. */
   opensAt(event: A): number
-  /** The last moment of the candle: one before the next one opens. */
+  /** The last moment of the candle: one unit of time before the next candle opens. */
   closesAt(event: A): number
+  /** Whether the candle is closed, and so does not change any more. */
   isClosed(event: A): boolean
   /**
-   * The candles that open from one moment to another, both included, oldest first, with `via: "rest"`. As many as the venue
-   * gives at once. All but the last must be closed.
+   * Fetches the candles that open from one moment to another, both included, oldest first, with `via: "rest"`: as many as the
+   * venue returns at once. All but the last must be closed.
    */
   fetch(target: Target, from: number, to: number): Effect.Effect<ReadonlyArray<A>, RestError>
 }
 
 /**
- * Every event changes the state that the one before left behind.
+ * Every event is a change to the state that the event before it left.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Diffs<A extends MarketEvent> {
   readonly _tag: "Diffs"
-  /** Where the event leads to, such as the id of the last update in it. */
+  /** The position that the event leads to, such as the id of the last update in it. */
   positionOf(event: A): number
-  /** The position that the event follows: nothing is missing where it is no later than the last one seen. */
+  /** The position that the event follows. Nothing is missing if the last event reached it or passed it. */
   previousOf(event: A): number
 }
 
 /**
- * Every event is all there is to know. Only what is newer than the last one passes.
+ * Every event is the whole state. The feed emits only events that are newer than the last one.
  *
  * @since 0.1.0
  * @category models
  */
 export interface State<A extends MarketEvent> {
   readonly _tag: "State"
-  /** Grows from one event to the next, such as their time. */
+  /** A number that grows from one event to the next, such as the time of the event. */
   positionOf(event: A): number
-  /** Whether the event's timestamp is the venue's own, and not that of its arrival. Default: it is. */
+  /** Whether the event's `timestamp` is the venue's time, and not the time of arrival. Default: it is. */
   isTimed?(event: A): boolean
 }
 
 /**
- * Nothing is known: events pass as they come.
+ * The order of the events is unknown: they pass as they arrive.
  *
  * @since 0.1.0
  * @category models
@@ -110,7 +112,7 @@ export interface Unknown {
 }
 
 /**
- * The continuity of a kind of stream: a value that the feed obeys.
+ * The continuity of a kind of stream: the feed follows a stream by this value.
  *
  * @since 0.1.0
  * @category models

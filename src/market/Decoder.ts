@@ -1,5 +1,5 @@
 /**
- * From the frames of a stream to its events.
+ * Decodes the messages of a stream into its events.
  *
  * @since 0.1.0
  */
@@ -12,14 +12,15 @@ import type { Message } from "../Transport.ts"
 import type { MarketEvent } from "./MarketEvent.ts"
 
 /**
- * A frame that is not what its stream promises. It is skipped, never fatal.
+ * A message that does not fit its stream. The feed skips it and goes on.
  *
  * @since 0.1.0
  * @category errors
  */
 export class InvalidMessage extends Data.TaggedError("InvalidMessage")<{
+  /** Why the message is invalid: a clause that follows "since". */
   readonly reason: string
-  /** The beginning of the frame. */
+  /** The beginning of the message, or of its data. */
   readonly excerpt: string
 }> {
   override get message(): string {
@@ -28,15 +29,15 @@ export class InvalidMessage extends Data.TaggedError("InvalidMessage")<{
 }
 
 /**
- * Decodes the frames of one stream. A frame holds one event, or several.
+ * Decodes the messages of one stream. A message has one event, or several.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Decoder<A extends MarketEvent> {
-  /** The events in the data of one frame, which was parsed before. `receivedAt` is in milliseconds since the epoch. */
+  /** The events in the parsed data of one message. `receivedAt` is in milliseconds since the epoch. */
   readonly decode: (data: unknown, receivedAt: number) => Either.Either<ReadonlyArray<A>, InvalidMessage>
-  /** The events of many frames, as they came. An invalid frame is reported, and left out. */
+  /** The events of several messages, in their order. Calls `onInvalid` for each invalid message and leaves it out. */
   readonly all: (
     messages: ReadonlyArray<Message>,
     receivedAt: number,
@@ -45,49 +46,52 @@ export interface Decoder<A extends MarketEvent> {
 }
 
 /**
- * How the venue writes a frame around its data. A frame of a stream that begins with `start` and ends with `end` must have
- * exactly the data in between: such frames are read several times as fast as they are parsed.
+ * The text that the venue writes around the data of a message. If a message of a stream begins with `start` and ends with
+ * `end`, exactly the data must stand in between. Reading such messages is several times as fast as parsing them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Envelope {
-  /** All that comes before the data, such as `{"stream":"btcusdt@trade","data":`. */
+  /** The text before the data, such as `{"stream":"btcusdt@trade","data":`. */
   readonly start: (stream: string) => string
-  /** All that comes after the data, such as `}`. */
+  /** The text after the data, such as `}`. */
   readonly end: string
 }
 
 /**
- * What the decoders of one kind of stream know.
+ * Options of the decoders of one kind of stream.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<Type extends string, A extends object, I> {
-  /** The venue's name, as events carry it. */
+  /** The name of the venue: the `source` of the events. */
   readonly source: string
-  /** The kind of stream, as events carry it. */
+  /** The kind of stream: the `type` of the events. */
   readonly type: Type
-  /** Checks the data. Data passes as it came, so the schema must not transform it; fields it does not name are kept. */
+  /** Checks the data. Data passes unchanged, with all its fields, so the schema must not transform it. */
   readonly schema: Schema.Schema<A, I>
-  /** Reads a frame: the stream it belongs to, and its data, parsed. A protocol's own `parse` often does just that. */
+  /** Parses a message into the name of its stream and its data. Often this is what the protocol's `parse` does. */
   readonly parse: (message: Message) => ServerMessage<unknown, unknown>
-  /** The symbol that the data names, if it does. */
+  /** The symbol in the data; undefined if the data has none. */
   readonly symbolOf: (data: A) => string | undefined
-  /** The venue's time of the event, if the data has it. Default: none has, and events carry the time of their arrival. */
+  /**
+   * The venue's time of the event, in the venue's unit; undefined if the data has none, and then the event has the time of its
+   * arrival. Default: no data has a time.
+   */
   readonly timeOf?: ((data: A) => number | undefined) | undefined
-  /** Default: every frame is parsed. */
+  /** How the venue writes messages of this kind. Default: the decoder parses every message. */
   readonly envelope?: Envelope | undefined
-  /** Whether the data may be a list of events. Default: only in streams that are about all symbols. */
+  /** Whether the data may be a list of events. Default: only in streams of all symbols. */
   readonly lists?: boolean | undefined
-  /** Whether a stream of one symbol may have events of others. Default: such events are invalid. */
+  /** Whether a stream of one symbol may have events of other symbols. Default: such events are invalid. */
   readonly anySymbol?: boolean | undefined
 }
 
 /**
- * Makes the decoders of one kind of stream: one for each stream, given its name and symbol (`""` for all symbols). They
- * learn together how the venue writes the kind, and then read frames without parsing them.
+ * Makes the decoders of one kind of stream: one for each stream, given its name and symbol (`""` for all symbols). Together
+ * they learn how the venue writes messages of this kind, and then read them without parsing.
  *
  * @since 0.1.0
  * @category constructors
@@ -98,7 +102,7 @@ export interface Options<Type extends string, A extends object, I> {
  * import { Decoder, Json } from "holdfast/market"
  *
  * const Trade = Schema.Struct({ market: Schema.String, id: Schema.Int, price: Schema.String, at: Schema.Int })
- * const isFrame = Schema.is(Schema.Struct({ channel: Schema.String, payload: Schema.Unknown }))
+ * const isData = Schema.is(Schema.Struct({ channel: Schema.String, payload: Schema.Unknown }))
  *
  * const trades = Decoder.make({
  *   source: "example",
@@ -107,9 +111,9 @@ export interface Options<Type extends string, A extends object, I> {
  *   parse: (message) => {
  *     const json = Json.parse(message)
  *     if (Either.isLeft(json)) return json.left
- *     return isFrame(json.right)
+ *     return isData(json.right)
  *       ? { _tag: "Data", topic: json.right.channel, data: json.right.payload }
- *       : Json.invalid(message, "it is no message")
+ *       : Json.invalid(message, "it is not data of a channel")
  *   },
  *   symbolOf: ({ market }) => market,
  *   timeOf: ({ at }) => at

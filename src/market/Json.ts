@@ -1,5 +1,5 @@
 /**
- * Reads the messages of venues that speak JSON.
+ * Parses the messages of venues that send JSON.
  *
  * @since 0.1.0
  */
@@ -9,20 +9,21 @@ import { isTooDeep } from "../internal/json/nesting.ts"
 import type { Message } from "../Transport.ts"
 
 /**
- * A message that a protocol does not know, and why: what its `parse` gives back for it.
+ * A message that a protocol does not know, with the reason. The protocol's `parse` returns it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Invalid {
   readonly _tag: "Invalid"
+  /** Why the message is invalid: a clause that follows "since". */
   readonly reason: string
   /** The beginning of the message. */
   readonly excerpt: string
 }
 
 /**
- * Says what is wrong with a message. `reason` follows "since".
+ * Makes an {@link Invalid} with the beginning of the message. `reason` is a clause that follows "since".
  *
  * @since 0.1.0
  * @category constructors
@@ -33,7 +34,7 @@ export const invalid = (message: Message, reason: string): Invalid => ({
   excerpt: typeof message === "string" ? excerpt(message) : ""
 })
 
-// Where bytes are no characters, nothing is made up for them.
+// Throws on bytes that are not UTF-8, instead of replacing them.
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 const parseText = (text: string): Either.Either<unknown, Invalid> => {
@@ -55,8 +56,8 @@ const textOf = (message: Message): Either.Either<string, Invalid> => {
 }
 
 /**
- * Reads a message as JSON, whether it came as text or as bytes. What is nested so deeply that it could not be written out
- * again is refused.
+ * Parses a message as JSON. A message of bytes must be UTF-8. JSON that is nested too deeply to be stringified again is
+ * invalid.
  *
  * @since 0.1.0
  * @category parsing

@@ -1,5 +1,5 @@
 /**
- * The envelope of an event of any market, and the gaps between events.
+ * The events of any market, and the gaps between them.
  *
  * @since 0.1.0
  */
@@ -9,28 +9,28 @@ import * as Stream from "effect/Stream"
 import type { RestError } from "./RestError.ts"
 
 /**
- * One event: `data` has the venue's own field names, and `timestamp` is the venue's event time where it gives one (in the
- * venue's unit), and ours (milliseconds since the epoch) where not.
+ * An event of a market. `data` keeps the venue's own field names. `timestamp` is the venue's time of the event, in the venue's
+ * unit, if the data has one. Otherwise it is the time of arrival, in milliseconds since the epoch.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MarketEvent<Data extends object = object, Type extends string = string> {
-  /** The name of the venue that it comes from. */
+  /** The name of the venue. */
   readonly source: string
   /** The symbol, as the venue writes it. */
   readonly symbol: string
   /** The kind of stream: `trade`, `kline`, `ticker`, `depth` … */
   readonly type: Type
-  /** A text in it may keep the frame in memory that it came in, 2,048 characters at most. */
+  /** A string in it may keep the text of its message in memory: at most 2,048 characters. */
   readonly data: Data
   readonly timestamp: number
-  /** Whether it came over a socket, or was fetched since the sockets had missed it. */
+  /** `"ws"`: it came over a socket. `"rest"`: the sockets missed it, and the feed fetched it. */
   readonly via: "ws" | "rest"
 }
 
 /**
- * What was missed is older than what the venue still has.
+ * The missing events are older than what the venue keeps.
  *
  * @since 0.1.0
  * @category errors
@@ -42,7 +42,7 @@ export class HistoryPruned extends Data.TaggedError("HistoryPruned") {
 }
 
 /**
- * The sockets are ahead of the REST interface, and it did not catch up in time.
+ * The sockets are ahead of the REST interface, which did not catch up in time.
  *
  * @since 0.1.0
  * @category errors
@@ -54,13 +54,13 @@ export class NotServedYet extends Data.TaggedError("NotServedYet") {
 }
 
 /**
- * More is missing than may be fetched.
+ * More events are missing than the feed may fetch.
  *
  * @since 0.1.0
  * @category errors
  */
 export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
-  /** How many events may be fetched for one gap. */
+  /** The most events that the feed fetches for one gap: its `repairLimit`. */
   readonly limit: number
 }> {
   override get message(): string {
@@ -69,13 +69,13 @@ export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
 }
 
 /**
- * Nothing can be fetched for this kind of stream: the connection was lost, or the consumer fell behind.
+ * The missing events cannot be fetched: the venue does not serve events of this kind, or it has reset its ids.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NotRepairable extends Data.TaggedError("NotRepairable")<{
-  /** What broke the stream. */
+  /** Why events are missing, or why they cannot be fetched: a sentence. */
   readonly reason: string
 }> {
   override get message(): string {
@@ -84,7 +84,7 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
 }
 
 /**
- * Why something that is missing was not repaired.
+ * Why a gap was not repaired.
  *
  * @since 0.1.0
  * @category errors
@@ -92,9 +92,10 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
 export type GapCause = HistoryPruned | NotServedYet | GapTooLarge | NotRepairable | RestError
 
 /**
- * The place in a stream where events are missing, and could not be repaired. `from` and `to` are the first and last
- * missing ids (of a sequence), update ids (of a book) or moments (of candles: from where the first begins to where the last
- * ends); without them, nobody can say how much is missing.
+ * The place in a stream where events are missing that could not be repaired. `from` and `to` are the first and the last
+ * missing id of a sequence, or update id of a book. Of candles they are moments: the first moment of the first missing candle
+ * and the last moment of the last one. Both are undefined where the stream does not show how many events are missing; only
+ * `to` is undefined where the venue has reset its ids.
  *
  * @since 0.1.0
  * @category models
@@ -107,7 +108,7 @@ export type Gap = MarketEvent<{
 }, "gap">
 
 /**
- * Whether this is a gap.
+ * Whether an event is a gap.
  *
  * @since 0.1.0
  * @category predicates
@@ -115,7 +116,7 @@ export type Gap = MarketEvent<{
 export const isGap = (event: MarketEvent): event is Gap => event.type === "gap"
 
 /**
- * A gap as a failure, for those who would rather have no stream than one with a hole.
+ * A gap as an error: {@link failOnGap} fails with it.
  *
  * @since 0.1.0
  * @category errors
@@ -129,7 +130,7 @@ export class MarketGap extends Data.TaggedError("MarketGap")<{ readonly gap: Gap
 }
 
 /**
- * Fails a stream at its first gap.
+ * Fails a stream with {@link MarketGap} at its first gap.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,6 +1,6 @@
 /**
- * The market data of any venue, whole: every event once and in order across every outage, and a gap in its place where that
- * cannot be had.
+ * The market data of any venue, whole. Across all outages, events arrive once and in order, as the continuity of their stream
+ * allows. A gap stands in the place of events that cannot be had.
  *
  * @since 0.1.0
  */
@@ -24,11 +24,12 @@ import type { Kind, Venue } from "./Venue.ts"
 /**
  * Something that happened in a feed. `at` is in milliseconds since the epoch.
  *
- * - `Connection`: to one of its connections, by its name.
- * - `Session`: to the subscriptions of one of its connections.
- * - `Repaired`: so many events that the sockets had missed were fetched, and stand in their place in the stream.
- * - `Gap`: something is missing that could not be fetched. The same stands in the stream.
- * - `InvalidMessage`: a frame is not what its stream (or, where it names none, its connection) promises. It was skipped.
+ * - `Connection`: an event of the connection with this name.
+ * - `Session`: an event of the session on the connection with this name.
+ * - `Repaired`: the feed fetched this many events that the sockets had missed, and emitted them in their place.
+ * - `Gap`: events are missing that could not be fetched. The stream has the same gap.
+ * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
+ *   message belongs to no stream.
  * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
  *
  * @since 0.1.0
@@ -43,8 +44,8 @@ export type FeedEvent =
   | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }
 
 /**
- * A stream of market events. It subscribes when it is run, and unsubscribes when its last reader stops. Those who read
- * the same stream share it: the slowest decides its pace.
+ * A stream of market events. It subscribes when it is run, and unsubscribes when its last reader stops. Readers of the same
+ * stream share it: the slowest reader sets the pace for all.
  *
  * @since 0.1.0
  * @category models
@@ -52,8 +53,8 @@ export type FeedEvent =
 export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
 
 /**
- * A stream by its name. With `after`, it goes on from there: from the id of the last event that is known from before, or the
- * last moment of the last closed candle. What has happened since is fetched and comes first.
+ * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, or the last moment of
+ * the last closed candle. The feed fetches the events since then and emits them first.
  *
  * @since 0.1.0
  * @category models
@@ -61,67 +62,75 @@ export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
 export type StreamRequest = string | { readonly name: string; readonly after?: number | undefined }
 
 /**
- * The feed. Of several streams, one has the events of all: each stream's in their order, and none twice. It costs much less
- * than reading each alone, since its reader wakes once for all that came at once. It fails with the first that fails.
+ * The feed. Several streams can be read as one, which has the events of all of them, those of each stream in order. It reads a
+ * stream once, even if the stream is named twice. That costs much less than reading each stream alone, since the reader wakes
+ * once per batch. It fails as soon as one of the streams fails.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MarketFeed {
-  /** The streams of these names, followed as their kinds allow. */
+  /** Reads streams by their names. Each is repaired as the continuity of its kind allows. */
   readonly stream: (streams: StreamRequest | ReadonlyArray<StreamRequest>) => Events<MarketEvent>
-  /** The same of streams that are of this kind: what is of another kind is left out. */
+  /** Reads streams of one kind, with the type of its events. It leaves out events of other kinds. */
   readonly streamOf: <A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>) => Events<A>
   /**
-   * A book that is kept right for as long as the scope lives. `levels` (default 1000; at most what the venue allows) is how
-   * deep its snapshots are. Dies where the venue has no books.
+   * Opens an order book; the feed keeps it equal to the venue's until the scope closes. `levels` is the depth of its snapshots
+   * in levels a side (default 1000), as far as the venue allows. Dies if the venue has no order books.
    */
   readonly orderBook: (
     symbol: string,
     options?: { readonly levels?: number | undefined }
   ) => Effect.Effect<OrderBook, never, Scope.Scope>
   /**
-   * Renews every connection: opens a successor, waits until each stream has come over it, and only then closes the old
-   * one. Gives back how many were renewed; one whose successor does not prove itself in time is
-   * kept.
+   * Renews every connection: opens a successor, waits until the successor has proven itself on every stream, and only then
+   * closes the old connection. If the successor does not prove itself in time, the old connection stays. Returns the number of
+   * connections that were renewed.
    */
   readonly rotate: Effect.Effect<number>
-  /** What happens. It begins with the latest events nobody has read yet. */
+  /** The events of the feed. A new reader begins with the events that have not been read yet: the latest 4,096 at most. */
   readonly events: Listenable<FeedEvent>
-  /** Every subscription of every connection, and where it stands. */
+  /** Every subscription of every connection, with its status. */
   readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
 }
 
 /**
- * What a feed can be told, whatever the venue.
+ * Options of a feed of any venue.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Of every connection. Default: {@link Connection.Options}. */
+  /** Options of every connection. Default: the defaults of {@link Connection.Options}. */
   readonly connection?: Omit<Connection.Options, "url" | "onOpen"> | undefined
-  /** On how many connections every stream runs at once; the first arrival wins. Default: 1. */
+  /**
+   * The number of connections on which every stream runs at once. The first arrival of an event wins; only streams of the
+   * continuity `Unknown` have the event once for each connection. Default: 1.
+   */
   readonly redundancy?: number | undefined
-  /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. Default: 23 hours. */
+  /** The age at which a connection is renewed. Each connection draws its own, up to a tenth less. Default: 23 hours. */
   readonly maxAge?: Duration.DurationInput | undefined
-  /** How long a successor may take to prove itself before the old connection is kept. Default: 30 seconds. */
+  /** How long a successor may take to prove itself; after that, the old connection stays. Default: 30 seconds. */
   readonly renewalTimeout?: Duration.DurationInput | undefined
-  /** Streams of one connection. Default: what the venue allows. */
+  /** The most streams on one connection. Default: the venue's limit. */
   readonly streamsPerConnection?: number | undefined
-  /** Events held for one stream while it repairs, or while its reader is slow. Default: 8192. */
+  /** The most events held for one stream while it repairs a gap, or while a reader is slow. Default: 8192. */
   readonly buffer?: number | undefined
-  /** Events fetched for one gap, at most. Default: 100,000. */
+  /** The most events fetched for one gap; a larger gap is not repaired. Default: 100,000. */
   readonly repairLimit?: number | undefined
-  /** How long another line may take to bring what one has missed, before it is fetched. Default: 500 milliseconds. */
+  /**
+   * How long another connection may take to bring missing events before the feed fetches them. After a successor has proven
+   * itself, the old connection stays open for as long. Default: 500 milliseconds.
+   */
   readonly grace?: Duration.DurationInput | undefined
 }
 
 /**
- * Makes a feed that lives as long as the scope. Connections are dialled when streams are run.
+ * Makes a feed; it runs until the scope closes. It dials connections when streams are run. Fails if an option of the
+ * connections is out of range.
  *
- * Venues count dials by address, so one feed should serve all that a process wants of a venue. Where there must be several, a
- * `DialGate` provided to all of them keeps their dials within one limit.
+ * Venues limit dials by address, so one feed should serve everything that a process reads from a venue. Several feeds keep within
+ * one limit if they share a `DialGate`.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,8 +1,8 @@
 /**
- * An order book: levels by price, kept by a venue's updates, and known to be right or known not to be.
+ * An order book: levels by price, kept equal to the venue's by its updates. A book that may be wrong says so.
  *
- * Each side is an array of levels sorted by price, the best one last. Nearly all updates strike near the top, so an
- * insertion moves few elements; a level is found by binary search, the best one is at hand, and the top n are a slice.
+ * Each side is an array of levels sorted by price, with the best level last. Nearly all updates change levels near the top, so
+ * an insertion moves few elements. A binary search finds a level, the best level is the last one, and the top n are a slice.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import type { SessionError } from "../SessionError.ts"
 import type { RestError } from "./RestError.ts"
 
 /**
- * A price and the quantity there, as the venue wrote them.
+ * A price and the quantity at it, as the venue wrote them.
  *
  * @since 0.1.0
  * @category models
@@ -23,13 +23,15 @@ import type { RestError } from "./RestError.ts"
 export type Level = readonly [price: string, quantity: string]
 
 /**
+ * A side of a book.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Side = "bids" | "asks"
 
 /**
- * The best levels of both sides, best first, as of an update id.
+ * The best levels of both sides, best first, after the update with the id `lastUpdateId`.
  *
  * @since 0.1.0
  * @category models
@@ -41,7 +43,7 @@ export interface Top {
 }
 
 /**
- * What a venue tells of a book at once: the best levels, as many as were asked for, or all there are.
+ * A venue's snapshot of a book: as many of the best levels as were requested, or all there are.
  *
  * @since 0.1.0
  * @category models
@@ -49,13 +51,14 @@ export interface Top {
 export type Snapshot = Top
 
 /**
- * The book is not known to be right just now: it has not had its first snapshot, or it missed an update.
+ * The book may be wrong at present: it has no snapshot yet, it missed an update, or its connection was lost.
  *
  * @since 0.1.0
  * @category errors
  */
 export class BookStale extends Data.TaggedError("BookStale")<{
   readonly symbol: string
+  /** Why the book may be wrong: a clause that follows a colon. */
   readonly reason: string
 }> {
   override get message(): string {
@@ -64,12 +67,12 @@ export class BookStale extends Data.TaggedError("BookStale")<{
 }
 
 /**
- * What happens to a book.
+ * A change of a book.
  *
- * - `Synced`: it is right from here on; these are its best levels (as many as were asked for).
- * - `Updated`: these levels changed; quantities are absolute, and zero removes.
- * - `Stale`: it is not known to be right, until the next `Synced`.
- * - `Skipped`: this reader fell behind by so many changes. Read `top` anew.
+ * - `Synced`: the book is right from here on. The change has the best levels, to the depth of a snapshot.
+ * - `Updated`: these levels changed. Quantities are absolute; a quantity of zero removes the level.
+ * - `Stale`: the book may be wrong until the next `Synced`.
+ * - `Skipped`: this reader fell behind and missed `count` changes. It has to read `top` again.
  *
  * @since 0.1.0
  * @category models
@@ -94,23 +97,24 @@ export type BookChange = Data.TaggedEnum<{
 export const BookChange = Data.taggedEnum<BookChange>()
 
 /**
- * A book that is kept right. What is read of it is right, or fails with {@link BookStale}.
+ * An order book that a feed keeps equal to the venue's. A read is right, or fails with {@link BookStale}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface OrderBook {
   readonly symbol: string
-  /** Completes when the book is right; fails with what it was given up for. */
+  /** Waits until the book is right. Fails with the error that ended the book. */
   readonly awaitSynced: Effect.Effect<void, SessionError | RestError>
-  /** The best levels, at most `count` a side and none beyond what the snapshot told of. */
+  /** The best levels: at most `count` a side, and none beyond the depth of the snapshot. */
   readonly top: (count: number) => Effect.Effect<Top, BookStale>
+  /** The best level of each side; undefined if the side is empty. */
   readonly best: Effect.Effect<{ readonly bid: Level | undefined; readonly ask: Level | undefined }, BookStale>
-  /** The quantity at a price: `"0"` where there is none, and nothing where the snapshot did not reach. */
+  /** The quantity at a price: `"0"` if there is no level, undefined if the price is beyond the depth of the snapshot. */
   readonly quantityAt: (side: Side, price: string) => Effect.Effect<string | undefined, BookStale>
-  /** Completes, or fails, when the book is not kept any more. */
+  /** Waits until the feed no longer keeps the book. Fails with the error that ended it. */
   readonly ended: Effect.Effect<void, SessionError | RestError>
-  /** What happens to it, beginning with how it stands. */
+  /** The changes of the book. A reader begins with the present state: `Synced` or `Stale`. */
   readonly changes: Listenable<BookChange, SessionError | RestError>
 }
 
@@ -118,35 +122,38 @@ export interface OrderBook {
 // The ladder of one side
 
 /**
- * One side, mutable.
+ * One side of a book, mutable.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Ladder {
+  /** Sets the quantity at a price. Zero removes the level. */
   readonly set: (level: Level) => void
+  /** The quantity at a price: `"0"` if there is no level. */
   readonly quantityAt: (price: string) => string
   readonly best: () => Level | undefined
-  /** Levels from the best on. */
+  /** The best levels, best first. */
   readonly top: (count: number) => ReadonlyArray<Level>
-  /** How many levels are as good as a price, or better. */
+  /** The number of levels at this price or a better one. */
   readonly countTo: (price: string) => number
+  /** The number of levels. */
   readonly size: () => number
 }
 
-// In this order the better price is the greater one.
+// The better price has the greater key.
 const keyOf = (side: Side, price: string) => side === "bids" ? Number(price) : -Number(price)
 
-// What was cut out of a frame keeps all of it in memory for as long as itself, and a level may stay for hours. V8 copies
-// what is shorter than thirteen characters in any case.
+// A substring keeps the text of its message in memory, and a level may stay for hours: so it gets a copy of its own. V8 copies
+// substrings of fewer than thirteen characters anyway.
 const ownText = (text: string) => text.length < 13 ? text : ` ${text}`.slice(1)
 const own = ([price, quantity]: Level): Level => [ownText(price), ownText(quantity)]
 
 /**
  * Makes one side of a book from levels in any order.
  *
- * Prices are compared as numbers: decimals of up to 15 significant digits, more than any market has, are told apart
- * and kept in order by them. What is given out is the venue's own text.
+ * Prices are compared as numbers, which are exact enough for decimals of up to 15 significant digits: more than any market
+ * has. Levels keep the venue's own text.
  *
  * @since 0.1.0
  * @category constructors
@@ -187,32 +194,36 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder =>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The book, by its venue's rules
+// The book, by the rules of its venue
 
 /**
- * How a venue's updates change a book. They are read in place, so that no object is made for one. Declared as methods, so
- * that a venue's rules can be part of a {@link Venue.Venue}, whatever its updates are.
+ * How a venue's updates change a book. The functions read an update in place, so that no object is made for it. They are
+ * declared as methods, so that a {@link Venue.Venue} can have rules for any type of update.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Rules<Diff> {
-  /** The id of the book once the update is applied. */
+  /** The id of the book after the update. */
   idOf(diff: Diff): number
   /**
-   * Whether nothing is missing between a book at this id and the update, which leads beyond it. `isFirst` means that the book
-   * is a snapshot to which nothing was applied yet.
+   * Whether no update is missing between a book at this id and an update that leads beyond it. `isFirst`: the book is a
+   * snapshot to which no update has been applied yet.
    */
   follows(diff: Diff, id: number, isFirst: boolean): boolean
-  /** The levels that changed: quantities are absolute, and zero removes. */
+  /** The levels of a side that changed. Quantities are absolute; zero removes the level. */
   levelsOf(diff: Diff, side: Side): ReadonlyArray<Level>
-  /** The venue's time of the update. */
+  /** The venue's time of the update, in the venue's unit. */
   timeOf(diff: Diff): number
 }
 
 /**
- * What became of an update: applied; ignored, since it was known already; refused, since one before it is missing; or
- * applied, after which the book made no sense.
+ * The result of applying an update to a book.
+ *
+ * - `applied`: the book has changed.
+ * - `ignored`: the book already had the update.
+ * - `gap`: an earlier update is missing; the book has not changed.
+ * - `crossed`: the book has changed, and is wrong: its best bid is not below its best ask.
  *
  * @since 0.1.0
  * @category models
@@ -220,25 +231,26 @@ export interface Rules<Diff> {
 export type Outcome = "applied" | "ignored" | "gap" | "crossed"
 
 /**
- * A book from a snapshot on, mutable.
+ * A snapshot and the updates since, mutable.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Book<Diff> {
+  /** The id of the last update, or of the snapshot. */
   readonly lastUpdateId: () => number
   readonly apply: (diff: Diff) => Outcome
   readonly top: (count: number) => Top
-  /** Nothing, beyond what the snapshot told of, unless an update has. */
+  /** The quantity at a price: `"0"` if there is no level. Undefined beyond the snapshot, unless an update set the level. */
   readonly quantityAt: (side: Side, price: string) => string | undefined
-  /** How many levels of a side are known for certain: beyond its last price, the snapshot told of nothing. */
+  /** The number of levels of a side that are known for certain: those up to the last price of the snapshot. */
   readonly known: (side: Side) => number
-  /** Whether the snapshot left levels of a side out. */
+  /** Whether the snapshot may have left out levels of a side. */
   readonly isPartial: (side: Side) => boolean
 }
 
 /**
- * Makes a book from a snapshot that was asked for with this limit: a side with fewer levels is whole.
+ * Makes a book from a snapshot that was requested with `limit` levels a side. A side with fewer levels is complete.
  *
  * @since 0.1.0
  * @category constructors

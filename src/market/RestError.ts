@@ -1,5 +1,5 @@
 /**
- * How asking a venue's REST interface fails: for a snapshot, or for what the sockets missed.
+ * Errors of a venue's REST interface, from which a feed fetches snapshots and missed events.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import { formatDuration } from "../internal/time/durationText.ts"
 export class RestRejected extends Data.TaggedError("RestRejected")<{
   readonly path: string
   readonly status: number
-  /** The venue's own code and sentence, where it gave them. */
+  /** The venue's own text and code, if it sent them. */
   readonly reason: string
 }> {
   override get message(): string {
@@ -25,7 +25,7 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
 }
 
 /**
- * The venue did not answer, or had no answer, for as long as was tried.
+ * The venue gave no usable answer for as long as the client tried.
  *
  * @since 0.1.0
  * @category errors
@@ -40,7 +40,7 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
 }
 
 /**
- * The venue asked for patience (status 429), or has banned this address for a time.
+ * The venue refused a request because there were too many (status 429), or because it has banned this address for a time.
  *
  * @since 0.1.0
  * @category errors
@@ -48,6 +48,7 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
 export class RestLimited extends Data.TaggedError("RestLimited")<{
   readonly path: string
   readonly status: number
+  /** How long no request may be sent. */
   readonly retryAfter: Duration.Duration
 }> {
   override get message(): string {
@@ -57,8 +58,8 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
 }
 
 /**
- * How a request can fail. A feed asks for the snapshot of a book again unless it was rejected. Where fetching what is missing
- * fails, the failure is the cause of a gap: a client that should try again does so itself, before it fails.
+ * Why a request failed. A feed requests the snapshot of a book again unless the request was rejected. When it cannot fetch
+ * missing events, the error becomes the cause of a gap. So the client itself retries what may pass, before it fails.
  *
  * @since 0.1.0
  * @category errors

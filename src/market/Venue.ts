@@ -1,6 +1,6 @@
 /**
- * What a venue must say, to be read by a {@link MarketFeed.make | feed}: one value, in which everything that one venue does
- * differently from another has its place.
+ * A venue, as an adapter describes it to a {@link MarketFeed.make | feed}: one value with everything that differs from one
+ * venue to another.
  *
  * @since 0.1.0
  */
@@ -23,24 +23,24 @@ import type * as OrderBook from "./OrderBook.ts"
  * @category models
  */
 export interface Kind<A extends MarketEvent = MarketEvent> {
-  /** As its events call it, and no other kind's do. */
+  /** The `type` of its events. No other kind of the venue has it. */
   readonly type: A["type"]
-  /** How its events hang together. */
+  /** How its streams show losses, and what repairs them. */
   readonly continuity: Continuity<A>
   /** Makes the decoder of a stream of this kind, given its name and symbol. */
   readonly decoder: (stream: string, symbol: string) => Decoder<A>
 }
 
 /**
- * A stream, as its name says it.
+ * A stream, as its name describes it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Stream<A extends MarketEvent = MarketEvent> {
-  /** The topic to subscribe to. Names that mean the same stream give the same topic. */
+  /** The topic to subscribe to: one topic for all spellings of a stream's name. */
   readonly name: string
-  /** The symbol as the venue's events write it, or `""` where the stream is about all of them. */
+  /** The symbol as the venue's events write it, or `""` for a stream of all symbols. */
   readonly symbol: string
   /** Streams of one group share connections. */
   readonly group: string
@@ -48,23 +48,23 @@ export interface Stream<A extends MarketEvent = MarketEvent> {
 }
 
 /**
- * How the venue's order books are kept: a snapshot is asked for, and the updates of a stream are applied to it.
+ * How to keep the venue's order books: the feed fetches a snapshot, and applies the updates of a stream to it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Books<Diff extends object = object> {
-  /** The stream of a book's updates. */
+  /** The stream with the updates of a symbol's book. */
   stream(symbol: string): Stream<MarketEvent<Diff>>
   readonly rules: OrderBook.Rules<Diff>
-  /** How many levels a side a snapshot is asked for with, to have so many: what the venue allows, which may be fewer. */
+  /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
-  /** A snapshot of so many levels a side. */
+  /** Fetches a snapshot with this many levels a side. */
   readonly snapshot: (symbol: string, levels: number) => Effect.Effect<OrderBook.Snapshot, RestError>
 }
 
 /**
- * Where connections are dialled, and what each says first. The feed's own options decide about the rest.
+ * Where to dial a connection, and how. All other options of the connection come from the options of the feed.
  *
  * @since 0.1.0
  * @category models
@@ -72,20 +72,21 @@ export interface Books<Diff extends object = object> {
 export type Endpoint = Pick<Connection.Options, "url" | "protocols" | "headers" | "onOpen">
 
 /**
- * What the venue allows.
+ * The limits of a venue.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
-  /** Topics of one connection, at most. */
+  /** The most topics on one connection. */
   readonly topicsPerConnection: number
-  /** How often a host may be dialled. Default: {@link DialGate.Options}. */
+  /** How often a host may be dialled. Default: the defaults of {@link DialGate.Options}. */
   readonly dials?: DialGate.Options | undefined
 }
 
 /**
- * A venue. Clients that it needs, such as one for its REST interface, are made before it and used by its functions.
+ * A venue. The adapter makes the clients that the functions use, such as one of the REST interface, before it makes this
+ * value.
  *
  * @since 0.1.0
  * @category models
@@ -93,22 +94,22 @@ export interface Limits {
 export interface Venue {
   /** The `source` of its events. */
   readonly name: string
-  /** How subscriptions are asked for, and answered. The data of a topic are its frames, as they came. */
+  /** How to subscribe, and what messages mean. The data of a topic are its messages, not decoded. */
   readonly protocol: SessionProtocol<Message, unknown>
-  /** Where the connections of a group of streams are dialled. */
+  /** Where to dial the connections of a group of streams. */
   readonly endpoint: (group: string) => Endpoint
-  /** What a name means. Every name is some stream's: what nobody knows has the continuity `Unknown`. */
+  /** The stream with this name. Every name is valid: a name that the adapter does not know has the continuity `Unknown`. */
   readonly stream: (name: string) => Stream
   /**
-   * Whether the venue knows a stream that stays silent although it was subscribed. One that it does not know fails at once.
-   * Default: it does.
+   * Whether the venue knows a stream that has no data although it is subscribed. A stream that the venue does not know fails at
+   * once. Default: the venue knows every stream.
    */
   readonly isKnown?: ((stream: Stream) => Effect.Effect<boolean>) | undefined
-  /** Whether a notice says that its connection ends soon: it is replaced before that. Default: none does. */
+  /** Whether a notice says that its connection ends soon. The feed then renews the connection. Default: no notice does. */
   isEnding?(notice: unknown): boolean
-  /** Default: there are no order books. */
+  /** Default: the venue has no order books. */
   readonly books?: Books | undefined
-  /** What a failure calls for, where this venue differs from the standard. */
+  /** The class of a failure, where this venue differs from the standard table. Default: the standard table. */
   readonly classify?: Classify | undefined
   readonly limits: Limits
 }

@@ -1,22 +1,22 @@
 /**
- * Market data of any venue: what is the same for all of them, and what an adapter for one must say.
+ * Market data of any venue: the feed, and the interfaces of a venue's adapter.
  *
  * @since 0.1.0
  */
 
-/** How the events of a stream hang together. */
+/** How a stream shows losses, and what repairs them. */
 export * as Continuity from "./Continuity.ts"
-/** From the frames of a stream to its events. */
+/** Decodes the messages of a stream into its events. */
 export * as Decoder from "./Decoder.ts"
-/** Reads the messages of venues that speak JSON. */
+/** Parses the messages of venues that send JSON. */
 export * as Json from "./Json.ts"
-/** The envelope of an event, and the gaps between events. */
+/** The events of any market, and the gaps between them. */
 export * as MarketEvent from "./MarketEvent.ts"
-/** The feed of any venue: streams whose holes are repaired, and order books. */
+/** The feed of any venue: streams whose gaps are repaired, and order books. */
 export * as MarketFeed from "./MarketFeed.ts"
-/** Order books that are right, or say that they are not. */
+/** Order books whose reads are right, or fail. */
 export * as OrderBook from "./OrderBook.ts"
-/** How asking a venue's REST interface fails. */
+/** Errors of a venue's REST interface. */
 export * as RestError from "./RestError.ts"
-/** What a venue must say. */
+/** A venue, as an adapter describes it. */
 export * as Venue from "./Venue.ts"

@@ -21,8 +21,8 @@ const rejected = (status: number, retryAfter?: Duration.DurationInput) =>
 const classOf = (error: ConnectionError.AttemptError) => Failure.classify(error, FailureClass.classify(error))
 const seconds = (n: number) => FailureClass.RetryAfter({ floor: Duration.seconds(n) })
 
-const forever = function*(entry: TestTransport.Dial) {
-  for (;;) yield entry
+const forever = function*(dial: TestTransport.Dial) {
+  for (;;) yield dial
 }
 
 const dialTimes = Effect.flatMap(TestTransport.TestTransport, ({ dials }) => Effect.map(dials, (all) => all.map(({ at }) => at)))
@@ -41,29 +41,29 @@ const reading = (options: Partial<BinanceFeed.Options> = {}) =>
     return fiber
   }).pipe(Effect.provideService(HttpClient.HttpClient, withoutRest))
 
-describe("what Binance means by a refusal", () => {
-  it("is a ban with an end by 418, and what the standard table says by all else", () => {
+describe("status 418", () => {
+  it("is retried after the ban; all other failures keep their standard class", () => {
     assert.deepStrictEqual([rejected(418), rejected(418, "17 seconds"), rejected(418, "3 days")].map(classOf), [5, 17, 3_600].map(seconds))
     for (const error of [rejected(404), rejected(429), rejected(503, "1 second"), new ConnectionError.InvalidUrl({ reason: "" })]) {
       assert.deepStrictEqual(classOf(error), FailureClass.classify(error))
     }
   })
 
-  it.scoped("is known to a connection that is told so", () =>
+  it.scoped("is retried by a connection with this classifier", () =>
     Effect.gen(function*() {
       yield* Connection.make({ ...quiet, url: "ws://peer.test", classify: Failure.classify })
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* dialTimes, [0, 17_000])
     }).pipe(Effect.provide(TestTransport.layer([refuse(418, { retryAfter: "17 seconds" }), open()]))))
 
-  it.scoped("is known to a feed", () =>
+  it.scoped("is retried by a feed", () =>
     Effect.gen(function*() {
       yield* reading()
       yield* TestClock.adjust("18 seconds")
       assert.deepStrictEqual(yield* dialTimes, [0, 17_000])
     }).pipe(Effect.provide(TestTransport.layer([refuse(418, { retryAfter: "17 seconds" }), open()]))))
 
-  it.scoped("is known to a feed's gate, which makes the next connection wait too", () =>
+  it.scoped("makes the gate of a feed hold the next connection too", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection: quiet, streamsPerConnection: 1 }).pipe(
         Effect.provideService(HttpClient.HttpClient, withoutRest)
@@ -77,7 +77,7 @@ describe("what Binance means by a refusal", () => {
       assert.deepStrictEqual(yield* dialTimes, [0, 17_000, 17_000])
     }).pipe(Effect.provide(TestTransport.layer([refuse(418, { retryAfter: "17 seconds" }), open(), open()]))))
 
-  it.scoped("gives way to what a feed's user says", () =>
+  it.scoped("is classified by the user of a feed last", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
       const fiber = yield* reading({
@@ -94,10 +94,10 @@ describe("what Binance means by a refusal", () => {
     }).pipe(Effect.provide(TestTransport.layer([refuse(418, { retryAfter: "17 seconds" })]))))
 })
 
-describe("how often Binance is dialled", () => {
+describe("the rate of dials", () => {
   const resets = TestTransport.layer(forever(open(reset)))
 
-  it.scoped("is limited by a feed itself, to 300 times in five minutes", () =>
+  it.scoped("is limited by a feed to 300 in five minutes", () =>
     Effect.gen(function*() {
       yield* reading()
       yield* TestClock.adjust("4 minutes")
@@ -106,7 +106,7 @@ describe("how often Binance is dialled", () => {
       assert.strictEqual((yield* dialTimes).length, 600)
     }).pipe(Effect.provide(resets)))
 
-  it.scoped("is up to the gate that is provided", () =>
+  it.scoped("is limited by the gate that is provided instead", () =>
     Effect.gen(function*() {
       yield* reading()
       yield* TestClock.adjust("4 minutes")

@@ -24,7 +24,7 @@ const snapshot = {
 } as const
 
 describe("a book", () => {
-  it("applies what begins at or before the next id, and nothing twice", () => {
+  it("applies updates that begin at or before the next id, and none twice", () => {
     const book = OrderBook.makeBook(snapshot, 100)
     assert.strictEqual(book.apply(diff({ U: 8, u: 10, b: [["1.00", "1"]] })), "ignored")
     assert.strictEqual(book.apply(diff({ U: 9, u: 12, b: [["1.00", "2"], ["0.95", "3"]], a: [["1.10", "0"]] })), "applied")
@@ -37,12 +37,12 @@ describe("a book", () => {
     assert.strictEqual(book.quantityAt("asks", "1.10"), "0")
   })
 
-  it("is broken by a missing update, and by one after which it makes no sense", () => {
+  it("reports a missing update, and an update that crosses the book", () => {
     assert.strictEqual(OrderBook.makeBook(snapshot, 100).apply(diff({ U: 12, u: 13 })), "gap")
     assert.strictEqual(OrderBook.makeBook(snapshot, 100).apply(diff({ U: 11, u: 11, b: [["1.15", "1"]] })), "crossed")
   })
 
-  it("of futures goes by what an update says it follows", () => {
+  it("applies updates of futures by `pu`", () => {
     const book = OrderBook.makeBook(snapshot, 100)
     assert.strictEqual(book.apply(diff({ U: 8, u: 14, pu: 7 })), "applied")
     assert.strictEqual(book.apply(diff({ U: 20, u: 25, pu: 14 })), "applied")
@@ -51,7 +51,7 @@ describe("a book", () => {
     assert.strictEqual(book.apply(diff({ U: 40, u: 50, pu: 35 })), "gap")
   })
 
-  it("shows nothing beyond what its snapshot told of", () => {
+  it("shows no levels beyond the depth of its snapshot", () => {
     const book = OrderBook.makeBook(snapshot, 2)
     book.apply(diff({ U: 11, u: 11, b: [["0.50", "9"], ["0.95", "1"]] }))
     assert.deepStrictEqual(book.top(10).bids, [["1.00", "5"], ["0.95", "1"], ["0.90", "4"]])
@@ -63,7 +63,7 @@ describe("a book", () => {
     assert.strictEqual(book.quantityAt("asks", "1.21"), undefined)
   })
 
-  it("keeps each side in order, whatever happens to it", () => {
+  it("keeps each side in order under all changes", () => {
     const price = FastCheck.integer({ min: 1, max: 40 }).map((ticks) => (ticks / 100).toFixed(2))
     const level = FastCheck.tuple(price, FastCheck.integer({ min: 0, max: 3 }).map(String))
     FastCheck.assert(FastCheck.property(FastCheck.array(level), FastCheck.constantFrom<OrderBook.Side>("bids", "asks"), (levels, side) => {
@@ -83,10 +83,10 @@ describe("a book", () => {
   })
 })
 
-// What Binance sent on 2021-10-12.
+// Messages and answers of Binance, captured on 2021-10-12.
 const folder = fileURLToPath(new URL("../fixtures/binance-spot-2021-10-12/", import.meta.url))
 
-const Item = Schema.parseJson(Schema.Struct({ message: Schema.String }))
+const Captured = Schema.parseJson(Schema.Struct({ frame: Schema.String }))
 const Answer = Schema.parseJson(Schema.Struct({ request: Schema.String, body: Payloads.PartialDepth }))
 
 const lines = (file: string) => readFileSync(`${folder}${file}`, "utf8").split("\n").filter((line) => line !== "")
@@ -94,7 +94,7 @@ const lines = (file: string) => readFileSync(`${folder}${file}`, "utf8").split("
 describe("captured books", () => {
   const captured = () => {
     const diffs = lines("ws.ndjson").flatMap((line) =>
-      Either.getOrThrow(MarketEvent.decode(Schema.decodeUnknownSync(Item)(line).message, 0))
+      Either.getOrThrow(MarketEvent.decode(Schema.decodeUnknownSync(Captured)(line).frame, 0))
         .filter(({ type }) => type === "depth")
         .map(({ data }) => Schema.decodeUnknownSync(Payloads.Depth)(data))
     )
@@ -105,7 +105,7 @@ describe("captured books", () => {
     })
   }
 
-  it("stitch from their snapshots on, without a gap", () => {
+  it("continue their snapshots without a gap", () => {
     const books = captured()
     assert.strictEqual(books.length, 4)
     for (const { diffs, snapshot } of books) {
@@ -117,7 +117,7 @@ describe("captured books", () => {
     }
   })
 
-  it("show a gap when any one update in their middle is missing", () => {
+  it("report a gap for each update that is missing in the middle", () => {
     for (const { diffs, snapshot } of captured()) {
       const used = diffs.filter(({ u }) => u > snapshot.lastUpdateId)
       for (let without = 0; without < used.length - 1; without++) {

@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { Rest, Venue } from "holdfast/binance"
 
-// A venue that answers one request after the other with these, and then with an empty list.
+// A venue that answers its requests with these in turn, and all later ones with an empty list.
 const venue = (...answers: ReadonlyArray<Response>) => {
   const asked: Array<string> = []
   const client = HttpClient.make((request, url) => {
@@ -24,8 +24,8 @@ const refused = (status: number, retryAfter?: string) =>
     ...(retryAfter === undefined ? {} : { headers: { "retry-after": retryAfter } })
   })
 
-describe("the REST interface", () => {
-  it.effect("is left alone for as long as it asks, by all who share it", () =>
+describe("the REST client", () => {
+  it.effect("waits as long as Retry-After says, for all its users", () =>
     Effect.gen(function*() {
       const { asked, rest } = venue(refused(429, "17"))
       const { aggTrades } = yield* rest
@@ -38,7 +38,7 @@ describe("the REST interface", () => {
       assert.deepStrictEqual([yield* Fiber.join(one), yield* Fiber.join(other)], [[], []])
     }))
 
-  it.effect("is not waited for when it has banned us for longer than a request may take", () =>
+  it.effect("fails at once when a ban is longer than a request may wait", () =>
     Effect.gen(function*() {
       const { asked, rest } = venue(refused(418, String(3 * 24 * 3_600)))
       const { aggTrades } = yield* rest
@@ -46,7 +46,7 @@ describe("the REST interface", () => {
       assert(error._tag === "RestLimited")
       assert.strictEqual(error.status, 418)
       assert.strictEqual(error.message, "The request aggTrades was refused with status 418: no request is sent for 3d.")
-      // Nor is it asked again before the ban is over.
+      // It sends no request before the ban is over.
       yield* TestClock.adjust("1 day")
       const later = yield* Effect.flip(aggTrades("BTCUSDT", 1))
       assert(later._tag === "RestLimited")
@@ -56,7 +56,7 @@ describe("the REST interface", () => {
       assert.deepStrictEqual(yield* aggTrades("BTCUSDT", 1), [])
     }))
 
-  it.effect("is asked again when it has no answer, until that has lasted for too long", () =>
+  it.effect("retries a request without an answer until it gives up", () =>
     Effect.gen(function*() {
       const { asked, rest } = venue(...Array.from({ length: 1_000 }, () => refused(503)))
       const { aggTrades } = yield* rest
@@ -69,7 +69,7 @@ describe("the REST interface", () => {
       assert.isAbove(asked.length, 10)
     }))
 
-  it.effect("is not asked again for what it refuses", () =>
+  it.effect("does not retry a rejected request", () =>
     Effect.gen(function*() {
       const { asked, rest } = venue(new Response(`{"code":-1121,"msg":"Invalid symbol."}`, { status: 400 }))
       const { trades } = yield* rest
@@ -78,7 +78,7 @@ describe("the REST interface", () => {
       assert.strictEqual(asked.length, 1)
     }))
 
-  it.effect("is never asked for more than its weight in any minute", () =>
+  it.effect("keeps to the weight limit in every minute", () =>
     Effect.gen(function*() {
       const { asked, rest } = venue()
       const { depth } = yield* rest

@@ -5,7 +5,7 @@ import { MarketEvent, Protocol } from "holdfast/binance"
 import { collectGarbage } from "../proofs/fuzz/garbage.ts"
 
 const trade = { e: "trade", E: 1, s: "BTCUSDT", t: 7, p: "1.0", q: "2.0", T: 1, m: true }
-const frame = (data: unknown, stream = "btcusdt@trade") => JSON.stringify({ stream, data })
+const combined = (data: unknown, stream = "btcusdt@trade") => JSON.stringify({ stream, data })
 const text = new TextEncoder()
 
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
@@ -18,37 +18,37 @@ const isInvalid = (message: string | Uint8Array) => {
   return decoded.left
 }
 
-describe("a frame", () => {
-  it("that is nested too deeply to be written out is invalid, and no defect", () => {
+describe("a message", () => {
+  it("that is nested too deeply to be stringified is invalid, and no defect", () => {
     for (const depth of [100, 5_000, 100_000]) {
       isInvalid(nested(depth))
       isInvalid(`{"stream":"btcusdt@trade","data":${nested(depth)}}`)
-      isInvalid(frame(trade).replace(`"t":7`, `"t":${nested(depth)}`))
-      isInvalid(frame(trade).replace(`"t":7`, `"t":${`{"a":`.repeat(depth)}1${"}".repeat(depth)}`))
+      isInvalid(combined(trade).replace(`"t":7`, `"t":${nested(depth)}`))
+      isInvalid(combined(trade).replace(`"t":7`, `"t":${`{"a":`.repeat(depth)}1${"}".repeat(depth)}`))
     }
   })
 
-  it("that whoever reads it could not write out again is invalid, even where nobody knows the field", () => {
-    const deep = frame({ ...trade, M: 1 }).replace(`"M":1`, `"M":${nested(5_000)}`)
+  it("with an unknown field that is nested too deeply is invalid", () => {
+    const deep = combined({ ...trade, M: 1 }).replace(`"M":1`, `"M":${nested(5_000)}`)
     assert.match(isInvalid(deep).message, /nested too deeply/)
-    const noDeeper = frame({ ...trade, M: 1 }).replace(`"M":1`, `"M":${nested(400)}`)
-    const brackets = frame({ ...trade, M: `\\"${"[".repeat(5_000)}` })
+    const noDeeper = combined({ ...trade, M: 1 }).replace(`"M":1`, `"M":${nested(400)}`)
+    const brackets = combined({ ...trade, M: `\\"${"[".repeat(5_000)}` })
     for (const message of [noDeeper, brackets]) {
       const events = Either.getOrThrow(MarketEvent.decode(message, 0))
       assert.strictEqual(JSON.stringify(events[0]?.data), JSON.stringify(Combined(message).data))
     }
   })
 
-  it("that is invalid is described in few words, however long it is", () => {
+  it("that is invalid has a short reason and excerpt, however long it is", () => {
     const long = "x".repeat(100_000)
-    for (const message of [long, frame({ ...trade, t: long }), frame({ ...trade, p: long }), frame({ ...trade, [long]: 1, t: null })]) {
+    for (const message of [long, combined({ ...trade, t: long }), combined({ ...trade, p: long }), combined({ ...trade, [long]: 1, t: null })]) {
       const { excerpt, reason } = isInvalid(message)
       assert.isAtMost(excerpt.length, 120)
       assert.isAtMost(reason.length, 300)
     }
   })
 
-  it("that is invalid is not kept alive by what is told of it", () => {
+  it("that is invalid is not kept in memory by its error", () => {
     const heap = () => {
       collectGarbage()
       return process.memoryUsage().heapUsed
@@ -58,14 +58,14 @@ describe("a frame", () => {
     const before = heap()
     const errors = Array.from({ length: count }, (_, i) => [
       isInvalid(`${i}${"x".repeat(size)}`),
-      isInvalid(frame({ ...trade, t: `${i}${"y".repeat(size)}` }))
+      isInvalid(combined({ ...trade, t: `${i}${"y".repeat(size)}` }))
     ])
     const grown = heap() - before
     assert.strictEqual(errors.length, count)
     assert.isBelow(grown, size * count / 10)
   })
 
-  it("keeps unknown fields as they came, whatever they are called", () => {
+  it("keeps unknown fields unchanged, whatever their names", () => {
     const data: unknown = JSON.parse(
       `{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.0","q":"2.0","T":1,"m":true,"__proto__":{"X":5},"constructor":1,"Z":[1]}`
     )
@@ -76,28 +76,28 @@ describe("a frame", () => {
   })
 
   it("of another symbol than its stream's is invalid", () => {
-    assert.match(isInvalid(frame({ ...trade, s: "ETHUSDT" })).message, /ETHUSDT/)
+    assert.match(isInvalid(combined({ ...trade, s: "ETHUSDT" })).message, /ETHUSDT/)
   })
 
   it("with a list where one event is due is invalid, and a stream of all symbols has lists", () => {
-    isInvalid(frame([trade]))
-    isInvalid(frame([]))
+    isInvalid(combined([trade]))
+    isInvalid(combined([]))
     const mini = { e: "24hrMiniTicker", E: 1, s: "BTCUSDT", c: "1", o: "1", h: "1", l: "1", v: "1", q: "1" }
-    const all = Either.getOrThrow(MarketEvent.decode(frame([mini, { ...mini, s: "ETHUSDT" }], "!miniTicker@arr"), 0))
+    const all = Either.getOrThrow(MarketEvent.decode(combined([mini, { ...mini, s: "ETHUSDT" }], "!miniTicker@arr"), 0))
     assert.deepStrictEqual(all.map(({ symbol }) => symbol), ["BTCUSDT", "ETHUSDT"])
   })
 
   it("of a liquidation is about the symbol of its order", () => {
     const o = { s: "BTCUSDT", S: "SELL", o: "LIMIT", f: "IOC", q: "1", p: "1", ap: "1", X: "FILLED", l: "1", z: "1", T: 1 }
-    const liquidation = frame({ e: "forceOrder", E: 1, o }, "!forceOrder@arr")
+    const liquidation = combined({ e: "forceOrder", E: 1, o }, "!forceOrder@arr")
     assert.deepStrictEqual(Either.getOrThrow(MarketEvent.decode(liquidation, 0)).map(({ symbol, timestamp }) => [symbol, timestamp]), [["BTCUSDT", 1]])
   })
 
-  it("of bytes that are no UTF-8 is invalid, and others are read as text is", () => {
-    const broken = text.encode(frame({ ...trade, Z: "?" }))
+  it("of bytes is decoded as text is, and is invalid if it is not UTF-8", () => {
+    const broken = text.encode(combined({ ...trade, Z: "?" }))
     broken[broken.indexOf(0x3f)] = 0xff
     isInvalid(broken)
-    assert.isTrue(Either.isRight(MarketEvent.decode(text.encode(frame(trade)), 0)))
+    assert.isTrue(Either.isRight(MarketEvent.decode(text.encode(combined(trade)), 0)))
     assert.strictEqual(Protocol.parse(text.encode(`{"result":null,"id":1}`))._tag, "Acknowledged")
   })
 })

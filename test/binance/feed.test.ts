@@ -68,9 +68,8 @@ const faults: ReadonlyArray<Fault.Fault> = [
   Fault.Vanish()
 ]
 
-// The REST interface fails in the first round alone: what is asked of it less often than it is told to fail would
-// never be answered.
-const breakAllTheTime = (exchange: Exchange.Exchange) => {
+// The REST interface fails only in the first round: a request that is rarer than these faults would never succeed.
+const breakRepeatedly = (exchange: Exchange.Exchange) => {
   const script = faults.map((fault): Fault.Scripted => ({ after: "250 millis", fault }))
   return Effect.forkScoped(Effect.zipRight(
     exchange.script(script),
@@ -78,8 +77,8 @@ const breakAllTheTime = (exchange: Exchange.Exchange) => {
   ))
 }
 
-describe("a venue that tells microseconds", () => {
-  it.scopedLive("tells them of what is heard and of what is fetched", () =>
+describe("a venue in microseconds", () => {
+  it.scopedLive("has them in events from sockets and in fetched events", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ tradesPerSecond: 100 })
       const venue: Venue.Venue = { ...Venue.make({ ws: exchange.wsUrl, rest: exchange.restUrl }), timeUnit: "microsecond" }
@@ -105,10 +104,10 @@ describe("a venue that tells microseconds", () => {
 })
 
 describe("trades", () => {
-  it.scopedLive("are whole though the connection breaks in a dozen ways", () =>
+  it.scopedLive("are whole when the connection breaks in a dozen ways", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
-      yield* breakAllTheTime(exchange)
+      yield* breakRepeatedly(exchange)
       const [trades, aggTrades] = yield* Effect.all([
         read(feed.trades("BTCUSDT"), 1_500),
         read(feed.aggTrades("ethusdt"), 700)
@@ -130,7 +129,7 @@ describe("trades", () => {
       assert.deepStrictEqual(violations, { messages: 0, dials: 0, streams: 0, weight: 0, bans: 0 })
     }), 60_000)
 
-  it.scopedLive("that cannot be fetched are a gap with exact bounds, at its place", () =>
+  it.scopedLive("are a gap with exact bounds if they cannot be fetched", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({}, { rest: { giveUpAfter: "1 second" } })
       yield* exchange.fault(Fault.FailRest({ times: 1_000, status: 500 }))
@@ -153,7 +152,7 @@ describe("trades", () => {
       isWhole(ids(events.slice(0, -1)))
     }), 30_000)
 
-  it.scopedLive("that the venue does not have any more are a gap, and what it has is not", () =>
+  it.scopedLive("are a gap if the venue has pruned them, and are fetched if not", () =>
     Effect.gen(function*() {
       // Of some 300 trades a second, it keeps 100 to 150.
       const { exchange, feed } = yield* open({ history: 100, tradesPerSecond: 400 })
@@ -176,7 +175,7 @@ describe("trades", () => {
       assert.strictEqual(after.via, "rest")
     }), 30_000)
 
-  it.scopedLive("are shared by their readers, and unsubscribed when the last has gone", () =>
+  it.scopedLive("are shared by their readers, and unsubscribed when the last reader stops", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       const [one, other] = yield* Effect.all([
@@ -189,7 +188,7 @@ describe("trades", () => {
       assert.deepStrictEqual(yield* feed.subscriptions, [])
     }))
 
-  it.scopedLive("fail on a gap for those who want them to", () =>
+  it.scopedLive("fail at a gap with failOnGap", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({}, { repairLimit: 1, rest: { giveUpAfter: "1 second" } })
       const error = yield* feed.trades("BTCUSDT").pipe(
@@ -203,12 +202,12 @@ describe("trades", () => {
     }))
 })
 
-describe("frames that are not what their stream promises", () => {
-  it.scopedLive("are skipped, logged with an excerpt, and told of as events: never fatal", () =>
+describe("invalid messages", () => {
+  it.scopedLive("are skipped, logged with an excerpt, and reported as events", () =>
     Effect.gen(function*() {
-      const redundancy: Array<string> = []
+      const logged: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
-        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) redundancy.push(`${logLevel.label} ${String(message)}`)
+        if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) logged.push(`${logLevel.label} ${String(message)}`)
       })
       const quote = (data: object) => ({ receivedAt: 0, message: JSON.stringify({ stream: "btcusdt@bookTicker", data }) })
       const good = (u: number) => quote({ u, s: "BTCUSDT", b: "1.0", B: "1.0", a: "2.0", A: "1.0" })
@@ -232,7 +231,7 @@ describe("frames that are not what their stream promises", () => {
           "btcusdt@bookTicker",
           `{"u":2,"s":"BTCUSDT","b":"1.0"}`
         ]])
-        assert.match(redundancy.join("\n"), /^WARN Skipped an invalid message, since .*: \{"u":2/m)
+        assert.match(logged.join("\n"), /^WARN Skipped an invalid message, since .*: \{"u":2/m)
         yield* exchange.fault(Fault.Malformed())
         const malformed = yield* feed.events.pipe(
           Stream.filter((event) => event._tag === "InvalidMessage" && event.error.excerpt.endsWith(`"E":`)),
@@ -245,10 +244,10 @@ describe("frames that are not what their stream promises", () => {
 })
 
 describe("klines", () => {
-  it.scopedLive("close exactly once, whatever breaks", () =>
+  it.scopedLive("close exactly once when the connection breaks in a dozen ways", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
-      yield* breakAllTheTime(exchange)
+      yield* breakRepeatedly(exchange)
       const closed = yield* feed.klines("BTCUSDT", "1s").pipe(
         Stream.filter((event) => event.type === "gap" || event.data.k.x),
         Stream.take(12),
@@ -269,7 +268,7 @@ describe("klines", () => {
 })
 
 describe("renewal", () => {
-  it.scopedLive("loses nothing, repeats nothing and is no outage, ten times under load", () =>
+  it.scopedLive("loses nothing and repeats nothing, without an outage, ten times under load", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({ tradesPerSecond: 200 })
       const events = yield* Ref.make<ReadonlyArray<BinanceFeed.FeedEvent>>([])
@@ -295,7 +294,7 @@ describe("renewal", () => {
       assert.strictEqual((yield* exchange.stats).open, 1)
     }), 60_000)
 
-  it.scopedLive("comes before an announced shutdown", () =>
+  it.scopedLive("happens before an announced shutdown", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({ tradesPerSecond: 200 })
       const events = yield* Ref.make<ReadonlyArray<BinanceFeed.FeedEvent>>([])
@@ -313,7 +312,7 @@ describe("renewal", () => {
       assert.strictEqual((yield* exchange.stats).accepted, 2)
     }), 60_000)
 
-  it.scopedLive("keeps the old connection when the successor cannot be had", () =>
+  it.scopedLive("keeps the old connection when the successor does not open", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({}, { renewalTimeout: "500 millis" })
       const reading = yield* Effect.fork(read(feed.trades("BTCUSDT"), 200))
@@ -328,8 +327,8 @@ describe("renewal", () => {
     }))
 })
 
-describe("two lines", () => {
-  it.scopedLive("lose nothing, and fetch nothing, when one of them breaks", () =>
+describe("two connections", () => {
+  it.scopedLive("lose nothing and fetch nothing when one of them breaks", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open({ tradesPerSecond: 100 }, { redundancy: 2 })
       const reading = yield* Effect.fork(read(feed.trades("BTCUSDT"), 600))
@@ -348,38 +347,38 @@ describe("several symbols", () => {
   const bySymbol = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.Gap>, symbol: string) =>
     ids(events.filter((event) => event.symbol === symbol))
 
-  it.scopedLive("come as one stream, each whole through breaks and once however often it is named", () =>
+  it.scopedLive("are one stream: each is whole, and read once even if named twice", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))
       const first = yield* read(feed.trades(["BTCUSDT", "ethusdt", "BTCUSDT"]), 300)
       for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole(bySymbol(first, symbol))
 
-      // Each goes on from where it was.
+      // Each symbol resumes after its last trade.
       const last = (symbol: string) => Math.max(...bySymbol(first, symbol).map(Number))
       const then = yield* read(feed.trades(["BTCUSDT", "ETHUSDT"], (symbol) => ({ after: last(symbol) })), 300)
       for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole([last(symbol), ...bySymbol(then, symbol)])
     }), 30_000)
 
-  it.scopedLive("are heard as they are read, each whole through breaks, and unsubscribed in the end", () =>
+  it.scopedLive("can be listened to: each is whole, and unsubscribed in the end", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))
-      const heard: Array<MarketEvent.Trade | MarketEvent.Gap> = []
+      const received: Array<MarketEvent.Trade | MarketEvent.Gap> = []
       const enough = yield* Deferred.make<void>()
       yield* Effect.raceFirst(
         feed.trades(["BTCUSDT", "ETHUSDT"]).listen((events) => {
-          heard.push(...events)
-          if (heard.length >= 600) Deferred.unsafeDone(enough, Exit.void)
+          received.push(...events)
+          if (received.length >= 600) Deferred.unsafeDone(enough, Exit.void)
         }),
         Deferred.await(enough)
       )
-      for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole(bySymbol(heard, symbol))
-      assert.isTrue(heard.some(({ via }) => via === "rest"))
+      for (const symbol of ["BTCUSDT", "ETHUSDT"]) isWhole(bySymbol(received, symbol))
+      assert.isTrue(received.some(({ via }) => via === "rest"))
       assert.deepStrictEqual(yield* feed.subscriptions, [])
     }), 30_000)
 
-  it.scopedLive("come as often as their stream is run, by as many as run it", () =>
+  it.scopedLive("can be read by several readers, and read again", () =>
     Effect.gen(function*() {
       const { feed } = yield* open()
       const trades = feed.trades("BTCUSDT")
@@ -390,7 +389,7 @@ describe("several symbols", () => {
       assert.strictEqual(again, 3)
     }))
 
-  it.scopedLive("of different kinds come as one stream by their names", () =>
+  it.scopedLive("of different kinds are one stream by their names", () =>
     Effect.gen(function*() {
       const { feed } = yield* open()
       const types = new Set<string>()
@@ -428,17 +427,17 @@ describe("an order book", () => {
     ])
   }
 
-  it.scopedLive("is the exchange's own, level by level, whenever it says that it is right", () =>
+  it.scopedLive("equals the exchange's, level by level, whenever it is synced", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
-      yield* breakAllTheTime(exchange)
+      yield* breakRepeatedly(exchange)
       const book = yield* feed.orderBook("BTCUSDT", { levels: 1_000 })
       const compared = yield* Ref.make(0)
       yield* book.awaitSynced
       const check = Effect.gen(function*() {
         const top = yield* Effect.option(book.top(5_000))
         const market = exchange.markets.get("BTCUSDT")
-        // The exchange is ahead between two updates: it can be compared when nothing has changed since.
+        // Between two updates the exchange is ahead; compares only if it has not changed since.
         if (Option.isNone(top) || market?.book.lastId() !== top.value.lastUpdateId) return
         assert.deepStrictEqual(top.value.bids, levelsOf(exchange, "bids"))
         assert.deepStrictEqual(top.value.asks, levelsOf(exchange, "asks"))
@@ -450,7 +449,7 @@ describe("an order book", () => {
       })
     }), 60_000)
 
-  it.scopedLive("fails its readers while it is not known to be right, and says when it is again", () =>
+  it.scopedLive("fails its readers while it is stale, and reports when it is synced again", () =>
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       const book = yield* feed.orderBook("BTCUSDT")

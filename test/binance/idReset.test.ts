@@ -1,4 +1,4 @@
-// A venue that begins its ids anew, as test networks do when they are emptied.
+// A venue that resets its ids, as test networks do when they are emptied.
 import { assert, describe, it } from "@effect/vitest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -6,14 +6,14 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, connection, depth, frame, snapshot, trade } from "../utils/venue.ts"
+import { acknowledge, answers, combined, connection, depth, snapshot, trade } from "../utils/venue.ts"
 
 const { open, reset, send, wait } = TestTransport
 
 const minute = 60_000
-// What a venue says before it begins anew, and after.
-const epochs = (...epochs: ReadonlyArray<ReadonlyArray<string>>) =>
-  TestTransport.layer(epochs.map((frames) => open(acknowledge, wait("1 second"), send(...frames), wait("1 second"), reset)))
+// The messages of one connection after another, before an id reset and after it.
+const connections = (...each: ReadonlyArray<ReadonlyArray<string>>) =>
+  TestTransport.layer(each.map((messages) => open(acknowledge, wait("1 second"), send(...messages), wait("1 second"), reset)))
 
 const seenBy = (
   events: (feed: BinanceFeed.BinanceFeed) => BinanceFeed.Events<MarketEvent.MarketEvent>,
@@ -37,30 +37,30 @@ const seenBy = (
     return seen
   }).pipe(Effect.provide(answers(body)))
 
-const anew = "The missing events cannot be fetched. The venue's ids begin anew."
+const hasReset = "The missing events cannot be fetched. The venue has reset its ids."
 
-describe("ids that begin anew", () => {
-  it.scoped("are told of by a gap without an end, and followed", () =>
+describe("ids after a reset", () => {
+  it.scoped("follow a gap without an end", () =>
     Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"))
-      assert.deepStrictEqual(seen, [1_000, 1_001, 1_002, `gap from 1003: ${anew}`, 3, 4])
-    }).pipe(Effect.provide(epochs(
+      assert.deepStrictEqual(seen, [1_000, 1_001, 1_002, `gap from 1003: ${hasReset}`, 3, 4])
+    }).pipe(Effect.provide(connections(
       [trade(1_000, 1), trade(1_001, 2), trade(1_000, 1), trade(1_002, 2)],
-      // What is older comes twice: that is nothing new.
+      // A repeated older event is not new.
       [trade(1, 2), trade(2, minute), trade(3, 2 * minute), trade(4, 2 * minute), trade(3, 2 * minute)]
     ))))
 
-  it.scoped("are followed by whoever goes on from an id of the old ones", () =>
+  it.scoped("follow a gap when a stream resumes after an old id", () =>
     Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT", { after: 9_000 }))
-      assert.deepStrictEqual(seen, [`gap from 9001: ${anew}`, 3, 4])
-    }).pipe(Effect.provide(epochs([trade(1, minute), trade(2, minute + 1), trade(3, 3 * minute), trade(4, 3 * minute)]))))
+      assert.deepStrictEqual(seen, [`gap from 9001: ${hasReset}`, 3, 4])
+    }).pipe(Effect.provide(connections([trade(1, minute), trade(2, minute + 1), trade(3, 3 * minute), trade(4, 3 * minute)]))))
 
-  it.scoped("are told of where updates of a book are read", () =>
+  it.scoped("follow a gap among the updates of a book", () =>
     Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.depth("BTCUSDT"))
-      assert.deepStrictEqual(seen, [900, 901, `gap from 902: ${anew}`, 7, 8])
-    }).pipe(Effect.provide(epochs([depth(900, 1), depth(901, 2)], [depth(900, 1), depth(7, 2 * minute), depth(8, 2 * minute)]))))
+      assert.deepStrictEqual(seen, [900, 901, `gap from 902: ${hasReset}`, 7, 8])
+    }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2)], [depth(900, 1), depth(7, 2 * minute), depth(8, 2 * minute)]))))
 
   it.scoped("make a book take a new snapshot", () => {
     let lastUpdateId = 900
@@ -81,18 +81,18 @@ describe("ids that begin anew", () => {
     )
   })
 
-  it.scoped("are told of though they have passed the old ones meanwhile", () =>
+  it.scoped("follow a gap even if they have passed the old ids during the outage", () =>
     Effect.gen(function*() {
       const fetched = (id: number) => ({ id, price: "1", qty: "1", time: 58 * minute + id, isBuyerMaker: true })
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), {
         body: ({ searchParams }) => Array.from({ length: 40 }, (_, i) => fetched(Number(searchParams.get("fromId")) + i))
       })
-      assert.deepStrictEqual(seen, [10, 11, `gap from 12: ${anew}`, 50, 51])
-    }).pipe(Effect.provide(epochs([trade(10, 1), trade(11, 2)], [trade(50, 60 * minute), trade(51, 60 * minute)]))))
+      assert.deepStrictEqual(seen, [10, 11, `gap from 12: ${hasReset}`, 50, 51])
+    }).pipe(Effect.provide(connections([trade(10, 1), trade(11, 2)], [trade(50, 60 * minute), trade(51, 60 * minute)]))))
 
-  it.scoped("are not seen in what another line brings late, and without a time", () =>
+  it.scoped("are not seen in late events without a time from another connection", () =>
     Effect.gen(function*() {
-      const ticker = (u: number) => frame("btcusdt@bookTicker", { u, s: "BTCUSDT", b: "1", B: "1", a: "2", A: "1" })
+      const ticker = (u: number) => combined("btcusdt@bookTicker", { u, s: "BTCUSDT", b: "1", B: "1", a: "2", A: "1" })
       const seen = yield* seenBy((feed) => feed.bookTicker("BTCUSDT"), { redundancy: 2, long: "3 minutes" }).pipe(
         Effect.provide(TestTransport.layer([
           open(acknowledge, wait("1 second"), send(ticker(899), ticker(900))),
@@ -103,7 +103,7 @@ describe("ids that begin anew", () => {
     }))
 
   describe("of a book", () => {
-    // The ids of its top, or why it has none, at these moments.
+    // The id of the book at each moment, or the reason why it is stale.
     const tops = (
       script: ReadonlyArray<TestTransport.Dial>,
       moments: ReadonlyArray<Duration.DurationInput>,
@@ -126,7 +126,7 @@ describe("ids that begin anew", () => {
     const eachSecond = (from: number, count: number) =>
       Array.from({ length: count }, (_, i) => [wait("1 second"), send(depth(from + i, 2 * minute + 1_000 * i))]).flat()
 
-    it.scoped("do not go with a snapshot that still has the old ones", () =>
+    it.scoped("are not applied to a snapshot with an old id", () =>
       Effect.gen(function*() {
         const [before, lagging, after] = yield* tops(
           [
@@ -140,13 +140,13 @@ describe("ids that begin anew", () => {
         assert.isTrue(typeof after === "number" && after < 100)
       }))
 
-    it.scoped("are followed though an old one was held first", () =>
+    it.scoped("are followed when an update with an old id was held first", () =>
       Effect.gen(function*() {
         const [top] = yield* tops([open(acknowledge, send(depth(901, 1)), ...eachSecond(8, 100))], ["1 minute"], () => snapshot(9))
         assert.isTrue(typeof top === "number" && top < 100)
       }))
 
-    it.scoped("are noticed at the first of them", () =>
+    it.scoped("are noticed at the first update", () =>
       Effect.gen(function*() {
         const [before, after] = yield* tops(
           [

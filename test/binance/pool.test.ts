@@ -1,4 +1,4 @@
-// How topics go from one connection to another.
+// Topics that move from one connection to another.
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, connection, depth, frame, refuseAll, snapshot, trade } from "../utils/venue.ts"
+import { acknowledge, answers, combined, connection, depth, refuseAll, snapshot, trade } from "../utils/venue.ts"
 
 const { close, open, send, wait } = TestTransport
 
@@ -15,17 +15,17 @@ const make = (options: Partial<BinanceFeed.Options> = {}) => BinanceFeed.make({ 
 
 const isOpen = Effect.flatMap(TestTransport.TestTransport, (transport) => transport.open)
 
-// One message a second of each of these, as long as they speak.
+// One message a second of each of these, while they have messages.
 const seconds = (count: number, ...each: ReadonlyArray<(second: number) => string | undefined>) =>
   Array.from({ length: count }, (_, i) => [
     wait("1 second"),
-    send(...each.flatMap((speak) => speak(i) ?? []))
+    send(...each.flatMap((messageAt) => messageAt(i) ?? []))
   ]).flat()
 const bitcoin = (i: number) => depth(i + 1)
 const ether = (from: number, until = Number.POSITIVE_INFINITY) => (i: number) => i < until ? depth(from + i, from + i, "ETHUSDT") : undefined
 
-describe("a stream that is silent on its connection alone", () => {
-  it.effect("is moved for all who read it, in whatever way", () =>
+describe("a stream that is stale on its connection alone", () => {
+  it.effect("moves for all its readers and its book", () =>
     Effect.gen(function*() {
       const feed = yield* make()
       yield* Effect.forkScoped(Stream.runDrain(feed.depth("BTCUSDT")))
@@ -44,14 +44,14 @@ describe("a stream that is silent on its connection alone", () => {
       ]))
     ))
 
-  it.effect("is moved from the successor, too, while its connection is renewed", () => {
+  it.effect("moves from the successor too while its connection is renewed", () => {
     const day = { p: "1", P: "1", w: "1", x: "1", c: "1", Q: "1", b: "1", B: "1", a: "1", A: "1", o: "1", h: "1", l: "1", v: "1", q: "1", O: 1, C: 1, F: 1, L: 1, n: 1 }
-    const ticker = (symbol: string, E: number) => frame(`${symbol.toLowerCase()}@ticker`, { e: "24hrTicker", E, s: symbol, ...day })
+    const ticker = (symbol: string, E: number) => combined(`${symbol.toLowerCase()}@ticker`, { e: "24hrTicker", E, s: symbol, ...day })
     return Effect.gen(function*() {
       const feed = yield* make({ renewalTimeout: "10 minutes" })
       const staying = yield* Effect.fork(Stream.runDrain(feed.ticker("BTCUSDT")))
       const moving = yield* Effect.fork(Stream.runDrain(feed.ticker("ETHUSDT")))
-      // Its successor has not heard of the stream yet when that is moved.
+      // The successor has no subscription to the stream yet when the stream moves.
       yield* Effect.forkScoped(Effect.delay(feed.rotate, "9 seconds"))
       yield* TestClock.adjust("3 minutes")
       const topics = Effect.map(feed.subscriptions, (all) => all.map(({ topic }) => topic).sort())
@@ -76,7 +76,7 @@ describe("a stream that is silent on its connection alone", () => {
 })
 
 describe("a connection", () => {
-  it.effect("is renewed to the end, though nobody waits for that any more", () =>
+  it.effect("is renewed to the end, even if the caller of rotate is interrupted", () =>
     Effect.gen(function*() {
       const feed = yield* make()
       const seen: Array<unknown> = []
@@ -99,7 +99,7 @@ describe("a connection", () => {
       ]))
     ))
 
-  it.effect("is kept when its successor is given up after it had proven itself", () =>
+  it.effect("is kept when its proven successor is given up", () =>
     Effect.gen(function*() {
       const feed = yield* make()
       const seen: Array<unknown> = []
@@ -118,7 +118,7 @@ describe("a connection", () => {
       ]))
     ))
 
-  it.effect("keeps its streams when the one that they were to move to is given up after they had come over it", () =>
+  it.effect("keeps its streams when the connection that they move to is given up after it brought them", () =>
     Effect.gen(function*() {
       const feed = yield* make({ streamsPerConnection: 4 })
       const seen: Array<unknown> = []
@@ -142,7 +142,7 @@ describe("a connection", () => {
       ]))
     ))
 
-  it.effect("is closed when the only stream it was opened for is refused", () =>
+  it.effect("closes when its only stream is refused", () =>
     Effect.gen(function*() {
       const feed = yield* make()
       const reading = yield* Effect.fork(Effect.exit(Stream.runDrain(feed.trades("BTCUSDT"))))

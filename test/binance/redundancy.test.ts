@@ -1,4 +1,4 @@
-// What a stream that cannot be repaired tells of breaks, over one connection and over several.
+// The gaps of a stream that cannot be repaired, over one connection and over several.
 import { assert, describe, it } from "@effect/vitest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,15 +8,15 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, connection, depth, frame, snapshot } from "../utils/venue.ts"
+import { acknowledge, answers, combined, connection, depth, snapshot } from "../utils/venue.ts"
 
 const { hang, open, reset, send, vanish, wait } = TestTransport
 
 const stream = "btcusdt@blockTrade"
-const event = (t: number) => send(frame(stream, { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true }))
+const event = (t: number) => send(combined(stream, { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true }))
 
-// What a reader is told in so long: the ids of what came, and gaps.
-const heard = (options: Partial<BinanceFeed.Options>, long: Duration.DurationInput, rotateAfter?: Duration.DurationInput) =>
+// The events that a reader gets in this time: ids and gaps.
+const eventsIn = (options: Partial<BinanceFeed.Options>, long: Duration.DurationInput, rotateAfter?: Duration.DurationInput) =>
   Effect.gen(function*() {
     const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, ...options })
     const seen: Array<unknown> = []
@@ -30,9 +30,9 @@ const heard = (options: Partial<BinanceFeed.Options>, long: Duration.DurationInp
   }).pipe(Effect.scoped, Effect.provide(answers(() => ({}), 503)))
 
 describe("a stream that cannot be repaired", () => {
-  it.effect("tells of a gap where its connection broke, each time, heard or not", () =>
+  it.effect("has a gap at each loss of its connection, with data or without", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({}, "1 minute")
+      const seen = yield* eventsIn({}, "1 minute")
       assert.deepStrictEqual(seen, [1, "gap", "gap", 4])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -41,9 +41,9 @@ describe("a stream that cannot be repaired", () => {
     ]))))
 
   for (const redundancy of [1, 2]) {
-    it.effect(`tells of a gap when what was never heard of breaks before another of ${redundancy === 1 ? "its connections" : "two lines"} is subscribed`, () =>
+    it.effect(`has a gap when a connection without data is lost before ${redundancy === 1 ? "its successor" : "the other connection"} is subscribed`, () =>
       Effect.gen(function*() {
-        const seen = yield* heard({ redundancy }, "1 minute", redundancy === 1 ? "2 seconds" : undefined)
+        const seen = yield* eventsIn({ redundancy }, "1 minute", redundancy === 1 ? "2 seconds" : undefined)
         assert.deepStrictEqual(seen, ["gap", 5])
       }).pipe(Effect.provide(TestTransport.layer([
         open(acknowledge, wait("3 seconds"), reset),
@@ -52,9 +52,9 @@ describe("a stream that cannot be repaired", () => {
       ]))))
   }
 
-  it.effect("tells of none where another line brought it all the while", () =>
+  it.effect("has no gap when another connection brought it all the time", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ redundancy: 2 }, "1 minute")
+      const seen = yield* eventsIn({ redundancy: 2 }, "1 minute")
       assert.deepStrictEqual(seen, [1, 1, 2, 3, 3])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -62,9 +62,9 @@ describe("a stream that cannot be repaired", () => {
       open(acknowledge, wait("4 seconds"), event(3))
     ]))))
 
-  it.effect("tells of one gap when two lines break at once", () =>
+  it.effect("has one gap when both connections are lost at once", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ redundancy: 2 }, "1 minute")
+      const seen = yield* eventsIn({ redundancy: 2 }, "1 minute")
       assert.deepStrictEqual(seen, [1, 1, "gap", 4, 4])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -73,9 +73,9 @@ describe("a stream that cannot be repaired", () => {
       open(acknowledge, wait("1 second"), event(4))
     ]))))
 
-  it.effect("tells of a gap when a line breaks before the other, open again, brings anything", () =>
+  it.effect("has a gap when a connection is lost before the other, open again, has data", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ redundancy: 2 }, "1 minute")
+      const seen = yield* eventsIn({ redundancy: 2 }, "1 minute")
       assert.deepStrictEqual(seen, [1, 1, "gap", 5, 6])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
@@ -86,61 +86,61 @@ describe("a stream that cannot be repaired", () => {
       open(wait("10 seconds"), acknowledge, event(6))
     ]))))
 
-  it.effect("tells of a gap when a line turns out to have been dead while the other was away", () =>
+  it.effect("has a gap when a connection was dead while the other was lost", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({ redundancy: 2, connection: { ...connection, messageTimeout: "10 seconds" } }, "30 seconds")
+      const seen = yield* eventsIn({ redundancy: 2, connection: { ...connection, messageTimeout: "10 seconds" } }, "30 seconds")
       assert.deepStrictEqual(seen, [1, 1, 5, 6, "gap", 7, 8, 8])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("1 second"), reset),
-      // It says nothing more, which shows after 10 seconds.
+      // It is dead from here on, which shows after 10 seconds.
       open(acknowledge, wait("1 second"), event(1), vanish),
       // The first is back after 3 seconds.
       open(acknowledge, wait("1 second"), event(5), wait("5 seconds"), event(6), wait("5 seconds"), event(7), wait("2 seconds"), event(8)),
       open(acknowledge, wait("4 seconds"), event(8))
     ]))))
 
-  it.effect("tells of a gap when its connection breaks before the successor brings anything", () =>
+  it.effect("has a gap when its connection is lost before the successor has data", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({}, "40 seconds", "2 seconds")
+      const seen = yield* eventsIn({}, "40 seconds", "2 seconds")
       assert.deepStrictEqual(seen, [1, "gap", 5])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("2 seconds"), reset),
       open(wait("5 seconds"), acknowledge, event(5)),
-      // The old one is open again after that, and says nothing.
+      // The old connection opens again after that, and has no data.
       hang,
       open()
     ]))))
 
-  it.effect("tells of a gap when it turns out at the renewal that its connection was dead", () =>
+  it.effect("has a gap when the renewal shows that its connection was dead", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({}, "1 minute", "20 seconds")
+      const seen = yield* eventsIn({}, "1 minute", "20 seconds")
       assert.deepStrictEqual(seen, [1, 5, "gap", 6])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), vanish),
       open(acknowledge, wait("1 second"), event(5), wait("10 seconds"), event(6))
     ]))))
 
-  it.effect("has what the old connection brings a little later than the new one", () =>
+  it.effect("has the data that the old connection brings a little after the successor", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({}, "1 minute", "20 seconds")
+      const seen = yield* eventsIn({}, "1 minute", "20 seconds")
       assert.deepStrictEqual(seen, [1, 2, 4, 3, 4, 5])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("19900 millis"), event(2), wait("300 millis"), event(3), event(4)),
       open(acknowledge, wait("1 second"), event(4), wait("10 seconds"), event(5))
     ]))))
 
-  it.effect("tells of none when its connection is renewed, and speaks a little later than the new one", () =>
+  it.effect("has no gap when the old connection has data a little after the successor", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({}, "1 minute", "20 seconds")
+      const seen = yield* eventsIn({}, "1 minute", "20 seconds")
       assert.deepStrictEqual(seen, [1, 2, 2, 3])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1), wait("20400 millis"), event(2)),
       open(acknowledge, wait("1 second"), event(2), wait("10 seconds"), event(3))
     ]))))
 
-  it.effect("tells of no gap when its connection is renewed, though it says nothing then", () =>
+  it.effect("has no gap when it has no data during a renewal", () =>
     Effect.gen(function*() {
-      const seen = yield* heard({}, "1 minute", "2 seconds")
+      const seen = yield* eventsIn({}, "1 minute", "2 seconds")
       assert.deepStrictEqual(seen, [1, 2])
     }).pipe(Effect.provide(TestTransport.layer([
       open(acknowledge, wait("1 second"), event(1)),
@@ -151,16 +151,16 @@ describe("a stream that cannot be repaired", () => {
 describe("a book", () => {
   const diff = (u: number) => send(depth(u))
 
-  it.scoped("is not called right while both its lines are open and neither brings it", () =>
+  it.scoped("is stale while both its connections are open and neither brings it", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, redundancy: 2 })
       const book = yield* feed.orderBook("BTCUSDT")
       yield* TestClock.adjust("1500 millis")
       assert.strictEqual((yield* book.top(1)).lastUpdateId, 11)
-      // One is lost at 2 seconds, and open again at 3: the other brings the book still.
+      // One connection is lost at 2 seconds and open again at 3; the other still brings the book.
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* book.top(1)).lastUpdateId, 12)
-      // Lost at 4, and open again at 5. The first one's subscription is not answered yet.
+      // The other is lost at 4 and open again at 5. The subscription on the first one is not answered yet.
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* Effect.flip(book.top(1)))._tag, "BookStale")
       yield* TestClock.adjust("5 seconds")
@@ -175,12 +175,12 @@ describe("a book", () => {
       Effect.provide(answers(() => snapshot(10)))
     ))
 
-  it.scoped("is waited for until it is right, and not until it was for a moment", () =>
+  it.scoped("completes awaitSynced only if it is still right when the caller reads it", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
       const book = yield* feed.orderBook("BTCUSDT")
       yield* TestClock.adjust("2500 millis")
-      // The next connection brings one update, and is lost in the same moment.
+      // The next connection brings one update and is lost in the same moment.
       const waiting = yield* Effect.fork(Effect.zipRight(book.awaitSynced, book.best))
       yield* TestClock.adjust("1500 millis")
       assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
@@ -195,7 +195,7 @@ describe("a book", () => {
       Effect.provide(answers(() => snapshot(10)))
     ))
 
-  it.scoped("is not called right while its updates have stopped and others' go on", () =>
+  it.scoped("is stale when its updates stop and others go on", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
       const book = yield* feed.orderBook("ETHUSDT")

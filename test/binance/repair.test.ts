@@ -1,11 +1,11 @@
-// What is fetched for a gap, and what is not.
+// Repairs: the requests that a feed sends for missing events, and those that it does not send.
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, connection, frame, trade } from "../utils/venue.ts"
+import { acknowledge, answers, combined, connection, trade } from "../utils/venue.ts"
 
 const { open, send, wait } = TestTransport
 
@@ -40,9 +40,9 @@ const seenBy = <A extends MarketEvent.MarketEvent>(
   })
 
 describe("a repair", () => {
-  it.scoped("by a venue that answers only with what is known is given up, and not asked for in a storm", () => {
-    const kept = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
-    const { asked, layer } = counted(() => Array.from({ length: 1_000 }, (_, i) => kept(i + 1)))
+  it.scoped("ends after a few requests if the venue returns only known trades", () => {
+    const storedTrade = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
+    const { asked, layer } = counted(() => Array.from({ length: 1_000 }, (_, i) => storedTrade(i + 1)))
     return Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), ({ data }) => "t" in data ? data.t : data)
       assert.deepStrictEqual(seen, [2_000, "2001 to 2009: NotServedYet", 2_010])
@@ -53,8 +53,8 @@ describe("a repair", () => {
     )
   })
 
-  for (const [missing, expected] of [[100, "fetches"], [101, "tells of a gap instead of"]] as const) {
-    it.scoped(`${expected} ${missing} candles where 100 may be fetched`, () => {
+  for (const [missing, expected] of [[100, "fetches"], [101, "emits a gap instead of"]] as const) {
+    it.scoped(`${expected} ${missing} candles with a limit of 100`, () => {
       const minute = 60_000
       const candle = (t: number) => [t, "1", "1", "1", "1", "1", t + minute - 1, "1", 1, "1", "1", "0"]
       const { asked, layer } = counted((query) => {
@@ -62,7 +62,7 @@ describe("a repair", () => {
         return Array.from({ length: (to - from) / minute + 1 }, (_, i) => candle(from + i * minute))
       })
       const kline = (t: number) =>
-        frame("btcusdt@kline_1m", {
+        combined("btcusdt@kline_1m", {
           e: "kline",
           E: t,
           s: "BTCUSDT",
@@ -74,7 +74,7 @@ describe("a repair", () => {
         if (missing === 100) {
           assert.deepStrictEqual(seen, Array.from({ length: 102 }, (_, i) => i * minute))
         } else {
-          assert.deepStrictEqual(seen, [0, `${minute} to ${after - 1}: HoleTooLarge`, after])
+          assert.deepStrictEqual(seen, [0, `${minute} to ${after - 1}: GapTooLarge`, after])
           assert.deepStrictEqual(asked, [])
         }
       }).pipe(
@@ -84,7 +84,7 @@ describe("a repair", () => {
     })
   }
 
-  it.scoped("of the book of a symbol that does not exist says so, though nothing ever comes of it", () =>
+  it.scoped("of a book without updates fails if its symbol does not exist", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make(options)
       const book = yield* feed.orderBook("NOSUCH")
@@ -95,20 +95,20 @@ describe("a repair", () => {
       Effect.provide(answers(() => ({ code: -1121, msg: "Invalid symbol." }), 400))
     ))
 
-  it.scoped("is of the symbol, however it is written", () => {
-    const kept = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
-    const { layer } = counted(() => [kept(1), kept(2), kept(3)])
+  it.scoped("fetches by the symbol in upper case, however the stream is spelt", () => {
+    const storedTrade = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
+    const { layer } = counted(() => [storedTrade(1), storedTrade(2), storedTrade(3)])
     return Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.raw(["BTCUSDT@trade", "btcusdt@trade"]), ({ data }) => "t" in data ? data.t : data)
       assert.deepStrictEqual(seen, [1, 2, 3])
     }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(trade(1), trade(3)))])), Effect.provide(layer))
   })
 
-  it.scoped("of a book that never comes right is no storm", () => {
+  it.scoped("of a book that never becomes right sends few requests", () => {
     let lastUpdateId = 0
     const { asked, layer } = counted(() => ({ lastUpdateId: ++lastUpdateId, bids: [["1.0", "1"]], asks: [["1.0", "1"]] }))
     const crossing = (u: number) =>
-      frame("btcusdt@depth@100ms", { e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [["1.0", "1"]], a: [["0.9", "1"]] })
+      combined("btcusdt@depth@100ms", { e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [["1.0", "1"]], a: [["0.9", "1"]] })
     return Effect.gen(function*() {
       const feed = yield* BinanceFeed.make(options)
       yield* feed.orderBook("BTCUSDT")

@@ -1,4 +1,4 @@
-/** Binance, as a subject of the tests of wholeness: its wire in combined frames, and its feed. */
+/** Binance as a subject of the wholeness tests: its combined messages, and its feed. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -9,7 +9,7 @@ import * as Truth from "../market/world/Truth.ts"
 
 const symbol = "BTCUSDT"
 
-// Trades are numbered by one; an update has two ids.
+// The ids of trades grow by one, and an update has two ids.
 const firstTrade = 1_000
 const tradeId = (n: number) => firstTrade + n
 const firstUpdate = 500
@@ -29,41 +29,41 @@ const topics = {
 
 const closesAt = (candle: number) => Truth.candleOpensAt(candle + 1) - 1
 
-const dataOf = (said: Truth.Said, E: number): object => {
+const dataOf = (fact: Truth.Fact, E: number): object => {
   const s = symbol
-  switch (said.channel) {
+  switch (fact.channel) {
     case "trades":
-      return { e: "trade", E, s, t: tradeId(said.n), p: said.price, q: said.quantity, T: said.at, m: true }
+      return { e: "trade", E, s, t: tradeId(fact.n), p: fact.price, q: fact.quantity, T: fact.at, m: true }
     case "candles":
       return {
         e: "kline",
         E,
         s,
         k: {
-          t: Truth.candleOpensAt(said.n),
-          T: closesAt(said.n),
+          t: Truth.candleOpensAt(fact.n),
+          T: closesAt(fact.n),
           s,
           i: "1s",
           f: 0,
           L: 0,
-          o: said.open,
-          c: said.close,
-          h: said.high,
-          l: said.low,
-          v: said.volume,
-          n: said.trades,
-          x: said.isClosed,
+          o: fact.open,
+          c: fact.close,
+          h: fact.high,
+          l: fact.low,
+          v: fact.volume,
+          n: fact.trades,
+          x: fact.isClosed,
           q: "0",
           V: "0",
           Q: "0"
         }
       }
     case "updates":
-      return { e: "depthUpdate", E, s, ...updateIds(said.n), b: said.bids, a: said.asks }
+      return { e: "depthUpdate", E, s, ...updateIds(fact.n), b: fact.bids, a: fact.asks }
     case "quotes":
-      return { u: updateIds(said.n).u, s, b: said.bid[0], B: said.bid[1], a: said.ask[0], A: said.ask[1] }
+      return { u: updateIds(fact.n).u, s, b: fact.bid[0], B: fact.bid[1], a: fact.ask[0], A: fact.ask[1] }
     case "notices":
-      return { e: "blockTrade", E, s, t: said.n, p: "1", q: "1", T: E, m: true }
+      return { e: "blockTrade", E, s, t: fact.n, p: "1", q: "1", T: E, m: true }
   }
 }
 
@@ -125,7 +125,7 @@ const wire: Server.Wire = {
       refused: JSON.stringify({ error: { code: 2, msg: "Invalid request" }, id })
     }
   },
-  frame: (said, at) => JSON.stringify({ stream: topics[said.channel], data: dataOf(said, at) }),
+  message: (fact, at) => JSON.stringify({ stream: topics[fact.channel], data: dataOf(fact, at) }),
   farewell: JSON.stringify({ stream: "!serverShutdown", data: { e: "serverShutdown", E: 1 } }),
   invalid: [
     JSON.stringify({ stream: topics.trades, data: { e: "trade", E: 1, s: symbol, t: "1" } }),
@@ -138,7 +138,7 @@ const wire: Server.Wire = {
 // ---------------------------------------------------------------------------------------------------------------------
 // The client
 
-const seen = (said: Truth.Said, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Said", said, via })
+const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Fact", fact, via })
 
 const gap = ({ data: { cause, from, to } }: MarketEvent.Gap, numberOf: (bound: number) => number): Seen => ({
   _tag: "Gap",

@@ -17,12 +17,12 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, OrderBook, Payloads, Rest, StreamKind, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, frame } from "../utils/venue.ts"
+import { acknowledge, combined } from "../utils/venue.ts"
 
 const { hang, open, refuse, reset, send, wait } = TestTransport
 
 const trade = (t: number, p = "1.5") =>
-  frame("btcusdt@trade", { e: "trade", E: t, T: t, s: "BTCUSDT", t, p, q: "1", X: "MARKET", m: true })
+  combined("btcusdt@trade", { e: "trade", E: t, T: t, s: "BTCUSDT", t, p, q: "1", X: "MARKET", m: true })
 
 const answers = (body: (url: URL) => unknown, asked: Array<string> = []) =>
   Layer.succeed(
@@ -36,7 +36,7 @@ const answers = (body: (url: URL) => unknown, asked: Array<string> = []) =>
 const connection = { messageTimeout: Duration.infinity, pingInterval: Duration.infinity }
 
 describe("USD-M futures", () => {
-  it.scoped("are served under their routes by kind, and ids that became no trade are no gap", () =>
+  it.scoped("use a route by the kind of stream, and have no gap at ids that became no trade", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
       const trades = yield* Effect.fork(Stream.runCollect(Stream.take(feed.trades("BTCUSDT"), 3)))
@@ -61,7 +61,7 @@ describe("USD-M futures", () => {
       Effect.provide(answers(() => []))
     ))
 
-  it.scoped("have books that go by what each update follows", () =>
+  it.scoped("have books that follow the update in `pu`", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
       const book = yield* feed.orderBook("BTCUSDT", { levels: 5 })
@@ -75,7 +75,7 @@ describe("USD-M futures", () => {
           acknowledge,
           wait("100 millis"),
           ...[[8, 14, 7, "3"] as const, [20, 30, 14, "4"] as const].map(([U, u, pu, quantity]) =>
-            send(frame("btcusdt@depth@100ms", {
+            send(combined("btcusdt@depth@100ms", {
               e: "depthUpdate",
               E: 1,
               T: 1,
@@ -95,9 +95,9 @@ describe("USD-M futures", () => {
 
 describe("a book", () => {
   const diff = (U: number, u: number, quantity: string) =>
-    frame("btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U, u, b: [["1.0", quantity]], a: [] })
+    combined("btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U, u, b: [["1.0", quantity]], a: [] })
 
-  it.scoped("tells of each change once, and is stale from the moment its connection is lost", () =>
+  it.scoped("reports each change once, and is stale from the moment its connection is lost", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection: { ...connection, reconnect: { jitterFactor: 0 } } })
       const book = yield* feed.orderBook("BTCUSDT")
@@ -108,7 +108,7 @@ describe("a book", () => {
       assert.deepStrictEqual(seen, ["Stale", "Synced", "Updated 12"])
       yield* TestClock.adjust("9500 millis")
       assert.strictEqual((yield* Effect.flip(book.best))._tag, "BookStale")
-      // The first update of the new connection is an old one; the next goes on where the book had stopped.
+      // The first update of the new connection is an old one; the next one continues the book.
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* Effect.flip(book.best))._tag, "BookStale")
       yield* TestClock.adjust("5 seconds")
@@ -131,7 +131,7 @@ describe("a book", () => {
     ))
 
   for (
-    const [venue, wanted, asked] of [
+    const [venue, desired, requested] of [
       ["spot", 0, 1],
       ["spot", 300, 300],
       ["spot", 9_999, 5_000],
@@ -141,12 +141,12 @@ describe("a book", () => {
     ] as const
   ) {
     const urls: Array<string> = []
-    it.scoped(`takes a snapshot of ${asked} levels when ${wanted} are wanted of ${venue}, which that venue allows`, () =>
+    it.scoped(`requests a snapshot of ${requested} levels from ${venue} for a book of ${desired} levels`, () =>
       Effect.gen(function*() {
         const feed = yield* BinanceFeed.make({ venue: Venue[venue], connection })
-        yield* feed.orderBook("BTCUSDT", { levels: wanted })
+        yield* feed.orderBook("BTCUSDT", { levels: desired })
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(new URLSearchParams(urls[0]?.split("?")[1]).get("limit"), String(asked))
+        assert.strictEqual(new URLSearchParams(urls[0]?.split("?")[1]).get("limit"), String(requested))
       }).pipe(
         Effect.provide(TestTransport.layer([open(acknowledge, send(diff(11, 11, "3")))])),
         Effect.provide(answers(() => ({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }), urls))
@@ -154,8 +154,8 @@ describe("a book", () => {
   }
 })
 
-describe("a book whose snapshot is long in coming", () => {
-  const update = frame("btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U: 8, u: 11, b: [], a: [] })
+describe("a book that waits for its snapshot", () => {
+  const update = combined("btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U: 8, u: 11, b: [], a: [] })
   const snapshot = () => new Response(JSON.stringify({ lastUpdateId: 10, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }))
 
   const venue = (answer: Effect.Effect<Response>) =>
@@ -166,7 +166,7 @@ describe("a book whose snapshot is long in coming", () => {
 
   const stale = (book: OrderBook.OrderBook) => Effect.map(Effect.flip(book.best), ({ message }) => message)
 
-  it.scoped("says why, and is right as soon as there is one", () =>
+  it.scoped("reports why, and is right as soon as it has one", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
       const book = yield* feed.orderBook("BTCUSDT")
@@ -184,7 +184,7 @@ describe("a book whose snapshot is long in coming", () => {
         now < 300_000 ? new Response("", { status: 503 }) : snapshot())))
     ))
 
-  it.scoped("needs no other one though one of its sides is whole and short", () => {
+  it.scoped("needs no second one if a side is complete and short", () => {
     const asked: Array<string> = []
     const bids = Array.from({ length: 100 }, (_, i) => [`${1_000 - i}.0`, "1"])
     return Effect.gen(function*() {
@@ -199,7 +199,7 @@ describe("a book whose snapshot is long in coming", () => {
         acknowledge,
         ...Array.from({ length: 20 }, (_, i) => i + 101).flatMap((u) => [
           wait("100 millis"),
-          send(frame("btcusdt@depth@100ms", { e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [["900.0", "2"]], a: [] }))
+          send(combined("btcusdt@depth@100ms", { e: "depthUpdate", E: u, s: "BTCUSDT", U: u, u, b: [["900.0", "2"]], a: [] }))
         ])
       )])),
       Effect.provide(answers((url) =>
@@ -207,7 +207,7 @@ describe("a book whose snapshot is long in coming", () => {
     )
   })
 
-  it.scoped("is not taken for right when the connection was lost meanwhile", () =>
+  it.scoped("stays stale if the connection is lost meanwhile", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
       const book = yield* feed.orderBook("BTCUSDT")
@@ -223,7 +223,7 @@ describe("a book whose snapshot is long in coming", () => {
 })
 
 describe("a symbol that the venue does not know", () => {
-  it.scoped("fails its streams, and one that is quiet does not", () =>
+  it.scoped("fails its streams, unlike a known symbol without data", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
       yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
@@ -253,14 +253,14 @@ describe("a symbol that the venue does not know", () => {
 
 describe("candles of another time zone", () => {
   const kline = (t: number) =>
-    frame("btcusdt@kline_1d@+08:00", {
+    combined("btcusdt@kline_1d@+08:00", {
       e: "kline",
       E: t,
       s: "BTCUSDT",
       k: { t, T: t + 9, s: "BTCUSDT", i: "1d", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 1, x: true, q: "1", V: "1", Q: "1" }
     })
 
-  it.scoped("are fetched by it", () => {
+  it.scoped("are fetched by their time zone", () => {
     const asked: Array<string> = []
     return Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
@@ -277,8 +277,8 @@ describe("candles of another time zone", () => {
   })
 })
 
-describe("an id that nobody has", () => {
-  it.scoped("was never a trade, and is no gap", () =>
+describe("an id that the venue does not have", () => {
+  it.scoped("is no trade and no gap", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
       const client = answers(
@@ -301,7 +301,7 @@ describe("an id that nobody has", () => {
 describe("connections", () => {
   const chatter = Array.from({ length: 40 }, (_, i) => [wait("1 minute"), send(trade(i + 1))]).flat()
 
-  it.scoped("are renewed at an age of their own, a little before the venue would end them", () =>
+  it.scoped("are renewed at an age of their own, up to a tenth below maxAge", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, maxAge: "20 minutes" })
       yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
@@ -317,7 +317,7 @@ describe("connections", () => {
       Effect.provide(answers(() => []))
     ))
 
-  it.scoped("are tried to be renewed again when a successor could not be had", () =>
+  it.scoped("are renewed later if a successor does not open", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, maxAge: "20 minutes" })
       yield* Effect.fork(Stream.runDrain(feed.trades("BTCUSDT")))
@@ -333,7 +333,7 @@ describe("connections", () => {
       Effect.provide(answers(() => []))
     ))
 
-  it.scoped("are added when streams no longer fit, and merged when they do again", () =>
+  it.scoped("are added when streams no longer fit, and merged when they fit again", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, streamsPerConnection: 4 })
       const fibers = yield* Effect.forEach(
@@ -371,11 +371,11 @@ describe("the settings", () => {
       Effect.provide(BinanceFeed.layerConfig({
         venue: Config.succeed(Venue.spot),
         connection: Config.succeed(connection),
-        redundancy: Config.integer("LINES")
+        redundancy: Config.integer("REDUNDANCY")
       })),
       Effect.provide(TestTransport.layer([open(acknowledge), open(acknowledge)])),
       Effect.provide(answers(() => [])),
-      Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["LINES", "2"]])))
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["REDUNDANCY", "2"]])))
     ))
 })
 
@@ -398,7 +398,7 @@ describe("the payloads", () => {
     ["btcusdt@depth@100ms", { e: "depthUpdate", E: 1, s: "BTCUSDT", U: 1, u: 2, b: [level], a: [level] }]
   ]
   for (const [stream, data] of samples) {
-    it(`of ${stream} are read, with fields nobody knows of yet, and not when one is missing`, () => {
+    it(`of ${stream} are valid with unknown fields, and invalid without a required field`, () => {
       const decoder = MarketEvent.fromStream(stream)
       assert.isTrue(Either.isRight(decoder.decode(data, 0)))
       const events = Either.getOrThrow(decoder.decode({ ...data, brandNew: 1 }, 0))
@@ -423,7 +423,7 @@ describe("the payloads", () => {
 })
 
 describe("the REST client", () => {
-  it.scoped("asks nothing before Retry-After has passed, not even what had waited for the budget meanwhile", () =>
+  it.scoped("sends no request before Retry-After has passed, not even one that waited for the weight limit", () =>
     Effect.gen(function*() {
       const asked: Array<number> = []
       const clock = yield* Effect.clock

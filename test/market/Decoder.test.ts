@@ -5,16 +5,16 @@ import type { MarketEvent } from "holdfast/market"
 import { Decoder, Json } from "holdfast/market"
 
 const Trade = Schema.Struct({ market: Schema.optional(Schema.String), id: Schema.Int })
-const isFrame = Schema.is(Schema.Struct({ channel: Schema.String, payload: Schema.Unknown }))
+const isData = Schema.is(Schema.Struct({ channel: Schema.String, payload: Schema.Unknown }))
 
 let parsed = 0
 const parse: Decoder.Options<string, object, object>["parse"] = (message) => {
   parsed++
   const json = Json.parse(message)
   if (Either.isLeft(json)) return json.left
-  return isFrame(json.right)
+  return isData(json.right)
     ? { _tag: "Data", topic: json.right.channel, data: json.right.payload }
-    : Json.invalid(message, "it is no frame")
+    : Json.invalid(message, "it is not data of a channel")
 }
 
 const facts = { source: "example", type: "trade", schema: Trade, parse, symbolOf: ({ market }: typeof Trade.Type) => market } as const
@@ -29,7 +29,7 @@ const decoded = (decoder: Decoder.Decoder<MarketEvent.MarketEvent>, ...messages:
 }
 
 describe("a decoder", () => {
-  it("makes events of the venue, with its time of them or else that of their arrival", () => {
+  it("makes events with the venue's time, or else with the time of arrival", () => {
     const timed = Decoder.make({ ...facts, timeOf: ({ id }) => id > 1 ? id * 10 : undefined })("trades:A", "A")
     const event = { source: "example", type: "trade", symbol: "A", via: "ws" } as const
     assert.deepStrictEqual(decoded(timed, message({ id: 1 }), message({ id: 2, market: "A" })), {
@@ -38,7 +38,7 @@ describe("a decoder", () => {
     })
   })
 
-  it("reads frames of a known framing without parsing them, once it has seen one, and parses all that end otherwise", () => {
+  it("parses the first message in the envelope, reads the next ones without parsing, and parses all that end otherwise", () => {
     const envelope = { start: (stream: string) => `{"channel":"${stream}","payload":`, end: `,"v":1}` }
     const decoder = Decoder.make({ ...facts, envelope })("trades:A", "A")
     parsed = 0
@@ -49,7 +49,7 @@ describe("a decoder", () => {
     assert.strictEqual(parsed, 3)
   })
 
-  it("takes no list and no other symbol in a stream of one symbol, unless it is told that there are", () => {
+  it("rejects lists and other symbols in a stream of one symbol, unless an option allows them", () => {
     const list = message([{ id: 1 }, { id: 2 }])
     const other = message({ id: 1, market: "B" })
     const counts = (options: { readonly lists?: boolean; readonly anySymbol?: boolean }, symbol = "A") => {
@@ -62,7 +62,7 @@ describe("a decoder", () => {
     assert.deepStrictEqual(counts({}, ""), [2, 1])
   })
 
-  it("leaves out what is invalid, and says why", () => {
+  it("leaves out invalid messages and reports why", () => {
     const decoder = Decoder.make(facts)("trades:A", "A")
     const { events, wrong } = decoded(decoder, "{", message({ id: "x" }), message({ id: 1 }, "}", "trades:B"), message({ id: 1 }))
     assert.strictEqual(events.length, 1)

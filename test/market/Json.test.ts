@@ -6,17 +6,17 @@ const bytes = new TextEncoder()
 
 const reasonOf = (message: string | Uint8Array) => Either.match(Json.parse(message), {
   onLeft: ({ _tag, reason }) => `${_tag}: ${reason}`,
-  onRight: () => "read"
+  onRight: () => "parsed"
 })
 
-describe("a message", () => {
-  it("is read as JSON, whether it is text or bytes", () => {
+describe("Json.parse", () => {
+  it("parses text and bytes", () => {
     for (const message of [`{"a":["日本"]}`, bytes.encode(`{"a":["日本"]}`)]) {
       assert.deepStrictEqual(Json.parse(message), Either.right({ a: ["日本"] }))
     }
   })
 
-  it("that is no JSON, no UTF-8, or nested too deeply is invalid, with its beginning", () => {
+  it("rejects messages that are not JSON, not UTF-8 or nested too deeply, and keeps their beginning", () => {
     const deep = `${"[".repeat(5_000)}${"]".repeat(5_000)}`
     assert.deepStrictEqual(
       ["{", bytes.encode("{"), new Uint8Array([0x22, 0xff, 0x22]), deep].map(reasonOf),

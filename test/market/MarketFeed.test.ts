@@ -1,4 +1,4 @@
-// What a venue can say, and a feed does: on a venue of two kinds of streams, whose messages are plain text.
+// How a feed uses each part of a venue. The venue has two kinds of streams, and its messages are plain text.
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -67,8 +67,8 @@ const venue: Venue.Venue = {
     subscribe: (topics, id) => `${id} +${topics.join(" +")}`,
     unsubscribe: (topics, id) => `${id} -${topics.join(" -")}`,
     parse: (message) => {
-      const incoming = parse(message)
-      return incoming._tag === "Data" ? { ...incoming, data: message } : incoming
+      const parsed = parse(message)
+      return parsed._tag === "Data" ? { ...parsed, data: message } : parsed
     },
     maxBatch: 50,
     pace: { limit: 100, window: "1 second" },
@@ -90,7 +90,7 @@ const connection = {
 } as const
 
 const acknowledge = answer((message) => [`ok ${String(message).split(" ")[0] ?? ""}`])
-const says = (topic: string, id: number) => `${topic} ${JSON.stringify({ id })}`
+const dataOf = (topic: string, id: number) => `${topic} ${JSON.stringify({ id })}`
 
 const dials = Effect.flatMap(TestTransport.TestTransport, ({ dials }) => dials)
 
@@ -105,46 +105,46 @@ const collect = <A extends MarketEvent.MarketEvent>(events: MarketFeed.Events<A>
     return all
   })
 
-const made = (more: Partial<Venue.Venue> = {}, options: MarketFeed.Options = {}) =>
+const makeFeed = (more: Partial<Venue.Venue> = {}, options: MarketFeed.Options = {}) =>
   MarketFeed.make({ ...venue, ...more }, { connection, ...options })
 
 describe("a feed of any venue", () => {
-  it.scoped("takes a stream once, however it is named, and dials each group by itself", () =>
+  it.scoped("reads a stream once, however its name is spelt, and dials each group by itself", () =>
     Effect.gen(function*() {
-      const feed = yield* made()
+      const feed = yield* makeFeed()
       const all = yield* collect(feed.stream(["TRADES:A", "trades:A", "news:B"]))
       assert.deepStrictEqual(all.sort(), [`news B {"id":7}`, `trade A {"id":1}`])
       const requests = (yield* dials).map(({ request: { headers, url } }) => [Redacted.value(url), Object.keys(headers)])
       assert.deepStrictEqual(requests.sort(), [["ws://example.test/news", ["x-group"]], ["ws://example.test/trades", ["x-group"]]])
     }).pipe(Effect.provide(TestTransport.layer(function*() {
-      for (;;) yield open(acknowledge, send(says("trades:A", 1), says("news:B", 7)))
+      for (;;) yield open(acknowledge, send(dataOf("trades:A", 1), dataOf("news:B", 7)))
     }()))))
 
-  it.scoped("goes on from where it is told, and shows no event that is not real", () =>
+  it.scoped("resumes a stream, and drops events that are not real", () =>
     Effect.gen(function*() {
-      const feed = yield* made()
+      const feed = yield* makeFeed()
       const all = yield* collect(feed.stream({ name: "trades:A", after: 7 }))
       assert.deepStrictEqual(all, [8, 9, 11, 12].map((id) => `trade A {"id":${id}}`))
-    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(says("trades:A", 12)))]))))
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(dataOf("trades:A", 12)))]))))
 
-  it.scoped("gives events of a kind where that is asked for, and leaves out what is of another", () =>
+  it.scoped("reads events of one kind, and leaves out events of other kinds", () =>
     Effect.gen(function*() {
-      const feed = yield* made()
+      const feed = yield* makeFeed()
       const [asNews, asTrades] = yield* Effect.all([
         collect(feed.streamOf(news, "trades:A")),
         collect(feed.streamOf(trade, "trades:A"))
       ], { concurrency: "unbounded" })
       assert.deepStrictEqual([asNews, asTrades], [[], [`trade A {"id":1}`]])
-    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, wait("1 second"), send(says("trades:A", 1)))]))))
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, wait("1 second"), send(dataOf("trades:A", 1)))]))))
 
-  it.scoped("lets the venue say what a failure calls for, and the user the last word", () =>
+  it.scoped("classifies a failure by the venue first and by the user last", () =>
     Effect.gen(function*() {
       const standards: Array<string> = []
       const classify: Connection.Options["classify"] = (_, standard) => {
         standards.push(standard._tag)
         return standards.length < 3 ? standard : FailureClass.Fatal()
       }
-      const feed = yield* made({
+      const feed = yield* makeFeed({
         classify: (error, standard) =>
           error._tag === "HandshakeRejected" && error.status === 404 ? FailureClass.RetryAfter({ floor: Duration.seconds(7) }) : standard
       }, { connection: { ...connection, classify } })
@@ -157,7 +157,7 @@ describe("a feed of any venue", () => {
 
   it.scoped("dials no more often than the venue allows", () =>
     Effect.gen(function*() {
-      const feed = yield* made({ limits: { ...venue.limits, dials: { limit: 2, window: "1 minute" } } })
+      const feed = yield* makeFeed({ limits: { ...venue.limits, dials: { limit: 2, window: "1 minute" } } })
       yield* Effect.forkScoped(Stream.runDrain(feed.stream("trades:A")))
       yield* TestClock.adjust("2 minutes")
       const [first = 0, second = 0, third = 0] = (yield* dials).map(({ at }) => at)
@@ -166,23 +166,23 @@ describe("a feed of any venue", () => {
     }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, reset), open(acknowledge, reset), open(acknowledge)]))))
 
   for (const [title, isEnding, count] of [
-    ["replaces a connection when the venue says that a notice ends it", (notice: unknown) => notice === "bye", 2],
-    ["keeps a connection whatever a notice says, unless the venue says that it ends", undefined, 1]
+    ["renews a connection when a notice says that it ends", (notice: unknown) => notice === "bye", 2],
+    ["keeps a connection after every notice by default", undefined, 1]
   ] as const) {
     it.scoped(title, () =>
       Effect.gen(function*() {
-        const feed = yield* made(isEnding === undefined ? {} : { isEnding })
+        const feed = yield* makeFeed(isEnding === undefined ? {} : { isEnding })
         yield* collect(feed.stream("trades:A"))
         assert.strictEqual((yield* dials).length, count)
       }).pipe(Effect.provide(TestTransport.layer([
-        open(acknowledge, send(says("trades:A", 1)), wait("1 second"), send("bye")),
-        open(acknowledge, send(says("trades:A", 1)))
+        open(acknowledge, send(dataOf("trades:A", 1)), wait("1 second"), send("bye")),
+        open(acknowledge, send(dataOf("trades:A", 1)))
       ]))))
   }
 
-  it.scoped("dies when a book is asked for of a venue that has none", () =>
+  it.scoped("dies when an order book is opened on a venue without books", () =>
     Effect.gen(function*() {
-      const feed = yield* made()
+      const feed = yield* makeFeed()
       const exit = yield* Effect.exit(feed.orderBook("A"))
       assert.match(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", /example has no order books/)
     }).pipe(Effect.provide(TestTransport.layer([]))))

@@ -1,6 +1,6 @@
 /**
- * What it means that a venue's data is whole, as tests: the same ones for every venue. A subject brings the venue's wire, which
- * tells what happened in a market, and a client, whose events are read back. What it reads has to be what happened.
+ * The wholeness tests: the same ones for every venue. A subject has the venue's messages, in which the server publishes the facts
+ * of a market, and a client. The client has to read exactly these facts.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -19,22 +19,22 @@ import type { MarketFeed, OrderBook } from "holdfast/market"
 import * as Server from "./world/Server.ts"
 import * as Truth from "./world/Truth.ts"
 
-/** What a reader saw: something that was said, or a gap, told by the numbers that are missing. */
+/** An event that a reader saw: a fact, or a gap with the numbers that are missing. */
 export type Seen =
-  | { readonly _tag: "Said"; readonly said: Truth.Said; readonly via: "ws" | "rest" }
+  | { readonly _tag: "Fact"; readonly fact: Truth.Fact; readonly via: "ws" | "rest" }
   | { readonly _tag: "Gap"; readonly from: number | undefined; readonly to: number | undefined; readonly cause: string }
 
 export interface Client {
-  /** What a channel says, after this number if there is one. */
+  /** The events of a channel, resumed after this number if there is one. */
   readonly stream: (channel: Truth.Channel, after?: number) => Stream.Stream<Seen, SessionError.SessionError>
   readonly orderBook: Effect.Effect<OrderBook.OrderBook, never, Scope.Scope>
-  /** The number of the update that has this id. */
+  /** The number of the update with this id. */
   readonly updateOf: (id: number) => number
   readonly rotate: Effect.Effect<number>
   readonly events: Stream.Stream<MarketFeed.FeedEvent>
 }
 
-/** A venue that is put to the test. */
+/** A venue under test. */
 export interface Subject {
   readonly name: string
   readonly wire: Server.Wire
@@ -43,7 +43,7 @@ export interface Subject {
   ) => Effect.Effect<Client, ConfigError.ConfigError, Transport.Transport | HttpClient.HttpClient | Scope.Scope>
 }
 
-// What is lost is dialled again after a second.
+// A lost connection is dialled again after a second.
 const quick: MarketFeed.Options = {
   connection: {
     reconnect: { initialDelay: "1 second", jitterFactor: 0, stableAfter: 0 },
@@ -73,23 +73,23 @@ const pass = TestClock.adjust
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-const numberOf = (one: Seen) => one._tag === "Said" ? one.said.n : `${one.from} to ${one.to}: ${one.cause}`
+const numberOf = (one: Seen) => one._tag === "Fact" ? one.fact.n : `${one.from} to ${one.to}: ${one.cause}`
 const numbers = (seen: ReadonlyArray<Seen>) => seen.map(numberOf)
 
-/** Everything that was read is what was said. */
+/** Every fact that was read is true. */
 const isTrue = (seen: ReadonlyArray<Seen>) => {
   for (const one of seen) {
     if (one._tag === "Gap") continue
-    const { said } = one
-    // A candle that had so many trades was said when it had them.
-    const truth = said.channel === "candles"
-      ? Truth.candle(said.n, Truth.firstOf(said.n) + said.trades - 1)
-      : Truth.said(said.channel, said.n)
-    assert.deepStrictEqual(said, truth)
+    const { fact } = one
+    // The number of trades in a candle shows when it was published.
+    const truth = fact.channel === "candles"
+      ? Truth.candle(fact.n, Truth.firstOf(fact.n) + fact.trades - 1)
+      : Truth.factOf(fact.channel, fact.n)
+    assert.deepStrictEqual(fact, truth)
   }
 }
 
-/** Everything from the first on, once and in order, with nothing missing but these gaps. */
+/** Every fact from the first one on was read once and in order, and nothing is missing but these gaps. */
 const isWhole = (
   seen: ReadonlyArray<Seen>,
   latest: number,
@@ -97,7 +97,7 @@ const isWhole = (
 ) => {
   isTrue(seen)
   const [first] = seen
-  const begin = first?._tag === "Said" ? first.said.n : first?.from
+  const begin = first?._tag === "Fact" ? first.fact.n : first?.from
   assert(begin !== undefined)
   const expected = range(begin, latest).flatMap((n): ReadonlyArray<number | string> => {
     const gap = gaps.find(({ from, to }) => from <= n && n <= to)
@@ -106,7 +106,7 @@ const isWhole = (
   assert.deepStrictEqual(numbers(seen), expected)
 }
 
-const wasFetched = (seen: ReadonlyArray<Seen>) => seen.some((one) => one._tag === "Said" && one.via === "rest")
+const wasFetched = (seen: ReadonlyArray<Seen>) => seen.some((one) => one._tag === "Fact" && one.via === "rest")
 
 const gapsIn = (seen: ReadonlyArray<Seen>) => seen.filter((one) => one._tag === "Gap")
 
@@ -114,8 +114,8 @@ const gapsIn = (seen: ReadonlyArray<Seen>) => seen.filter((one) => one._tag === 
 export const wholeness = (subject: Subject): void => {
   const { name, wire } = subject
 
-  describe(`the trades of ${name}`, () => {
-    it.scoped("come once and in order, though the connection is reset again and again", () =>
+  describe(`trades of ${name}`, () => {
+    it.scoped("arrive once and in order across repeated resets", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -130,7 +130,7 @@ export const wholeness = (subject: Subject): void => {
         assert.isTrue(wasFetched(seen))
       }))
 
-    it.scoped("are fetched when their frames are lost, and the connection is not", () =>
+    it.scoped("are fetched when messages are lost on a connection that stays open", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -142,7 +142,7 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(server.dials(), 1)
       }))
 
-    it.scoped("that the venue does not keep are a gap with exact bounds, and what it keeps is not", () =>
+    it.scoped("are a gap with exact bounds if the venue has pruned them, and are fetched if not", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -155,7 +155,7 @@ export const wholeness = (subject: Subject): void => {
         assert.isTrue(wasFetched(seen))
       }))
 
-    it.scoped("that the venue is late to have are waited for", () =>
+    it.scoped("are fetched when the REST interface lags", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -167,7 +167,7 @@ export const wholeness = (subject: Subject): void => {
         assert.isAbove(server.requests(), 2)
       }))
 
-    it.scoped("are waited for while the venue cannot be asked", () =>
+    it.scoped("are fetched once a failing REST interface works again", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -183,7 +183,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(seen, server.latest())
       }))
 
-    it.scoped("that the venue refuses to show are a gap with exact bounds", () =>
+    it.scoped("are a gap with exact bounds if the venue rejects the request", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -195,7 +195,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(seen, server.latest(), [{ from: last + 1, to: last + 5, cause: "RestRejected" }])
       }))
 
-    it.scoped("are whole though the connection is reset while they are fetched", () =>
+    it.scoped("are whole when the connection is reset during a fetch", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -211,14 +211,14 @@ export const wholeness = (subject: Subject): void => {
         isWhole(seen, server.latest())
       }))
 
-    it.scoped("are whole though the next connections are closed as soon as they open", () =>
+    it.scoped("are whole when the next connections close as soon as they open", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
         yield* pass("3 seconds")
         yield* server.acceptThenClose(3)
         yield* server.reset()
-        // They prove nothing, so that the waits go on growing: 1, 2, 4 and 8 seconds.
+        // These connections are not proven, so the waits keep growing: 1, 2, 4 and 8 seconds.
         yield* pass("14 seconds")
         assert.strictEqual(server.dials(), 4)
         yield* pass("10 seconds")
@@ -227,7 +227,7 @@ export const wholeness = (subject: Subject): void => {
       }))
 
     for (const how of ["mute", "vanish"] as const) {
-      it.scoped(`are whole though the venue falls silent (${how})`, () =>
+      it.scoped(`are whole when the venue stops sending (${how})`, () =>
         Effect.gen(function*() {
           const { client, server } = yield* open(subject)
           const seen = yield* collect(client.stream("trades"))
@@ -239,7 +239,7 @@ export const wholeness = (subject: Subject): void => {
         }))
     }
 
-    it.scoped("come once over two connections, of which one lags, loses frames and dies", () =>
+    it.scoped("arrive once over two connections, one of which lags, loses messages and dies", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("trades"))
@@ -254,12 +254,12 @@ export const wholeness = (subject: Subject): void => {
         yield* pass("5 seconds")
         isWhole(seen, server.latest())
         assert.strictEqual(server.dials(), 4)
-        // The other had them.
+        // The other connection brought them.
         assert.isFalse(wasFetched(seen))
         assert.strictEqual(server.requests(), 0)
       }))
 
-    it.scoped("are neither lost nor repeated when the connection is renewed", () =>
+    it.scoped("are neither lost nor repeated by a renewal", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
@@ -277,12 +277,12 @@ export const wholeness = (subject: Subject): void => {
         assert.isFalse(events.some((event) => event._tag === "Connection" && event.event._tag === "Lost"))
       }))
 
-    it.scoped("are neither lost nor repeated when the venue says that it will close the connection", () =>
+    it.scoped("are neither lost nor repeated when the venue announces that it closes the connection", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
         yield* pass("3 seconds")
-        yield* server.say(wire.farewell)
+        yield* server.send(wire.farewell)
         yield* pass("10 seconds")
         assert.strictEqual(server.dials(), 2)
         assert.strictEqual(server.openSockets(), 1)
@@ -290,7 +290,7 @@ export const wholeness = (subject: Subject): void => {
         assert.isFalse(wasFetched(seen))
       }))
 
-    it.scoped("go on after one that is known from before", () =>
+    it.scoped("resume after a known trade", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         yield* pass("10 seconds")
@@ -300,7 +300,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(seen, server.latest())
       }))
 
-    it.scoped("go on with a gap after one that is older than what the venue keeps", () =>
+    it.scoped("resume with a gap after a trade that the venue has pruned", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         yield* pass("30 seconds")
@@ -311,17 +311,17 @@ export const wholeness = (subject: Subject): void => {
       }))
   })
 
-  describe(`the candles of ${name}`, () => {
+  describe(`candles of ${name}`, () => {
     const closed = (seen: ReadonlyArray<Seen>) =>
-      seen.filter((one) => one._tag === "Gap" || (one.said.channel === "candles" && one.said.isClosed))
+      seen.filter((one) => one._tag === "Gap" || (one.fact.channel === "candles" && one.fact.isClosed))
     // The last candle that has closed.
     const last = (server: Server.Server) => Truth.candleOf(server.latest() + 1) - 1
-    /** None is told of any more when the next one has begun. */
+    /** No candle comes after a later one. */
     const isInOrder = (seen: ReadonlyArray<Seen>) => {
       assert.deepStrictEqual(numbers(seen), numbers(seen).sort((a, b) => Number(a) - Number(b)))
     }
 
-    it.scoped("close exactly once, though the connection is lost for several of them", () =>
+    it.scoped("close exactly once across an outage of several candles", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("candles"))
@@ -335,7 +335,7 @@ export const wholeness = (subject: Subject): void => {
         assert.isTrue(wasFetched(closed(seen)))
       }))
 
-    it.scoped("that the venue is late to have are waited for, and are shown when they are closed", () =>
+    it.scoped("are fetched as closed candles when the REST interface lags", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("candles"))
@@ -347,7 +347,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(closed(seen), last(server))
       }))
 
-    it.scoped("close once over two connections, of which one lags and dies", () =>
+    it.scoped("close once over two connections, one of which lags and dies", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("candles"))
@@ -361,7 +361,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(closed(seen), last(server))
       }))
 
-    it.scoped("go on after one that is known from before", () =>
+    it.scoped("resume after a known candle", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         yield* pass("10500 millis")
@@ -371,7 +371,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(closed(seen), last(server))
       }))
 
-    it.scoped("that the venue does not keep are a gap with exact bounds", () =>
+    it.scoped("are a gap with exact bounds if the venue has pruned them", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("candles"))
@@ -384,21 +384,21 @@ export const wholeness = (subject: Subject): void => {
       }))
   })
 
-  describe(`the order book of ${name}`, () => {
+  describe(`an order book of ${name}`, () => {
     const watched = (client: Client, server: Server.Server) =>
       Effect.gen(function*() {
         const book = yield* client.orderBook
         const changes = yield* collect(book.changes)
         const wrong: Array<string> = []
         let right = 0
-        // Between two ticks, since within one moment the server may be ahead of the client.
+        // Runs between two ticks: within one moment, the server may be ahead of the client.
         const look = Effect.gen(function*() {
           const top = yield* Effect.either(book.top(1_000))
           if (top._tag === "Left") return
           const { asks, bids, lastUpdateId } = top.right
           const n = client.updateOf(lastUpdateId)
           if (server.openSockets() === 0) wrong.push(`nothing is connected at ${n}`)
-          if (n < server.latest()) wrong.push(`${n} is told as ${server.latest()}`)
+          if (n < server.latest()) wrong.push(`${n} is behind ${server.latest()}`)
           try {
             assert.deepStrictEqual({ asks, bids }, Truth.book(n))
           } catch {
@@ -410,7 +410,7 @@ export const wholeness = (subject: Subject): void => {
         return { book, changes, wrong, right: () => right }
       })
 
-    it.scoped("is right after every reset, says that it is not in between, and is never wrong", () =>
+    it.scoped("is right after every reset, stale in between, and never wrong", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const { book, changes, right, wrong } = yield* watched(client, server)
@@ -426,19 +426,19 @@ export const wholeness = (subject: Subject): void => {
         }
         assert.deepStrictEqual(wrong, [])
         assert.isAbove(right(), 100)
-        const turns = changes.map(({ _tag }) => _tag).filter((tag) => tag !== "Updated")
-        assert.deepStrictEqual(turns, ["Stale", "Synced", "Stale", "Synced", "Stale", "Synced", "Stale", "Synced"])
+        const statuses = changes.map(({ _tag }) => _tag).filter((tag) => tag !== "Updated")
+        assert.deepStrictEqual(statuses, ["Stale", "Synced", "Stale", "Synced", "Stale", "Synced", "Stale", "Synced"])
       }))
 
-    it.scoped("takes a new snapshot when it missed an update, and is never wrong once that shows", () =>
+    it.scoped("takes a new snapshot after a missed update, and is never wrong once the loss shows", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const { changes, right, wrong } = yield* watched(client, server)
         yield* pass("5100 millis")
         yield* server.lose(1)
         yield* pass("10 seconds")
-        // The one that is lost does not show until the next one comes.
-        assert.deepStrictEqual(wrong.map((text) => text.replaceAll(/\d+/g, "n")), ["n is told as n"])
+        // The loss does not show until the next update comes.
+        assert.deepStrictEqual(wrong.map((text) => text.replaceAll(/\d+/g, "n")), ["n is behind n"])
         assert.isAbove(right(), 50)
         assert.deepStrictEqual(changes.filter(({ _tag }) => _tag === "Stale").length, 2)
         assert.strictEqual(server.dials(), 1)
@@ -456,8 +456,8 @@ export const wholeness = (subject: Subject): void => {
       }))
   })
 
-  describe(`what cannot be fetched of ${name}`, () => {
-    it.scoped("is a gap with exact bounds among the updates of a book", () =>
+  describe(`missing events of ${name} that cannot be fetched`, () => {
+    it.scoped("are a gap with exact bounds among the updates of a book", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("updates"))
@@ -472,7 +472,7 @@ export const wholeness = (subject: Subject): void => {
         isWhole(seen, server.latest(), [{ from: lost, to: lost + 2, cause }, { from: last + 1, to: last + 5, cause }])
       }))
 
-    it.scoped("is no gap among quotes, and no quote is followed by an older one", () =>
+    it.scoped("are no gap among quotes, which never go back to an older one", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("quotes"))
@@ -487,7 +487,7 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(numbers(seen).at(-1), server.latest())
       }))
 
-    it.scoped("is a gap wherever the connection broke, when a loss cannot be detected", () =>
+    it.scoped("are a gap wherever the connection was lost, if losses cannot be detected", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("notices"))
@@ -498,13 +498,13 @@ export const wholeness = (subject: Subject): void => {
         yield* pass("20 seconds")
         isTrue(seen)
         const gap = "undefined to undefined: NotRepairable"
-        const told = numbers(seen).filter((n) => n !== gap).map(Number)
-        assert.deepStrictEqual(numbers(seen), told.flatMap((n, i) => i > 0 && n !== (told[i - 1] ?? 0) + 1 ? [gap, n] : [n]))
+        const received = numbers(seen).filter((n) => n !== gap).map(Number)
+        assert.deepStrictEqual(numbers(seen), received.flatMap((n, i) => i > 0 && n !== (received[i - 1] ?? 0) + 1 ? [gap, n] : [n]))
         assert.strictEqual(gapsIn(seen).length, 2)
-        assert.strictEqual(told.at(-1), server.latest())
+        assert.strictEqual(received.at(-1), server.latest())
       }))
 
-    it.scoped("is no gap where another connection went on, and a gap where none did", () =>
+    it.scoped("are no gap if another connection stayed, and a gap if none did", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject, { redundancy: 2 })
         const seen = yield* collect(client.stream("notices"))
@@ -539,14 +539,14 @@ export const wholeness = (subject: Subject): void => {
         assert.strictEqual(server.dials(), 2)
       }))
 
-    it.scoped("skips and reports invalid frames, and fetches what they stood for", () =>
+    it.scoped("skips and reports invalid messages, and fetches the missing events", () =>
       Effect.gen(function*() {
         const { client, server } = yield* open(subject)
         const seen = yield* collect(client.stream("trades"))
         const events = yield* collect(client.events)
         yield* pass("3 seconds")
         yield* server.lose(1)
-        yield* Effect.forEach(wire.invalid, server.say)
+        yield* Effect.forEach(wire.invalid, server.send)
         yield* pass("5 seconds")
         isWhole(seen, server.latest())
         assert.isAbove(wire.invalid.length, 0)

@@ -1,4 +1,4 @@
-// The truth table of what is told of a break: in every situation of the connection it happens to.
+// Tests the truth table of coverage: every disruption of a contribution, in every situation.
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
@@ -8,7 +8,7 @@ import { Contribution, makeTopic } from "../../src/internal/pool/coverage.ts"
 type Name = "a" | "b" | "c"
 type Step = `${Name} ${"data" | "gap" | "cease" | "leave" | "end"}`
 
-// A topic on three connections, and what is told of it.
+// A topic with contributions of three connections, and the reports to its listener.
 const make = () => {
   const reported: Array<string> = []
   const topic = makeTopic<string>("topic", {
@@ -38,7 +38,7 @@ const make = () => {
   }
   const isName = (name: string): name is Name => name in contributions
   const isAct = (act: string): act is keyof typeof acts => act in acts
-  // Gives back what is told at these steps.
+  // Plays the steps and returns the reports that they cause.
   const play = (...steps: ReadonlyArray<Step>) => {
     const before = reported.length
     for (const step of steps) {
@@ -50,20 +50,20 @@ const make = () => {
   return { contributions, play, reported, overflowed: `gap: ${cause.message}` }
 }
 
-// How it comes to each situation of `a`, and what is told then and, when `b` brings the topic next, after it.
+// The steps that lead to each situation of `a`.
 const live: Record<string, ReadonlyArray<Step>> = {
-  "another has brought everything since its last data": ["a data", "b data", "a data"],
-  "another came to bring it later": ["a data", "b data"],
-  "no other brings it, though a gap was told since its last data": ["a data", "a gap"],
-  "no other brings it": ["a data"]
+  "another one has brought everything since its last data": ["a data", "b data", "a data"],
+  "another one became live later": ["a data", "b data"],
+  "no other one is live, and a gap was reported since its last data": ["a data", "a gap"],
+  "no other one is live": ["a data"]
 }
 const notLive: Record<string, ReadonlyArray<Step>> = {
-  "another has brought everything": ["b data"],
-  "another came to bring it later": ["c data", "b data", "c leave"],
-  "no other brings it, and a gap was told": ["a gap"],
-  "no other brings it": [],
-  "no other brings it since it ceased": ["a data", "a cease"],
-  "no other brings it, and one ceased since a gap was told": ["a data", "a cease", "a gap", "b cease"]
+  "another one has brought everything": ["b data"],
+  "another one became live later": ["c data", "b data", "c leave"],
+  "no other one is live, and a gap was reported": ["a gap"],
+  "no other one is live": [],
+  "no other one is live since it ceased": ["a data", "a cease"],
+  "no other one is live, and one ceased since a gap was reported": ["a data", "a cease", "a gap", "b cease"]
 }
 
 const lost = ["lost: the connection was lost"]
@@ -72,43 +72,44 @@ const ceased = ["gap: ceased"]
 const left = ["gap: left"]
 const overflowed = [make().overflowed]
 
+// Each row: the disruption, its situations, and for each situation the reports at once and at the next data of `b`.
 const cases: ReadonlyArray<readonly [string, Step, Record<string, ReadonlyArray<Step>>, ReadonlyArray<readonly [ReadonlyArray<string>, ReadonlyArray<string>]>]> = [
-  ["a gap in what a live connection brings", "a gap", live, [[[], []], [overflowed, []], [overflowed, []], [overflowed, []]]],
-  ["a gap in what a connection is to bring", "a gap", notLive, [[[], []], [[], []], [[], []], [overflowed, []], [overflowed, []], [overflowed, []]]],
-  ["the loss of a live connection", "a cease", live, [[[], []], [ceased, []], [stopped, ceased], [stopped, ceased]]],
-  ["the loss of one that brings nothing", "a cease", notLive, [[[], []], [[], []], [[], ceased], [[], ceased], [[], ceased], [[], ceased]]],
-  ["the end of a live connection", "a leave", live, [[[], []], [[], []], [lost, left], [lost, left]]],
-  ["the end of one that brings nothing", "a leave", notLive, [[[], []], [[], []], [[], []], [[], []], [[], ceased], [[], ceased]]]
+  ["a gap of a live contribution", "a gap", live, [[[], []], [overflowed, []], [overflowed, []], [overflowed, []]]],
+  ["a gap of a contribution that is not live", "a gap", notLive, [[[], []], [[], []], [[], []], [overflowed, []], [overflowed, []], [overflowed, []]]],
+  ["the loss of a live contribution", "a cease", live, [[[], []], [ceased, []], [stopped, ceased], [stopped, ceased]]],
+  ["the loss of a contribution that is not live", "a cease", notLive, [[[], []], [[], []], [[], ceased], [[], ceased], [[], ceased], [[], ceased]]],
+  ["the end of a live contribution", "a leave", live, [[[], []], [[], []], [lost, left], [lost, left]]],
+  ["the end of a contribution that is not live", "a leave", notLive, [[[], []], [[], []], [[], []], [[], []], [[], ceased], [[], ceased]]]
 ]
 
-describe.each(cases)("%s", (_, happening, situations, expected) => {
+describe.each(cases)("%s", (_, disruption, situations, expected) => {
   it.each(Object.entries(situations).map(([situation, steps], i) => ({ situation, steps, expected: expected[i] })))(
-    "where $situation",
+    "when $situation",
     ({ expected, steps }) => {
       const { play } = make()
       play(...steps)
-      assert.deepStrictEqual([play(happening), play("b data")], expected)
+      assert.deepStrictEqual([play(disruption), play("b data")], expected)
     }
   )
 })
 
 describe("a topic", () => {
-  it("says nothing of the last connection that leaves it", () => {
+  it("reports nothing when its last contribution leaves", () => {
     const { play } = make()
     assert.deepStrictEqual(play("b leave", "c leave", "a data", "a leave"), [])
   })
 
-  it("ends when the last connection leaves it for others that have ended", () => {
+  it("ends when its last contribution leaves it to others that have ended", () => {
     const { play } = make()
     assert.deepStrictEqual(play("a data", "b data", "c end", "b end", "a leave"), ["end", "end", "topic ended"])
   })
 
-  it("does not end when the last connection leaves it and none has ended", () => {
+  it("does not end when its last contribution leaves it and none has ended", () => {
     const { play } = make()
     assert.deepStrictEqual(play("a data", "b leave", "c leave", "a leave"), [])
   })
 
-  it("is left once by a connection that ends, and not by one that has left it", () => {
+  it("is left once by a contribution that ends, and not by one that has left before", () => {
     const { contributions, play, reported } = make()
     play("b leave")
     contributions.a.end(Exit.void)

@@ -4,13 +4,13 @@ import * as Chaos from "./chaos/chaos.ts"
 import * as Witness from "./chaos/Witness.ts"
 
 describe("chaos", () => {
-  it.scopedLive("every fault of the network, and a renewal that is cut, is recovered from, and nothing is lost, repeated or out of order", () =>
+  it.scopedLive("recovers from every fault of the network and from an interrupted renewal, and no event is lost, repeated or out of order", () =>
     Effect.gen(function*() {
       const kinds = Chaos.names.filter((name) => /^(network|TLS|user)/.test(name))
       const report = yield* Chaos.run({ faults: 2 * kinds.length, seed: 7, kinds, pause: "100 millis" })
       assert.deepStrictEqual(Chaos.faultsOf(report), [])
       assert.deepStrictEqual(new Set(report.healings.map(({ kind }) => kind)), new Set(kinds))
-      // It was put to the test: connections broke, events were fetched, gaps declared, and books compared.
+      // The run tested something: connections broke, events were fetched, gaps were declared, and books were compared.
       assert.isAbove(report.outages, 0)
       assert.isAbove(report.fetched, 0)
       assert.isAbove(report.gapsByCause.NotRepairable ?? 0, 0)
@@ -29,7 +29,7 @@ describe("the witness", () => {
   }
   const clean = { produced: 5, received: 5, lost: 0, repeated: 0, outOfOrder: 0, wrong: 0, gaps: 0, falseGaps: 0, declared: 0 }
 
-  it("tells what is lost, repeated, late, declared and falsely declared", () => {
+  it("counts lost, repeated and late events, and true and false gaps", () => {
     assert.deepStrictEqual(judge(5, 6, 7, 8, 9), clean)
     assert.deepStrictEqual(judge(5, 6, 9), { ...clean, received: 3, lost: 2 })
     assert.deepStrictEqual(judge(5, 6, 7), { ...clean, received: 3, lost: 2 })

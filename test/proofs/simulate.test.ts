@@ -10,37 +10,37 @@ const holds = (simulated: Simulation.Simulated) => {
   if (outcome.violations.length > 0) throw new Error(Simulation.complaint(outcome))
 }
 
-describe("what the simulation once found", () => {
-  it.each(found)("does not happen: $what", ({ simulated }) => {
+describe("a bug that the simulation once found", () => {
+  it.each(found)("is still fixed: $what", ({ simulated }) => {
     holds(simulated)
   })
 })
 
 describe("the simulation", () => {
-  it("is the same run for the same plan, to the last event", () => {
+  it("gives the same run for the same plan, to the last event", () => {
     const [simulated] = fc.sample(Simulation.feed, { numRuns: 1, seed: 7 })
     assert(simulated !== undefined)
     const outcome = Simulation.run(simulated)
-    assert.isAbove(outcome.frames, 0)
+    assert.isAbove(outcome.messages, 0)
     assert.deepStrictEqual(Simulation.run(simulated), outcome)
   })
 
-  // A failure prints its seed, its path and the shrunk plan: see bench/simulate.ts for how to replay it.
-  it("breaks no invariant of a connection, whatever is done to it", () => {
+  // A failure prints its seed, its path and the shrunk plan: main.ts in the folder simulate says how to replay it.
+  it("finds no broken invariant of a connection", () => {
     fc.assert(fc.property(Simulation.connection, holds), { numRuns: 250, seed: 1 })
   }, 120_000)
 
-  it("breaks no invariant of a feed, whatever is done to it", () => {
+  it("finds no broken invariant of a feed", () => {
     fc.assert(fc.property(Simulation.feed, holds), { numRuns: 150, seed: 1 })
   }, 120_000)
 })
 
 describe("the deliberate bugs", () => {
-  it("follow the sources: each can still be made, in one place", () => {
-    const elsewhere = mutations.filter(({ file, from }) => {
+  it("match the sources: the text of each occurs exactly once", () => {
+    const mismatched = mutations.filter(({ file, from }) => {
       const source = readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8")
       return source.split(from).length !== 2
     })
-    assert.deepStrictEqual(elsewhere, [])
+    assert.deepStrictEqual(mismatched, [])
   })
 })

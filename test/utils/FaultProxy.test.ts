@@ -10,13 +10,13 @@ import * as FaultProxy from "./FaultProxy.ts"
 
 const { Fault } = FaultProxy
 
-// A server that says what it hears, twice over: what was heard, and what comes back.
-const stage = Effect.gen(function*() {
-  const heard = yield* Queue.unbounded<string>()
+// An echo server behind the proxy. `received` has the chunks that the server received.
+const echo = Effect.gen(function*() {
+  const received = yield* Queue.unbounded<string>()
   const server = net.createServer((socket) => {
     socket.on("error", () => undefined)
     socket.on("data", (chunk) => {
-      Queue.unsafeOffer(heard, chunk.toString("latin1"))
+      Queue.unsafeOffer(received, chunk.toString("latin1"))
       socket.write(chunk)
     })
   })
@@ -29,7 +29,7 @@ const stage = Effect.gen(function*() {
     }),
     () => Effect.sync(() => server.close())
   )
-  return { heard, proxy: yield* FaultProxy.make(port) }
+  return { received, proxy: yield* FaultProxy.make(port) }
 })
 
 const dial = (port: number) =>
@@ -55,52 +55,52 @@ const dial = (port: number) =>
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
 
-// One that has been heard, and has heard.
+// A client whose first message has come back.
 const open = Effect.gen(function*() {
-  const { heard, proxy } = yield* stage
+  const { received, proxy } = yield* echo
   const client = yield* dial(proxy.port)
   yield* client.say("hello")
-  assert.strictEqual(yield* Queue.take(heard), "hello")
+  assert.strictEqual(yield* Queue.take(received), "hello")
   assert.strictEqual(yield* Queue.take(client.reads), "hello")
-  return { client, heard, proxy }
+  return { client, received, proxy }
 })
 
 const lasts = "100 millis"
 
 describe("the fault proxy", () => {
-  it.scopedLive("resets, and finishes", () =>
+  it.scopedLive("resets connections, and finishes them", () =>
     Effect.gen(function*() {
       const { client, proxy } = yield* open
-      yield* proxy.strike(Fault.Reset())
+      yield* proxy.inject(Fault.Reset())
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       const other = yield* dial(proxy.port)
       yield* other.say("hello")
       yield* Queue.take(other.reads)
-      yield* proxy.strike(Fault.Finish())
+      yield* proxy.inject(Fault.Finish())
       assert.strictEqual(yield* other.ended, "FIN")
     }))
 
-  for (const { fault, isHeard } of [
-    { fault: Fault.BlackholeUp({ lasts }), isHeard: false },
-    { fault: Fault.BlackholeDown({ lasts }), isHeard: true },
-    { fault: Fault.HalfOpen({ lasts }), isHeard: false }
+  for (const { fault, reachesServer } of [
+    { fault: Fault.BlackholeUp({ lasts }), reachesServer: false },
+    { fault: Fault.BlackholeDown({ lasts }), reachesServer: true },
+    { fault: Fault.HalfOpen({ lasts }), reachesServer: false }
   ]) {
-    it.scopedLive(`swallows for good what ${fault._tag} says, and lets others pass again`, () =>
+    it.scopedLive(`swallows bytes for good during ${fault._tag}, and lets later connections pass`, () =>
       Effect.gen(function*() {
-        const { client, heard, proxy } = yield* open
-        const striking = yield* Effect.fork(proxy.strike(fault))
+        const { client, received, proxy } = yield* open
+        const injecting = yield* Effect.fork(proxy.inject(fault))
         yield* Effect.yieldNow()
         yield* client.say("lost")
-        if (isHeard) assert.strictEqual(yield* Queue.take(heard), "lost")
-        yield* Fiber.join(striking)
+        if (reachesServer) assert.strictEqual(yield* Queue.take(received), "lost")
+        yield* Fiber.join(injecting)
         yield* client.say("lost too")
-        if (isHeard) assert.strictEqual(yield* Queue.take(heard), "lost too")
+        if (reachesServer) assert.strictEqual(yield* Queue.take(received), "lost too")
         const other = yield* dial(proxy.port)
         yield* other.say("again")
-        assert.strictEqual(yield* Queue.take(heard), "again")
+        assert.strictEqual(yield* Queue.take(received), "again")
         assert.strictEqual(yield* Queue.take(other.reads), "again")
         assert.strictEqual(yield* Queue.size(client.reads), 0)
-        // A client that gives up is rid of.
+        // When the client gives up, the proxy drops the connection.
         client.socket.destroy()
         yield* Effect.repeat(Effect.sync(() => proxy.open()), {
           until: (open) => open === 1,
@@ -112,78 +112,78 @@ describe("the fault proxy", () => {
   const race = <A>(first: Effect.Effect<A>, second: Effect.Effect<unknown>) =>
     Effect.raceFirst(Effect.as(first, "first"), Effect.as(second, "second"))
 
-  it.scopedLive("holds everything back, and loses nothing of it", () =>
+  it.scopedLive("holds all bytes back and loses none", () =>
     Effect.gen(function*() {
-      const { client, heard, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Stall({ lasts })))
+      const { client, received, proxy } = yield* open
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Stall({ lasts })))
       yield* Effect.yieldNow()
       yield* client.say("late")
-      assert.strictEqual(yield* race(Queue.take(heard), Fiber.join(striking)), "second")
+      assert.strictEqual(yield* race(Queue.take(received), Fiber.join(injecting)), "second")
       assert.strictEqual(yield* Queue.take(client.reads), "late")
     }))
 
-  it.scopedLive("is slow", () =>
+  it.scopedLive("delays all bytes", () =>
     Effect.gen(function*() {
-      const { client, heard, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Latency({ delay: "80 millis", lasts: "200 millis" })))
+      const { client, received, proxy } = yield* open
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Latency({ delay: "80 millis", lasts: "200 millis" })))
       yield* Effect.yieldNow()
       yield* client.say("late")
-      assert.strictEqual(yield* race(Queue.take(heard), Effect.sleep("20 millis")), "second")
-      assert.strictEqual(yield* race(Queue.take(client.reads), Fiber.join(striking)), "first")
+      assert.strictEqual(yield* race(Queue.take(received), Effect.sleep("20 millis")), "second")
+      assert.strictEqual(yield* race(Queue.take(client.reads), Fiber.join(injecting)), "first")
     }))
 
-  it.scopedLive("lets little through at a time, and loses nothing", () =>
+  it.scopedLive("lets few bytes through at a time and loses none", () =>
     Effect.gen(function*() {
-      const { client, heard, proxy } = yield* open
-      yield* Effect.fork(proxy.strike(Fault.Bandwidth({ bytesPerSecond: 100, lasts: "400 millis" })))
+      const { client, received, proxy } = yield* open
+      yield* Effect.fork(proxy.inject(Fault.Bandwidth({ bytesPerSecond: 100, lasts: "400 millis" })))
       yield* Effect.yieldNow()
       yield* client.say("0123456789")
       const pieces: Array<string> = []
-      while (pieces.join("").length < 10) pieces.push(yield* Queue.take(heard))
+      while (pieces.join("").length < 10) pieces.push(yield* Queue.take(received))
       assert.strictEqual(pieces.join(""), "0123456789")
       assert.isAbove(pieces.length, 1)
     }))
 
-  it.scopedLive("splits everything into pieces of their own", () =>
+  it.scopedLive("splits all bytes into small pieces", () =>
     Effect.gen(function*() {
-      const { client, heard, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Split({ most: 2, lasts })))
+      const { client, received, proxy } = yield* open
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Split({ most: 2, lasts })))
       yield* Effect.yieldNow()
       const text = "币安人生"
       yield* client.say(text)
       const pieces: Array<Buffer> = []
       while (Buffer.concat(pieces).length < Buffer.byteLength(text)) {
-        pieces.push(Buffer.from(yield* Queue.take(heard), "latin1"))
+        pieces.push(Buffer.from(yield* Queue.take(received), "latin1"))
       }
       assert.strictEqual(Buffer.concat(pieces).toString(), text)
       assert.isAtLeast(pieces.length, Buffer.byteLength(text) / 2)
-      yield* Fiber.join(striking)
+      yield* Fiber.join(injecting)
     }))
 
-  it.scopedLive("refuses, then listens again at the same port", () =>
+  it.scopedLive("refuses dials, then listens again on the same port", () =>
     Effect.gen(function*() {
       const { client, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.Refuse({ lasts })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Refuse({ lasts })))
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "ECONNREFUSED")
-      yield* Fiber.join(striking)
+      yield* Fiber.join(injecting)
       const other = yield* dial(proxy.port)
       yield* other.say("again")
       assert.strictEqual(yield* Queue.take(other.reads), "again")
     }))
 
-  it.scopedLive("accepts, then closes", () =>
+  it.scopedLive("accepts dials, then closes", () =>
     Effect.gen(function*() {
       const { client, proxy } = yield* open
-      const striking = yield* Effect.fork(proxy.strike(Fault.AcceptThenClose({ lasts })))
+      const injecting = yield* Effect.fork(proxy.inject(Fault.AcceptThenClose({ lasts })))
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "FIN")
-      yield* Fiber.join(striking)
+      yield* Fiber.join(injecting)
     }))
 
-  it.scopedLive("has a certificate nobody trusts", () =>
+  it.scopedLive("has a TLS server with an untrusted certificate", () =>
     Effect.gen(function*() {
-      const { proxy } = yield* stage
+      const { proxy } = yield* echo
       const error = yield* Effect.async<unknown>((resume) => {
         const socket = tls.connect({ port: proxy.badCertificatePort, host: "127.0.0.1" })
         socket.on("error", (error) => {

@@ -1,4 +1,4 @@
-// A TCP proxy on 127.0.0.1 that does to connections what networks do. It knows bytes, and nothing of what they mean.
+// A TCP proxy on 127.0.0.1 that breaks connections as networks do. It knows only bytes.
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,19 +9,19 @@ import * as tls from "node:tls"
 import { cert, key } from "./selfSigned.ts"
 
 /**
- * What the network does, and for how long. What is swallowed is lost for good: a connection of which so much as one byte
- * is lost stays dead after the fault is over, and nobody is told.
+ * A fault of the network, and how long it lasts. Swallowed bytes are lost for good: a connection that has lost a byte stays
+ * dead after the fault, and neither side is told.
  *
- * - `Reset`, `Finish`: all connections end with an RST, or with a FIN and no close frame.
- * - `BlackholeUp`, `BlackholeDown`, `HalfOpen`: what the client says, what it should hear, or both, is swallowed; so is
- *   every end of the server's.
- * - `Stall`: nothing passes, and then everything that was held does.
- * - `Latency`: everything comes so much later.
- * - `Bandwidth`: so many bytes a second pass each way.
- * - `Split`: everything comes in pieces of one to `most` bytes, each in a read of its own: split are headers, the
- *   lengths of frames, and characters.
- * - `Refuse`: all connections are reset, and nobody listens.
- * - `AcceptThenClose`: all connections are reset, and every new one ends with a FIN as soon as it is there.
+ * - `Reset`, `Finish`: all connections end with an RST, or with a FIN and without a close frame.
+ * - `BlackholeUp`, `BlackholeDown`, `HalfOpen`: swallows the bytes to the server, to the client, or both. It also swallows
+ *   the server's ends.
+ * - `Stall`: no byte passes. After the fault, all held bytes do.
+ * - `Latency`: each chunk is delayed by `delay`.
+ * - `Bandwidth`: at most `bytesPerSecond` pass each way.
+ * - `Split`: bytes pass in pieces of one to `most`, each in a read of its own. That splits headers, the lengths of frames,
+ *   and characters.
+ * - `Refuse`: all connections are reset, and the port is closed.
+ * - `AcceptThenClose`: all connections are reset, and every new one is accepted and ends with a FIN at once.
  */
 export type Fault = Data.TaggedEnum<{
   readonly Reset: object
@@ -45,15 +45,15 @@ export const Fault = Data.taggedEnum<Fault>()
 
 export interface FaultProxy {
   readonly port: number
-  /** A TLS server whose certificate nobody trusts. */
+  /** The port of a TLS server with an untrusted certificate. */
   readonly badCertificatePort: number
-  /** Strikes now, and completes when the network is well again. One fault at a time. */
-  readonly strike: (fault: Fault) => Effect.Effect<void>
-  /** Connections through the proxy that have not ended. */
+  /** Injects a fault now, and completes when it is over. One fault at a time. */
+  readonly inject: (fault: Fault) => Effect.Effect<void>
+  /** The number of connections through the proxy that have not ended. */
   readonly open: () => number
 }
 
-// What becomes of the bytes of one direction.
+// The treatment of the bytes of one direction.
 type Treatment = Data.TaggedEnum<{
   readonly Pass: object
   readonly Swallow: object
@@ -66,9 +66,9 @@ const Treatment = Data.taggedEnum<Treatment>()
 const { Delay, Hold, Pass, Split, Swallow, Throttle } = Treatment
 
 interface Weather {
-  /** What happens to the connections that are there. */
+  /** The end of all open connections, if any. */
   readonly ends: "none" | "reset" | "finish"
-  /** What happens to those who dial. */
+  /** Whether new connections are accepted, refused, or accepted and closed at once. */
   readonly door: "open" | "shut" | "revolving"
   readonly up: Treatment
   readonly down: Treatment
@@ -77,20 +77,20 @@ interface Weather {
 
 const calm: Weather = { ends: "none", door: "open", up: Pass(), down: Pass(), lasts: 0 }
 
-const but = (what: Partial<Weather>): Weather => ({ ...calm, ...what })
+const calmBut = (changes: Partial<Weather>): Weather => ({ ...calm, ...changes })
 
 const weatherOf: (fault: Fault) => Weather = Fault.$match({
-  Reset: () => but({ ends: "reset" }),
-  Finish: () => but({ ends: "finish" }),
-  BlackholeUp: ({ lasts }) => but({ up: Swallow(), lasts }),
-  BlackholeDown: ({ lasts }) => but({ down: Swallow(), lasts }),
-  HalfOpen: ({ lasts }) => but({ up: Swallow(), down: Swallow(), lasts }),
-  Stall: ({ lasts }) => but({ up: Hold(), down: Hold(), lasts }),
-  Latency: ({ delay, lasts }) => but({ up: Delay({ delay }), down: Delay({ delay }), lasts }),
-  Bandwidth: ({ bytesPerSecond, lasts }) => but({ up: Throttle({ bytesPerSecond }), down: Throttle({ bytesPerSecond }), lasts }),
-  Split: ({ lasts, most }) => but({ up: Split({ most }), down: Split({ most }), lasts }),
-  Refuse: ({ lasts }) => but({ ends: "reset", door: "shut", lasts }),
-  AcceptThenClose: ({ lasts }) => but({ ends: "reset", door: "revolving", lasts })
+  Reset: () => calmBut({ ends: "reset" }),
+  Finish: () => calmBut({ ends: "finish" }),
+  BlackholeUp: ({ lasts }) => calmBut({ up: Swallow(), lasts }),
+  BlackholeDown: ({ lasts }) => calmBut({ down: Swallow(), lasts }),
+  HalfOpen: ({ lasts }) => calmBut({ up: Swallow(), down: Swallow(), lasts }),
+  Stall: ({ lasts }) => calmBut({ up: Hold(), down: Hold(), lasts }),
+  Latency: ({ delay, lasts }) => calmBut({ up: Delay({ delay }), down: Delay({ delay }), lasts }),
+  Bandwidth: ({ bytesPerSecond, lasts }) => calmBut({ up: Throttle({ bytesPerSecond }), down: Throttle({ bytesPerSecond }), lasts }),
+  Split: ({ lasts, most }) => calmBut({ up: Split({ most }), down: Split({ most }), lasts }),
+  Refuse: ({ lasts }) => calmBut({ ends: "reset", door: "shut", lasts }),
+  AcceptThenClose: ({ lasts }) => calmBut({ ends: "reset", door: "revolving", lasts })
 })
 
 type Direction = "up" | "down"
@@ -100,15 +100,15 @@ interface Pair {
   readonly server: net.Socket
   /** The directions that have lost bytes. */
   readonly lost: Set<Direction>
-  /** The directions in which nothing more will come. */
+  /** The directions that have ended. */
   readonly ended: Set<Direction>
 }
 
 const host = "127.0.0.1"
-// How finely a bandwidth is shared out.
+// A throttled direction passes its bytes once in this time.
 const tick = Duration.millis(20)
 
-// Until the sockets have been looked at once more.
+// Waits for the next turn of the event loop, so that the peer reads each piece separately.
 const nextTurn = Effect.async<void>((resume) => {
   setImmediate(() => {
     resume(Effect.void)
@@ -155,7 +155,7 @@ export const make = (target: number, seed = 1) =>
         sink.on("close", done)
       })
 
-    // What the weather is may change while a chunk is under way.
+    // Looks at the weather before each piece: it may change while a chunk is under way.
     const convey = Effect.fnUntraced(function*(pair: Pair, direction: Direction, chunk: Buffer) {
       const sink = direction === "up" ? pair.server : pair.client
       let rest = chunk
@@ -192,7 +192,7 @@ export const make = (target: number, seed = 1) =>
       server.destroy()
     }
 
-    // Where something was lost, an end is not answered: the pair is over as soon as the client has gone.
+    // After a loss the server's end does not reach the client: the pair is over as soon as the client has gone.
     const settle = (pair: Pair) => {
       const { ended, lost } = pair
       if (ended.has("up") && (lost.has("up") || (lost.has("down") && ended.has("down")))) destroy(pair)
@@ -216,14 +216,14 @@ export const make = (target: number, seed = 1) =>
       pairs.add(pair)
       const connect = (direction: Direction, source: net.Socket, sink: net.Socket) => {
         source.setNoDelay(true)
-        // One chunk at a time is under way: what cannot pass on holds up who sends it.
+        // One chunk at a time: a slow direction holds up its sender.
         source.on("data", (chunk: Buffer) => {
           source.pause()
           runFork(Effect.zipRight(convey(pair, direction, chunk), Effect.sync(() => source.resume())))
         })
         source.on("end", () => {
           pair.ended.add(direction)
-          // Of a loss, nobody is told the end.
+          // After a loss, the end is swallowed, too.
           if (!pair.lost.has(direction)) sink.end()
           settle(pair)
         })
@@ -282,7 +282,7 @@ export const make = (target: number, seed = 1) =>
     const proxy: FaultProxy = {
       port,
       badCertificatePort,
-      strike: (fault) => {
+      inject: (fault) => {
         const next = weatherOf(fault)
         return Effect.acquireUseRelease(change(next), () => Effect.sleep(next.lasts), () => change(calm))
       },

@@ -1,4 +1,4 @@
-/** A straight line through points: its slope, and twice the standard error of that. */
+/** Fits a straight line to points: its slope, and twice the standard error of the slope. */
 export const leastSquares = (points: ReadonlyArray<readonly [x: number, y: number]>) => {
   const n = points.length
   if (n < 3) return undefined

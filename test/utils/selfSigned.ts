@@ -1,4 +1,4 @@
-// A self-signed certificate for 127.0.0.1, made for tests only: nobody trusts it, which is the point.
+// A self-signed certificate for 127.0.0.1, made for tests. Clients must not trust it.
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyKhcgw0vxJUuV01Z
 ti0poxL+JuUaFrV5YtIMq1S5axehRANCAAShChCnTtcW6NorMGJMqJ7LPsyvPDHm

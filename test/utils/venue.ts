@@ -1,4 +1,4 @@
-// A venue that is played: what its sockets say, and what its REST interface answers.
+// A scripted Binance for tests: messages of its sockets, and answers of its REST interface.
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
@@ -11,15 +11,15 @@ const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
 
 const idOf = (message: string | Uint8Array) => Schema.decodeUnknownSync(Request)(message).id
 
-/** Acknowledges whatever it is asked. */
+/** Acknowledges every request. */
 export const acknowledge = TestTransport.answer((message) => [JSON.stringify({ result: null, id: idOf(message) })])
 
-/** Refuses whatever it is asked. */
+/** Refuses every request. */
 export const refuseAll = TestTransport.answer((message) => [
   JSON.stringify({ error: { code: 2, msg: "Invalid request" }, id: idOf(message) })
 ])
 
-/** Answers every request with this. */
+/** A REST interface that answers every request with this body and status. */
 export const answers = (body: (url: URL) => unknown, status = 200) =>
   Layer.succeed(
     HttpClient.HttpClient,
@@ -28,21 +28,22 @@ export const answers = (body: (url: URL) => unknown, status = 200) =>
     )
   )
 
-/** Nothing but a loss ends it. */
+/** Options of a connection that ends only when its socket does. */
 export const connection = {
   messageTimeout: Duration.infinity,
   pingInterval: Duration.infinity,
   reconnect: { jitterFactor: 0, initialDelay: "1 second", stableAfter: 0 }
 } as const
 
-export const frame = (stream: string, data: object) => JSON.stringify({ stream, data })
+/** A message of a combined connection. */
+export const combined = (stream: string, data: object) => JSON.stringify({ stream, data })
 
 export const trade = (t: number, T = t) =>
-  frame("btcusdt@trade", { e: "trade", E: T, T, s: "BTCUSDT", t, p: "1", q: "1", m: true })
+  combined("btcusdt@trade", { e: "trade", E: T, T, s: "BTCUSDT", t, p: "1", q: "1", m: true })
 
-/** An update of one level of a book: its quantity is the id. */
+/** An update of one level of a book. The quantity is the id. */
 export const depth = (u: number, E = u, symbol = "BTCUSDT") =>
-  frame(`${symbol.toLowerCase()}@depth@100ms`, { e: "depthUpdate", E, s: symbol, U: u, u, b: [["1.0", String(u)]], a: [] })
+  combined(`${symbol.toLowerCase()}@depth@100ms`, { e: "depthUpdate", E, s: symbol, U: u, u, b: [["1.0", String(u)]], a: [] })
 
-/** What a venue keeps of a book. */
+/** A snapshot of a book. */
 export const snapshot = (lastUpdateId: number) => ({ lastUpdateId, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })

@@ -10,14 +10,14 @@ import type { Fault } from "./Fault.ts"
 
 /**
  * The schema of a recorded message: `receivedAt` is its time of arrival in seconds since the epoch, `message` its text,
- * with the envelope of a combined stream.
+ * with the envelope of a combined stream. In JSON its key is `frame`.
  *
  * @since 0.1.0
  * @category models
  */
 export const Recorded = Schema.Struct({
   receivedAt: Schema.Number,
-  message: Schema.String
+  message: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("frame"))
 })
 
 /**
@@ -48,7 +48,7 @@ export interface Replay {
 }
 
 /**
- * Parses a recording in NDJSON: each line is `{"receivedAt": seconds, "message": text}`. Skips empty lines. Fails
+ * Parses a recording in NDJSON: each line is `{"receivedAt": seconds, "frame": text}`. Skips empty lines. Fails
  * with a `ParseError` on an invalid line.
  *
  * @since 0.1.0
@@ -58,7 +58,7 @@ export interface Replay {
  * import * as Effect from "effect/Effect"
  * import { Replay } from "holdfast/binance/exchange"
  *
- * const recorded = Replay.parse(`{"receivedAt":1633998512,"message":"{\\"stream\\":\\"btcusdt@trade\\",\\"data\\":{}}"}\n`)
+ * const recorded = Replay.parse(`{"receivedAt":1633998512,"frame":"{\\"stream\\":\\"btcusdt@trade\\",\\"data\\":{}}"}\n`)
  * Effect.runSync(recorded).length // 1
  * ```
  */

@@ -1,5 +1,6 @@
-// How updates of Binance's books follow each other. Spot ids have no holes, and updates may overlap. Futures' ids have, and `pu`
-// says which update each follows; but the first one after a snapshot follows an update that nobody has seen.
+// How updates of Binance's books follow each other. The ids of spot are consecutive, and updates may overlap. The ids of futures
+// are not, and `pu` names the update that each one follows. The first one after a snapshot may follow an update that did not
+// arrive.
 import type { Rules } from "../../market/OrderBook.ts"
 import type * as Payloads from "../Payloads.ts"
 

@@ -1,4 +1,4 @@
-// What all kinds of Binance's streams have in common: their framing, and where an event has its symbol and its time.
+// The decoder options that all kinds of Binance's streams share: the envelope, the symbol and the time.
 import * as Predicate from "effect/Predicate"
 import type { Envelope } from "../../market/Decoder.ts"
 import { parse } from "../Protocol.ts"
@@ -6,7 +6,7 @@ import { startOf } from "./combined.ts"
 
 const envelope: Envelope = { start: startOf, end: "}" }
 
-// A liquidation tells its symbol with its order. Of kinds that are not known here, a field may be anything.
+// A liquidation has the symbol in its order. In an unknown kind, any field may have any type.
 const symbolOf = (data: object): string | undefined => {
   const symbol = "s" in data ? data.s : "o" in data && Predicate.hasProperty(data.o, "s") ? data.o.s : undefined
   return typeof symbol === "string" ? symbol : undefined

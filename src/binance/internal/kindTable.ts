@@ -1,5 +1,5 @@
-// What is known of each kind of stream without its events (Binance docs). How its events are decoded, and what the feed does by
-// their continuity, stands in streams.ts under the same names.
+// The properties of each kind of stream (Binance docs). streams.ts has the decoders and the details of the continuity under the
+// same names.
 import type { StreamKind } from "../StreamKind.ts"
 
 type Row = Omit<StreamKind, "type">
@@ -21,7 +21,7 @@ export const table = {
   avgPrice: row("state", "1 second"),
   markPrice: row("state", "3 seconds"),
   referencePrice: row("state", "adaptive"),
-  // These come when they happen, and losses cannot be detected.
+  // Events of these kinds come at any time, and losses cannot be detected.
   blockTrade: row("unknown", "exempt"),
   forceOrder: row("unknown", "exempt"),
   depth: row("diffs", "adaptive", "public"),

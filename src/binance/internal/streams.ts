@@ -1,4 +1,4 @@
-// Binance as a venue: for each kind of stream, how it is decoded and how its events hang together.
+// Binance as a venue: the decoder and the continuity of each kind of stream.
 import * as Effect from "effect/Effect"
 import type { Continuity, State, Target } from "../../market/Continuity.ts"
 import { unknown } from "../../market/Continuity.ts"
@@ -15,8 +15,8 @@ import type * as Address from "../Venue.ts"
 import { rules } from "./bookRules.ts"
 import type { table } from "./kindTable.ts"
 
-// Each kind is followed as kindTable.ts says.
-type Obeys = {
+// The continuity of each kind is the one in kindTable.ts.
+type AsInTable = {
   readonly [Type in keyof typeof table]: {
     readonly continuity: { readonly _tag: Capitalize<(typeof table)[Type]["continuity"]> }
   }
@@ -28,15 +28,15 @@ const kind = <A extends MarketEvent, const Tag extends Continuity<A>["_tag"]>(
   continuity: Continuity<NoInfer<A>> & { readonly _tag: Tag }
 ): Kind<A> & { readonly continuity: { readonly _tag: Tag } } => ({ type, decoder, continuity })
 
-// Nearly all prices do, and cost no conversion then.
+// Saves the conversion of nearly all prices to numbers.
 const startsAboveZero = (decimal: string) => decimal.charCodeAt(0) > 0x30
 
 const byTime: State<MarketEvent> = { _tag: "State", positionOf: ({ timestamp }) => timestamp }
 
-// The spot market tells no time with some kinds, and futures do.
+// Some kinds have a time only on futures.
 const isTimed = ({ data }: MarketEvent) => "E" in data
 
-// What the REST interface gives, as events.
+// Makes events of fetched data.
 const fetched = <const Type extends string, Data extends { readonly E: number }>(
   type: Type,
   { symbol }: Target,
@@ -62,7 +62,7 @@ export const kinds = (rest: Rest.Rest) =>
     trade: kind("trade", decoders.trade, {
       _tag: "Sequence",
       idOf: ({ data }) => data.t,
-      // Futures send frames without a price for ids that became no trade.
+      // Futures send a price of zero for an id that became no trade.
       isReal: ({ data: { p } }) => startsAboveZero(p) || Number(p) !== 0,
       fetch: (stream: Target, fromId: number) => fetched("trade", stream, rest.trades(stream.symbol, fromId)),
       pageSize: Rest.pageSize
@@ -102,11 +102,11 @@ export const kinds = (rest: Rest.Rest) =>
     }),
     blockTrade: kind("blockTrade", decoders.blockTrade, unknown),
     forceOrder: kind("forceOrder", decoders.forceOrder, unknown)
-  }) satisfies Obeys
+  }) satisfies AsInTable
 
 export type Kinds = ReturnType<typeof kinds>
 
-// Of `BTCUSDT@aggTrade` the venue takes the symbol for one that does not exist.
+// Binance does not know a symbol in upper case in the name of a stream, such as `BTCUSDT@aggTrade`.
 const inLowerCase = (name: string) => name.replace(/^[^!@]*/, (symbol) => symbol.toLowerCase())
 
 /** The venue at an address. */
@@ -133,13 +133,13 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     endpoint: (path) => ({ url: `${address.ws}${path}${timeUnit}` }),
     stream: (name) =>
       streamOf(name, (type) => byType.get(type) ?? { type, decoder: fromStream, continuity: unknown }),
-    // The venue refuses to show the book of a symbol that it does not know.
+    // The venue rejects a request for the book of an unknown symbol.
     isKnown: ({ symbol }) =>
       symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(
         Effect.as(true),
         Effect.catchAll(({ _tag }) => Effect.succeed(_tag !== "RestRejected"))
       ),
-    // There is no other notice.
+    // `serverShutdown` is the only notice.
     isEnding: () => true,
     books,
     classify: Failure.classify,

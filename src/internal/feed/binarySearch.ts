@@ -1,4 +1,4 @@
-/** The index of the first item whose key is at least this one, among items whose keys only grow. */
+/** The index of the first item whose key is at least this one. The items must be sorted by their keys. */
 export const lowerBound = <A>(items: ReadonlyArray<A>, keyOf: (item: A) => number, key: number): number => {
   let low = 0
   let high = items.length

@@ -1,4 +1,4 @@
-// A book as its readers see it: right; not known to be right, and why; or not kept any more.
+// A book as its readers see it: right, possibly wrong for a reason, or no longer kept.
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as OrderBook from "../../market/OrderBook.ts"
@@ -14,9 +14,9 @@ type Status<Diff> =
   | { readonly _tag: "Ended"; readonly reason: string; readonly exit: Exit.Exit<void, Failure> }
 
 const changesHeld = 1_024
-const notKept = "it is not kept any more"
+const notKept = "it is no longer kept"
 
-/** The status of one book. `levels` is how many levels of a side readers of its changes begin with. */
+/** The status of one book. `levels` is the number of levels a side in a `Synced` change. */
 export class BookStatus<Diff> {
   readonly #symbol: string
   readonly #levels: number
@@ -37,7 +37,7 @@ export class BookStatus<Diff> {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // From one status to another
+  // Changes of the status
 
   get tag(): Status<Diff>["_tag"] {
     return this.#status._tag
@@ -50,7 +50,7 @@ export class BookStatus<Diff> {
     this.#publish(OrderBook.BookChange.Synced(book.top(this.#levels)))
   }
 
-  /** An update was applied to a book that is right. */
+  /** Publishes an update that was applied to a book that is right. */
   update(diff: Diff, rules: OrderBook.Rules<Diff>): void {
     this.#publish(OrderBook.BookChange.Updated({
       lastUpdateId: rules.idOf(diff),
@@ -59,7 +59,7 @@ export class BookStatus<Diff> {
     }))
   }
 
-  /** The book is not known to be right any more. Why it came to that is of more use than what follows from it. */
+  /** The book may be wrong from here on. The first reason stays: later ones only follow from it. */
   stale(reason: string): void {
     if (this.#status._tag !== "Synced") return
     this.#status = { _tag: "Stale", reason }
@@ -67,8 +67,8 @@ export class BookStatus<Diff> {
     this.#publish(OrderBook.BookChange.Stale({ reason }))
   }
 
-  /** The book is stale for another reason now. */
-  stillStale(reason: string): void {
+  /** Replaces the reason of a stale book. */
+  explainStale(reason: string): void {
     if (this.#status._tag === "Stale") this.#status = { _tag: "Stale", reason }
   }
 
@@ -87,7 +87,7 @@ export class BookStatus<Diff> {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // What readers see
+  // Reading
 
   reader(): OrderBook.OrderBook {
     const symbol = this.#symbol

@@ -1,4 +1,5 @@
-// Keeps one order book right: a snapshot, the updates that continue it, and a new snapshot whenever one was missed.
+// Keeps one order book equal to the venue's: takes a snapshot, applies the updates that continue it, and takes a new snapshot
+// when an update is missing.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,7 +20,7 @@ import * as Lag from "./lag.ts"
 export interface Options<Diff> {
   readonly symbol: string
   readonly rules: OrderBook.Rules<Diff>
-  /** Levels a side that a snapshot is asked for with. */
+  /** Levels a side to request in a snapshot. */
   readonly limit: number
   readonly capacity: number
   readonly snapshot: Effect.Effect<OrderBook.Snapshot, RestError>
@@ -30,24 +31,24 @@ export interface Options<Diff> {
   }) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** A book that continues its snapshot, and the time of the last update in it. */
+/** A snapshot with the updates that continue it, and the time of the last one. */
 interface Begun<Diff> {
   readonly book: OrderBook.Book<Diff>
   readonly at: number
 }
 
-// Why a book has to begin again, and whether its ids have begun anew.
+// Why the book needs a new snapshot, and whether that is an id reset.
 interface Ending {
   readonly reason: string
   readonly isIdReset: boolean
 }
 const ending = (reason: string, isIdReset = false): Ending => ({ reason, isIdReset })
 
-// How long nothing may have come before it is asked whether there is such a book at all.
-const unreadFor = Duration.seconds(5)
+// After this time without a first update, a snapshot is requested to find out whether the book exists.
+const firstUpdateTimeout = Duration.seconds(5)
 const longestWait = Duration.seconds(5)
 const wait = (useless: number) => Effect.sleep(Duration.min(Lag.waitAfter(useless), longestWait))
-// Of the levels that a snapshot told of, so many must be left before another is taken.
+// If less than this share of the requested levels is still known, the book takes a new snapshot.
 const leastKnown = 0.1
 const sides = ["bids", "asks"] as const
 
@@ -60,7 +61,7 @@ export const make = <Diff extends object>(options: Options<Diff>) =>
         updates.offer(diff)
       },
       lost: (why) => {
-        // Not behind what is still to be read: from this moment on nobody may take the book for right.
+        // At once, ahead of the queued updates: from this moment on the book may be wrong.
         status.stale(why)
         updates.offerLoss()
       },
@@ -82,7 +83,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
   status: BookStatus<Diff>,
   updates: BookUpdates<Diff>
 ) {
-  const begin = beginner(options, status, updates)
+  const begin = makeBegin(options, status, updates)
   let isIdReset = false
   let failures = 0
   for (;;) {
@@ -99,14 +100,14 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
       status.stale(ended.reason)
       yield* Effect.logInfo(`The book of ${options.symbol} takes a new snapshot: ${ended.reason}.`)
     }
-    // One that never comes right must not use up what others may ask for.
+    // A book that fails again and again must not use up the request budget of the others.
     failures = (yield* Clock.currentTimeMillis) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
     if (failures > 1) yield* wait(failures - 2)
   }
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A snapshot, and the updates that came meanwhile
+// The snapshot, and the updates that arrive meanwhile
 
 // The updates that wait for a snapshot, oldest first.
 const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
@@ -114,12 +115,12 @@ const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
   return {
     all: (): ReadonlyArray<Diff> => diffs,
     add: ({ items, outdated }: Drained<Diff>) => {
-      // What a snapshot tells goes out of date unseen where no updates follow it.
+      // Without updates from after the loss, a snapshot could go out of date unnoticed.
       if (outdated > 0) diffs = []
       for (const item of items.slice(outdated)) {
         if (item === lost) continue
         const last = diffs.at(-1)
-        // Nothing goes on from what has the old ids.
+        // New ids do not continue updates with old ids.
         if (last !== undefined && rules.idOf(item) < rules.idOf(last) && IdReset.isIdReset(rules.timeOf(item), rules.timeOf(last))) {
           diffs = []
         }
@@ -130,16 +131,16 @@ const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
   }
 }
 
-const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatus<Diff>, updates: BookUpdates<Diff>) => {
+const makeBegin = <Diff extends object>(options: Options<Diff>, status: BookStatus<Diff>, updates: BookUpdates<Diff>) => {
   const { limit, rules } = options
-  // Of a symbol that does not exist nothing ever comes: that shows by its snapshot.
+  // Whether the symbol exists. If it does not, no update ever comes, and the venue rejects the snapshot.
   let isKnown = false
 
-  // A venue that cannot be asked now can be later. One that refuses would refuse again.
+  // A rejected request would be rejected again. All other failures may pass.
   const snapshot = options.snapshot.pipe(
     Effect.tapError(({ message }) =>
       Effect.sync(() => {
-        status.stillStale(`no snapshot came. ${message.replace(/\.$/, "")}`)
+        status.explainStale(`no snapshot came. ${message.replace(/\.$/, "")}`)
       })
     ),
     Effect.retry({ while: ({ _tag }) => _tag !== "RestRejected", schedule: Schedule.spaced(longestWait) })
@@ -147,22 +148,22 @@ const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatu
 
   const awaitUpdates = Effect.gen(function*() {
     if (isKnown) yield* updates.ready
-    else if (Option.isNone(yield* Effect.timeoutOption(updates.ready, unreadFor))) yield* snapshot
+    else if (Option.isNone(yield* Effect.timeoutOption(updates.ready, firstUpdateTimeout))) yield* snapshot
     isKnown = true
   })
 
-  // Whether the updates that are held go on from a snapshot, or are older. What is between the two was missed otherwise. And
-  // with ids begun anew, one that is ahead of all updates may still have the old ids.
-  const isOfUse = ({ lastUpdateId }: OrderBook.Snapshot, first: Diff, last: Diff, isIdReset: boolean) =>
+  // Whether no update is missing between a snapshot and the held updates. After an id reset, a snapshot that is ahead of all
+  // updates may still have an old id.
+  const isUsable = ({ lastUpdateId }: OrderBook.Snapshot, first: Diff, last: Diff, isIdReset: boolean) =>
     (rules.idOf(first) <= lastUpdateId || rules.follows(first, lastUpdateId, true)) &&
     !(isIdReset && lastUpdateId > rules.idOf(last))
 
-  // A snapshot that the updates held so far continue, with those applied. Nothing, where they do not.
+  // Takes a usable snapshot and applies the held updates to it. Returns undefined if one of them does not fit.
   return Effect.fnUntraced(function*(isIdReset: boolean) {
     const { add, all } = held(options)
     const hold = () => {
       const drained = updates.drain()
-      if (drained.outdated > 0) status.stillStale("the connection was lost")
+      if (drained.outdated > 0) status.explainStale("the connection was lost")
       add(drained)
     }
     for (let useless = 0;; useless++) {
@@ -175,7 +176,7 @@ const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatu
       const [first] = all()
       const last = all().at(-1)
       if (first === undefined || last === undefined) continue
-      if (!isOfUse(begun, first, last, isIdReset)) {
+      if (!isUsable(begun, first, last, isIdReset)) {
         yield* wait(useless)
         continue
       }
@@ -190,7 +191,7 @@ const beginner = <Diff extends object>(options: Options<Diff>, status: BookStatu
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The updates after that
+// The updates after the snapshot
 
 const follow = Effect.fnUntraced(function*<Diff extends object>(
   { limit, rules }: Options<Diff>,
@@ -207,19 +208,20 @@ const follow = Effect.fnUntraced(function*<Diff extends object>(
       const outcome = book.apply(item)
       if (outcome === "ignored") {
         if (!IdReset.isIdReset(rules.timeOf(item), latest)) continue
-        return ending("the venue's update ids begin anew", true)
+        return ending("the venue has reset its update ids", true)
       }
       latest = rules.timeOf(item)
       if (outcome === "gap") return ending("an update is missing")
       if (outcome === "crossed") return ending("its best bid and ask crossed")
-      // The lost connection's successor went on where it had ended: nothing was missed after all.
+      // Updates from before the loss do not make the book right again.
       if (at < outdated) continue
       if (status.tag !== "Stale") status.update(item, rules)
+      // The first update after the loss continues the book: nothing was missed.
       else if (!updates.isLossAhead()) status.sync(book)
     }
-    // A side that is whole may be as short as it likes.
+    // A complete side may have few levels.
     if (sides.some((side) => book.isPartial(side) && book.known(side) < limit * leastKnown)) {
-      return ending("the market left the levels it knows of")
+      return ending("too few levels of its snapshot are left")
     }
   }
 })

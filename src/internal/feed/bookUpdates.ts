@@ -1,19 +1,18 @@
-// The updates of a book that came and are not applied yet, and the places where its connection was lost.
+// The updates of a book that are not applied yet, with a marker wherever the connection was lost.
 import type * as Effect from "effect/Effect"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
 
-/** The connection was lost: what came before it is out of date. */
+/** The marker of a loss: the updates before it are out of date. */
 export const lost = "lost"
 
 export interface Drained<Diff> {
   readonly items: ReadonlyArray<Diff | typeof lost>
-  /** How many of them came before the last loss, and that loss itself. */
+  /** The number of items up to the last loss, that loss included. */
   readonly outdated: number
 }
 
 export class BookUpdates<Diff extends object> {
   readonly #queue: SlidingQueue.SlidingQueue<Diff | typeof lost>
-  // A loss stands in the intake behind what came before it.
   #isLossAhead = false
 
   constructor(capacity: number) {
@@ -29,7 +28,7 @@ export class BookUpdates<Diff extends object> {
     this.#queue.offer(lost)
   }
 
-  /** Whether a loss has come that was not drained yet. */
+  /** Whether a loss has not been drained yet. */
   isLossAhead(): boolean {
     return this.#isLossAhead
   }

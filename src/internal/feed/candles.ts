@@ -1,4 +1,4 @@
-// Follows candles: each closes exactly once, in order, and what closed unseen is fetched and comes first.
+// Follows candles: each closes exactly once, in order. Candles that closed during an outage are fetched and come first.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Candles, Target } from "../../market/Continuity.ts"
@@ -10,23 +10,23 @@ import type { MissingRange } from "./resequencer.ts"
 
 export interface Options<A extends MarketEvent> {
   readonly candles: Candles<A>
-  /** Which stream is fetched from. */
+  /** The stream to fetch candles of. */
   readonly target: Target
   readonly queue: SlidingQueue<A>
-  /** The last moment of the last candle that is known from before. Without it, the first that comes begins. */
+  /** The last moment of the last candle that the reader already has. Default: the stream begins with the first that arrives. */
   readonly after: number | undefined
-  /** Holes of more candles than so many are not fetched. */
+  /** The most candles that are fetched for one gap. */
   readonly limit: number
   readonly emit: (events: ReadonlyArray<A>) => Effect.Effect<void>
-  /** A span of time, by the first moments of candles. */
+  /** Emits a gap, from the first moment of the first missing candle to the last moment of the last one. */
   readonly emitMissing: (missing: MissingRange) => Effect.Effect<void>
 }
 
 export const follow = <A extends MarketEvent>(
   { after, candles, queue, limit, emit, emitMissing, target }: Options<A>
 ): Effect.Effect<never> => {
-  // Passes on what closed from one moment on and before another, as far as a page has it. Gives back from when on candles are
-  // still missing. Which candles are closed shows only by those that follow them, so the last one is never taken for closed.
+  // Emits the closed candles of a page that open at `from` or later, and before `end`. Returns the first moment of the next missing
+  // candle. A candle is closed if another follows it, so the last one of a page never counts as closed.
   const passClosed = Effect.fnUntraced(function*(page: ReadonlyArray<A>, from: number, end: number) {
     let next = from
     let closed: Array<A> = []
@@ -46,8 +46,8 @@ export const follow = <A extends MarketEvent>(
     return next
   })
 
-  // What began from one moment on, and before another: the candle that begins at the end is asked for too, as it shows that
-  // the one before it is closed.
+  // Fetches the candles that open at `from` or later, and before `end`. The request includes the candle that opens at `end`, since
+  // it shows that the one before it is closed.
   const repair = Effect.fnUntraced(function*(from: number, end: number, length: number) {
     if (end - from > limit * length) return yield* emitMissing({ from, to: end - 1, cause: new GapTooLarge({ limit }) })
     let next = from
@@ -63,7 +63,7 @@ export const follow = <A extends MarketEvent>(
   })
 
   return Effect.gen(function*() {
-    // When the candle begins that is to close next.
+    // The first moment of the candle that closes next.
     let next = after === undefined ? undefined : after + 1
     let latest = Number.NEGATIVE_INFINITY
     for (;;) {
@@ -80,7 +80,7 @@ export const follow = <A extends MarketEvent>(
           yield* repair(next, opens, candles.closesAt(event) + 1 - opens)
           next = opens
         } else if (!isClosed && event.timestamp <= latest) {
-          // The same, or older, from another connection.
+          // An older or equal state of the candle, from another connection.
           continue
         }
         latest = event.timestamp

@@ -1,4 +1,4 @@
-// From the frames of a stream to its events: at first each is parsed and checked, and later, as a rule, read by its shape.
+// Decodes the messages of a stream. It parses and checks the first ones, and reads most of the later ones by their shape.
 import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -9,7 +9,7 @@ import { excerpt } from "../json/excerpt.ts"
 import * as Shape from "../json/compiledReader.ts"
 import * as Validator from "../json/validator.ts"
 
-/** What is wrong with a frame, and its beginning. */
+/** Why a message is invalid, and its beginning. */
 interface Wrong {
   readonly reason: string
   readonly excerpt: string
@@ -22,7 +22,7 @@ const describe = (text: () => string, length?: number): string => {
   try {
     return excerpt(text(), length)
   } catch {
-    // Both what is wrong and what came are written out by recursion.
+    // Both texts are made by recursion, and the data may be nested too deeply for that.
     return tooDeep
   }
 }
@@ -37,9 +37,9 @@ const orInvalid = (data: unknown, reason: (() => string) | undefined) =>
 
 const last = (error: ParseError) => error.message.split("\n").at(-1)?.replace(/^[\s│└├─]+/, "") ?? ""
 
-// An event that came over a socket. It is made by `new`, since V8 comes to take a literal whose objects outlive their turn in
-// the beginning for one whose objects live long, and from then on even the shortest-lived of them is collected with the old
-// ones, and whatever it holds with it (measured: a quarter of the cost of a trade).
+// An event that came over a socket. It is made by `new`, not by a literal: if the first objects of a literal live long, V8
+// allocates all later ones among the old objects too. Then even short-lived events, and all that they hold, are collected with
+// the old ones (measured: a quarter of the cost of a trade).
 class Arrived<Data extends object, Type extends string> implements MarketEvent<Data, Type> {
   readonly source: string
   readonly symbol: string
@@ -57,7 +57,7 @@ class Arrived<Data extends object, Type extends string> implements MarketEvent<D
   }
 }
 
-// What the decoders of a kind have in common: what one of them learns, all know.
+// The part that the decoders of a kind share. All of them use what one has learned.
 class Kind<Type extends string, A extends object, I, E> {
   readonly source: string
   readonly type: Type
@@ -82,15 +82,14 @@ class Kind<Type extends string, A extends object, I, E> {
   }
 }
 
-// The decoder of one stream. What is parsed passes as it is: nothing is copied, so that fields which nobody knows of cannot do
-// harm by their names.
+// The decoder of one stream. Parsed data is not copied, so unknown fields cannot do harm by their names.
 class Decoder<Type extends string, A extends object, I, E> {
   readonly #kind: Kind<Type, A, I, E>
   readonly #stream: string
   readonly #symbol: string
   readonly #isOfOneSymbol: boolean
   readonly #hasLists: boolean
-  // How its frames begin.
+  // The text with which the messages of the stream begin.
   readonly #start: string
 
   constructor(kind: Kind<Type, A, I, E>, stream: string, symbol: string) {
@@ -115,7 +114,7 @@ class Decoder<Type extends string, A extends object, I, E> {
       const item = this.#kind.shapes.read(message, this.#start)
       const event = item === undefined ? undefined : this.#eventOf(item, receivedAt)
       if (event instanceof Arrived) {
-        // With room for one: of a thousand streams, hardly any has more at once.
+        // A literal, since it has room for just one event: most batches have no more of one stream.
         if (events === undefined) events = [event]
         else events.push(event)
         continue
@@ -126,7 +125,7 @@ class Decoder<Type extends string, A extends object, I, E> {
     return events ?? []
   }
 
-  // The event, or what is wrong with it.
+  // Returns the event, or a function that says why the data is invalid.
   #eventOf(item: A, receivedAt: number): Arrived<A, Type> | (() => string) {
     const { source, symbolOf, timeOf, type } = this.#kind
     const symbol = symbolOf(item)
@@ -134,7 +133,7 @@ class Decoder<Type extends string, A extends object, I, E> {
     return new Arrived(source, symbol ?? this.#symbol, type, item, timeOf(item) ?? receivedAt)
   }
 
-  // Puts an event behind those that are there, or says what is wrong.
+  // Appends an event. Returns a function that says why the data is invalid, if it is.
   #putOne(events: Array<Arrived<A, Type>>, item: unknown, receivedAt: number): (() => string) | undefined {
     if (!this.#kind.isData(item)) {
       return () => Either.match(this.#kind.explain(item), { onLeft: last, onRight: () => "it is something else" })
@@ -145,7 +144,7 @@ class Decoder<Type extends string, A extends object, I, E> {
     return undefined
   }
 
-  // Puts the events behind those that are there, or says what is wrong and puts none.
+  // Appends all events of the data, or none if one is invalid; then it returns the reason.
   #putAll(events: Array<Arrived<A, Type>>, data: unknown, receivedAt: number): Wrong | undefined {
     if (!Array.isArray(data)) return orInvalid(data, this.#putOne(events, data, receivedAt))
     if (!this.#hasLists) return invalid(data, () => "one event is due, and not a list")
@@ -170,7 +169,7 @@ class Decoder<Type extends string, A extends object, I, E> {
   }
 }
 
-/** Makes the decoders of a kind, one for each stream. */
+/** Returns a function that makes the decoders of a kind, one for each stream. */
 export const make = <const Type extends string, A extends object, I, E>(
   options: Options<Type, A, I>,
   asError: (wrong: Wrong) => E

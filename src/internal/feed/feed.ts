@@ -1,4 +1,4 @@
-// The feed of a venue: one pipeline a stream, shared by all who read it.
+// The feed of a venue: one pipeline for each stream, shared by all its readers.
 //
 //     sockets → decode → follow by continuity (put in order, repair) → readers
 import * as Data from "effect/Data"
@@ -29,15 +29,15 @@ import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
 import { gapOf, Pipeline } from "./pipeline.ts"
 
-// What readers have not read yet. The one that is furthest behind decides when the pipeline waits; what comes meanwhile
-// is held in the intake, and what that cannot hold is fetched again later.
+// The most events that a pipeline emits ahead of its slowest reader. When it has to wait, new events stay in its queue; those
+// that no longer fit are fetched later.
 const readAhead = 1_024
 const eventsHeld = 4_096
 
 export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) {
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
-  // An option out of its range is told now, and not by a connection that is opened later.
+  // Fails now if an option is out of range, and not when a connection is opened.
   yield* resolve({ ...options.connection, url: "" })
 
   const { events, record, skip } = yield* makeEvents(now)
@@ -89,7 +89,7 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What happens in the feed
+// Events of the feed
 
 const makeEvents = Effect.fnUntraced(function*(now: () => number) {
   const runFork = yield* FiberSet.makeRuntime()
@@ -102,7 +102,7 @@ const makeEvents = Effect.fnUntraced(function*(now: () => number) {
   const record = (event: FeedEvent) => {
     events.unsafeOfferAll([event])
   }
-  // Where ids follow each other, what is skipped will be missed, and fetched.
+  // In a sequence, a skipped message leaves a missing id, which is then fetched.
   const skip = (stream: string) => (error: InvalidMessage) => {
     record({ _tag: "InvalidMessage", at: now(), stream, error })
     runFork(Effect.logWarning(error.message))
@@ -111,9 +111,9 @@ const makeEvents = Effect.fnUntraced(function*(now: () => number) {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Its connections
+// Connections
 
-// What the venue says of a failure is the standard for what the user says of it.
+// The user's `classify` overrides the venue's, which overrides the standard table.
 const classifyBy = (venue: Venue, { classify }: Pick<Connection.Options, "classify">): Classify => (error, standard) => {
   const ofVenue = venue.classify?.(error, standard) ?? standard
   return classify?.(error, ofVenue) ?? ofVenue
@@ -148,15 +148,15 @@ const makePool = Effect.fnUntraced(function*(
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Its pipelines
+// Pipelines
 
-// Readers that begin elsewhere do not share a pipeline.
+// Readers share a pipeline if they read the same stream from the same place on.
 interface Key {
   readonly stream: string
   readonly after: number | undefined
 }
 
-// Once each, however often it is named.
+// Each stream once, even if it is named more than once.
 const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamRequest>): ReadonlyArray<Key> => {
   const afterOf = new Map((isOne(streams) ? [streams] : streams).map((request) => {
     const { after, name } = typeof request === "string" ? { after: undefined, name: request } : request
@@ -167,7 +167,7 @@ const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamReque
 
 const isOne = (streams: StreamRequest | ReadonlyArray<StreamRequest>): streams is StreamRequest => !Array.isArray(streams)
 
-// A pipeline runs for as long as somebody reads it.
+// A pipeline runs while it has readers.
 const makePipelines = (venue: Venue, shared: Shared) =>
   Effect.map(
     RcMap.make({
@@ -180,21 +180,21 @@ const openPipeline = Effect.fnUntraced(function*(shared: Shared, stream: Stream,
   const broadcast: EventBroadcast = Broadcast.make<MarketEvent, SessionError>({
     capacity: readAhead,
     overflow: "suspend",
-    // Nothing is dropped by those who wait.
+    // The broadcast suspends, so it loses only events that wait for room when the pipeline ends.
     fold: () => gapOf(shared, stream, new NotRepairable({ reason: "The stream has ended." }))
   })
   yield* Effect.forkScoped(Effect.onExit(
     Effect.interruptible(follow(new Pipeline(shared, stream, after, broadcast))),
     (exit) =>
       Effect.sync(() => {
-        // A defect of ours must not look like a quiet market.
+        // A defect must reach the readers, and not look like a quiet market.
         broadcast.end(Exit.isInterrupted(exit) ? Exit.void : exit)
       })
   ))
   return broadcast
 })
 
-// All pipelines look alike from here: that events are of a kind, their type says.
+// All pipelines have the same type, so the `type` of an event shows whether it is of this kind.
 const only = <A extends MarketEvent>({ type }: Kind<A>) => {
   const isOfKind = (event: MarketEvent): event is A | Gap => event.type === type || isGap(event)
   return (batch: ReadonlyArray<MarketEvent>): ReadonlyArray<A | Gap> => batch.every(isOfKind) ? batch : batch.filter(isOfKind)

@@ -1,13 +1,14 @@
-// A REST interface may lag behind its sockets: it is asked again, each time after twice as long.
+// A REST interface may lag behind the sockets. So a request that brought nothing new is repeated, each time after twice the
+// wait.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 const firstWait = Duration.millis(250)
 const attemptsAtMost = 6
 
-/** The wait after so many answers in a row that were of no use. */
+/** The wait after this many useless answers in a row, counted from 0. */
 export const waitAfter = (useless: number): Duration.Duration => Duration.times(firstWait, 2 ** useless)
 
-/** Waits, and says whether to ask again: not after so many useless answers. */
+/** Waits and returns true; returns false at once after too many useless answers. */
 export const askAgain = (useless: number): Effect.Effect<boolean> =>
   useless === attemptsAtMost ? Effect.succeed(false) : Effect.as(Effect.sleep(waitAfter(useless)), true)

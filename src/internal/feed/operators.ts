@@ -1,4 +1,4 @@
-// How a stream is followed, by its continuity: one operator for each.
+// Follows a stream by its continuity: one operator for each continuity.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -19,7 +19,7 @@ import { Resequencer } from "./resequencer.ts"
 
 type Followed = Effect.Effect<never, never, Scope.Scope>
 
-/** Follows a stream for as long as the scope lives: what comes of it goes to its hub. */
+/** Follows a stream until the scope closes, and broadcasts its events. */
 export const follow = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed => {
   const { continuity } = pipeline.stream.kind
   switch (continuity._tag) {
@@ -36,9 +36,9 @@ export const follow = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is missing is fetched
+// Missing events are fetched
 
-// What is heard of a sequence, and where it goes. A class, since there may be thousands, and each is passed for every message.
+// Decodes, orders and broadcasts a sequence. A class, since there may be thousands of them, and each message goes through one.
 class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
   readonly #decoder: Decoder<A>
   readonly #resequencer: Resequencer<A>
@@ -75,7 +75,7 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     this.#resequencer.offer(this.#decoder.all(messages, this.#now(), this.#onInvalid))
   }
 
-  // What is missing shows by the ids.
+  // The ids show what is missing.
   gap(): void {}
 
   lost(): void {}
@@ -133,7 +133,7 @@ const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Conti
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is missing cannot be fetched
+// Missing events cannot be fetched
 
 type Passed = ReadonlyArray<MarketEvent>
 
@@ -150,8 +150,8 @@ const listenerOf = <A extends MarketEvent>(
   }
 })
 
-// Where each message stands for itself: `pass` says what readers get of those that came. Nearly always nobody is slow, and
-// nothing has to wait for a fibre.
+// Follows a stream without putting it in order: `pass` turns the messages that arrived into the events for the readers. Nearly
+// always no reader is slow, and no fibre has to wake.
 const passThrough = <A extends MarketEvent>(
   pipeline: Pipeline<A>,
   pass: (arrived: SlidingQueue.Batch<ReadonlyArray<A> | NotRepairable>) => Passed,
@@ -160,7 +160,7 @@ const passThrough = <A extends MarketEvent>(
   Effect.gen(function*() {
     const { broadcast } = pipeline
     const queue = SlidingQueue.make<ReadonlyArray<A> | NotRepairable>(pipeline.shared.capacity)
-    const take = (items: ReadonlyArray<ReadonlyArray<A> | NotRepairable>, most: number) => {
+    const accept = (items: ReadonlyArray<ReadonlyArray<A> | NotRepairable>, most: number) => {
       if (queue.isIdle() && broadcast.fits(most)) broadcast.unsafeOfferAll(pass({ dropped: 0, items }))
       else queue.offerAll(items)
     }
@@ -168,11 +168,11 @@ const passThrough = <A extends MarketEvent>(
       pipeline,
       (messages) => {
         const items = messages.map((message) => pipeline.decode([message]))
-        // Each with a gap before it, at most.
-        take(items, items.reduce((most, events) => most + events.length + 1, 0))
+        // At most one gap comes before each.
+        accept(items, items.reduce((most, events) => most + events.length + 1, 0))
       },
       onGap === undefined ? undefined : (reason) => {
-        take([onGap(reason)], 1)
+        accept([onGap(reason)], 1)
       }
     ))
     for (;;) {
@@ -181,16 +181,16 @@ const passThrough = <A extends MarketEvent>(
     }
   })
 
-// Only what is newer than the last one passes. What a diff does not follow is missing before it.
+// Emits only events that are newer than the last one, and a gap before a diff that does not follow the last one.
 const latestOnly = <A extends MarketEvent>(
   pipeline: Pipeline<A>,
   continuity: Continuity.Diffs<A> | Continuity.State<A>
 ): Followed =>
   Effect.suspend(() => {
     const isDiff = continuity._tag === "Diffs"
-    // Without a time of its own, what comes late over another connection would look new.
+    // Without a time from the venue, a late copy from another connection would look like an id reset.
     const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
-    // Changed in its place: an object for each event would be one that the collector has to move.
+    // Mutated in place: the garbage collector would have to move a new object for each event.
     const last = { at: Number.NEGATIVE_INFINITY, position: Number.NEGATIVE_INFINITY }
     return passThrough(pipeline, ({ items }) => {
       const passed: Array<A | Gap> = []
@@ -217,14 +217,14 @@ const latestOnly = <A extends MarketEvent>(
 
 const notKept = () => new NotRepairable({ reason: "The venue does not keep the updates of a book." })
 
-// Nothing is known about the order of events: whatever may be missing is a gap.
+// Emits a gap wherever events may be missing, since nothing is known about their order.
 const unordered = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
   passThrough(
     pipeline,
     ({ dropped, items }) => {
       const passed: Array<A | Gap> = []
       if (dropped > 0) {
-        const reason = `The consumer fell behind by ${dropped} events.`
+        const reason = `The reader fell behind by ${dropped} events.`
         passed.push(pipeline.gap(new NotRepairable({ reason })))
       }
       for (const item of items) {

@@ -1,4 +1,4 @@
-// A stream on its way from the sockets to its readers: what is the same whatever its continuity is.
+// A stream on its way from the sockets to its readers: the part that is the same for every continuity.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -13,27 +13,27 @@ import type { Listener } from "../pool/coverage.ts"
 import type * as Broadcast from "../stream/broadcast.ts"
 import type { MissingRange } from "./resequencer.ts"
 
-/** Where the readers of a stream read. */
+/** Broadcasts the events of a stream to its readers. */
 export type EventBroadcast = Broadcast.Broadcast<MarketEvent.MarketEvent, SessionError>
 
-/** What all pipelines of a feed share. */
+/** The part of a feed that all its pipelines share. */
 export interface Shared {
   /** The venue's name. */
   readonly source: string
   readonly pool: Pool<Message>
   readonly now: () => number
   readonly record: (event: FeedEvent) => void
-  /** Reports a frame that is left out. */
+  /** Reports an invalid message of a stream. */
   readonly skip: (stream: string) => (error: InvalidMessage) => void
-  /** Events held for one stream while it repairs, or while its reader is slow. */
+  /** The most events held for one stream while it repairs a gap, or while a reader is slow. */
   readonly capacity: number
-  /** Events fetched for one gap, at most. */
+  /** The most events fetched for one gap. */
   readonly limit: number
-  /** How long another line may take to bring what one has missed, before it is fetched. */
+  /** How long another connection may take to bring missing events before they are fetched. */
   readonly grace: Duration.Duration
 }
 
-/** A gap in a stream. */
+/** Makes a gap in a stream. */
 export const gapOf = (
   { now, source }: Pick<Shared, "now" | "source">,
   { name, symbol }: Pick<Stream, "name" | "symbol">,
@@ -45,7 +45,7 @@ export const gapOf = (
 export class Pipeline<A extends MarketEvent.MarketEvent> {
   readonly shared: Shared
   readonly stream: Stream<A>
-  /** The id, or the last moment, of the last event that is known from before. */
+  /** The id, or the last moment, of the last event that the reader already has. */
   readonly after: number | undefined
   readonly broadcast: EventBroadcast
   readonly decoder: Decoder<A>
@@ -68,12 +68,12 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
     return this.decoder.all(messages, this.shared.now(), this.onInvalid)
   }
 
-  /** Whether the stream may be coming over more than one connection now. */
+  /** Whether more than one connection may bring the stream now. */
   isRedundant(): boolean {
     return this.shared.pool.isRedundant(this.stream.name)
   }
 
-  /** A gap that the feed's events tell of, to be emitted in its place. */
+  /** Makes a gap and records it in the feed's events. The caller emits it in its place. */
   gap(cause: MarketEvent.GapCause, from?: number, to?: number): MarketEvent.Gap {
     const { now, record } = this.shared
     const gap = gapOf(this.shared, this.stream, cause, from, to)

@@ -1,6 +1,6 @@
-// Events that came after a hole, by their ids, until it is closed.
+// Holds the events after a missing range, by their ids, until the range is filled.
 export class ReorderBuffer<A> {
-  /** Since when its hole is open. */
+  /** When the missing range was found, in milliseconds since the epoch. */
   since: number
   readonly #events = new Map<number, A>()
 
@@ -16,14 +16,14 @@ export class ReorderBuffer<A> {
     this.#events.set(id, event)
   }
 
-  /** The first id that is here: its hole ends before it. */
+  /** The lowest id that is held: the missing range ends before it. */
   first(): number {
     let first = Number.POSITIVE_INFINITY
     for (const id of this.#events.keys()) first = Math.min(first, id)
     return first
   }
 
-  /** Moves the events from an id on, as far as none is missing. Gives back the id that comes after them. */
+  /** Moves the events from an id on to `into`, up to the next missing one. Returns the id of that one. */
   take(from: number, into: Array<A>): number {
     let due = from
     for (;;) {

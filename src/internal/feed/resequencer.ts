@@ -1,8 +1,8 @@
-// Puts events whose ids follow each other in order, and makes them whole: duplicates are dropped, what is missing is fetched
-// and comes first, and what cannot be had is a hole with exact bounds.
+// Puts the events of a sequence in order: drops duplicates, fetches missing events and emits them first, and emits a gap with
+// exact bounds for events that cannot be fetched.
 //
-// Nearly always nothing is missing, and events pass straight on. Otherwise a fibre goes round: it drains what came, places it
-// (what comes after a hole waits in a reorder buffer), and repairs the hole when no other connection fills it in time.
+// Nearly always nothing is missing, and events pass straight on. Otherwise a fibre loops: it drains the queue, puts the events
+// in order (those after a missing range wait in a reorder buffer), and fetches the range if no other connection fills it in time.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,29 +18,29 @@ import { ReorderBuffer } from "./reorderBuffer.ts"
 export interface MissingRange {
   /** The first id that is missing. */
   readonly from: number
-  /** The last id that is missing. Without it, nobody can say. */
+  /** The last id that is missing; undefined if it is unknown. */
   readonly to: number | undefined
   readonly cause: GapCause
 }
 
 export interface Options<A extends MarketEvent> {
   readonly sequence: Sequence<A>
-  /** Which stream is fetched from. */
+  /** The stream to fetch events of. */
   readonly target: Target
-  /** The last event that is known from before. Without it, the first that comes begins. */
+  /** The id of the last event that the reader already has. Default: the stream begins with the first that arrives. */
   readonly after: number | undefined
-  /** Holes with more than so many events are not fetched. */
+  /** The most events that are fetched for one gap. */
   readonly limit: number
-  /** How long another connection may take to bring what is missing, before it is fetched. */
+  /** How long another connection may take to bring missing events before they are fetched. */
   readonly grace: () => Duration.Duration
-  /** Events held back at most while a hole before them is open, and as many again while one is fetched. */
+  /** The most events held back behind a missing range; also, the most events queued while the range is fetched. */
   readonly capacity: number
   readonly output: Output<A>
 }
 
-/** Where events go, in order. */
+/** Receives the events in order. */
 export interface Output<A> {
-  /** Takes events at once, if it has room for all of them. */
+  /** Emits events at once if there is room for all of them. Returns whether it did. */
   tryEmit(events: ReadonlyArray<A>): boolean
   emit(events: ReadonlyArray<A>): Effect.Effect<void>
   emitMissing(missing: MissingRange): Effect.Effect<void>
@@ -49,19 +49,19 @@ export interface Output<A> {
 // Events by their ids.
 type Fetched<A> = ReadonlyMap<number, A>
 
-// A class, and not closures: there may be thousands, each is passed for every message, and what a closure costs in lines of
-// the cache a method does not.
+// A class, not closures: there may be thousands of them, each message goes through one, and methods touch fewer cache lines
+// than closures.
 export class Resequencer<A extends MarketEvent> {
-  // Nothing is missing, and its fibre waits for more.
+  // Whether nothing is missing and the fibre waits for events.
   #isCaughtUp = false
-  // The id that comes next: below zero before the first.
+  // The next id; negative before the first event.
   #due: number
-  // The id and time of the last event that passed; before any has, of the first that was known. Kept apart from the event,
-  // which would outlive its turn: with thousands of streams, each has one whenever the collector comes, which moves it
+  // The id and time of the last event that was emitted; before that, of the first event with a known id. They are copied so that
+  // the event itself does not outlive its turn: the garbage collector would have to move one for each of thousands of streams
   // (measured: a third of the cost of a trade among ten thousand).
   #latestId = -1
   #latestAt = Number.NEGATIVE_INFINITY
-  // What came after a hole that is open.
+  // The events after a missing range.
   #held: ReorderBuffer<A> | undefined
   readonly #sequence: Sequence<A>
   readonly #output: Output<A>
@@ -79,14 +79,14 @@ export class Resequencer<A extends MarketEvent> {
   // -------------------------------------------------------------------------------------------------------------------
   // Nothing is missing
 
-  /** What came from the sockets. */
+  /** Takes events from the sockets. */
   offer(events: ReadonlyArray<A>): void {
     if (this.#isCaughtUp && this.#passStraightOn(events)) return
     this.#isCaughtUp = false
     this.#queue.offerAll(events)
   }
 
-  // Where nobody is slow either, nothing has to wait for a fibre.
+  // Emits the events without waking the fibre, if none is missing and no reader is slow. Returns whether it did.
   #passStraightOn(events: ReadonlyArray<A>): boolean {
     const fresh = this.#following(events)
     if (fresh === undefined || (fresh.length > 0 && !this.#output.tryEmit(fresh))) return false
@@ -97,7 +97,7 @@ export class Resequencer<A extends MarketEvent> {
     return true
   }
 
-  // Those that are not known yet, if none is missing before any of them.
+  // The events with new ids; undefined if one is missing before them, or the venue has reset its ids.
   #following(events: ReadonlyArray<A>): ReadonlyArray<A> | undefined {
     let next = this.#due
     for (const event of events) {
@@ -124,7 +124,7 @@ export class Resequencer<A extends MarketEvent> {
     this.#latestAt = event.timestamp
   }
 
-  // Whether what is known by its id is newer than all that is.
+  // Whether an event with a known id shows, by its time, that the venue has reset its ids.
   #isIdReset(event: A, latest?: A): boolean {
     if (latest !== undefined) return IdReset.isIdReset(event.timestamp, latest.timestamp)
     if (this.#latestId >= 0) return IdReset.isIdReset(event.timestamp, this.#latestAt)
@@ -137,8 +137,8 @@ export class Resequencer<A extends MarketEvent> {
 
   run(): Effect.Effect<never> {
     return Effect.gen(this, function*() {
-      // What was fetched and comes after the hole: while that was waited for, it may have slid out of the intake. To fetch it
-      // once more would take as long again, and so would every hole that leaves.
+      // Fetched events from beyond the missing range. The queue may have dropped the same events during the fetch. To fetch them
+      // again would take as long, and could leave the next missing range.
       let beyond: Fetched<A> | undefined
       for (;;) {
         if (beyond === undefined || beyond.size === 0) yield* this.#awaitMore()
@@ -151,7 +151,7 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Until there is something to drain, or the hole has been open for long enough.
+  // Waits for events, or until the missing range is overdue.
   #awaitMore(): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { ready } = this.#queue
@@ -164,7 +164,7 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Gives back what is due, in order. What comes after a hole is held back.
+  // Returns the events that are due, in order, and holds back those after a missing range.
   #order(arrived: ReadonlyArray<A>): Effect.Effect<Array<A>> {
     return Effect.gen(this, function*() {
       const events: Array<A> = []
@@ -191,7 +191,7 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Puts what was held back and is due now behind other events.
+  // Appends the events that were held back and are due now.
   #release(events: Array<A>): void {
     if (this.#held === undefined) return
     this.#due = this.#held.take(this.#due, events)
@@ -214,13 +214,13 @@ export class Resequencer<A extends MarketEvent> {
     return this.#output.emit(events)
   }
 
-  // Whether other connections have had their time to fill the hole, or no more can be held back.
+  // Whether other connections have had their time to fill the missing range, or the buffer is full.
   #isOverdue({ since, size }: ReorderBuffer<A>): Effect.Effect<boolean> {
     const { capacity, grace } = this.#options
     return Effect.map(Clock.currentTimeMillis, (now) => now - since >= Duration.toMillis(grace()) || size >= capacity)
   }
 
-  // Closes the hole, and releases what came after it. Gives back what was fetched beyond it.
+  // Fills the missing range and emits the events after it. Returns the events that were fetched from beyond it.
   #repair(held: ReorderBuffer<A>): Effect.Effect<Fetched<A>> {
     return Effect.gen(this, function*() {
       const resumeAt = held.first()
@@ -236,8 +236,8 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Fetches the events of a hole, and gives back what of it cannot be had. Fetching begins with the last event that is known:
-  // when it is there, whatever is not behind it never was.
+  // Fetches a missing range, and returns the part of it that cannot be had. Fetching begins with the last known event: if the
+  // venue still has that one, an id that is missing after it never was an event.
   #fill(from: number, to: number, beyond: Map<number, A>): Effect.Effect<MissingRange | undefined> {
     const { limit, output, sequence, target } = this.#options
     const idOf = (event: A) => sequence.idOf(event)
@@ -266,7 +266,7 @@ export class Resequencer<A extends MarketEvent> {
           useless = 0
         }
         const newest = page.at(-1)
-        // The venue has what comes after the hole: so it has had all there was in it.
+        // The page reaches beyond the range, so the venue has no more events in the range.
         if (newest !== undefined && idOf(newest) > to) return undefined
         if (fresh.length > 0 && page.length >= sequence.pageSize) continue
         if (last < to && !(yield* Lag.askAgain(useless++))) return { from: last + 1, to, cause: new NotServedYet() }
@@ -275,7 +275,8 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // While it was away, the new ids have passed the old: what is fetched under the last known id is something else.
+  // Whether the venue has reset its ids during an outage and the new ids have passed the old. Then the event that is fetched
+  // under the last known id is another one, with a newer time.
   #hasReset(page: ReadonlyArray<A>, lastKnown: number): boolean {
     if (this.#latestId !== lastKnown) return false
     const again = page.find((event) => this.#sequence.idOf(event) === lastKnown)

@@ -1,10 +1,10 @@
-// JSON that is nested so deeply that whoever goes through it by recursion runs out of stack, as JSON.stringify does.
-// JSON.parse does not.
+// Finds JSON that is nested too deep for recursive functions: JSON.parse reads it, but JSON.stringify and others run out of
+// stack.
 
 // Venues nest a handful of levels.
 const most = 500
 
-/** Reads only texts that are long enough for that: each level takes two characters at least. */
+/** Whether a JSON text is nested too deep. It skips short texts: each level takes at least two characters. */
 export const isTooDeep = (text: string): boolean => {
   if (text.length <= 2 * most) return false
   let depth = 0

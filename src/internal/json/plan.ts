@@ -1,5 +1,5 @@
-// What a schema that only checks says, as a table: what each field must be. From it come the check of a value
-// (validator.ts) and the reading of a text (shape.ts).
+// Turns a schema without transformations into a table of checks. validator.ts checks values with it, and compiledReader.ts
+// makes readers of texts from it.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -22,7 +22,7 @@ export interface Fields {
   readonly names: ReadonlyArray<string>
   readonly plans: ReadonlyArray<Plan>
   readonly indexOf: ReadonlyMap<string, number>
-  /** How many of them must be there: the optional ones come last. */
+  /** The number of required fields. They come before the optional ones. */
   readonly required: number
 }
 
@@ -35,13 +35,13 @@ const planRefinement = (ast: AST.Refinement): Plan | undefined => {
   const pattern = ast.annotations[Schema.PatternSchemaId]
   return schemaId === Schema.PatternSchemaId && AST.isStringKeyword(ast.from) &&
       Predicate.hasProperty(pattern, "regex") && pattern.regex instanceof RegExp &&
-      // These remember where they stopped.
+      // Such expressions keep state between tests.
       !pattern.regex.global && !pattern.regex.sticky
     ? { is: "pattern", regex: pattern.regex }
     : undefined
 }
 
-// JSON has no `undefined`: an optional field is there as its type says, or not at all.
+// JSON has no `undefined`: an optional field is absent, or has the type that remains without it.
 const withoutUndefined = (ast: AST.AST): AST.AST =>
   AST.isUnion(ast) ? AST.Union.make(ast.types.filter((type) => !AST.isUndefinedKeyword(type))) : ast
 
@@ -70,9 +70,9 @@ const planTuple = ({ elements, rest }: AST.TupleType): Plan | undefined => {
   return plans === undefined ? undefined : { is: "tuple", plans }
 }
 
-/** Nothing where the schema does more than check, or checks what has no plan. */
+/** The plan of a schema. Undefined when the schema transforms, or has a check that plans do not cover. */
 export const plan = (ast: AST.AST): Plan | undefined => {
-  // Such as one that forbids unknown fields.
+  // Options change the checks: one of them forbids unknown fields.
   if (Option.isSome(AST.getParseOptionsAnnotation(ast))) return undefined
   switch (ast._tag) {
     case "StringKeyword":

@@ -1,13 +1,13 @@
-// Whether a value that came as JSON is what a schema says, at the speed of a check written by hand.
+// Checks a value from JSON against a schema, as fast as a check written by hand.
 //
-// Walking the schema's plan makes nothing for a value that conforms. A yes of the plan is a yes of the schema; after a
-// no, and for whatever has no plan, the schema decides itself, so that there is one source of truth.
+// It walks the schema's plan, and allocates nothing for a value that conforms. The schema accepts whatever its plan accepts.
+// Where the plan rejects a value, or the schema has no plan, the schema itself decides: there is one source of truth.
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Fields, Plan } from "./plan.ts"
 import { plan } from "./plan.ts"
 
-// Fields mostly come in the order of the schema: each is then found without a search.
+// Fields mostly come in the order of the schema. Then each is found without a search.
 const hasFields = ({ indexOf, names, plans, required }: Fields, value: unknown): boolean => {
   if (!Predicate.isReadonlyRecord(value)) return false
   let due = 0
@@ -66,13 +66,13 @@ export const conforms = (plan: Plan, value: unknown): boolean => {
   }
 }
 
-/** The plan's verdict alone: whether it says yes, or nothing where it has no plan for the schema. For tests. */
+/** The check by the plan alone. Undefined when the schema has no plan. Exported for tests. */
 export const planned = <A, I>(schema: Schema.Schema<A, I>): ((value: unknown) => boolean) | undefined => {
   const made = plan(schema.ast)
   return made === undefined ? undefined : (value) => conforms(made, value)
 }
 
-/** The verdict of `Schema.is`, quickly where it is yes. */
+/** Gives the same result as `Schema.is`, faster for values that conform. */
 export const is = <A, I>(schema: Schema.Schema<A, I>): (value: unknown) => value is A => {
   const quickly = planned(schema) ?? (() => false)
   const decide = Schema.is(schema)

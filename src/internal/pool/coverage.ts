@@ -1,8 +1,8 @@
-// Which breaks of a connection are gaps of a topic: those that no other connection made up for.
+// Decides which losses of a connection are gaps of a topic: those that no other connection made up for.
 //
-// Several connections may carry a topic at once, each by a carrier. That its connection is open, or subscribed anew,
-// proves nothing, and data does: a carrier is live from its first data on. One that ceases had done so with its last data,
-// however late that shows.
+// Several connections may bring a topic at once, each with a contribution. A contribution is live from its first data on:
+// an open connection or an acknowledged subscription does not prove that data comes. A contribution that ceases counts as
+// not live since its last data, because the loss may have been noticed late.
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -10,25 +10,30 @@ import type * as Item from "../../Item.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 
-/** What the other carriers of a topic bring. */
+/** The other contributions to the topic, as seen from one contribution. */
 type OtherConnections =
-  /** One brought everything since this one's last data, or since a gap that was told after that. */
+  /** One is live and has brought everything since this one's last data, or since a gap reported after that. */
   | "everything"
-  /** One brings it now, and came to it later: what was before that may be missing. */
+  /** One is live, but became so later: data from before may be missing. */
   | "later"
-  /** None brings it, and a gap that was told since this one ceased stands for all. */
+  /** None is live, and a gap was reported since this one was last live. That gap is enough. */
   | "reported"
+  /** None is live, and no gap was reported. */
   | "nothing"
 
-/** What is told of it. After a `break`, the gap is told when a carrier brings the topic again. */
+/** The report to the listener. A `break` reports `lost` now, and its gap when a contribution is live again. */
 type Report = "-" | "gap" | "break"
 
 type TruthTable = Readonly<Record<OtherConnections, Report>>
 
-/** A gap in what came over the connection; the connection lost or the topic silent; the topic left to others. */
+/**
+ * - gap: the connection has lost messages.
+ * - cease: the connection was lost, or the topic is stale on it.
+ * - leave: the contribution is given up on purpose.
+ */
 type Disruption = "gap" | "cease" | "leave"
 
-// What is told when this happens to a carrier that is live, or not (yet, or again).
+// The report of each disruption, of a contribution that is live and of one that is not.
 const truth: Readonly<Record<Disruption, { readonly live: TruthTable; readonly not: TruthTable }>> = {
   gap: {
     live: { everything: "-", later: "gap", reported: "gap", nothing: "gap" },
@@ -44,32 +49,31 @@ const truth: Readonly<Record<Disruption, { readonly live: TruthTable; readonly n
   }
 }
 
-/** Hears a topic, whichever connections carry it. Nothing here may wait or throw. */
+/** Receives a topic's data from all connections that bring it. Its functions must not block or throw. */
 export interface Listener<A> {
   readonly data: (batch: ReadonlyArray<A>) => void
-  /** Something may be missing from here on, and no connection brought it. */
+  /** Data may be missing before the next batch: no connection brought it. */
   readonly gap: (reason: string) => void
-  /** The last connection that brought the topic does so no more: why, in words that follow a colon. */
+  /** The last live contribution has ceased. `why` is a clause without a capital or a full stop. */
   readonly lost: (why: string) => void
-  /** Nothing more will come. */
+  /** The last call. */
   readonly end: (exit: Exit.Exit<void, SessionError>) => void
 }
 
-/** A topic, and the order in which its carriers came to bring it and ceased to. */
+/** A topic, with its contributions and the order in which they began and ceased. */
 export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
-  /** On the connections that have not been given up. */
   readonly contributions: Set<Contribution<A>>
-  /** How a connection has ended that shared the topic with others, until another one comes. */
+  /** The end of the last connection that ended while others still had the topic. A new contribution resets it. */
   ended: Exit.Exit<void, SessionError> | undefined
-  /** Whether it was moved for its silence, and has not spoken since. */
+  /** Set when the pool moves the topic because it is stale. Its next data resets it. */
   moved: boolean
-  /** Why none brings it, when one did and no gap has been told since. */
+  /** Why no contribution is live, if one was and no gap has been reported since. */
   broken: string | undefined
-  /** Grows by one whenever a carrier begins beside another or ceases, and when a gap is told. */
+  /** A logical clock. It advances when a contribution begins beside another, when one ceases, and when a gap is reported. */
   turn: number
-  /** The turn of the gap that was told last. */
+  /** The turn of the latest reported gap. */
   reported: number
 }
 
@@ -92,17 +96,17 @@ const reasonOf = (exit: Exit.Exit<void, SessionError>): string =>
     onSome: ({ message }) => message
   })
 
-/** A topic on one of the connections that carry it. */
-// A class, since there may be thousands, and each is passed for every message.
+/** The contribution of one connection to one topic. */
+// A class, not closures: there may be thousands, and each message passes one.
 export class Contribution<A> implements Session.Listener<A> {
   readonly #topic: Topic<A>
   readonly #onEnd: (exit: Exit.Exit<void, SessionError>) => void
-  /** The turn from which on it has brought everything, or a gap was told. */
+  /** Since this turn it has brought everything but what reported gaps cover. Undefined when it is not live. */
   #liveSince: number | undefined
   /** The turn of its last data, or at which it ceased. */
   #last = 0
 
-  /** `onEnd` is told when the connection has ended, and the carrier has left the topic. */
+  /** `onEnd` is called when the connection has ended and the contribution has left the topic. */
   constructor(topic: Topic<A>, onEnd: (exit: Exit.Exit<void, SessionError>) => void) {
     this.#topic = topic
     this.#onEnd = onEnd
@@ -118,12 +122,12 @@ export class Contribution<A> implements Session.Listener<A> {
     topic.listener.data(batch)
   }
 
-  /** It brings the topic from here on. */
+  /** Makes it live. */
   begin(): void {
     if (this.#liveSince !== undefined) return
     const topic = this.#topic
     if (topic.broken !== undefined) this.#reportGap(topic.broken)
-    // What was before, another brings; or nobody did, and a gap was told.
+    // A live contribution beside it has brought the data before this turn. Without one, a gap was reported.
     this.#liveSince = this.#othersBring() ? ++topic.turn : topic.reported
   }
 
@@ -132,7 +136,7 @@ export class Contribution<A> implements Session.Listener<A> {
     if (this.#liveSince !== undefined) this.#liveSince = ++this.#topic.turn
   }
 
-  /** It was lost, or has fallen silent. */
+  /** The connection was lost, or the topic is stale on it. */
   cease(reason: string, why = lostConnection): void {
     this.#report("cease", reason, why)
     this.#liveSince = undefined
@@ -140,8 +144,8 @@ export class Contribution<A> implements Session.Listener<A> {
   }
 
   /**
-   * Leaves the topic to the other connections. If the last of these has ended meanwhile, the topic ends as that one did.
-   * Says whether it was there.
+   * Leaves the topic to the other connections. When it is the last one and another one has ended, the topic ends with that
+   * one's exit. Returns false when it has left before.
    */
   leave(reason: string): boolean {
     const isHere = this.#withdraw(reason)
@@ -163,9 +167,9 @@ export class Contribution<A> implements Session.Listener<A> {
     return true
   }
 
-  #report(happening: Disruption, reason: string, why = lostConnection): void {
+  #report(disruption: Disruption, reason: string, why = lostConnection): void {
     const isLive = this.#liveSince !== undefined
-    switch (truth[happening][isLive ? "live" : "not"][this.#others()]) {
+    switch (truth[disruption][isLive ? "live" : "not"][this.#others()]) {
       case "-":
         return
       case "gap":

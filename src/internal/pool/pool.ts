@@ -1,5 +1,5 @@
-// Topics spread over connections: placed where there is room, on several at once where that is asked for, and moved to
-// a successor before a connection's known end.
+// Spreads topics over connections. It places a topic where there is room, once per replica; merges half-empty slots; and
+// renews each connection before the venue would close it.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -13,33 +13,36 @@ import type { Listener, Topic } from "./coverage.ts"
 import { makeTopic } from "./coverage.ts"
 import * as Placement from "./placement.ts"
 import type { PooledConnection } from "./pooledConnection.ts"
-import * as Members from "./pooledConnection.ts"
+import * as PooledConnections from "./pooledConnection.ts"
 import type { Slot } from "./slot.ts"
 import { idle, isAlive, connectionsOf, topicsOf } from "./slot.ts"
 
-export interface Options<A, N> extends Members.Options<A, N> {
+export interface Options<A, N> extends PooledConnections.Options<A, N> {
   readonly topicsPerConnection: number
-  /** On how many connections each topic runs at once. */
+  /** The number of connections on which each topic runs at once. */
   readonly redundancy: number
-  /** How old a connection gets before it is renewed; each draws its own age, up to a tenth less. */
+  /** The age at which a connection is renewed. Each connection draws its own, at most a tenth less. */
   readonly maxAge: Duration.Duration
-  /** Whether a notice says that the connection will end soon. */
+  /** Whether a notice announces the end of the connection. */
   readonly isEnding: (notice: N) => boolean
 }
 
 export interface Pool<A> {
-  /** Hears a topic on every line, for as long as the scope lives. The listener hears the same data once a line. */
+  /**
+   * Subscribes to a topic on every replica, until the scope closes. The listener gets the same data once from each
+   * replica.
+   */
   readonly listen: (path: string, topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
-  /** Renews every connection, each after its successor has proven itself. Says how many were. */
+  /** Renews all connections. Returns how many were renewed. */
   readonly rotate: Effect.Effect<number>
-  /** Whether a topic may be coming over more than one connection now. */
+  /** Whether the data of a topic may come over more than one connection now. */
   readonly isRedundant: (topic: string) => boolean
   readonly sessions: () => ReadonlyArray<Session.Session<A>>
 }
 
-// How long an empty connection is kept, for those who leave one topic to take another.
+// A connection without topics stays open for this long, since a reader that leaves one topic may soon want another.
 const linger = Duration.seconds(5)
-// Between two tries to renew a connection.
+// The time between two attempts to renew a connection.
 const renewalSpacing = Duration.minutes(5)
 
 export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
@@ -50,7 +53,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const slotsOf = (path: string, replica: number) => [...slots].filter((slot) => slot.path === path && slot.replica === replica)
   const sessions = () => [...slots].map(({ pooled }) => pooled.session)
 
-  const { attach, attachAll, close, detach, endStalled, open, proof } = yield* Members.make(options, {
+  const { attach, attachAll, close, detach, endStalled, open, proof } = yield* PooledConnections.make(options, {
     sessions,
     forget: (topic) => {
       for (const slot of slots) {
@@ -76,7 +79,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       (name) => {
         const slotNow = slotOf()
         const topics = slotNow === undefined ? [] : topicsOf(slotNow, name)
-        // What is silent on a fresh connection too is silent on every other.
+        // A topic that was moved and is stale on the new connection, too, would be stale on every other.
         if (slotNow === undefined || topics.length === 0 || topics.every(({ moved }) => moved)) return false
         runFork(relocate(slotNow, name))
         return true
@@ -84,7 +87,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     ).pipe(Effect.tap((pooled) =>
       Effect.gen(function*() {
         const age = Duration.times(options.maxAge, 1 - 0.1 * (yield* Random.next))
-        // What it starts will close this connection, and must not end with it.
+        // Not in the connection's scope: the renewal closes that scope and must not be interrupted by it.
         const renewal = Effect.sync(() => {
           const slot = slotOf()
           if (slot !== undefined) runFork(renew(slot))
@@ -111,8 +114,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.pooled)
     }).pipe(lock.withPermits(1))
 
-  // The slots whose connections have not been given up. The others are closed, but for those that something takes the
-  // place of: that carries their topics on.
+  // Finds the slots whose connections are alive. Of the others, it closes the idle ones. The rest are being renewed or
+  // merged, and their topics move to a connection that is alive.
   const aliveOf = (path: string, replica: number) =>
     Effect.filter(slotsOf(path, replica), (slot) =>
       Effect.tap(isAlive(slot.pooled), (alive) => {
@@ -122,9 +125,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       }))
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Topics come, move and go
+  // Placing, moving and removing topics
 
-  const place = (path: string, replica: number, topic: Topic<A>) =>
+  const assign = (path: string, replica: number, topic: Topic<A>) =>
     Effect.gen(function*() {
       const slot = Placement.withRoom(yield* aliveOf(path, replica), capacity) ?? (yield* addSlot(path, replica))
       slot.topics.add(topic)
@@ -167,10 +170,10 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return Effect.gen(function*() {
         const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
         slot.work = { _tag: "Renewing", successor }
-        // Whoever leaves meanwhile waits, and then leaves the successor too.
+        // Under the lock: a topic that is removed meanwhile is removed from the successor, too.
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor, slot.topics))
-        // The old one may lag behind, with what came before all that the successor brings still on its way.
+        // The predecessor may lag behind: data from before the successor's first may still be on its way.
         yield* Effect.sleep(options.grace)
         return yield* replace(slot, successor, proven._tag === "Right")
       }).pipe(Effect.ensuring(Effect.sync(() => {
@@ -178,25 +181,25 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       })))
     })
 
-  // Puts the successor in the place of the member, or keeps the member. Says whether it was renewed.
+  // Gives the slot to the successor, or keeps its connection. Closes the other one. Returns whether the slot was renewed.
   const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
     Effect.gen(function*() {
-      // It may have been given up since it proved itself. Proven or not, it is better than a connection that was given up.
+      // The successor may have failed since its proof. Even one that is not proven is better than a connection that is dead.
       const renewed = slots.has(slot) && ((isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled)))
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor
-      else yield* Effect.logWarning("A connection could not be renewed, and is kept.")
-      // What only the other carried, since it was refused here, has another chance.
+      else yield* Effect.logWarning("The successor of a connection did not prove itself. The connection stays in use.")
+      // Attaches again the topics that ended here because the peer refused them, while the other connection had them.
       if (slots.has(slot)) yield* attachAll(slot.pooled, slot.topics)
       yield* close(spare)
       return renewed
     }).pipe(lock.withPermits(1))
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Two half-empty connections are one too many
+  // Merging half-empty slots
 
-  // The smaller one's topics move to the other, and prove themselves there before they are left.
+  // Moves the topics of the emptier slot to the other, once they have proven themselves there.
   const consolidate = (path: string, replica: number) =>
     Effect.gen(function*() {
       const pair = yield* pairUp(path, replica)
@@ -212,7 +215,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       })))
     })
 
-  // Under the lock: what is placed meanwhile would be more than there is room for.
+  // Under the lock: a topic placed meanwhile could take the room of the topics that move.
   const pairUp = (path: string, replica: number) =>
     Effect.gen(function*() {
       const pair = Placement.toMerge(slotsOf(path, replica), capacity)
@@ -223,7 +226,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return pair
     }).pipe(lock.withPermits(1))
 
-  // Moves the topics, or leaves them where they were.
+  // Completes the move of the topics, or undoes it.
   const merge = (from: Slot<A>, into: Slot<A>, isProven: boolean) =>
     Effect.gen(function*() {
       const isReady = isProven && slots.has(into) && (yield* isAlive(into.pooled))
@@ -234,13 +237,13 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
           yield* detach(into.pooled, topic)
           continue
         }
-        // What was refused since then has another chance.
+        // Attaches the topic again if the peer refused it meanwhile.
         yield* attach(into.pooled, topic)
         from.topics.delete(topic)
         into.topics.add(topic)
         yield* detach(from.pooled, topic)
       }
-      // What nobody wanted any more in the meantime.
+      // Topics that were removed meanwhile.
       for (const topic of [...into.pooled.contributions.keys()]) {
         if (!into.topics.has(topic)) yield* detach(into.pooled, topic)
       }
@@ -252,7 +255,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.acquireRelease(
       Effect.gen(function*() {
         const topic = makeTopic(name, listener)
-        for (let replica = 0; replica < options.redundancy; replica++) yield* place(path, replica, topic)
+        for (let replica = 0; replica < options.redundancy; replica++) yield* assign(path, replica, topic)
         return topic
       }).pipe(lock.withPermits(1)),
       remove
@@ -260,7 +263,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
 
   const pool: Pool<A> = {
     listen,
-    // What was begun comes to its end, whoever waits for it or does not any more.
+    // In fibres of the pool: the renewals go on when the caller is interrupted.
     rotate: Effect.suspend(() => Effect.forEach([...slots].map((slot) => runFork(renew(slot))), Fiber.join)).pipe(
       Effect.map((renewed) => renewed.filter((done) => done).length)
     ),

@@ -1,4 +1,4 @@
-// The connections of a pool, and the topics they carry: how they are opened, prove themselves, and are closed.
+// The connections of a pool, with their topics: opens them, proves them, and closes them.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,11 +19,11 @@ import { Contribution } from "./coverage.ts"
 export interface Options<A, N> {
   readonly connection: (path: string) => Connection.Options
   readonly protocol: SessionProtocol<A, N>
-  /** What all dials of the pool go through. */
+  /** The gate for all dials of the pool. */
   readonly gate: DialGate.DialGate
-  /** How far connections may lag behind each other. */
+  /** How far one connection may lag behind another. */
   readonly grace: Duration.Duration
-  /** How long a successor may take to prove itself, before it is given up and the old connection kept. */
+  /** How long a successor has to prove itself. After that it is closed, and the predecessor stays. */
   readonly renewalTimeout: Duration.Duration
   /** Whether the peer knows a topic that never had data. */
   readonly isKnown: (topic: string) => Effect.Effect<boolean>
@@ -31,7 +31,7 @@ export interface Options<A, N> {
   readonly onSessionEvent: (connection: string, event: SessionEvent) => void
 }
 
-/** A connection, and the topics it carries. */
+/** A connection of the pool, with its topics. */
 export interface PooledConnection<A> {
   readonly name: string
   readonly session: Session.Session<A>
@@ -45,13 +45,13 @@ interface Attached<A> {
   readonly scope: Scope.CloseableScope
 }
 
-// How long what is acknowledged must have been so, to pass for proven without data.
+// A topic without data counts as proven when it has been acknowledged for this long.
 const settled = Duration.seconds(5)
 
 export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { forget, sessions }: {
-  /** Those of the pool. */
+  /** All sessions of the pool. */
   readonly sessions: () => ReadonlyArray<Session.Session<A>>
-  /** The topic has ended on the last connection that carried it. */
+  /** Called when a topic has ended on all of its connections. */
   readonly forget: (topic: Topic<A>) => void
 }) {
   const scope = yield* Effect.scope
@@ -101,7 +101,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
 
   const markStalled = (pooled: PooledConnection<A>, topic: string) => {
     for (const [{ name }, { contribution }] of pooled.contributions) {
-      if (name === topic) contribution.cease(`${topic} had fallen silent while others had data.`, "its updates have stopped")
+      if (name === topic) contribution.cease(`${topic} had no data, while others had data.`, "its updates have stopped")
     }
   }
 
@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         Effect.orDie
       )
       const pooled: PooledConnection<A> = { name, session, scope: pooledScope, contributions: new Map() }
-      // As it happens, and not when a fibre comes to read of it: what came before the loss has been heard, and nothing after.
+      // With a listener, which is called in the turn of the loss: all data before it was delivered, and none after it.
       yield* session.connection.events.listen((events) => {
         for (const event of events) {
           if (event._tag === "Lost") for (const { contribution } of pooled.contributions.values()) contribution.cease(event.cause.message)
@@ -133,7 +133,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       }).pipe(Effect.interruptible, Effect.forkIn(pooledScope))
       yield* session.events.listen((events) => {
         for (const event of events) {
-          // The last may fail it.
+          // With the remedy `fail` the session ends the topic, and the contribution leaves instead.
           if (event._tag === "Stale" && event.remedy !== "fail") markStalled(pooled, event.topic)
           options.onSessionEvent(name, event)
         }
@@ -141,8 +141,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       return pooled
     })
 
-  // A successor is as good as the one before it when it is open and carries each topic (none was refused), and each has
-  // had its first data, or, where little is said, has been acknowledged for a while.
+  // A connection is proven when it is open, none of the topics has ended on it, and each has had its first data or was
+  // acknowledged long enough ago.
   const isProven = (pooled: PooledConnection<A>, topics: ReadonlySet<Topic<A>>) =>
     Effect.zipWith(pooled.session.subscriptions, pooled.session.connection.state, (subscriptions, state) => {
       const now = clock.unsafeCurrentTimeMillis()
@@ -158,13 +158,13 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         schedule: Schedule.spaced("50 millis")
       })),
       Effect.tap(() => {
-        // What says little may say nothing yet.
+        // A topic with rare data may have had none yet.
         for (const topic of topics) pooled.contributions.get(topic)?.contribution.begin()
       }),
       within(options.renewalTimeout, () => "late" as const)
     )
 
-  // Topics that one has begun to bring, and the other, which was to bring them, has not brought since just before.
+  // The topics that are live on the successor and had no data on its predecessor since shortly before.
   const stalledBeside = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.zipWith(pooled.session.subscriptions, successor.session.subscriptions, (ours, theirs) => {
       const last = new Map(ours.map(({ lastData, topic }) => [topic, Option.getOrElse(lastData, () => Number.NEGATIVE_INFINITY)]))
@@ -173,15 +173,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       )
     })
 
-  /**
-   * Ends what a connection is still taken to bring and does not, now that another brings it: it was dead, and nothing had
-   * shown it.
-   */
+  /** Ceases the contributions of the predecessor that had stopped unnoticed: the successor has data, and it had none. */
   const endStalled = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.map(stalledBeside(pooled, successor), (stalled) => {
       const names = new Set(stalled)
       for (const [topic, { contribution }] of pooled.contributions) {
-        if (names.has(topic.name)) contribution.cease("Its connection had fallen silent.")
+        if (names.has(topic.name)) contribution.cease("Its connection had stopped bringing data.")
       }
     })
 

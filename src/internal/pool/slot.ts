@@ -1,13 +1,16 @@
-// A slot of a pool: a place with its topics, which outlives the connections that carry them.
+// A slot of a pool: topics that share a connection. It outlives the connections that serve it.
 import * as Effect from "effect/Effect"
 import type { Topic } from "./coverage.ts"
 import type { PooledConnection } from "./pooledConnection.ts"
 
-/** What is being done with a slot: its topics move to a successor of its connection, to another slot, or come from one. */
+/** The work under way on a slot. */
 export type Work<A> =
   | { readonly _tag: "Idle" }
+  /** Its topics move to a successor of its connection. */
   | { readonly _tag: "Renewing"; readonly successor: PooledConnection<A> | undefined }
+  /** Its topics move to another slot. */
   | { readonly _tag: "Emptying" }
+  /** So many topics move here from another slot. */
   | { readonly _tag: "Filling"; readonly expected: number }
 
 export interface Slot<A> {
@@ -20,14 +23,14 @@ export interface Slot<A> {
 
 export const idle = { _tag: "Idle" } as const
 
-/** The connections that carry its topics. */
+/** The connections that serve the slot: its own, and during a renewal also the successor. */
 export const connectionsOf = <A>({ pooled, work }: Slot<A>): ReadonlyArray<PooledConnection<A>> =>
   work._tag === "Renewing" && work.successor !== undefined ? [pooled, work.successor] : [pooled]
 
-/** The topics of this name: one may be read in several ways. */
+/** The slot's topics with this name. There is one for each call of the pool's `listen`. */
 export const topicsOf = <A>(slot: Slot<A>, name: string): ReadonlyArray<Topic<A>> =>
   [...slot.topics].filter((topic) => topic.name === name)
 
-/** Whether a connection has not been given up. */
+/** False when a connection has failed or is closed. */
 export const isAlive = <A>({ session }: PooledConnection<A>): Effect.Effect<boolean> =>
   Effect.map(session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")

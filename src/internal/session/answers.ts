@@ -1,68 +1,68 @@
-// What the answer to a request comes to. Pure: the reconciler applies it.
+// Maps the answer to a request to its outcome. Pure: the reconciler applies the outcome.
 //
-//                 subscribe     unsubscribe   probe
-//   Acknowledged  Carried       Released      Heard
-//   Refused       Refused (1)   Kept          Heard
-//     with retry  Postponed     Postponed     Heard
-//   Unanswered    Doubtful      Doubtful      Doubtful
-//   Lost          Lost          Lost          Lost
+//                 subscribe     unsubscribe       probe
+//   Acknowledged  Subscribed    Unsubscribed      Alive
+//   Refused       Refused (1)   StillSubscribed   Alive
+//     with retry  Postponed     Postponed         Alive
+//   Unanswered    Uncertain     Uncertain         Uncertain
+//   Lost          Lost          Lost              Lost
 //
-// (1) Halved where the answer names no topics and several are open: it means one of them, nobody knows which.
+// (1) Bisected when the answer names no topics and several are unsettled: it refuses one of them, unknown which.
 import type * as Duration from "effect/Duration"
 import type { ServerMessage } from "../../SessionProtocol.ts"
 
 export type Method = "subscribe" | "unsubscribe" | "probe"
 
-/** What the peer says to a request. */
+/** The peer's answer to a request. */
 export type Answered = Extract<ServerMessage<never>, { readonly _tag: "Acknowledged" | "Refused" }>
 
-/** How a request is answered: by the peer, not in time, or not at all, since the connection is gone. */
+/** How a request ends: the peer answers, it does not answer in time, or the connection is lost. */
 export type Answer = Answered | { readonly _tag: "Unanswered" } | { readonly _tag: "Lost" }
 
 type Of<Tag extends string, Facts = unknown> = { readonly _tag: Tag; readonly topics: ReadonlyArray<string> } & Facts
 
 export type Outcome =
-  /** They are on the wire. */
-  | Of<"Carried">
-  /** They are not on the wire any more. */
-  | Of<"Released">
-  /** Each of them is refused. */
+  /** The topics are subscribed. */
+  | Of<"Subscribed">
+  /** The topics are unsubscribed. */
+  | Of<"Unsubscribed">
+  /** The peer refuses each of these topics. */
   | Of<"Refused", { readonly reason: string }>
-  /** One of them is refused, and is found by halves. */
-  | Of<"Halved">
-  /** The same is asked again after so long. */
+  /** The peer refuses one of these topics. The reconciler asks for each half again to find it. */
+  | Of<"Bisected">
+  /** The reconciler makes the same request again after this time. */
   | Of<"Postponed", { readonly retry: Duration.DurationInput }>
-  /** They are still on the wire, and are taken back again. */
-  | Of<"Kept">
-  /** They may be on the wire: what is wanted is asked for again, and all else taken back. */
-  | Of<"Doubtful">
-  /** The connection is gone: they are asked for anew on the next one. */
+  /** The topics are still subscribed. The reconciler unsubscribes them again. */
+  | Of<"StillSubscribed">
+  /** The topics may be subscribed. The reconciler asks again: to subscribe the desired ones, to unsubscribe the others. */
+  | Of<"Uncertain">
+  /** The connection is lost. The reconciler subscribes the topics again on the next one. */
   | Of<"Lost">
-  /** The peer is there. */
-  | Of<"Heard">
+  /** The peer has answered a probe. */
+  | Of<"Alive">
 
-const acknowledged = { subscribe: "Carried", unsubscribe: "Released", probe: "Heard" } as const
+const acknowledged = { subscribe: "Subscribed", unsubscribe: "Unsubscribed", probe: "Alive" } as const
 
-/** What becomes of those of the open topics that the answer settles: the ones that it names, or all. */
-export const settle = (method: Method, answer: Answer, open: ReadonlyArray<string>): Outcome => {
+/** The outcome for the topics that the answer settles: those of the unsettled topics that it names, or all of them. */
+export const settle = (method: Method, answer: Answer, unsettled: ReadonlyArray<string>): Outcome => {
   const named = "topics" in answer ? answer.topics : undefined
-  const topics = named === undefined ? open : open.filter((topic) => named.includes(topic))
+  const topics = named === undefined ? unsettled : unsettled.filter((topic) => named.includes(topic))
   switch (answer._tag) {
     case "Acknowledged":
       return { _tag: acknowledged[method], topics }
     case "Refused": {
       const { reason, retry } = answer
-      if (method === "probe") return { _tag: "Heard", topics }
+      if (method === "probe") return { _tag: "Alive", topics }
       if (retry !== undefined) return { _tag: "Postponed", topics, retry }
-      if (method === "unsubscribe") return { _tag: "Kept", topics }
-      return named === undefined && topics.length > 1 ? { _tag: "Halved", topics } : { _tag: "Refused", topics, reason }
+      if (method === "unsubscribe") return { _tag: "StillSubscribed", topics }
+      return named === undefined && topics.length > 1 ? { _tag: "Bisected", topics } : { _tag: "Refused", topics, reason }
     }
     case "Unanswered":
-      return { _tag: "Doubtful", topics }
+      return { _tag: "Uncertain", topics }
     case "Lost":
       return { _tag: "Lost", topics }
   }
 }
 
-/** Whether it leaves something on the wire that should not be there, or may. */
-export const isFruitless = ({ _tag }: Outcome): boolean => _tag === "Kept" || _tag === "Doubtful"
+/** Whether topics may still be subscribed that should not be. */
+export const isFruitless = ({ _tag }: Outcome): boolean => _tag === "StillSubscribed" || _tag === "Uncertain"

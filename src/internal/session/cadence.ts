@@ -1,28 +1,29 @@
-// Whether a topic still speaks as often as it should.
+// Tells when a topic's data is later than its cadence allows.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Cadence } from "../../SessionProtocol.ts"
 
-// A stream that is late by this much of its cadence has missed several turns.
+// A topic with a fixed cadence is late after this many intervals.
 const tolerance = 5
-// What is learned from fewer intervals is luck.
+// An average of fewer intervals says little.
 const observations = 20
+// A topic with an adaptive cadence is late after this many average intervals, but not before the least time.
 const adaptiveTolerance = 20
 const adaptiveLeast = 30_000
-// How long a topic that may speak seldom is given for its first data.
+// Its first data is late after this time.
 const adaptiveFirst = 120_000
 // The weight of the latest interval in the average.
 const weight = 0.1
 
-// A class, and not closures: numbers as large as times are written into its fields without making new ones.
+// A class, not closures: V8 writes a large number into a field of an object in place, and allocates one for a variable.
 export class CadenceTracker {
   readonly #cadence: Cadence
   #average = 0
   #observed = 0
   #last = 0
-  // Below zero when nothing is due.
+  // Negative when no data is expected.
   #expectedSince = -1
-  #complaints = 0
+  #restarts = 0
 
   constructor(cadence: Cadence) {
     this.#cadence = cadence
@@ -37,10 +38,10 @@ export class CadenceTracker {
     this.#last = at
     this.#expectedSince = -1
     this.#observed++
-    this.#complaints = 0
+    this.#restarts = 0
   }
 
-  /** From now on data is expected. */
+  /** Data is expected from this time on. */
   expect(at: number): void {
     this.#expectedSince = at
   }
@@ -57,13 +58,13 @@ export class CadenceTracker {
     return this.#observed > 0 && this.#last >= at
   }
 
-  /** Something is done about its silence, which begins anew: the how-manieth time in a row. */
-  complain(at: number): number {
+  /** Starts the time until data is late again. Returns how often it has done so since the last data. */
+  restart(at: number): number {
     this.#expectedSince = at
-    return ++this.#complaints
+    return ++this.#restarts
   }
 
-  /** Nothing is expected of it until its next data. */
+  /** Expects no data until the next data comes. */
   excuse(): void {
     this.#expectedSince = Number.POSITIVE_INFINITY
   }

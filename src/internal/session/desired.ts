@@ -1,4 +1,4 @@
-// The topics that somebody wants.
+// The desired topics: those that have subscribers.
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import type * as FiberId from "effect/FiberId"
@@ -12,24 +12,24 @@ export interface TopicEntry<A> {
   readonly topic: string
   isDesired: boolean
   listeners: ReadonlyArray<Listener<A>>
-  /** How many wanted it with `subscribe`. */
+  /** Calls of `subscribe` that were not undone by `unsubscribe`. */
   held: number
   status: Subscription["status"]
   since: number
   readonly tracker: CadenceTracker.CadenceTracker
-  /** Where it is among those of which something came in this turn that listeners have not heard yet, if anything did. */
+  /** The index of the topic's batch in the dispatcher, while it has one. */
   batchIndex: number
-  /** Completed when it is acknowledged, or will never be. */
+  /** Completes when the peer has acknowledged the topic, or when it has no subscribers left. Fails when the topic ends. */
   readonly acknowledged: Deferred.Deferred<void, SessionError | NotConnected>
 }
 
 export interface Desired<A> {
   readonly topics: ReadonlyMap<string, TopicEntry<A>>
   readonly add: (topic: string) => TopicEntry<A>
-  /** Drops it when nobody wants it any more. */
+  /** Removes a topic that has no subscribers left. */
   readonly release: (entry: TopicEntry<A>) => void
-  /** Ends it for all who want it. Without an error, it is the connection that has ended so. */
-  readonly finish: (entry: TopicEntry<A>, exit: Exit.Exit<void, SessionError>, how?: "Disconnected" | "Closed") => void
+  /** Ends a topic for all of its subscribers. `state` is that of the connection, where `exit` is a success. */
+  readonly finish: (entry: TopicEntry<A>, exit: Exit.Exit<void, SessionError>, state?: "Disconnected" | "Closed") => void
 }
 
 export const make = <A>({ cadence, fiberId, now, onChange }: {
@@ -69,10 +69,10 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
       Deferred.unsafeDone(entry.acknowledged, Exit.void)
       onChange()
     },
-    finish: (entry, exit, how = "Disconnected") => {
+    finish: (entry, exit, state = "Disconnected") => {
       if (entry.isDesired) drop(entry)
-      // Streams end with it. What never was acknowledged has not come about.
-      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state: how })) : exit)
+      // A stream may end with a success. A `subscribe` without an acknowledgement may not.
+      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state })) : exit)
       const { listeners } = entry
       entry.listeners = []
       for (const listener of listeners) listener.end(exit)

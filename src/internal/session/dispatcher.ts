@@ -1,4 +1,4 @@
-// Tells messages apart, and gives each topic's listeners its data.
+// Parses messages, gives each topic's listeners its data, and passes answers and notices on.
 import type * as Item from "../../Item.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import type { ServerMessage, SessionProtocol, TopicText } from "../../SessionProtocol.ts"
@@ -15,40 +15,41 @@ export interface Options<A, N> {
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly onAnswer: (answer: Answered) => void
   readonly onNotice: ((notice: N) => void) | undefined
-  /** Something may be missing from here on. */
+  /** Data may be missing between the messages before this call and those after it. */
   readonly onGap: (gap: Item.Gap) => void
 }
 
 export interface Dispatcher {
-  readonly receive: (entries: ReadonlyArray<Inbox.BareItem>) => void
-  /** When something came last. */
+  readonly receive: (items: ReadonlyArray<Inbox.BareItem>) => void
+  /** When the latest message or gap came. */
   readonly last: () => number
 }
 
 export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
   let last = now()
 
-  // What came at once for a topic is heard at once. Between two gaps, the order of different topics says nothing.
-  let fresh: Array<TopicEntry<A>> = []
-  let batches: Array<Array<A>> = []
+  // The topics that have data to deliver, and their batches at the same indexes. A topic's data is delivered at once; the
+  // order between topics does not matter, except at a gap.
+  let pendingTopics: Array<TopicEntry<A>> = []
+  let pendingBatches: Array<Array<A>> = []
 
-  const keep = (entry: TopicEntry<A>, data: A) => {
-    if (fresh[entry.batchIndex] === entry) {
-      batches[entry.batchIndex]?.push(data)
+  const addToBatch = (entry: TopicEntry<A>, data: A) => {
+    if (pendingTopics[entry.batchIndex] === entry) {
+      pendingBatches[entry.batchIndex]?.push(data)
     } else {
-      entry.batchIndex = fresh.push(entry) - 1
-      // With room for one: of a thousand topics, hardly any has more at once.
-      batches.push([data])
+      entry.batchIndex = pendingTopics.push(entry) - 1
+      // A literal has room for one item. Of a thousand topics, hardly any has more at once.
+      pendingBatches.push([data])
     }
   }
 
   const deliver = (at: number) => {
-    const ready = fresh
-    const pending = batches
-    fresh = []
-    batches = []
+    const ready = pendingTopics
+    const batches = pendingBatches
+    pendingTopics = []
+    pendingBatches = []
     for (const [batchIndex, entry] of ready.entries()) {
-      const batch = pending[batchIndex] ?? []
+      const batch = batches[batchIndex] ?? []
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
@@ -57,17 +58,17 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
       entry.tracker.observe(at)
       const { listeners } = entry
       for (const listener of listeners) {
-        // What one does with it may make another leave.
+        // A listener may make another one leave.
         if (listeners === entry.listeners || entry.listeners.includes(listener)) listener.data(batch)
       }
     }
   }
 
-  const take = (parsed: ServerMessage<A, N>) => {
+  const handle = (parsed: ServerMessage<A, N>) => {
     switch (parsed._tag) {
       case "Data": {
         const entry = topics.get(parsed.topic)
-        if (entry !== undefined) keep(entry, parsed.data)
+        if (entry !== undefined) addToBatch(entry, parsed.data)
         return
       }
       case "Acknowledged":
@@ -83,7 +84,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
   }
 
   const parse = (message: Message) => {
-    take(protocol.parse(message))
+    handle(protocol.parse(message))
   }
 
   const readText = ({ data, topicSpan }: TopicText<A>) => {
@@ -96,17 +97,17 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
       }
       const entry = cache.find(text, span)
       if (entry !== undefined) {
-        keep(entry, data(text))
+        addToBatch(entry, data(text))
         return
       }
       const parsed = protocol.parse(text)
       if (parsed._tag === "Data") cache.learn(parsed.topic, text, span)
-      take(parsed)
+      handle(parsed)
     }
   }
   const parseText = protocol.topicText === undefined ? parse : readText(protocol.topicText)
 
-  const understand = (messages: ReadonlyArray<Message>, at: number) => {
+  const dispatch = (messages: ReadonlyArray<Message>, at: number) => {
     for (const message of messages) {
       if (typeof message === "string") parseText(message)
       else parse(message)
@@ -115,25 +116,25 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
   }
 
   return {
-    receive: (entries) => {
+    receive: (items) => {
       const at = now()
       last = at
-      // Gaps are rare: nearly always there is one batch.
-      if (entries.every(Inbox.isMessage)) {
-        understand(entries, at)
+      // Gaps are rare.
+      if (items.every(Inbox.isMessage)) {
+        dispatch(items, at)
         return
       }
       let messages: Array<Message> = []
-      for (const item of entries) {
+      for (const item of items) {
         if (Inbox.isMessage(item)) {
           messages.push(item)
           continue
         }
-        understand(messages, at)
+        dispatch(messages, at)
         messages = []
         onGap(item)
       }
-      understand(messages, at)
+      dispatch(messages, at)
     },
     last: () => last
   }

@@ -1,5 +1,5 @@
-// Brings what is on the wire of the open connection to what is wanted: one request at a time, within the peer's pace, and
-// begun anew with each connection.
+// Makes the actual topics of the open connection the desired ones: one request at a time, within the peer's rate limit.
+// Each connection begins without actual topics.
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import type { Answer, Answered, Outcome } from "./answers.ts"
 import * as Answers from "./answers.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 import type { Request, Wire } from "./wire.ts"
-import { nextRequest, takeBack } from "./wire.ts"
+import { nextRequest, revoke } from "./wire.ts"
 
 export interface Options<A, N> {
   readonly connection: Connection
@@ -32,23 +32,24 @@ export interface Options<A, N> {
 }
 
 export interface Reconciler {
-  /** Makes the requests, for ever. */
+  /** Makes the requests. Never ends. */
   readonly run: Effect.Effect<never>
-  /** Something else is wanted, or may be asked for now. */
+  /** Says that a request may be due. */
   readonly change: () => void
   readonly answer: (answer: Answered) => void
-  /** Since when there is a connection to ask on, if there is. */
+  /** When the first request could be made on the open connection. Undefined when none is open. */
   readonly since: () => number | undefined
-  /** Of the connection that is asked on, or was last. */
+  /** The epoch of the open connection, or of the last one. */
   readonly epoch: () => number
-  /** Whether a topic was asked for on the connection that is open now, and need not be again. */
-  readonly isAsked: (topic: string) => boolean
-  /** A topic is asked for again: subscribing to what may be subscribed loses nothing, unsubscribing first could. */
-  readonly askAgain: (topic: string) => void
-  /** Nothing more is asked on a connection before this one. */
+  /** Whether the topic was requested on the open connection and is not to be requested again. */
+  readonly isRequested: (topic: string) => boolean
+  /** Subscribes to a topic again. Without unsubscribing first: that could lose data. */
+  readonly requestAgain: (topic: string) => void
+  /** Makes no more requests on the connections before this epoch. */
   readonly leave: (epoch: number) => void
 }
 
+// After this many fruitless requests in a row, the connection is replaced.
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
@@ -56,11 +57,11 @@ export const make = <A, N>(
 ): Reconciler => {
   const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
-  // The latest connection whose wire is over.
-  let spent = 0
+  // The latest epoch whose wire has ended.
+  let endedEpoch = 0
   let outstanding: { readonly id: number; readonly answers: Queue.Queue<Answer> } | undefined
   let nextId = 1
-  // Requests in a row that left what is on the wire in doubt.
+  // Fruitless requests in a row.
   let fruitless = 0
   const next = nextRequest({ protocol, desired: desiredTopics, isProbeDue })
   const dirty = Effect.unsafeMakeLatch(false)
@@ -80,7 +81,7 @@ export const make = <A, N>(
       halves: [],
       postponed: new Set(),
       pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
-      over: Deferred.unsafeMake(fiberId)
+      ended: Deferred.unsafeMake(fiberId)
     }
     for (const entry of desiredTopics.values()) {
       entry.status = "requested"
@@ -89,26 +90,26 @@ export const make = <A, N>(
   }
 
   const endWire = (ending: Wire<A>) => {
-    spent = Math.max(spent, ending.epoch)
-    Deferred.unsafeDone(ending.over, Exit.void)
+    endedEpoch = Math.max(endedEpoch, ending.epoch)
+    Deferred.unsafeDone(ending.ended, Exit.void)
     if (wire === ending) wire = undefined
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // One request
 
-  // From its turn to the answers that settle all of its topics.
+  // Makes a request and waits for the answers that settle all of its topics.
   const perform = Effect.fnUntraced(function*(on: Wire<A>, { method, topics, write }: Request) {
-    yield* Effect.raceFirst(on.pace.take(1), Deferred.await(on.over))
+    yield* Effect.raceFirst(on.pace.take(1), Deferred.await(on.ended))
     if (wire !== on) return
     const id = nextId++
     const answers = yield* Queue.unbounded<Answer>()
     outstanding = { id, answers }
-    // Refused or not, they may be on the wire.
-    const askedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
+    // These may be subscribed, even if the peer refuses them now.
+    const requestedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
       for (const topic of topics) on.topics.set(topic, desiredTopics.get(topic))
-      became(topics, "requested", now())
+      setStatus(topics, "requested", now())
       record(SessionEvent.Requested({ at: now(), topics }))
     }
     const sent = yield* Effect.either(connection.send(write(id)))
@@ -117,35 +118,35 @@ export const make = <A, N>(
       ? Effect.succeed({ _tag: "Lost" })
       : Effect.raceAll([
         Queue.take(answers),
-        Effect.as(Deferred.await(on.over), { _tag: "Lost" } as const),
+        Effect.as(Deferred.await(on.ended), { _tag: "Lost" } as const),
         Effect.as(Fiber.join(timer), { _tag: "Unanswered" } as const)
       ])
-    const open = new Set(topics)
+    const unsettled = new Set(topics)
     let isFruitless = false
     do {
-      const outcome = Answers.settle(method, yield* nextAnswer, [...open])
-      // It is about other topics.
-      if (outcome.topics.length === 0 && open.size > 0) continue
-      for (const topic of outcome.topics) open.delete(topic)
+      const outcome = Answers.settle(method, yield* nextAnswer, [...unsettled])
+      // The answer names only other topics.
+      if (outcome.topics.length === 0 && unsettled.size > 0) continue
+      for (const topic of outcome.topics) unsettled.delete(topic)
       isFruitless ||= Answers.isFruitless(outcome)
-      yield* apply(on, askedBefore, outcome)
-    } while (open.size > 0)
+      yield* apply(on, requestedBefore, outcome)
+    } while (unsettled.size > 0)
     outstanding = undefined
     yield* Fiber.interruptFork(timer)
     fruitless = isFruitless && wire === on ? fruitless + 1 : 0
     if (fruitless < fruitlessAtMost) return
     fruitless = 0
     endWire(on)
-    yield* Effect.ignore(connection.reconnect("requests are refused or not answered"))
+    yield* Effect.ignore(connection.reconnect("the peer has not answered three requests in a row, or has refused to unsubscribe"))
   })
 
-  const apply = (on: Wire<A>, askedBefore: ReadonlySet<string>, outcome: Outcome): Effect.Effect<void> =>
+  const apply = (on: Wire<A>, requestedBefore: ReadonlySet<string>, outcome: Outcome): Effect.Effect<void> =>
     Effect.suspend(() => {
       const at = now()
       const { topics } = outcome
       switch (outcome._tag) {
-        case "Carried":
-          became(topics, "acknowledged", at)
+        case "Subscribed":
+          setStatus(topics, "acknowledged", at)
           record(SessionEvent.Acknowledged({ at, topics }))
           for (const topic of topics) {
             const entry = desiredTopics.get(topic)
@@ -154,36 +155,36 @@ export const make = <A, N>(
             Deferred.unsafeDone(entry.acknowledged, Exit.void)
           }
           return Effect.void
-        case "Released":
+        case "Unsubscribed":
           for (const topic of topics) on.topics.delete(topic)
           record(SessionEvent.Released({ at, topics }))
           return Effect.void
         case "Refused":
-          takeBack(on, askedBefore, topics)
+          revoke(on, requestedBefore, topics)
           return Effect.forEach(topics, (topic) => refuse(topic, outcome.reason, at), { discard: true })
-        case "Halved": {
-          takeBack(on, askedBefore, topics)
+        case "Bisected": {
+          revoke(on, requestedBefore, topics)
           const middle = Math.ceil(topics.length / 2)
           on.halves.push(topics.slice(0, middle), topics.slice(middle))
           return Effect.void
         }
         case "Postponed":
-          takeBack(on, askedBefore, topics)
+          revoke(on, requestedBefore, topics)
           return postpone(on, topics, Duration.decode(outcome.retry))
-        case "Doubtful":
+        case "Uncertain":
           for (const topic of topics) on.topics.set(topic, undefined)
           if (topics.length > 0) record(SessionEvent.Unanswered({ at, topics }))
           return Effect.void
         case "Lost":
           endWire(on)
           return Effect.void
-        case "Kept":
-        case "Heard":
+        case "StillSubscribed":
+        case "Alive":
           return Effect.void
       }
     })
 
-  const became = (topics: ReadonlyArray<string>, status: TopicEntry<A>["status"], at: number) => {
+  const setStatus = (topics: ReadonlyArray<string>, status: TopicEntry<A>["status"], at: number) => {
     for (const topic of topics) {
       const entry = desiredTopics.get(topic)
       // Data may come before the acknowledgement.
@@ -216,12 +217,12 @@ export const make = <A, N>(
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Until there is nothing to ask
+  // All requests
 
   const reconcile = Effect.gen(function*() {
     for (;;) {
       const state = yield* connection.state
-      if (state._tag !== "Connected" || state.epoch <= spent) return
+      if (state._tag !== "Connected" || state.epoch <= endedEpoch) return
       if (wire?.epoch !== state.epoch) beginWire(state.epoch)
       const request = wire === undefined ? undefined : next(wire)
       if (wire === undefined || request === undefined) return
@@ -230,7 +231,7 @@ export const make = <A, N>(
   })
 
   return {
-    // What is asked for in one turn goes out together.
+    // Yields first, so that topics that are added in one turn share a request.
     run: Effect.forever(
       dirty.await.pipe(
         Effect.zipRight(Effect.yieldNow()),
@@ -246,9 +247,9 @@ export const make = <A, N>(
       outstanding.answers.unsafeOffer(answer)
     },
     since: () => wire?.since,
-    epoch: () => wire?.epoch ?? spent,
-    isAsked: (topic) => wire?.topics.get(topic) !== undefined,
-    askAgain: (topic) => {
+    epoch: () => wire?.epoch ?? endedEpoch,
+    isRequested: (topic) => wire?.topics.get(topic) !== undefined,
+    requestAgain: (topic) => {
       wire?.topics.set(topic, undefined)
     },
     leave: (epoch) => {

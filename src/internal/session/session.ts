@@ -1,5 +1,5 @@
-// A session, put together: the topics that are wanted (desired), the requests that bring them onto the wire (reconciler),
-// who hears what comes (dispatcher), and what is done about silence (staleness).
+// Assembles a session: the desired topics (desired), the requests that subscribe them (reconciler), the delivery of their
+// data (dispatcher), and the remedies for stale topics (staleness).
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -24,13 +24,15 @@ import * as TopicStream from "./topicStream.ts"
 
 const eventsHeld = 4_096
 
-// How a session is. Ended with its connection, it goes on when that is told to connect again. Broken by a defect of the
-// protocol or of what hears, it has ended, and its connection not yet.
+// The phases of a session.
+//
+// - Ended: its connection has ended. When the user connects it again, the session is running again.
+// - Broken: the protocol or a listener threw. The session has ended, and its connection is about to.
 type Phase =
   | { readonly _tag: "Running" }
   | { readonly _tag: "Ended" | "Broken"; readonly exit: Exit.Exit<void, SessionError> }
 
-// Connected, or on the way to it.
+// Whether a connection is open or will be.
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
 
 export const manage = Effect.fnUntraced(function*<A, N>(
@@ -50,7 +52,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // What is wanted
+  // The desired topics
 
   const desired = Desired.make<A>({
     cadence: protocol.cadence,
@@ -62,17 +64,18 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const { finish, release, topics: desiredTopics, add } = desired
 
-  // How it has ended, if it has. Who hears that it connects again may be sooner than what reads.
-  const over = Effect.map(connection.state, (state) =>
+  // How the session has ended, if it has. The state is looked at too, since a listener of the connection's changes may run
+  // before the phase is "Running" again.
+  const ended = Effect.map(connection.state, (state) =>
     phase._tag === "Broken" || (phase._tag === "Ended" && !isUp(state)) ? phase.exit : undefined)
 
   const notConnected = Effect.flatMap(connection.state, Machine.notConnected)
 
   const listen: Session.Session<A>["listen"] = (topic, listener) =>
     Effect.acquireRelease(
-      Effect.map(over, (ended) => {
-        if (ended !== undefined) {
-          listener.end(ended)
+      Effect.map(ended, (exit) => {
+        if (exit !== undefined) {
+          listener.end(exit)
           return undefined
         }
         const entry = add(topic)
@@ -88,7 +91,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     ).pipe(Effect.asVoid)
 
   // -------------------------------------------------------------------------------------------------------------------
-  // What arrives
+  // The messages of the connection
 
   const dispatcher = Dispatcher.make<A, N>({
     protocol,
@@ -100,9 +103,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     },
     onNotice: options.onNotice,
     onGap: (gap) => {
-      // It may be another connection's, and not only what was dropped of this one.
+      // A gap may begin a new connection.
       reconciler.leave(gap.epoch)
-      // What they do with it may be to leave, and to come again: that begins after it.
+      // A copy: at this call a listener may leave and come again, and a new listener has no gap here.
       const before = [...desiredTopics.values()].map((entry) => ({ entry, listeners: entry.listeners }))
       for (const { entry, listeners } of before) {
         for (const listener of listeners) {
@@ -112,13 +115,13 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }
   })
 
-  const stop = (next: Exclude<Phase, { readonly _tag: "Running" }>, how?: "Disconnected" | "Closed") => {
+  const stop = (next: Exclude<Phase, { readonly _tag: "Running" }>, state?: "Disconnected" | "Closed") => {
     phase = next
     reconciler.leave(Number.POSITIVE_INFINITY)
-    for (const entry of [...desiredTopics.values()]) finish(entry, next.exit, how)
+    for (const entry of [...desiredTopics.values()]) finish(entry, next.exit, state)
   }
 
-  // Disconnected by hand, or given up: it may be told to connect again, and goes on then.
+  // Waits until the user connects the connection again, after a disconnect or a failure. False when its scope has closed.
   const resumed = Effect.map(Stream.runHead(Stream.filter(connection.changes, isUp)), (up) => {
     if (Option.isSome(up)) phase = { _tag: "Running" }
     return Option.isSome(up)
@@ -127,7 +130,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const read = Effect.gen(function*() {
     do {
       const exit = yield* Effect.exit(bareItems.listen(dispatcher.receive))
-      // A connection ends its own defects: this one is of what hears it.
+      // The connection is still up, so the defect is not its own: the dispatcher threw.
       if (Exit.isFailure(exit) && Cause.isDie(exit.cause) && isUp(yield* connection.state)) {
         return yield* Effect.die(Cause.squash(exit.cause))
       }
@@ -136,13 +139,13 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
 
   // -------------------------------------------------------------------------------------------------------------------
-  // From what is wanted to what is on the wire
+  // The requests
 
-  // The connection is dropped for silence that lasts twice as long.
+  // Half of the time after which the connection drops a silent peer.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
   const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
-  // A peer that answers and yet leaves out what is due is no good: then its silence is to end the connection.
-  const isOverdue = () => {
+  // No probe while data is late: a peer may answer probes and send no data. Then its silence must end the connection.
+  const isDataLate = () => {
     const at = now()
     return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
   }
@@ -155,10 +158,10 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     now,
     record,
     fiberId,
-    isProbeDue: () => isQuiet() && !isOverdue()
+    isProbeDue: () => isQuiet() && !isDataLate()
   })
 
-  // By the state as it is, since what is told of may be long past.
+  // Reads the present state at each change: the stream of changes may lag behind.
   const watch = Stream.runForEach(connection.changes, () =>
     Effect.map(connection.state, (state) => {
       reconciler.leave(state._tag === "Connected" ? state.epoch : Number.POSITIVE_INFINITY)
@@ -166,7 +169,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }))
 
   // -------------------------------------------------------------------------------------------------------------------
-  // What has fallen silent
+  // Stale topics
 
   const checkStaleness = Staleness.check<A>({
     ...options,
@@ -174,26 +177,31 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     desired,
     now,
     record,
-    isAsked: reconciler.isAsked,
-    askAgain: reconciler.askAgain,
+    isRequested: reconciler.isRequested,
+    requestAgain: reconciler.requestAgain,
     onChange: reconciler.change,
     scope: yield* Effect.scope
   })
-  const look = Effect.suspend(() => {
+  const checkTopics = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
     return checkStaleness
   })
 
-  const live: Effect.Effect<void> = Effect.all([read, watch, reconciler.run, Effect.repeat(look, Schedule.spaced("1 second"))], {
+  const live: Effect.Effect<void> = Effect.all([
+    read,
+    watch,
+    reconciler.run,
+    Effect.repeat(checkTopics, Schedule.spaced("1 second"))
+  ], {
     concurrency: "unbounded",
     discard: true
   }).pipe(
-    // Nothing hears or asks any more, and it must not look like silence.
+    // A session that has stopped working must fail its subscribers, and not look like a silent peer.
     Effect.catchAllDefect((defect) =>
       Effect.gen(function*() {
         const exit = Exit.die(defect)
         stop({ _tag: "Broken", exit })
-        yield* Effect.logError("The session ended by a defect.", Cause.die(defect))
+        yield* Effect.logError("The session was ended, because its protocol or a listener threw.", Cause.die(defect))
         yield* connection.disconnect
         if (phase._tag === "Broken") phase = { _tag: "Ended", exit }
         if (yield* resumed) yield* live
@@ -211,8 +219,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     listen,
     stream: TopicStream.make(listen, reconciler.epoch),
     subscribe: (topic) =>
-      Effect.flatMap(over, (ended) => {
-        if (ended !== undefined) return Exit.isSuccess(ended) ? notConnected : ended
+      Effect.flatMap(ended, (exit) => {
+        if (exit !== undefined) return Exit.isSuccess(exit) ? notConnected : exit
         return Effect.uninterruptibleMask((restore) => {
           const entry = add(topic)
           entry.held++

@@ -1,4 +1,5 @@
-// What is done about topics that have fallen silent while others speak.
+// Finds topics whose data is late while others have data, and tries one remedy after the other: subscribe again, move to
+// another connection, fail.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,42 +16,41 @@ export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "hasDat
   readonly desired: Desired<A>
   readonly now: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
-  /** Whether it was asked for on the connection that is open now. */
-  readonly isAsked: (topic: string) => boolean
-  /** Subscribing to what may be subscribed loses nothing; unsubscribing first could. */
-  readonly askAgain: (topic: string) => void
+  /** Whether the topic was requested on the open connection and is not to be requested again. */
+  readonly isRequested: (topic: string) => boolean
+  readonly requestAgain: (topic: string) => void
   readonly onChange: () => void
   readonly scope: Scope.Scope
 }
 
 const remedies = { 1: "resubscribe", 2: "relocate" } as const
 
-// How recent the data of others must be for a silent topic to be an exception.
-const flowing = 5_000
+// Other topics have data when it is this recent, in milliseconds.
+const recent = 5_000
 
-/** Looks once, and does what is to be done. */
+/** Checks all topics once. */
 export const check = <A>(options: Options<A>): Effect.Effect<void> => {
-  const { askAgain, cadence, desired, isAsked, now, onChange, record, scope } = options
+  const { cadence, desired, isRequested, now, onChange, record, requestAgain, scope } = options
 
-  const complain = (entry: TopicEntry<A>, idleFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
+  const treat = (entry: TopicEntry<A>, idleFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
     const at = now()
     entry.status = "stale"
     entry.since = at
     record(SessionEvent.Stale({ at, topic: entry.topic, idleFor, remedy }))
     if (remedy === "fail") desired.finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, idleFor })))
-    else if (remedy === "resubscribe") askAgain(entry.topic)
+    else if (remedy === "resubscribe") requestAgain(entry.topic)
     onChange()
-    return Effect.logWarning(`${entry.topic} is silent while others have data.`).pipe(
+    return Effect.logWarning(`${entry.topic} has no data, while others have data.`).pipe(
       Effect.annotateLogs({ idleFor: Duration.format(idleFor), remedy })
     )
   }
 
-  // A topic that never spoke may not exist: an acknowledgement proves nothing. Or its market is a quiet one.
+  // A topic that never had data may not exist, or its market may be quiet. An acknowledgement does not tell.
   const failUnlessKnown = (entry: TopicEntry<A>, idleFor: Duration.Duration, isKnown: Effect.Effect<boolean>) =>
     Effect.flatMap(isKnown, (known) =>
       known || desired.topics.get(entry.topic) !== entry || Option.isSome(entry.tracker.last())
         ? Effect.void
-        : complain(entry, idleFor, "fail"))
+        : treat(entry, idleFor, "fail"))
 
   const hasDataElsewhere = (entry: TopicEntry<A>, since: number) =>
     [...desired.topics.values()].some((other) => other !== entry && other.tracker.observedSince(since))
@@ -60,18 +60,18 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
   return Effect.gen(function*() {
     const at = now()
     for (const entry of [...desired.topics.values()]) {
-      if (!isAsked(entry.topic) || entry.status === "requested" || !entry.tracker.isStale(at)) continue
-      // When all are silent, it is the connection's own deadlines that judge it.
-      if (!(yield* hasDataElsewhere(entry, at - flowing))) continue
+      if (!isRequested(entry.topic) || entry.status === "requested" || !entry.tracker.isStale(at)) continue
+      // When no topic has data, the connection's own deadlines decide.
+      if (!(yield* hasDataElsewhere(entry, at - recent))) continue
       const idleFor = Duration.millis(entry.tracker.idleFor(at))
-      const neverSpoke = Option.isNone(entry.tracker.last())
-      const isKnown = neverSpoke ? options.isKnown?.(entry.topic) : undefined
+      const neverHadData = Option.isNone(entry.tracker.last())
+      const isKnown = neverHadData ? options.isKnown?.(entry.topic) : undefined
       if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, idleFor, isKnown), scope)
-      let step = entry.tracker.complain(at)
+      let step = entry.tracker.restart(at)
       if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
-      if (step === 1 || step === 2) yield* complain(entry, idleFor, remedies[step])
-      else if (neverSpoke && cadence(entry.topic) === "adaptive") entry.tracker.excuse()
-      else yield* complain(entry, idleFor, "fail")
+      if (step === 1 || step === 2) yield* treat(entry, idleFor, remedies[step])
+      else if (neverHadData && cadence(entry.topic) === "adaptive") entry.tracker.excuse()
+      else yield* treat(entry, idleFor, "fail")
     }
   })
 }

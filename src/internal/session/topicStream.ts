@@ -1,4 +1,4 @@
-// The stream of a topic: what comes for it, held for a reader that may be slow.
+// The stream of a topic: a listener with a buffer for a slow reader.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"

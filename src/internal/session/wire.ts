@@ -1,4 +1,4 @@
-// The wire of one connection: what was asked for on it, and the request that brings it closer to what is wanted.
+// The wire of one connection: its actual topics, and the next request that brings them closer to the desired ones.
 import type * as Deferred from "effect/Deferred"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
@@ -10,18 +10,18 @@ export interface Wire<A> {
   readonly epoch: number
   readonly since: number
   /**
-   * Asked for, and not taken back for certain, each with the entry it was asked for. Without one it is to be asked for
-   * again, if it is wanted: whether it is on the wire is not known, or it is silent.
+   * The actual topics: requested, and not certainly unsubscribed since. Each has the entry it was requested for. A topic
+   * without an entry is to be requested again, if it is desired: it is uncertain whether it is subscribed, or it is stale.
    */
   readonly topics: Map<string, TopicEntry<A> | undefined>
-  /** Requests to be made as they are, before any other: the halves of one that was refused. */
+  /** Topics to request first, each array in a request of its own: the halves of a refused request. */
   readonly halves: Array<ReadonlyArray<string>>
-  /** Topics that the peer does not want to be asked about for now. */
+  /** Topics that the peer has refused for now. No request may have them. */
   readonly postponed: Set<string>
-  /** Peers count the requests of a connection: a new one begins at none. */
+  /** The rate limit, which peers count per connection. */
   readonly pace: RollingWindow.RollingWindow
-  /** Completed when nothing more is asked on it, since it is gone, or as good as gone. */
-  readonly over: Deferred.Deferred<void>
+  /** Completes when no more requests are made on the connection: it is lost, or about to be replaced. */
+  readonly ended: Deferred.Deferred<void>
 }
 
 export interface Request {
@@ -33,11 +33,11 @@ export interface Request {
 export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
   readonly desired: Desired<A>["topics"]
-  /** Whether the peer has been quiet for so long that it is to show that it is there. */
+  /** Whether the peer has sent nothing for so long that a probe is due. */
   readonly isProbeDue: () => boolean
 }
 
-/** Gives the request to make next, if any: halves first, then what is not wanted any more, then what is missing. */
+/** Finds the next request, if any: halves first, then topics to unsubscribe, then topics to subscribe, then a probe. */
 export const nextRequest = <A, N>({ isProbeDue, protocol, desired }: Options<A, N>) => {
   const request = (method: "subscribe" | "unsubscribe", topics: ReadonlyArray<string>): Request => ({
     method,
@@ -57,10 +57,10 @@ export const nextRequest = <A, N>({ isProbeDue, protocol, desired }: Options<A, 
   }
 }
 
-/** Takes back what was asked for and not granted. What had been asked for before may be on the wire all the same. */
-export const takeBack = <A>(wire: Wire<A>, askedBefore: ReadonlySet<string>, topics: ReadonlyArray<string>): void => {
+/** Removes topics that the peer has refused. A topic that was requested before may still be subscribed: it is kept. */
+export const revoke = <A>(wire: Wire<A>, requestedBefore: ReadonlySet<string>, topics: ReadonlyArray<string>): void => {
   for (const topic of topics) {
-    if (askedBefore.has(topic)) wire.topics.set(topic, undefined)
+    if (requestedBefore.has(topic)) wire.topics.set(topic, undefined)
     else wire.topics.delete(topic)
   }
 }

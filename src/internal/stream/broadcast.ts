@@ -1,8 +1,8 @@
-// A bounded buffer that many readers read, each at its own pace, and that never loses an item unseen.
+// A bounded buffer for many readers, each at its own pace. It marks every loss.
 //
-// It holds what some reader has not read yet; with no reader at all, everything, so that the first one misses nothing.
-// A new reader starts at the oldest item still held. What does not fit is handled by the overflow policy, and what is
-// lost by it is folded into a marker item that takes the place of the lost ones.
+// It holds the items that a reader has not read yet. Without readers and listeners it holds all items for the first one. A
+// new reader starts at the oldest item held. The overflow policy decides what happens when it is full. Lost items are
+// folded into a marker, an item that stands in their place.
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
@@ -13,14 +13,14 @@ import * as Cursors from "./cursors.ts"
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
 
 export interface Options<A> {
-  /** Items held at most, markers included. At least 2: an item and the marker before it. */
+  /** The most items that it holds, markers included. At least 2: an item and the marker before it. */
   readonly capacity: number
   readonly overflow: Overflow
-  /** Folds lost items (one at least) into the marker that stands for the ones lost before them. */
+  /** Folds lost items (at least one) into the marker of the items lost before them, if there is one. */
   readonly fold: (marker: A | undefined, lost: ReadonlyArray<A>) => A
-  /** Called for every marker when a reader is about to see it. */
+  /** Called with every marker, just before a reader gets it. */
   readonly onMarker?: ((marker: A) => void) | undefined
-  /** Called with the number of items lost, when they are. */
+  /** Called with the number of items, whenever items are lost. */
   readonly onLost?: ((count: number) => void) | undefined
 }
 
@@ -28,7 +28,7 @@ class Reader<A, E> implements Cursor<A, E> {
   isReady = false
   /** The sequence number of the item to read next. */
   next: number
-  /** What is read before it: the marker of what slid away, or the item to begin with. */
+  /** An item to read before that one: the marker of items that slid out, or the reader's first item. */
   before: A | undefined
   readonly waker: Waker<A, E>
   readonly #broadcast: Broadcast<A, E>
@@ -54,24 +54,24 @@ class Reader<A, E> implements Cursor<A, E> {
 
 const none: ReadonlyArray<never> = []
 
-// A class, and not closures, since there are several for each connection and each stream: what a closure costs in memory,
-// and in lines of the cache, a method does not (measured: half the cost of a trade among a thousand streams).
+// A class, not closures: each connection and each stream has several, and closures take more memory (measured: they double
+// the cost of a trade among a thousand streams).
 export class Broadcast<A, E = never> implements Readable<A, E> {
   readonly #options: Options<A>
   readonly #capacity: number
   readonly #overflow: Overflow
-  // These two are replaced, and not changed: whoever is woken or handed something may come or go meanwhile.
+  // These two arrays are replaced and never changed: a reader or a listener may come or leave during a loop over them.
   #readers: ReadonlyArray<Reader<A, E>> = none
   #listeners: ReadonlyArray<Listener<A, E>> = none
   #isDelivering = false
-  // What comes after what is being handed over now.
+  // Deliveries that wait for the one under way.
   #later: Array<() => void> = []
   #items: Array<A> = []
   // The sequence number of items[0].
   #base = 0
-  // What waits to be marked before the next item.
+  // The marker to put before the next item.
   #pending: A | undefined = undefined
-  // What slid away while there was no reader to miss it: the next one begins with it.
+  // The marker of items that slid out while there was no reader. The next reader begins with it.
   #unread: A | undefined = undefined
   #ended: Exit.Exit<void, E> | undefined = undefined
   #wakeWriter: (() => void) | undefined = undefined
@@ -86,7 +86,10 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   // -------------------------------------------------------------------------------------------------------------------
   // Writing
 
-  /** Puts items in, in order. Gives back how many found no room: only with `fail`, or when it has ended. */
+  /**
+   * Puts items in, in order, and waits for room with `suspend`. Returns how many found no room: more than none only with
+   * `fail`, or when it has ended.
+   */
   offerAll(batch: ReadonlyArray<A>): Effect.Effect<number> {
     return Effect.suspend(() => {
       const left = this.unsafeOfferAll(batch)
@@ -103,7 +106,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     })
   }
 
-  /** The same for policies that never wait: `sliding` and `dropping`. */
+  /** The same, without waiting for room. */
   unsafeOfferAll(batch: ReadonlyArray<A>): number {
     if (batch.length === 0) return 0
     if (this.#ended !== undefined) return batch.length
@@ -118,12 +121,12 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     return 0
   }
 
-  /** Whether so many items have room now. */
+  /** Whether there is room for this many items. */
   fits(count: number): boolean {
     return this.#room() >= count
   }
 
-  /** Puts a marker before the next item, or where the reader stands when it has read everything. */
+  /** Puts a marker before the next item. A reader that has read everything gets it now. */
   mark(marker: A): void {
     if (this.#ended !== undefined) return
     this.#pending = this.#pending === undefined ? marker : this.#options.fold(this.#pending, [marker])
@@ -131,7 +134,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     this.#wakeReaders()
   }
 
-  /** Lets readers finish what is held, and then ends or fails them. */
+  /** Ends or fails all readers, once they have read what is held, and all listeners. */
   end(exit: Exit.Exit<void, E>): void {
     if (this.#ended !== undefined) return
     if (this.#listeners.length > 0) this.#flushMarker()
@@ -141,7 +144,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     this.#wakeWriter?.()
   }
 
-  /** How many items have been lost so far, to all readers together. */
+  /** The number of items lost so far. */
   lost(): number {
     return this.#lost
   }
@@ -153,7 +156,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     return Cursors.of(() => [this], identity)
   }
 
-  /** Only what comes from now on, after the item that `current` gives. */
+  /** A stream that begins with the item of `current` and goes on with the items from now on. */
   streamFrom(current: () => A): Listenable<A, E> {
     const readable: Readable<A, E> = {
       open: (waker) => this.#openAt(this.#base + this.#items.length, current(), waker),
@@ -162,12 +165,12 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     return Cursors.of(() => [readable], identity)
   }
 
-  /** Takes a place at the oldest item held. */
+  /** Opens a cursor at the oldest item held. */
   open(waker: Waker<A, E>): Cursor<A, E> {
     return this.#openAt(this.#base, this.#takeUnread(), waker)
   }
 
-  /** Hands over what is held, and then every batch when it is put in. Gives back what ends that. */
+  /** Calls the listener with what is held, and then with every batch as it is put in. Returns a function that ends that. */
   listen(listener: Listener<A, E>): () => void {
     const unread = this.#takeUnread()
     if (unread === undefined) return this.#listen([...this.#items], listener)
@@ -176,9 +179,9 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // What is held
+  // The items held
 
-  // A taker has seen everything that is held.
+  // Whether all items have been delivered: listeners get each item at once, and there is no reader.
   #isRead(): boolean {
     return this.#listeners.length > 0 && this.#readers.length === 0
   }
@@ -258,7 +261,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Who waits
+  // Listeners and the waiting writer
 
   #listen(held: ReadonlyArray<A>, listener: Listener<A, E>): () => void {
     this.#listeners = [...this.#listeners, listener]
@@ -285,7 +288,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     })
   }
 
-  // What is done with one batch may make another come, and that one yet another.
+  // A listener may cause a new delivery. That one waits, so that all listeners get all batches in order.
   #inOrder(delivery: () => void): void {
     if (this.#isDelivering) {
       this.#later.push(delivery)
@@ -325,11 +328,11 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // For its readers
+  // For the cursors
 
   leave(reader: Reader<A, E>): void {
     this.#readers = this.#readers.filter((other) => other !== reader)
-    // When nobody reads any more, what this reader left unread is held for the next.
+    // The last reader leaves: the items that it has not read are held for the next one.
     if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
     else if (this.#listeners.length === 0) this.#unread = reader.before
     else this.#forget(this.#base + this.#items.length)
@@ -341,7 +344,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
 
   drain(reader: Reader<A, E>): ReadonlyArray<A> {
     const held = this.#takeHeld(reader)
-    // It stands where everything has been read, and there is room for it now, unless another reader is far behind.
+    // The reader has read everything, so the pending marker comes now, unless a slower reader leaves no room for it.
     if (this.#pending === undefined || (this.#ended === undefined && this.#items.length >= this.#capacity)) {
       return held
     }
@@ -355,7 +358,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     const held = alone ? this.#items : this.#items.slice(from)
     reader.next = this.#base + this.#items.length
     if (alone) {
-      // The only reader takes the array itself.
+      // The only reader gets the array itself, not a copy.
       this.#items = []
       this.#base = reader.next
       if (held.length > 0) this.#wakeWriter?.()

@@ -1,5 +1,4 @@
-// Reading what is put in elsewhere, in however many places: a reader is woken once for what came at once, and not once for
-// each place.
+// Reads one or several buffers as one stream. The reader wakes once per batch, not once per buffer.
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -8,36 +7,36 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Listenable } from "../../Listenable.ts"
 
-/** A reader's place. */
+/** A reader's position in one buffer. */
 export interface Cursor<A, E> {
-  /** Whether its reader has been woken for it since it drained it. */
+  /** Whether the reader has been woken since it last drained the cursor. */
   isReady: boolean
-  /** What came since the last time. */
+  /** Takes the items since the last call. */
   drain(): ReadonlyArray<A>
-  /** How the broadcast has ended, if it has: what came before that is still drained. */
+  /** How the buffer has ended, if it has. Items from before the end can still be drained. */
   ended(): Exit.Exit<void, E> | undefined
   close(): void
 }
 
-/** Who waits at places: it is woken when there may be something new at one. */
+/** Is woken when a cursor may have new items. */
 export interface Waker<A, E> {
   wake(cursor: Cursor<A, E>): void
 }
 
-/** Who takes everything at once, and so needs no place. Neither may throw. */
+/** Is called with each batch as it arrives, and so needs no cursor. Its functions must not throw. */
 export interface Listener<A, E> {
   readonly data: (batch: ReadonlyArray<A>) => void
   readonly end: (exit: Exit.Exit<void, E>) => void
 }
 
-/** Where places can be taken. */
+/** A buffer that can be read. */
 export interface Readable<A, E> {
   open(waker: Waker<A, E>): Cursor<A, E>
-  /** Begins with what is held. Gives back what ends it. */
+  /** Calls the listener, beginning with what is held. Returns a function that ends that. */
   listen(listener: Listener<A, E>): () => void
 }
 
-/** The places of one reader. */
+/** The cursors of one reader. */
 class Positions<A, E> implements Waker<A, E> {
   readonly #cursors: ReadonlyArray<Cursor<A, E>>
   #ready: Array<Cursor<A, E>> = []
@@ -49,23 +48,23 @@ class Positions<A, E> implements Waker<A, E> {
     this.#running = readables.length
     this.#ended = readables.length === 0 ? Exit.void : undefined
     this.#cursors = readables.map((readable) => readable.open(this))
-    for (const cursor of this.#cursors) this.#show(cursor)
+    for (const cursor of this.#cursors) this.#addReady(cursor)
   }
 
   wake(cursor: Cursor<A, E>): void {
-    this.#show(cursor)
+    this.#addReady(cursor)
     const waiting = this.#resume
     this.#resume = undefined
     waiting?.(Effect.void)
   }
 
-  #show(cursor: Cursor<A, E>): void {
+  #addReady(cursor: Cursor<A, E>): void {
     if (cursor.isReady) return
     cursor.isReady = true
     this.#ready.push(cursor)
   }
 
-  /** What came since the last time, from all of them. */
+  /** Takes the items of all cursors since the last call. */
   take(): ReadonlyArray<A> {
     const visited = this.#ready
     this.#ready = []
@@ -75,7 +74,7 @@ class Positions<A, E> implements Waker<A, E> {
       cursor.isReady = false
       const batch = cursor.drain()
       if (batch.length > 0) {
-        // Mostly there is but one: it is taken as it is.
+        // Mostly there is one batch. It is not copied.
         if (all === undefined) {
           all = batch
         } else {
@@ -86,18 +85,18 @@ class Positions<A, E> implements Waker<A, E> {
       }
       const end = cursor.ended()
       if (end === undefined) continue
-      if (batch.length > 0) this.#show(cursor)
+      if (batch.length > 0) this.#addReady(cursor)
       else if (Exit.isFailure(end) || --this.#running === 0) this.#ended ??= end
     }
     return all ?? []
   }
 
-  /** How it ended, when everything before has been taken. */
+  /** How the buffers have ended, once all items have been taken. */
   ended(): Exit.Exit<void, E> | undefined {
     return this.#ended
   }
 
-  // There is nothing to clean up: what wakes nobody does no harm. Something may have come since it was looked.
+  // Waits until a cursor is ready, if none is yet. Needs no finalizer: to resume an interrupted fibre does no harm.
   readonly arrived: Effect.Effect<void> = Effect.async<void>((waiting) => {
     if (this.#ready.length > 0) waiting(Effect.void)
     else this.#resume = waiting
@@ -112,7 +111,7 @@ const read = <A, E, B>(
   positions: Positions<A, E>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Channel.Channel<Chunk.Chunk<B>, unknown, E> => {
-  // Nothing when it has ended.
+  // Undefined at the end.
   const next: Effect.Effect<ReadonlyArray<A> | undefined, E> = Effect.suspend(() => {
     const batch = positions.take()
     if (batch.length > 0) return Effect.succeed(batch)
@@ -131,7 +130,7 @@ const listenTo = <A, E, B>(
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
   onBatch: (batch: ReadonlyArray<B>) => void
 ): Effect.Effect<void, E> =>
-  // What it begins with may interrupt this fibre, which must leave all the same.
+  // Uninterruptible, since the first batch may interrupt this fibre, and it must still stop listening.
   Effect.uninterruptibleMask((restore) => {
     let running = readables.length
     let outcome: Effect.Effect<void, E> | undefined = running === 0 ? Effect.void : undefined
@@ -146,7 +145,7 @@ const listenTo = <A, E, B>(
       close()
       resume?.(exit)
     }
-    // The same for all: there may be thousands.
+    // One for all buffers: there may be thousands.
     const listener: Listener<A, E> = {
       data: (batch) => {
         if (outcome !== undefined) return
@@ -173,7 +172,7 @@ const listenTo = <A, E, B>(
     return Effect.onInterrupt(restore(ended), () => Effect.sync(close))
   })
 
-// In the fibre that reads: what comes meanwhile waits in the buffers of its sources.
+// Runs `f` in the reading fibre. New items wait in the buffers meanwhile.
 const runForEach = <A, E, B, E2, R>(
   positions: Positions<A, E>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
@@ -189,26 +188,26 @@ const runForEach = <A, E, B, E2, R>(
   return next
 }
 
-/** A reader that has taken its places. */
+/** A reader with its cursors, and the effect that closes it. */
 interface OpenReader<A, E> {
   readonly positions: Positions<A, E>
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
-// Nothing is made before it is read: there are many streams of which few are.
+// Allocates nothing until it is read: of many streams, few are.
 const listenable = <A, E, B>(
-  visit: () => Effect.Effect<OpenReader<A, E>>,
+  open: () => Effect.Effect<OpenReader<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
   listen: Listenable<B, E>["listen"]
 ): Listenable<B, E> => {
   const channel = Channel.suspend(() =>
-    Channel.acquireUseRelease(visit(), ({ positions }) => read(positions, select), ({ leave }, exit) => leave(exit)))
+    Channel.acquireUseRelease(open(), ({ positions }) => read(positions, select), ({ leave }, exit) => leave(exit)))
   const forEach: Listenable<B, E>["forEach"] = (f) =>
-    Effect.suspend(() => Effect.acquireUseRelease(visit(), ({ positions }) => runForEach(positions, select, f), ({ leave }, exit) => leave(exit)))
+    Effect.suspend(() => Effect.acquireUseRelease(open(), ({ positions }) => runForEach(positions, select, f), ({ leave }, exit) => leave(exit)))
   return Object.assign(Stream.fromChannel(channel), { listen, forEach })
 }
 
-/** All that these sources hold: see `merge`. */
+/** A stream of all items of these buffers. See `merge`. */
 export const of = <A, E, B>(
   readables: () => ReadonlyArray<Readable<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
@@ -228,15 +227,15 @@ export const of = <A, E, B>(
   )
 
 /**
- * All that several sources hold, each in its own order, as long as they are wanted: whoever reads it is woken once for
- * what came at once, and not once for each. It fails with the first of them to fail, and ends with the last.
+ * A stream of all items of several buffers, in the order of each buffer. The buffers are opened for each reader and closed
+ * when it leaves. A reader wakes once per batch. The stream fails with the first buffer that fails, and ends with the last.
  */
 export const merge = <A, E, B>(
   readables: Effect.Effect<ReadonlyArray<Readable<A, E>>, never, Scope.Scope>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
-    // Here, and not with `Stream.unwrapScoped`: each batch would pass one more executor.
+    // A scope of its own instead of `Stream.unwrapScoped`, in which each batch passes one more channel executor.
     () => Effect.flatMap(Scope.make(), (scope) =>
       readables.pipe(
         Effect.interruptible,

@@ -1,8 +1,8 @@
-// What happens, told to whoever reads it: the oldest events slide out, and a reader that fell behind is told how many.
+// A stream of events. A slow reader loses the oldest ones and gets an event with their number in their place.
 import * as Data from "effect/Data"
 import * as Broadcast from "./broadcast.ts"
 
-/** This many events before the next one are missing. `at` is in milliseconds since the epoch. */
+/** So many events before the next one are missing. `at` is Unix time in milliseconds. */
 export interface EventsDropped {
   readonly _tag: "EventsDropped"
   readonly at: number
@@ -14,9 +14,9 @@ const EventsDropped = Data.tagged<EventsDropped>("EventsDropped")
 const isMarker = (event: { readonly _tag: string }): event is EventsDropped => event._tag === "EventsDropped"
 
 export const make = <A extends { readonly _tag: string }>(options: {
-  /** Events held at most. */
+  /** The most events that it holds. */
   readonly capacity: number
-  /** The `at` of the marker, by the last event that it stands for. */
+  /** The `at` of the marker, given the last event that it stands for. */
   readonly at: (last: A | EventsDropped) => number
 }): Broadcast.Broadcast<A | EventsDropped> =>
   Broadcast.make<A | EventsDropped>({

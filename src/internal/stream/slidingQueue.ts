@@ -1,9 +1,9 @@
-// The bounded buffer before a fibre that follows one stream: what comes from the sockets while it repairs, or while its
-// consumer is slow. The oldest slide out; how many did is told with the next batch.
+// A bounded queue with one consumer. It holds what arrives while the consumer is busy. When it is full, the oldest items
+// slide out, and the next batch has their number.
 import * as Effect from "effect/Effect"
 
 export interface Batch<A> {
-  /** How many items before these were dropped. */
+  /** The number of items that were dropped before these. */
   readonly dropped: number
   readonly items: ReadonlyArray<A>
 }
@@ -37,7 +37,7 @@ export class SlidingQueue<A> {
     for (const item of items) this.offer(item)
   }
 
-  /** Completes when there is something to drain. */
+  /** Completes when there are items to drain. */
   readonly ready: Effect.Effect<void> = Effect.suspend(() => {
     this.#isWaiting = true
     return Effect.ensuring(this.#latch.await, Effect.sync(() => {
@@ -58,7 +58,7 @@ export class SlidingQueue<A> {
     return this.#items.length === 0
   }
 
-  /** Whether its fibre has drained everything and waits for more. */
+  /** Whether the consumer has drained everything and waits for more. */
   isIdle(): boolean {
     return this.#isWaiting && this.isEmpty()
   }

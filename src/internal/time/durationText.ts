@@ -1,4 +1,4 @@
-// Durations as people read them: nobody needs the nanoseconds that jitter leaves behind.
+// Formats durations for people, in whole milliseconds: jitter leaves nanoseconds that help no reader.
 import * as Duration from "effect/Duration"
 
 export const formatDuration = (duration: Duration.Duration): string => {

@@ -1,4 +1,5 @@
-// Lets nothing through before a moment that may move while others wait, and then what a rolling window has room for.
+// A rolling window that can be held: it lets nothing through before a certain moment. The moment may move while callers
+// wait.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -6,15 +7,15 @@ import type { RollingWindow } from "./rollingWindow.ts"
 import { sleep } from "./sleep.ts"
 
 export interface RateLimiter<Reason> {
-  /** Lets nothing through before this moment, unless a later one is set already. */
+  /** Holds everything until this moment (Unix time in milliseconds), or longer where a later moment was set. */
   readonly holdUntil: (moment: number, reason: Reason) => void
-  /** Waits until the moment has passed. `onHold` may fail instead of waiting. */
+  /** Waits until the hold is over. `onHold` may fail instead. */
   readonly awaitHold: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
-  /** Waits until the moment has passed and the cost fits into the window. */
+  /** Waits until the hold is over and the cost fits into the window. `onHold` may fail instead. */
   readonly acquire: <E = never>(cost: number, onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
 }
 
-/** Runs before a wait, with how long it will be and why. */
+/** Runs before each wait for the hold, with the time left and the reason of the hold. */
 export type OnHold<Reason, E> = (left: Duration.Duration, reason: Reason) => Effect.Effect<void, E>
 
 interface Hold<Reason> {
@@ -34,7 +35,7 @@ export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> 
       return onHold(left, held.reason).pipe(Effect.zipRight(sleep(left)), Effect.zipRight(awaitHold(onHold)))
     })
 
-  // The moment may have moved while this one waited for the window: it takes another turn then.
+  // A hold may have been set while this caller waited for the window. Then it starts again.
   const acquire: RateLimiter<Reason>["acquire"] = (cost, onHold) =>
     awaitHold(onHold).pipe(
       Effect.zipRight(window.take(cost)),

@@ -1,14 +1,15 @@
-// A strict rolling window: never more than `limit` in any stretch of `window`, wherever it begins. A token bucket lets
-// twice its burst through in one window, which venues punish.
+// A strict rolling window: never more than `limit` in any `window` of time. A token bucket would let up to twice as much
+// through in one window, and venues ban clients for that.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 export interface RollingWindow {
-  /** Waits until the cost fits, in the order of asking. A cost above the limit is let through alone. */
+  /** Waits until the cost fits. Callers pass in order. A cost above the limit passes alone. */
   readonly take: (cost: number) => Effect.Effect<void>
-  /** Takes without waiting: for what happens anyway. */
+  /** Counts a cost without waiting, for example that of a request that was already made. */
   readonly unsafeTake: (cost: number, now: number) => void
+  /** The costs of the last `window`. */
   readonly used: (now: number) => number
 }
 
@@ -29,7 +30,7 @@ export const make = (limit: number, window: Duration.DurationInput): RollingWind
   const forget = (now: number) => {
     let old = 0
     for (const { at, cost } of taken) {
-      // What was taken exactly one window ago still counts: the other side's clock is not ours.
+      // A cost from exactly one window ago still counts: the peer's clock may differ from ours.
       if (now - at <= millis) break
       sum -= cost
       old++
@@ -42,7 +43,7 @@ export const make = (limit: number, window: Duration.DurationInput): RollingWind
     sum += cost
   }
 
-  // How long until the cost fits, when nothing more is taken meanwhile.
+  // The time until the cost fits, if nothing more is taken.
   const wait = (cost: number, now: number): number => {
     forget(now)
     let excess = sum + Math.min(cost, limit) - limit

@@ -1,5 +1,4 @@
-// A sleep of any length. A timer of Node's holds 24.8 days at most, and Effect sets none for longer: who was asked for a
-// month's patience would never wake.
+// Sleeps for any duration. A timer of Node lasts at most 24.8 days, and Effect's sleep never ends when asked for more.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 

@@ -1,6 +1,6 @@
-// A deadline. `Effect.timeoutFail` will not do: when it runs in one branch of a concurrent `Effect.all` and another
-// branch fails, effect 3.22 does not end it before its own time is up. Nor does it wait for a timer that is not needed
-// any more, as `Effect.raceFirst` would.
+// Fails an effect that takes too long. `Effect.timeoutFail` does not serve: in effect 3.22, when it runs in one branch of a
+// concurrent `Effect.all` and another branch fails, it ends only at its own timeout. `Effect.raceFirst` would wait for the
+// interruption of the timer; this one does not.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

@@ -1,4 +1,4 @@
-/** Meridian, a venue that does not exist: all that a feed must know of it, in terms of public modules alone. */
+/** The adapter of Meridian, a venue that does not exist. It uses public modules only. */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import type { OrderBook, Venue } from "holdfast/market"
@@ -7,7 +7,7 @@ import * as Protocol from "./Protocol.ts"
 import * as Rest from "./Rest.ts"
 import * as Streams from "./Streams.ts"
 
-/** The venue, and those kinds of its streams that need its REST interface. */
+/** The venue, and the kinds of its streams that need the REST interface. */
 export interface Meridian {
   readonly venue: Venue.Venue
   readonly trades: Venue.Kind<Streams.Trade>
@@ -24,7 +24,7 @@ const rules: OrderBook.Rules<Payloads.Update> = {
 const books = (rest: Rest.Rest): Venue.Books<Payloads.Update> => ({
   stream: (symbol) => Streams.stream(`book:${Streams.codeOf(symbol)}`, Streams.book),
   rules,
-  levels: (wanted) => [10, 50, 500].find((allowed) => allowed >= wanted) ?? 5_000,
+  levels: (requested) => [10, 50, 500].find((allowed) => allowed >= requested) ?? 5_000,
   snapshot: (symbol, levels) => rest.book(Streams.codeOf(symbol), levels)
 })
 
@@ -48,7 +48,7 @@ export const make = (urls: {
           return Streams.stream(name, kinds.get(channel) ?? Streams.other(channel))
         },
         isKnown: ({ symbol }) => rest.hasMarket(Streams.codeOf(symbol)),
-        // There is no notice but the farewell.
+        // The farewell is the only notice.
         isEnding: () => true,
         books: books(rest),
         limits: { topicsPerConnection: 50, dials: { limit: 60, window: "1 minute" } }

@@ -1,4 +1,7 @@
-/** What Meridian's channels say. Prices and sizes are decimal text, times are seconds with a fraction, ids of trades are text. */
+/**
+ * Schemas of the data of Meridian's channels. Prices and sizes are decimal text, times are seconds with a fraction, and the ids of
+ * trades are text.
+ */
 import * as Schema from "effect/Schema"
 
 const Decimal = Schema.String.pipe(Schema.pattern(/^\d+(\.\d+)?$/))
@@ -16,7 +19,7 @@ export const Trade = Schema.Struct({
 })
 export type Trade = typeof Trade.Type
 
-/** `candles.<seconds>:<market>`: a candle as it stands, and in the end as it closed. */
+/** `candles.<seconds>:<market>`: the present state of a candle. `final`: it is closed. */
 export const Candle = Schema.Struct({
   market: Schema.String,
   opens: Seconds,
@@ -29,7 +32,7 @@ export const Candle = Schema.Struct({
 })
 export type Candle = typeof Candle.Type
 
-/** `book:<market>`: levels that changed. `prev` is the `seq` of the update before: numbers are left out in between. */
+/** `book:<market>`: the levels that changed. `prev` is the `seq` of the update before; the numbers are not consecutive. */
 export const Update = Schema.Struct({
   market: Schema.String,
   prev: Schema.Int,
@@ -40,14 +43,14 @@ export const Update = Schema.Struct({
 })
 export type Update = typeof Update.Type
 
-/** `top:<market>`: the best bid and ask, as of an update of the book. */
+/** `top:<market>`: the best bid and ask after an update of the book. */
 export const Top = Schema.Struct({ market: Schema.String, seq: Schema.Int, bid: Level, ask: Level, time: Seconds })
 export type Top = typeof Top.Type
 
-/** A moment in milliseconds. */
+/** Converts seconds to milliseconds. */
 export const millis = (seconds: number): number => Math.round(seconds * 1_000)
 
-/** Trades are numbered by one here. */
+/** The number of a trade. Numbers grow by one, and ids by ten. */
 export const numberOf = ({ id }: Pick<Trade, "id">): number => Number(id) / 10
 /** The id of a trade, by its number. */
 export const idOf = (number: number): string => String(Math.max(number, 0) * 10)

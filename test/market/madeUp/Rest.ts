@@ -1,4 +1,4 @@
-/** Meridian's REST interface, as far as snapshots and repair need it. Its lists come newest first. */
+/** A client of Meridian's REST interface, for snapshots and repairs. Meridian's lists are newest first. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Chunk from "effect/Chunk"
@@ -12,37 +12,37 @@ import type { OrderBook } from "holdfast/market"
 import { RestError } from "holdfast/market"
 import * as Payloads from "./Payloads.ts"
 
-/** Trades that one request gives at most. */
+/** The most trades that one request returns. */
 export const pageSize = 50
 
 const Trades = Schema.Struct({
   trades: Schema.Array(Payloads.Trade),
-  /** The id of the oldest trade that is kept. */
+  /** The id of the oldest trade that Meridian still has. */
   oldest: Schema.String
 })
 
 const Candles = Schema.Struct({
   candles: Schema.Array(Payloads.Candle),
-  /** Where older ones follow. */
+  /** The cursor of the next page, which has older candles. */
   next: Schema.NullOr(Schema.String)
 })
 
 const Book = Schema.Struct({ seq: Schema.Int, bid: Payloads.Levels, ask: Payloads.Levels })
 
 type Query = Readonly<Record<string, string>>
-type Asked<A> = Effect.Effect<A, RestError.RestError>
+type Fetch<A> = Effect.Effect<A, RestError.RestError>
 
 export interface Rest {
-  /** Trades from a number on, oldest first. */
-  readonly trades: (code: string, from: number) => Asked<ReadonlyArray<Payloads.Trade>>
-  /** Candles that open from one moment to another, in milliseconds and both included, oldest first. */
-  readonly candles: (code: string, seconds: string, from: number, to: number) => Asked<ReadonlyArray<Payloads.Candle>>
-  readonly book: (code: string, levels: number) => Asked<OrderBook.Snapshot>
-  /** Whether there is such a market: there is, when nobody can say. */
+  /** Fetches trades from a number on, oldest first. */
+  readonly trades: (code: string, from: number) => Fetch<ReadonlyArray<Payloads.Trade>>
+  /** Fetches the candles that open from one moment to another, both included, in milliseconds; oldest first. */
+  readonly candles: (code: string, seconds: string, from: number, to: number) => Fetch<ReadonlyArray<Payloads.Candle>>
+  readonly book: (code: string, levels: number) => Fetch<OrderBook.Snapshot>
+  /** Whether the market exists: false only if Meridian rejects the request. */
   readonly hasMarket: (code: string) => Effect.Effect<boolean>
 }
 
-// A feed asks again only for snapshots of books. So what may be over soon is tried again here, for two minutes.
+// A feed retries only snapshots of books. So this client retries failures that may pass, for two minutes.
 const retries = Schedule.exponential("250 millis").pipe(
   Schedule.union(Schedule.spaced("5 seconds")),
   Schedule.zipRight(Schedule.identity<RestError.RestError>()),
@@ -66,7 +66,7 @@ export const make = (url: string): Effect.Effect<Rest, never, HttpClient.HttpCli
       return yield* HttpClientResponse.schemaBodyJson(schema)(response)
     })
 
-    const get = <A, I>(path: string, query: Query, schema: Schema.Schema<A, I>): Asked<A> =>
+    const get = <A, I>(path: string, query: Query, schema: Schema.Schema<A, I>): Fetch<A> =>
       once(path, query, schema).pipe(
         Effect.timeoutFail({
           duration: "10 seconds",
@@ -81,7 +81,7 @@ export const make = (url: string): Effect.Effect<Rest, never, HttpClient.HttpCli
       )
 
     return {
-      // Meridian is asked for what comes before an id. When it has nothing there, its oldest trades are what comes next.
+      // Meridian returns the trades before an id. If it has pruned all of them, the next trades are the oldest that it has.
       trades: Effect.fnUntraced(function*(code, from) {
         const before = (end: number) => get(`/markets/${code}/trades`, { before: Payloads.idOf(end) }, Trades)
         let page = yield* before(from + pageSize)
@@ -89,7 +89,7 @@ export const make = (url: string): Effect.Effect<Rest, never, HttpClient.HttpCli
         if (page.trades.length === 0 && oldest > from) page = yield* before(oldest + pageSize)
         return page.trades.filter((trade) => Payloads.numberOf(trade) >= from).reverse()
       }),
-      // The newest come first, so that what is needed first comes with the last page.
+      // Pages are newest first, so the oldest candles come with the last page.
       candles: (code, seconds, from, to) =>
         Stream.paginateChunkEffect("", (cursor) =>
           Effect.map(

@@ -1,6 +1,6 @@
 /**
- * Meridian's streams: what their names say, and the kinds there are. A stream is called as its channel is, `trades:BTC-USD`, and
- * is about a market, `BTC/USD`.
+ * The names and the kinds of Meridian's streams. The name of a stream is the name of its channel, `trades:BTC-USD`; its symbol is
+ * the market, `BTC/USD`.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -13,7 +13,7 @@ import * as Rest from "./Rest.ts"
 
 export const source = "meridian"
 
-/** What `candles.60:BTC-USD` says: the channel, the seconds of its candles, and the code of its market. */
+/** Parses a name such as `candles.60:BTC-USD` into the channel, the seconds of its candles, and the code of its market. */
 export const parse = (name: string) => {
   const [head = "", code = ""] = name.split(":", 2)
   const [channel = "", seconds = ""] = head.split(".", 2)
@@ -37,7 +37,7 @@ const timeOf = ({ time }: Payload) => time === undefined ? undefined : Payloads.
 export const decoder = <const Type extends string, A extends Payload, I>(type: Type, schema: Schema.Schema<A, I>) =>
   Decoder.make({ source, type, schema, parse: Protocol.read, symbolOf: ({ market }) => market, timeOf })
 
-/** Events that were fetched. */
+/** Makes events of fetched data. */
 export const fetched = <const Type extends string>(type: Type) => <A extends Payload>(all: ReadonlyArray<A>) =>
   all.map((data): MarketEvent.MarketEvent<A, Type> => ({
     source,
@@ -89,7 +89,7 @@ export const top: Venue.Kind<MarketEvent.MarketEvent<Payloads.Top, "top">> = {
   continuity: { _tag: "State", positionOf: ({ data }) => data.seq }
 }
 
-/** News, and whatever else Meridian may come up with. */
+/** News, and kinds that this adapter does not know. */
 export const other = (type: string): Venue.Kind => ({
   type,
   decoder: decoder(type, Schema.Struct({ market: Schema.String })),
@@ -103,5 +103,5 @@ const cadences = new Map<string, SessionProtocol.Cadence>([
   ["top", "adaptive"]
 ])
 
-/** How often a channel speaks. */
+/** How often a channel is expected to have data. */
 export const cadence = (name: string): SessionProtocol.Cadence => cadences.get(parse(name).channel) ?? "exempt"

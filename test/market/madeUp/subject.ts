@@ -1,4 +1,4 @@
-/** Meridian, as a subject of the tests of wholeness: its wire in lists, and the feed of its adapter. */
+/** Meridian as a subject of the wholeness tests: its messages, and the feed of its adapter. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -12,7 +12,7 @@ import * as Truth from "../world/Truth.ts"
 
 const market = "BTC/USD"
 
-// The ids of trades are ten apart, and those of updates three.
+// The ids of trades are ten apart, and the ids of updates three.
 const firstTrade = 4_321
 const tradeId = (n: number) => String((firstTrade + n) * 10)
 const firstUpdate = 7_000
@@ -45,18 +45,18 @@ const candleOf = ({ close, high, isClosed, low, n, open, trades, volume }: Truth
   time: seconds(at)
 })
 
-const payloadOf = (said: Truth.Said, at: number): object => {
-  switch (said.channel) {
+const payloadOf = (fact: Truth.Fact, at: number): object => {
+  switch (fact.channel) {
     case "trades":
-      return tradeOf(said)
+      return tradeOf(fact)
     case "candles":
-      return candleOf(said, at)
+      return candleOf(fact, at)
     case "updates":
-      return { market, prev: seqOf(said.n - 1), seq: seqOf(said.n), bid: said.bids, ask: said.asks, time: seconds(at) }
+      return { market, prev: seqOf(fact.n - 1), seq: seqOf(fact.n), bid: fact.bids, ask: fact.asks, time: seconds(at) }
     case "quotes":
-      return { market, seq: seqOf(said.n), bid: said.bid, ask: said.ask, time: seconds(at) }
+      return { market, seq: seqOf(fact.n), bid: fact.bid, ask: fact.ask, time: seconds(at) }
     case "notices":
-      return { market, headline: said.n }
+      return { market, headline: fact.n }
   }
 }
 
@@ -116,7 +116,7 @@ const wire: Server.Wire = {
       refused: JSON.stringify({ op: "nak", req, why: "no such channel" })
     }
   },
-  frame: (said, at, before) => JSON.stringify([topics[said.channel], before, payloadOf(said, at)]),
+  message: (fact, at, before) => JSON.stringify([topics[fact.channel], before, payloadOf(fact, at)]),
   farewell: JSON.stringify({ op: "bye", in: 30 }),
   invalid: [
     JSON.stringify([topics.trades, 1, { market, id: "123", price: "1", size: "1", time: 1 }]),
@@ -130,7 +130,7 @@ const wire: Server.Wire = {
 // ---------------------------------------------------------------------------------------------------------------------
 // The client
 
-const seen = (said: Truth.Said, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Said", said, via })
+const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Fact", fact, via })
 
 const gap = ({ data: { cause, from, to } }: MarketEvent.Gap, numberOf: (bound: number) => number): Seen => ({
   _tag: "Gap",

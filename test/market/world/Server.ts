@@ -1,6 +1,6 @@
 /**
- * The venue's side of sockets and of the REST interface, in memory and on the clock of the test. It tells what happened
- * ({@link Truth}) to whoever subscribed, in the venue's own words ({@link Wire}), and breaks on command.
+ * The server of a venue, in memory and on the test clock: its sockets and its REST interface. It publishes the facts of the market
+ * ({@link Truth}) to subscribers, as messages of the venue ({@link Wire}), and breaks on command.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -17,7 +17,7 @@ import * as Mailbox from "effect/Mailbox"
 import { ConnectionError, Transport } from "holdfast"
 import * as Truth from "./Truth.ts"
 
-/** A request of a client, and the answers it may get. */
+/** A request of a client, and its possible answers. */
 export interface Request {
   readonly subscribe: ReadonlyArray<string>
   readonly unsubscribe: ReadonlyArray<string>
@@ -25,7 +25,7 @@ export interface Request {
   readonly refused: string
 }
 
-/** How much of the market the REST interface has: the numbers from `oldest` to `latest`. */
+/** The part of the market that the REST interface has: the numbers from `oldest` to `latest`. */
 export interface History {
   readonly oldest: number
   readonly latest: number
@@ -36,73 +36,74 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** How a venue says all this. */
+/** The messages of a venue, and the answers of its REST interface. */
 export interface Wire {
   /** The topic of each channel. */
   readonly topics: Readonly<Record<Truth.Channel, string>>
-  /** Reads a message of a client. */
+  /** Parses a request of a client. */
   readonly request: (message: string) => Request
-  /** The venue will close the connection soon. */
+  /** The notice that the venue will close the connection soon. */
   readonly farewell: string
-  /** Frames that are not what they promise: nothing in them can be read. */
+  /** Messages that no decoder accepts. */
   readonly invalid: ReadonlyArray<string>
-  /** A frame that tells of something, given when it is said and how many frames of its topic the socket had before. */
-  readonly frame: (said: Truth.Said, at: number, before: number) => string
-  /** What the REST interface answers. */
+  /** The message with a fact, given the time and the number of earlier messages of the topic on the socket. */
+  readonly message: (fact: Truth.Fact, at: number, before: number) => string
+  /** The answer of the REST interface. */
   readonly rest: (url: URL, history: History) => Answer
 }
 
 interface Peer {
-  /** How many frames there were of each topic. */
+  /** The number of messages so far, by topic. */
   readonly subscribed: Map<string, number>
-  readonly say: (frame: string) => void
+  readonly send: (message: string) => void
   readonly end: (code: number, errno?: string) => Effect.Effect<void>
-  /** Answers nothing from here on: no ping, and no close frame. */
+  /** It does not answer at all: no pings, and no close. */
   isGone: boolean
-  /** Says nothing from here on. */
+  /** It sends no messages, and answers pings. */
   isMute: boolean
-  /** Frames that are lost from here on. */
+  /** The number of messages that it still loses. */
   losing: number
-  /** How much later frames come, in ticks. */
+  /** The delay of its messages, in ticks. */
   late: number
 }
 
-/** Which of the open sockets something happens to. */
+/** The open sockets that a fault strikes. Default: all. */
 export type Which = "all" | "oldest" | "newest"
 
 export interface Server {
-  /** The latest number that was said. */
+  /** The latest number that was published. */
   readonly latest: () => number
   readonly dials: () => number
   readonly openSockets: () => number
-  /** Requests that the REST interface has answered, or refused. */
+  /** The number of requests to the REST interface. */
   readonly requests: () => number
 
-  /** Resets the TCP connection. */
+  /** Resets TCP connections. */
   readonly reset: (which?: Which) => Effect.Effect<void>
-  /** Resets all, and refuses dials for so long. */
+  /** Resets all sockets and refuses dials for this time. */
   readonly outage: (lasts: Duration.DurationInput) => Effect.Effect<void>
-  /** Says nothing more, and still answers pings. */
+  /** Stops all messages; pings are still answered. */
   readonly mute: (which?: Which) => Effect.Effect<void>
-  /** As when a cable is pulled. */
+  /** Stops all messages and all answers, as when a cable is pulled. */
   readonly vanish: (which?: Which) => Effect.Effect<void>
-  /** Loses the next frames. */
-  readonly lose: (frames: number, which?: Which) => Effect.Effect<void>
-  /** Says everything so many ticks later from here on. */
+  /** Loses the next messages. */
+  readonly lose: (messages: number, which?: Which) => Effect.Effect<void>
+  /** Sends all messages this many ticks later from now on. */
   readonly delay: (ticks: number, which?: Which) => Effect.Effect<void>
-  readonly say: (frame: string) => Effect.Effect<void>
+  /** Sends a message to all sockets. */
+  readonly send: (message: string) => Effect.Effect<void>
   /** Closes the next sockets as soon as they are open. */
   readonly acceptThenClose: (times: number) => Effect.Effect<void>
   /** Refuses subscriptions to a topic. */
   readonly refuse: (topic: string) => Effect.Effect<void>
 
-  /** The REST interface has everything so many ticks later. */
+  /** Lets the REST interface lag by this many ticks. */
   readonly restLags: (ticks: number) => Effect.Effect<void>
-  /** The REST interface answers with this status, or normally again. */
+  /** Lets the REST interface answer with this status, reset requests, or work again (`undefined`). */
   readonly restFails: (status: number | "reset" | undefined) => Effect.Effect<void>
-  /** The REST interface takes so long. */
+  /** Lets every answer of the REST interface take this long. */
   readonly restTakes: (duration: Duration.DurationInput) => Effect.Effect<void>
-  /** The REST interface has nothing any more that came before this number. */
+  /** Prunes the history of the REST interface before this number. */
   readonly forgetBefore: (number: number) => Effect.Effect<void>
 }
 
@@ -125,22 +126,22 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
     // -----------------------------------------------------------------------------------------------------------------
     // Sockets
 
-    const hear = (peer: Peer, message: string) => {
+    const answerRequest = (peer: Peer, message: string) => {
       const { accepted, refused: answer, subscribe, unsubscribe } = wire.request(message)
-      if (subscribe.some((topic) => refused.has(topic))) return peer.say(answer)
+      if (subscribe.some((topic) => refused.has(topic))) return peer.send(answer)
       for (const topic of subscribe) peer.subscribed.set(topic, peer.subscribed.get(topic) ?? 0)
       for (const topic of unsubscribe) peer.subscribed.delete(topic)
-      peer.say(accepted)
+      peer.send(accepted)
     }
 
-    const tell = (peer: Peer, n: number) => {
+    const publish = (peer: Peer, n: number) => {
       for (const channel of Truth.channels) {
         const topic = wire.topics[channel]
         const before = peer.subscribed.get(topic)
         if (before === undefined) continue
         peer.subscribed.set(topic, before + 1)
         if (peer.losing > 0) peer.losing--
-        else peer.say(wire.frame(Truth.said(channel, n), Truth.timeOf(n), before))
+        else peer.send(wire.message(Truth.factOf(channel, n), Truth.timeOf(n), before))
       }
     }
 
@@ -153,8 +154,8 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
         isMute: false,
         losing: 0,
         late: 0,
-        say: (frame) => {
-          if (!peer.isMute && !peer.isGone) inbox.unsafeOffer(frame)
+        send: (message) => {
+          if (!peer.isMute && !peer.isGone) inbox.unsafeOffer(message)
         },
         end: (code, errno) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -174,7 +175,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
         send: (message) =>
           Effect.suspend(() => {
             if (!peers.has(peer)) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
-            if (!peer.isGone) hear(peer, String(message))
+            if (!peer.isGone) answerRequest(peer, String(message))
             return Effect.void
           }),
         ping: Effect.suspend(() => peer.isGone ? Effect.never : Effect.void),
@@ -206,7 +207,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       yield* Effect.sleep(Truth.timeOf(latest + 1) - (yield* Clock.currentTimeMillis))
       latest++
       for (const peer of peers) {
-        if (latest >= peer.late) tell(peer, latest - peer.late)
+        if (latest >= peer.late) publish(peer, latest - peer.late)
       }
     })))
 
@@ -239,7 +240,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       const all = [...peers]
       return which === "all" ? all : which === "oldest" ? all.slice(0, 1) : all.slice(-1)
     }
-    const strike = (which: Which | undefined, fault: (peer: Peer) => void) => Effect.sync(() => chosen(which).forEach(fault))
+    const inject = (which: Which | undefined, fault: (peer: Peer) => void) => Effect.sync(() => chosen(which).forEach(fault))
 
     const server: Server = {
       latest: () => latest,
@@ -254,22 +255,22 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
           return server.reset()
         }),
       mute: (which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.isMute = true
         }),
       vanish: (which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.isGone = true
         }),
-      lose: (frames, which) =>
-        strike(which, (peer) => {
-          peer.losing = frames
+      lose: (messages, which) =>
+        inject(which, (peer) => {
+          peer.losing = messages
         }),
       delay: (ticks, which) =>
-        strike(which, (peer) => {
+        inject(which, (peer) => {
           peer.late = ticks
         }),
-      say: (frame) => strike("all", (peer) => peer.say(frame)),
+      send: (message) => inject("all", (peer) => peer.send(message)),
       acceptThenClose: (times) =>
         Effect.sync(() => {
           closing = times

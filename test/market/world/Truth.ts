@@ -1,6 +1,6 @@
 /**
- * A market that really happened: everything in it is a pure function of a number. The venue tells of it on five channels.
- * Five times a second, each channel says one thing, numbered from 0; only candles are said more often than they are numbered.
+ * The facts of a market: each fact is a pure function of its number. The venue publishes them on five channels. Each channel has
+ * five facts a second, numbered from 0. A candle is published five times, as it forms, under one number.
  */
 import type { OrderBook } from "holdfast/market"
 
@@ -12,7 +12,7 @@ const ticksPerCandle = 5
 /** Milliseconds of a candle. */
 export const candleLength = tick * ticksPerCandle
 
-/** When a number is said: in the last millisecond of its tick. */
+/** When the fact with a number is published: in the last millisecond of its tick. */
 export const timeOf = (n: number): number => openedAt + (n + 1) * tick - 1
 
 export interface Trade {
@@ -25,7 +25,7 @@ export interface Trade {
 
 export interface Candle {
   readonly channel: "candles"
-  /** The number of the candle, and not of what is said of it. */
+  /** The number of the candle, not of its state. */
   readonly n: number
   readonly open: string
   readonly high: string
@@ -53,17 +53,17 @@ export interface Quote {
   readonly ask: OrderBook.Level
 }
 
-/** Something whose loss cannot be detected. */
+/** A message whose loss cannot be detected. */
 export interface Notice {
   readonly channel: "notices"
   readonly n: number
 }
 
-export type Said = Trade | Candle | Update | Quote | Notice
-export type Channel = Said["channel"]
+export type Fact = Trade | Candle | Update | Quote | Notice
+export type Channel = Fact["channel"]
 export const channels: ReadonlyArray<Channel> = ["trades", "candles", "updates", "quotes", "notices"]
 
-/** The same number for the same arguments, from 0 to below `limit`. */
+/** A number from 0 to below `limit`; the same for the same arguments. */
 const chance = (n: number, salt: number, limit: number): number => {
   let hash = Math.imul(n + 1, 0x9e3779b1) ^ Math.imul(salt, 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
@@ -85,10 +85,10 @@ export const trade = (n: number): Trade => ({
 /** When a candle opens. */
 export const candleOpensAt = (n: number): number => openedAt + n * candleLength
 
-/** The first number that belongs to a candle. */
+/** The first number in a candle. */
 export const firstOf = (candle: number): number => candle * ticksPerCandle
 
-/** A candle, as it stands when `latest` is the latest number that was said. */
+/** The state of a candle when `latest` is the latest number that was published. */
 export const candle = (n: number, latest: number): Candle => {
   const first = firstOf(n)
   const last = Math.min(first + ticksPerCandle - 1, latest)
@@ -107,10 +107,10 @@ export const candle = (n: number, latest: number): Candle => {
   }
 }
 
-/** The candle that a number belongs to. */
+/** The candle that a number is in. */
 export const candleOf = (n: number): number => Math.floor(n / ticksPerCandle)
 
-// The last of ten levels a side never changes, so that there always is a best one.
+// The last of ten levels a side never changes, so each side always has a best level.
 const level = (n: number, side: OrderBook.Side): OrderBook.Level => {
   const salt = side === "bids" ? 3 : 4
   const distance = chance(n, salt, 9)
@@ -147,8 +147,8 @@ export const quote = (n: number): Quote => {
   return { channel: "quotes", n, bid, ask }
 }
 
-/** What a channel says at a number. */
-export const said = (channel: Channel, n: number): Said => {
+/** The fact of a channel at a number. */
+export const factOf = (channel: Channel, n: number): Fact => {
   switch (channel) {
     case "trades":
       return trade(n)

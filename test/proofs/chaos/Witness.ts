@@ -1,37 +1,37 @@
-// Judges a stream that ought to be whole, event by event, in constant memory.
+// Checks a stream for losses, repetitions and wrong events, event by event, in constant memory.
 
 export interface Verdict {
-  /** What the exchange made from the first event on. */
+  /** Events that the exchange has made since the first one received. */
   readonly produced: number
   readonly received: number
-  /** Missing, and no gap said so. */
+  /** Events that are missing without a gap. */
   readonly lost: number
   readonly repeated: number
   readonly outOfOrder: number
-  /** Not what the exchange has under that id. */
+  /** Events that differ from those of the exchange with the same id. */
   readonly wrong: number
   readonly gaps: number
-  /** Gaps that are not exactly where something is missing, or whose cause cannot be. */
+  /** Gaps that are not exactly where events are missing, or whose cause is impossible. */
   readonly falseGaps: number
-  /** Missing, as gaps said. */
+  /** Events that are missing with a gap. */
   readonly declared: number
 }
 
 export interface Witness {
-  /** An event that covers these positions, and whether it is what the exchange has there. */
+  /** Takes an event that covers these positions. `isTrue`: it equals the exchange's. */
   readonly event: (from: number, to: number, isTrue: boolean) => void
-  /** A gap with these bounds, and whether its cause can be. */
+  /** Takes a gap with these bounds. `isPossible`: its cause is possible. */
   readonly gap: (from: number | undefined, to: number | undefined, isPossible: boolean) => void
-  /** The position that comes next, once there was a first. */
+  /** The next expected position. Undefined before the first event. */
   readonly next: () => number | undefined
-  /** What is to be said, when the exchange has come to this position. */
+  /** The verdict on the stream, given the exchange's newest position. */
   readonly verdict: (newest: number) => Verdict
 }
 
 export const make = (): Witness => {
   let first: number | undefined
   let next = 0
-  // What was skipped, so that what comes late is told from what comes twice. More than so many are not kept apart.
+  // The latest skipped positions. They tell late events from repeated ones.
   let skipped: Array<readonly [from: number, to: number]> = []
   const skippedAtMost = 200
   const counts = { received: 0, lost: 0, repeated: 0, outOfOrder: 0, wrong: 0, gaps: 0, falseGaps: 0, declared: 0 }

@@ -1,5 +1,5 @@
-// The real feed on real sockets, behind a proxy that breaks the network and on an exchange that breaks itself: one fault
-// after the other, each until the data is whole again.
+// Runs a real feed on real sockets, through a proxy that breaks the network, to an exchange that breaks itself. Faults injection
+// one after the other, each once the data is whole again.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -21,7 +21,7 @@ import { Decimal, Exchange, Fault, Market } from "holdfast/binance/exchange"
 import * as FaultProxy from "../../utils/FaultProxy.ts"
 import * as Witness from "./Witness.ts"
 
-/** What a user who wants to be back quickly would set. */
+/** The settings of a user who wants to recover quickly. */
 export const settings = {
   reconnect: { initialDelay: "50 millis", maxDelay: "500 millis", stableAfter: 0, maxRetries: "unlimited" },
   openTimeout: "1 second",
@@ -32,44 +32,44 @@ export const settings = {
   maxMessageBytes: 64 * 1024
 } as const
 
-/** Loopback is dialled and asked more often than an exchange would allow: these limits are raised, all others stand. */
+/** The limits that are raised, since faults injection more often than an exchange's limits allow. All others stand. */
 export const limits = { dialsPerFiveMinutes: 1_000_000, weightPerMinute: 10_000_000 }
 
-// What was on its way when a fault struck has come by then: only what the exchange makes later says that data flows again.
+// Data that was on its way when a fault struck has arrived by then. Only data made later proves that data flows again.
 const inFlight = Duration.millis(150)
 
-/** A fault that has not healed by then will not. */
+/** A run that is not whole again by then has not recovered from the fault. */
 export const deadline = Duration.seconds(30)
 
-// One of the symbols takes more than a byte a character, as some of Binance's do.
+// One symbol has characters of several bytes, as some of Binance's have.
 const instruments: ReadonlyArray<Market.Instrument> = [
   ...Market.instruments.slice(0, 3),
   { symbol: "币安人生USDT", base: "币安人生", quote: "USDT", priceDecimals: 2, quantityDecimals: 3, price: 15_000, lots: 2_000 }
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What strikes
+// The faults
 
-interface Stage {
+interface Scene {
   readonly exchange: Exchange.Exchange
   readonly proxy: FaultProxy.FaultProxy
   readonly feed: BinanceFeed.BinanceFeed
-  /** A time between the two, in milliseconds. */
+  /** A random time between the two, in milliseconds. */
   readonly between: (least: number, most: number) => number
 }
 
-type Strike = (stage: Stage) => Effect.Effect<void>
+type Injection = (scene: Scene) => Effect.Effect<void>
 
-const network = (faultOf: (between: Stage["between"]) => FaultProxy.Fault): Strike => ({ between, proxy }) =>
-  proxy.strike(faultOf(between))
+const network = (faultOf: (between: Scene["between"]) => FaultProxy.Fault): Injection => ({ between, proxy }) =>
+  proxy.inject(faultOf(between))
 
-const venue = (...faults: ReadonlyArray<Fault.Fault>): Strike => ({ exchange }) =>
+const venue = (...faults: ReadonlyArray<Fault.Fault>): Injection => ({ exchange }) =>
   Effect.forEach(faults, exchange.fault, { discard: true })
 
 const F = FaultProxy.Fault
 
-/** The kinds of faults: what the network does, what the exchange does, and what the user does meanwhile. */
-export const kinds: Readonly<Record<string, Strike>> = {
+/** The kinds of faults: of the network, of the exchange, and of the network while the user renews connections. */
+export const kinds: Readonly<Record<string, Injection>> = {
   "network: reset": network(() => F.Reset()),
   "network: FIN": network(() => F.Finish()),
   "network: blackhole to the exchange": network((between) => F.BlackholeUp({ lasts: between(500, 1_500) })),
@@ -109,10 +109,10 @@ export const kinds: Readonly<Record<string, Strike>> = {
     })
 }
 
-/** The same, and the certificate, which has a dial of its own. */
+/** The names of all kinds. The bad certificate has a connection of its own, and is not in `kinds`. */
 export const names: ReadonlyArray<string> = [...Object.keys(kinds), "TLS: bad certificate"]
 
-/** A deck of all kinds, shuffled anew whenever it has been played. */
+/** Deals the kinds in random order, each once before any comes again. */
 const deal = function*(random: PCGRandom, only: ReadonlyArray<string>): Generator<string, never> {
   for (;;) {
     const deck = [...only]
@@ -121,12 +121,12 @@ const deal = function*(random: PCGRandom, only: ReadonlyArray<string>): Generato
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is watched
+// The checks
 
 interface Watched {
   readonly name: string
   readonly witness: Witness.Witness
-  /** The position of the newest that the exchange has made. */
+  /** The exchange's newest position. */
   readonly newest: () => number
 }
 
@@ -140,14 +140,17 @@ const levelsOf = (market: Market.Market, side: OrderBook.Side) =>
     Decimal.format(quantity, market.instrument.quantityDecimals)
   ]))
 
-/** What a fault came to. */
+/** The recovery from one fault. */
 export interface Healing {
   readonly kind: string
-  /** When it struck, in milliseconds since the first. */
+  /** When the fault struck, in milliseconds since the run began. */
   readonly at: number
-  /** From the end of the fault until data flowed again, in milliseconds. None: it never did. */
+  /** The time from the end of the fault until data flowed again, in milliseconds. Undefined: it never did. */
   readonly back: number | undefined
-  /** From the end of the fault until every stream and book was whole up to where the exchange was soon after it. */
+  /**
+   * The time from the end of the fault until every stream and book had reached the position of the exchange soon after it,
+   * in milliseconds. Undefined: they never did.
+   */
   readonly whole: number | undefined
 }
 
@@ -159,18 +162,18 @@ export interface Report {
   readonly books: { readonly equal: number; readonly different: number; readonly stale: number }
   readonly dials: number
   readonly outages: number
-  readonly invalidFrames: number
-  /** How often each limit of the exchange was exceeded. */
+  readonly invalidMessages: number
+  /** How often each limit of the exchange was exceeded, by its name. */
   readonly violations: Readonly<Record<string, number>>
-  /** Streams and connections that were given up, and why. */
+  /** The streams and connections that ended, and why. */
   readonly ended: ReadonlyArray<string>
 }
 
 export interface Options {
-  /** How many faults strike. */
+  /** The number of faults. */
   readonly faults: number
   readonly seed: number
-  /** No fault strikes after so long. Default: for as long as it takes. */
+  /** No fault strikes after this time. Default: no limit. */
   readonly lasts?: Duration.DurationInput | undefined
   readonly kinds?: ReadonlyArray<string> | undefined
   readonly tradesPerSecond?: number | undefined
@@ -183,7 +186,7 @@ const follow = <A extends MarketEvent.MarketEvent>(options: {
   readonly witness: Witness.Witness
   readonly stream: BinanceFeed.Events<A>
   readonly read: (event: A) => { readonly from: number; readonly to: number; readonly isTrue: boolean } | undefined
-  /** A bound of a gap, as a position. */
+  /** Maps a bound of a gap to a position. */
   readonly position?: (bound: number) => number
   readonly possible: ReadonlyArray<string>
   readonly gaps: Gaps
@@ -209,7 +212,7 @@ const follow = <A extends MarketEvent.MarketEvent>(options: {
     }))
 }
 
-// The venue keeps all of it, and is never so far behind: only a REST interface that is kept from answering can lose it.
+// The only possible causes of gaps in repairable streams: the exchange keeps its history long enough and does not lag.
 const restCauses = ["RestUnavailable", "RestLimited"]
 
 const second = 1_000
@@ -245,7 +248,7 @@ const watchMarket = (feed: BinanceFeed.BinanceFeed, market: Market.Market, gaps:
     newest: () => depthAt
   }
   return {
-    // Which updates have gone out only the sockets tell: what is missing at the end shows in the book.
+    // Not `depth`: the exchange does not tell which updates it has sent. Updates missing at the end show in the book.
     watched: [trades, aggTrades, klines],
     depth,
     reading: [
@@ -307,11 +310,11 @@ const watchMarket = (feed: BinanceFeed.BinanceFeed, market: Market.Market, gaps:
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A certificate nobody trusts
+// The bad certificate
 
 /**
- * The client must give up at once, with the error that says why; and once the address leads to the exchange, a fresh
- * `connect` must work. Gives back how long that took.
+ * Dials a server with an untrusted certificate: the connection must fail at once, with that error. Then `connect` to the
+ * exchange must work. Returns how long that took, in milliseconds, or undefined when something was wrong.
  */
 export const badCertificate = (exchange: Exchange.Exchange, proxy: FaultProxy.FaultProxy) =>
   Effect.gen(function*() {
@@ -333,7 +336,7 @@ export const badCertificate = (exchange: Exchange.Exchange, proxy: FaultProxy.Fa
 
 const platform = Layer.merge(NodeTransport.layer, FetchHttpClient.layer)
 
-/** Runs it, and says what became of every fault and every event. */
+/** Runs the faults, and reports on every fault, stream and book. */
 export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const random = new PCGRandom(options.seed)
@@ -342,8 +345,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       seed: options.seed,
       instruments,
       tradesPerSecond: options.tradesPerSecond ?? 50,
-      // Longer than a fault may take to heal, and so little that it is there in full after three minutes: what grows after
-      // that is not this.
+      // More than the events of the longest recovery. It is full after three minutes, so that it adds nothing to the memory
+      // growth measured after that.
       history: 8_000,
       candles: 120,
       limits
@@ -364,7 +367,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
 
     // -----------------------------------------------------------------------------------------------------------------
 
-    const counts = { fetched: 0, dials: 0, outages: 0, invalidFrames: 0 }
+    const counts = { fetched: 0, dials: 0, outages: 0, invalidMessages: 0 }
     const ended: Array<string> = []
     const gaps: Gaps = { byCause: new Map() }
     const noteEnd = (name: string) => <A, E>(exit: Exit.Exit<A, E>) =>
@@ -374,7 +377,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
 
     yield* Effect.forkScoped(Stream.runForEach(feed.events, (event) =>
       Effect.sync(() => {
-        if (event._tag === "InvalidMessage") counts.invalidFrames++
+        if (event._tag === "InvalidMessage") counts.invalidMessages++
         if (event._tag !== "Connection") return
         if (event.event._tag === "Dialling") counts.dials++
         if (event.event._tag === "Lost") counts.outages++
@@ -397,13 +400,13 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       Effect.map(feed.orderBook(market.instrument.symbol, { levels: 500 }), (book) => ({ market, book })))
     yield* Effect.forEach(kept, ({ book, market }) =>
       Effect.forkScoped(Effect.onExit(book.ended, noteEnd(`the book of ${market.instrument.symbol}`))))
-    // Read, so that nothing is held for a reader to come.
+    // A reader of the changes, so that the book holds none for a later one.
     yield* Effect.forEach(kept, ({ book }) => Effect.forkScoped(Effect.ignore(Stream.runDrain(book.changes))))
     yield* Effect.forkScoped(Effect.forEach(kept, ({ book, market }) =>
       Effect.repeat(
         Effect.map(Effect.option(book.top(5_000)), (top) => {
           if (Option.isNone(top)) books.stale++
-          // The exchange is ahead between two updates: it can be compared when nothing has changed since.
+          // Between two updates the exchange is ahead. The books are comparable when they have the same update id.
           else if (market.book.lastId() === top.value.lastUpdateId) {
             const equal = JSON.stringify(top.value.bids) === levelsOf(market, "bids") &&
               JSON.stringify(top.value.asks) === levelsOf(market, "asks")
@@ -415,7 +418,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
 
     // -----------------------------------------------------------------------------------------------------------------
 
-    // Where the exchange is now, and whether everything has come that far.
+    // Notes the exchange's positions now, and tells when the feed has reached them.
     const mark = () => {
       const goals = watched.map(({ newest, witness }) => ({ witness, goal: newest() }))
       const bookGoals = kept.map(({ book, market }) => ({ book, goal: market.book.lastId() }))
@@ -447,7 +450,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       return Option.isSome(whole) ? { back: back ?? passed, whole: passed } : { back, whole: undefined }
     })
 
-    // All has begun, and is whole.
+    // Waits until all streams have begun and are whole.
     yield* Effect.repeat(Effect.sync(() => watched.every(({ witness }) => witness.next() !== undefined)), {
       until: (begun) => begun,
       schedule: Schedule.spaced("20 millis")
@@ -463,21 +466,21 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       const kind = deck.next().value
       yield* Effect.sleep(between(0, pause))
       const at = (yield* Clock.currentTimeMillis) - start
-      const strike = kinds[kind]
-      const healing: Healing = strike === undefined
+      const injection = kinds[kind]
+      const healing: Healing = injection === undefined
         ? yield* Effect.map(Effect.timeoutTo(badCertificate(exchange, proxy), {
           duration: deadline,
           onTimeout: () => undefined,
           onSuccess: (took) => took
         }), (took) => ({ kind, at, back: took, whole: took }))
-        : yield* strike({ exchange, proxy, feed, between }).pipe(
+        : yield* injection({ exchange, proxy, feed, between }).pipe(
           Effect.zipRight(heal),
           Effect.map((healed) => ({ kind, at, ...healed }))
         )
       healings.push(healing)
       options.onHealing?.(healing)
     }
-    // What the exchange has made until now has to be there, or it is lost.
+    // The streams must reach the exchange's present positions: events that are not there by then are lost.
     const newest = watched.map((one) => one.newest())
     yield* heal
     return {
@@ -494,7 +497,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
     }
   })
 
-/** What is wrong with a run: nothing, if all is well. */
+/** Everything that is wrong with a run. Empty when nothing is. */
 export const faultsOf = (report: Report): ReadonlyArray<string> => {
   const total = Witness.sum(Object.values(report.streams))
   const wrong: Array<string> = []
@@ -505,11 +508,11 @@ export const faultsOf = (report: Report): ReadonlyArray<string> => {
   complain(total.lost, "events were lost")
   complain(total.repeated, "events came twice")
   complain(total.outOfOrder, "events came out of order")
-  complain(total.wrong, "events were not what the exchange had")
-  complain(total.falseGaps, "gaps were not true")
+  complain(total.wrong, "events differed from the exchange's")
+  complain(total.falseGaps, "gaps were false")
   complain(Math.abs(total.produced - total.received - total.lost - total.declared), "events are unaccounted for")
-  complain(report.books.different, "books were not the exchange's")
-  complain(report.ended.length, "streams or connections were given up")
+  complain(report.books.different, "comparisons of a book with the exchange's differed")
+  complain(report.ended.length, "streams or connections ended")
   for (const [limit, count] of Object.entries(report.violations)) complain(count, `times the limit of ${limit} was exceeded`)
   return wrong
 }

@@ -1,5 +1,5 @@
-// Does it heal, and is the data whole, on real sockets? `npm run chaos -- --faults 1000 --seed 1 --json`, or for a while:
-// `npm run chaos -- --for 30m --json`. The exit code says so too.
+// Tests on real sockets that connections heal and that the data is whole: `npm run chaos -- --faults 1000 --seed 1 --json`,
+// or for a time: `npm run chaos -- --for 30m --json`. The exit code is 1 when something is wrong.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -31,20 +31,20 @@ const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
 const lasting = (text: string) => {
   const [, count = "", unit = ""] = /^(\d+)([smh])$/.exec(text) ?? []
   const millis = Number(count) * (units[unit] ?? Number.NaN)
-  if (Number.isNaN(millis)) throw new Error(`--for takes such as 90s, 30m or 2h, and not ${text}.`)
+  if (Number.isNaN(millis)) throw new Error(`--for is ${text}, which is not a time. Give a number and a unit, such as 90s, 30m or 2h.`)
   return Duration.millis(millis)
 }
 const soak = Option.map(Option.fromNullable(values.for), lasting)
 const faults = Number(values.faults ?? (Option.isSome(soak) ? Infinity : 1_000))
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What it costs
+// Memory, fibres and handles
 
 interface Sample {
   readonly hours: number
   readonly rss: number
   readonly heap: number
-  /** Of the heap, what V8 has compiled. It compiles what is called often, for hours. */
+  /** The compiled code in the heap, in MiB. V8 goes on compiling for hours. */
   readonly code: number
   readonly fibres: number
   readonly handles: number
@@ -56,7 +56,7 @@ const fibres = () => {
 }
 
 const megabytes = (bytes: number) => bytes / 1024 / 1024
-const round = (value: number, places = 1) => Number(value.toFixed(places))
+const round = (value: number, digits = 1) => Number(value.toFixed(digits))
 
 const peak = { rss: 0, heap: 0 }
 const samples: Array<Sample> = []
@@ -82,14 +82,14 @@ const sample = Effect.sync(() => {
   })
 })
 
-// By how much it grows in an hour. It has warmed up after a quarter of the time.
+// The growth per hour. The first quarter of the samples is warm-up.
 const growth = (of: (sample: Sample) => number) => {
   const fit = leastSquares(samples.slice(Math.floor(samples.length / 4)).map((taken) => [taken.hours, of(taken)] as const))
   return fit === undefined ? undefined : { mean: round(fit.mean), perHour: round(fit.slope), error: round(fit.error) }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What it comes to
+// The report
 
 const percentile = (sorted: ReadonlyArray<number>, p: number) =>
   sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * p) - 1))]
@@ -134,7 +134,7 @@ const summarize = (report: Chaos.Report) => {
     books: report.books,
     dials: report.dials,
     outages: report.outages,
-    invalidFrames: report.invalidFrames,
+    invalidMessages: report.invalidMessages,
     violations: report.violations,
     ended: report.ended,
     peakMiB: { rss: round(peak.rss), heap: round(peak.heap) },
@@ -156,16 +156,16 @@ const summarize = (report: Chaos.Report) => {
 }
 
 const print = (summary: ReturnType<typeof summarize>) => {
-  const redundancy: Array<string> = []
+  const output: Array<string> = []
   const row = (...cells: ReadonlyArray<string | number | undefined>) => {
-    redundancy.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
+    output.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
   }
   row("fault", "struck", "recovered", "data again p50", "whole again p50", "p99", "max, ms")
   row("---", "---:", "---:", "---:", "---:", "---:", "---:")
   for (const [name, times] of [...Object.entries(summary.byKind), ["all", summary.timeToHeal] as const]) {
     row(name, times.faults, times.recovered, times.backP50, times.p50, times.p99, times.max)
   }
-  redundancy.push("")
+  output.push("")
   const { depth, repairable } = summary.events
   const both = (name: string, of: (verdict: Witness.Verdict) => number | string) => {
     row(name, of(repairable), of(depth))
@@ -174,30 +174,30 @@ const print = (summary: ReturnType<typeof summarize>) => {
   row("---", "---:", "---:")
   both("produced", ({ produced }) => produced)
   both("received", ({ received }) => received)
-  row("of those, fetched by REST", summary.fetched, "")
-  both("missing, and declared by a gap", ({ declared }) => declared)
-  both("gaps declared / not true", ({ falseGaps, gaps }) => `${gaps} / ${falseGaps}`)
-  both("lost without a word", ({ lost }) => lost)
+  row("of these, fetched by REST", summary.fetched, "")
+  both("missing with a gap", ({ declared }) => declared)
+  both("gaps / false gaps", ({ falseGaps, gaps }) => `${gaps} / ${falseGaps}`)
+  both("missing without a gap", ({ lost }) => lost)
   both("repeated", ({ repeated }) => repeated)
   both("out of order", ({ outOfOrder }) => outOfOrder)
-  both("other than the exchange's", ({ wrong }) => wrong)
-  redundancy.push("")
-  row("besides", "")
+  both("different from the exchange's", ({ wrong }) => wrong)
+  output.push("")
+  row("other checks", "")
   row("---", "---:")
   row("book checks equal / different", `${summary.books.equal} / ${summary.books.different}`)
   row("dials / outages", `${summary.dials} / ${summary.outages}`)
   row("limits exceeded", Object.values(summary.violations).reduce((a, b) => a + b, 0))
   row("peak memory, MiB: RSS / heap", `${summary.peakMiB.rss} / ${summary.peakMiB.heap}`)
   if ("growth" in summary) {
-    redundancy.push("")
-    row(`growth an hour, fitted to ${summary.growth.samples} samples`, "mean", "± twice the standard error")
+    output.push("")
+    row(`growth per hour, fitted to ${summary.growth.samples} samples`, "mean", "growth ± twice the standard error")
     row("---", "---:", "---:")
     for (const [name, fit] of Object.entries(summary.growth)) {
       if (typeof fit === "object") row(name, fit.mean, `${fit.perHour} ± ${fit.error}`)
     }
   }
-  redundancy.push("", summary.wrong.length === 0 ? "Nothing is wrong." : `Wrong: ${summary.wrong.join("; ")}.`, "")
-  process.stderr.write(redundancy.join("\n"))
+  output.push("", summary.wrong.length === 0 ? "Nothing is wrong." : `Wrong: ${summary.wrong.join("; ")}.`, "")
+  process.stderr.write(output.join("\n"))
 }
 
 const program = Effect.gen(function*() {
@@ -225,6 +225,6 @@ const program = Effect.gen(function*() {
 }).pipe(Effect.scoped)
 
 await Effect.runPromise(program.pipe(
-  // The connections' own log would bury the results.
+  // Without the log of the connections, in which the results would be lost.
   Effect.provide(Layer.merge(Logger.remove(Logger.defaultLogger), RuntimeFlags.enableRuntimeMetrics))
 ))

@@ -1,4 +1,4 @@
-// Frames that are not what they should be, between frames that are, and an oracle that tells one from the other.
+// Generates malformed messages between valid ones, and has an oracle that tells them apart.
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -22,7 +22,7 @@ import { BinanceFeed, MarketEvent, Payloads, Venue } from "holdfast/binance"
 type Message = Transport.Message
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The oracle: slow, and shares no code with what it judges but the schemas
+// The oracle: slow, and independent of the code under test but for the schemas
 
 const schemas: ReadonlyMap<string, Schema.Schema.AnyNoContext> = new Map<string, Schema.Schema.AnyNoContext>([
   ["trade", Payloads.Trade],
@@ -45,21 +45,21 @@ const Answer = Schema.decodeUnknownOption(Schema.Union(
     Schema.Array(Schema.Unknown)
   )) }),
   Schema.Struct({ error: Schema.Struct({ msg: Schema.String }) }),
-  // Null is more than nothing.
+  // A result may be null, but not absent.
   Schema.Struct({ result: Schema.NullOr(Schema.Union(Schema.Object, Schema.String, Schema.Number, Schema.Boolean)), id: Schema.Number })
 ))
 const Symbolic = Schema.decodeUnknownOption(Schema.Struct({ s: Schema.String }))
 
 export type Judgement =
   | { readonly _tag: "Events"; readonly stream: string; readonly data: ReadonlyArray<unknown> }
-  /** Of a stream that is not known here: it is nobody's to judge. */
+  /** An event of a stream that the oracle does not know. It may be decoded or not. */
   | { readonly _tag: "Unknown"; readonly stream: string }
-  /** The frame names its stream, and is not what that promises. */
+  /** The message names a known stream, and its data is not an event of that stream. */
   | { readonly _tag: "Broken"; readonly stream: string }
   | { readonly _tag: "Answer" }
   | { readonly _tag: "Invalid" }
 
-// What is nested deeper than this cannot be written out by all. It is measured without recursion.
+// Deeper JSON is invalid here: recursive functions cannot write it. The depth is measured without recursion.
 const deepest = 500
 
 const depthOf = (json: unknown) => {
@@ -83,7 +83,7 @@ export const judge = (message: Message): Judgement => {
   }
   if (depthOf(json) > deepest) return { _tag: "Invalid" }
   const combined = Option.getOrUndefined(Combined(json))
-  // Whoever has both is an event.
+  // A message with both `stream` and `data` is an event.
   if (combined === undefined || !Predicate.hasProperty(json, "data")) {
     return Option.isSome(Answer(json)) ? { _tag: "Answer" } : { _tag: "Invalid" }
   }
@@ -92,7 +92,7 @@ export const judge = (message: Message): Judgement => {
   const isOfAll = stream === "!miniTicker@arr"
   const at = stream.indexOf("@")
   const schema = schemas.get(isOfAll ? "miniTicker" : stream.slice(at + 1))
-  // Those of all symbols begin like this.
+  // Streams of all symbols begin with "!".
   if (schema === undefined || (stream.startsWith("!") && !isOfAll) || (at < 0 && !isOfAll)) return { _tag: "Unknown", stream }
   if (Array.isArray(data) && !isOfAll) return { _tag: "Broken", stream }
   const items: ReadonlyArray<unknown> = Array.isArray(data) ? data : [data]
@@ -105,12 +105,12 @@ export const judge = (message: Message): Judgement => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What comes over the wire
+// The messages
 
 const hanzi = "币安人生"
 
-/** The streams that are listened to. */
-export const wanted: ReadonlyArray<string> = [
+/** The streams that the feed reads. */
+export const streams: ReadonlyArray<string> = [
   "btcusdt@trade",
   `${hanzi}usdt@trade`,
   "btcusdt@aggTrade",
@@ -139,7 +139,7 @@ const samples: Readonly<Record<string, (next: number) => Fields>> = {
 
 const names = Object.keys(samples)
 
-// Where numbers stop being what they seem.
+// Numbers at the edge of what a double or a 64-bit integer can hold.
 const edges = [
   "9223372036854775807",
   "-9223372036854775808",
@@ -201,7 +201,7 @@ const oddStreams = [
 
 const oddMessages = ["", " ", "\0", "null", "true", "0", `""`, "[]", "{}", "{", "}", "[{}]", "\ufeff{}", "{\"stream\":1}", "NaN"]
 
-/** A wire with a seed: each call gives the next frame. `next` has the id that is due on each stream. */
+/** A generator of messages with a seed. `next` gives the id that is due on a stream. */
 export const wire = (seed: number, next: (stream: string) => number) => {
   const random = new PCGRandom(seed)
   const below = (n: number) => random.integer(n)
@@ -211,7 +211,7 @@ export const wire = (seed: number, next: (stream: string) => number) => {
     return picked
   }
   const encode = (text: string) => new TextEncoder().encode(text)
-  const frame = (stream: string, data: string) => `{"stream":${JSON.stringify(stream)},"data":${data}}`
+  const envelope = (stream: string, data: string) => `{"stream":${JSON.stringify(stream)},"data":${data}}`
   const sample = (stream: string): Fields => samples[stream]?.(next(stream)) ?? {}
   const write = (fields: ReadonlyArray<readonly [string, string]>) =>
     `{${fields.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`
@@ -223,18 +223,18 @@ export const wire = (seed: number, next: (stream: string) => number) => {
       `${`{"a":`.repeat(depth)}1${"}".repeat(depth)}`
     ])
   const depth = () => pick([50, 500, 5_000])
-  const valid = (stream: string) => frame(stream, JSON.stringify(sample(stream)))
+  const valid = (stream: string) => envelope(stream, JSON.stringify(sample(stream)))
 
   const withValue = (stream: string, value: string) => {
     const fields = fieldsOf(stream)
     const at = below(fields.length)
-    return frame(stream, write(fields.map(([key, old], i) => [key, i === at ? value : old])))
+    return envelope(stream, write(fields.map(([key, old], i) => [key, i === at ? value : old])))
   }
 
-  // What comes next, where two belong together.
+  // The second message of a pair, which comes next.
   let second: Message | undefined
 
-  // Two halves that are no whole each, but are when they are joined by a comma again.
+  // Two halves, each invalid, that would be valid if they were joined by a comma.
   const torn = (joined: string, wrap: (half: string) => string): Message => {
     const commas = [...joined.matchAll(/,/g)].map(({ index }) => index)
     const at = pick(commas)
@@ -245,15 +245,15 @@ export const wire = (seed: number, next: (stream: string) => number) => {
   const answerId = () => pick([...edges, ...oddities, "1", "2", "-7", `"1"`, `"${"x".repeat(500)}"`])
 
   const mutations: ReadonlyArray<(stream: string) => Message> = [
-    // Broken off.
+    // Cut short.
     (stream) => {
       const text = valid(stream)
       return text.slice(0, below(text.length))
     },
     (stream) => torn(`${valid(stream)},${valid(stream)}`, (half) => half),
-    (stream) => torn(`${JSON.stringify(sample(stream))},${JSON.stringify(sample(stream))}`, (half) => frame(stream, half)),
-    (stream) => torn(`{"Z":[{},{}]},{"Z":"},{"}`, (half) => frame(stream, half)),
-    // A byte that is another, a byte too many, a byte too few: as bytes, since it need not be text any more.
+    (stream) => torn(`${JSON.stringify(sample(stream))},${JSON.stringify(sample(stream))}`, (half) => envelope(stream, half)),
+    (stream) => torn(`{"Z":[{},{}]},{"Z":"},{"}`, (half) => envelope(stream, half)),
+    // A byte changed, added or removed. As bytes, since the result may not be UTF-8.
     (stream) => {
       const bytes = encode(valid(stream))
       bytes[below(bytes.length)] = below(256)
@@ -269,57 +269,57 @@ export const wire = (seed: number, next: (stream: string) => number) => {
       const at = below(bytes.length)
       return Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(at + 1)])
     },
-    // Bytes that are no UTF-8, within a field nobody knows.
+    // Bytes that are not UTF-8, in an unknown field.
     (stream) => {
-      const bytes = encode(frame(stream, write([...fieldsOf(stream), ["Z", `"????"`]])))
+      const bytes = encode(envelope(stream, write([...fieldsOf(stream), ["Z", `"????"`]])))
       const at = bytes.indexOf(0x3f)
       const bad = pick([[0xff, 0xfe, 0x41, 0x41], [0xc0, 0x80, 0x41, 0x41], [0xed, 0xa0, 0x80, 0x41], [0xf0, 0x9f, 0x98, 0x41]])
       bytes.set(bad, at)
       return bytes
     },
-    // The same, but well formed.
+    // Valid UTF-8 bytes.
     (stream) => encode(valid(stream)),
     // Noise.
     () => Uint8Array.from({ length: below(64) }, () => below(256)),
     () => pick(oddMessages),
     () => encode(pick(oddMessages)),
-    // Values that are not what they should be.
+    // Wrong values.
     (stream) => withValue(stream, pick(edges)),
     (stream) => withValue(stream, pick(oddities)),
     (stream) => below(50) === 0 ? withValue(stream, nested(depth())) : withValue(stream, nested(50)),
     (stream) => withValue(stream, `"${"9".repeat(below(2_000))}"`),
-    // Fields that are missing, come twice, or have odd names.
+    // Fields that are missing, appear twice, or have odd names.
     (stream) => {
       const fields = fieldsOf(stream)
       const at = below(fields.length)
-      return frame(stream, write(fields.filter((_, i) => i !== at)))
+      return envelope(stream, write(fields.filter((_, i) => i !== at)))
     },
     (stream) => {
       const fields = fieldsOf(stream)
       const [key] = pick(fields)
-      return frame(stream, write([...fields, [key, pick([...edges, ...oddities])]]))
+      return envelope(stream, write([...fields, [key, pick([...edges, ...oddities])]]))
     },
-    (stream) => frame(stream, write([...fieldsOf(stream), [pick(oddKeys), pick([...edges, ...oddities])]])),
-    (stream) => frame(stream, write([[pick(oddKeys), write(fieldsOf(stream))]])),
+    (stream) => envelope(stream, write([...fieldsOf(stream), [pick(oddKeys), pick([...edges, ...oddities])]])),
+    (stream) => envelope(stream, write([[pick(oddKeys), write(fieldsOf(stream))]])),
     (stream) => `{"__proto__":${valid(stream)}}`,
-    (stream) => frame(stream, write([...fieldsOf(stream), ["s", `"${pick(["ETHUSDT", "btcusdt", "", "BTCUSDT "])}"`]])),
-    (stream) => frame(stream, write([...fieldsOf(stream), ["e", `"${pick(["trade", "aggTrade", "Trade", "kline", ""])}"`]])),
-    // Data that is something else.
-    (stream) => frame(stream, `[${JSON.stringify(sample(stream))}]`),
-    (stream) => frame(stream, JSON.stringify(JSON.stringify(sample(stream)))),
-    (stream) => frame(stream, pick([...edges.slice(0, 5), ...oddities])),
-    (stream) => frame(stream, JSON.stringify(sample(pick(names)))),
-    (stream) => below(50) === 0 ? frame(stream, nested(depth())) : frame(stream, nested(50)),
+    (stream) => envelope(stream, write([...fieldsOf(stream), ["s", `"${pick(["ETHUSDT", "btcusdt", "", "BTCUSDT "])}"`]])),
+    (stream) => envelope(stream, write([...fieldsOf(stream), ["e", `"${pick(["trade", "aggTrade", "Trade", "kline", ""])}"`]])),
+    // Data of another type.
+    (stream) => envelope(stream, `[${JSON.stringify(sample(stream))}]`),
+    (stream) => envelope(stream, JSON.stringify(JSON.stringify(sample(stream)))),
+    (stream) => envelope(stream, pick([...edges.slice(0, 5), ...oddities])),
+    (stream) => envelope(stream, JSON.stringify(sample(pick(names)))),
+    (stream) => below(50) === 0 ? envelope(stream, nested(depth())) : envelope(stream, nested(50)),
     () => below(50) === 0 ? nested(depth()) : nested(50),
     (stream) => `{"stream":${pick(oddities)},"data":${JSON.stringify(sample(stream))}}`,
     (stream) => `{"stream":${JSON.stringify(stream)}}`,
     (stream) => `[${valid(stream)}]`,
     (stream) => `${valid(stream)}${pick([" ", ",", valid(stream), "\0", "}"])}`,
-    // Streams nobody listens to, or that cannot be.
-    (stream) => frame(pick(oddStreams), JSON.stringify(sample(stream))),
-    () => frame("!miniTicker@arr", `[${JSON.stringify(sample("btcusdt@miniTicker"))},${pick(oddities)}]`),
-    () => frame("!miniTicker@arr", `[${JSON.stringify(sample("btcusdt@miniTicker"))}]`),
-    // Answers nobody asked for.
+    // Streams that are not read, or that do not exist.
+    (stream) => envelope(pick(oddStreams), JSON.stringify(sample(stream))),
+    () => envelope("!miniTicker@arr", `[${JSON.stringify(sample("btcusdt@miniTicker"))},${pick(oddities)}]`),
+    () => envelope("!miniTicker@arr", `[${JSON.stringify(sample("btcusdt@miniTicker"))}]`),
+    // Answers without a request.
     () => `{"result":${pick([...oddities, "[\"btcusdt@trade\"]"])},"id":${answerId()}}`,
     () => `{"id":${answerId()}}`,
     () => `{"result":null}`,
@@ -341,25 +341,25 @@ export const wire = (seed: number, next: (stream: string) => number) => {
 // Through the decoder
 
 export interface Options {
-  readonly frames: number
+  readonly messages: number
   readonly seed: number
-  /** Called after every so many frames. */
-  readonly onProgress?: ((frames: number) => void) | undefined
+  /** Called now and then with the number of messages so far. */
+  readonly onProgress?: ((messages: number) => void) | undefined
 }
 
-/** How many lines of what is wrong are kept. */
+// The most complaints that are kept.
 const kept = 20
 
 const progressEvery = 20_000
 
 export interface Result {
-  readonly frames: number
+  readonly messages: number
   readonly valid: number
   readonly invalid: number
   readonly wrong: ReadonlyArray<string>
 }
 
-// Key by key, in order; a zero is not its negative.
+// Compares key by key, in order, and tells 0 from -0.
 const same = (a: unknown, b: unknown): boolean =>
   Object.is(a, b) || (
     typeof a === "object" && typeof b === "object" && a !== null && b !== null &&
@@ -369,30 +369,30 @@ const same = (a: unknown, b: unknown): boolean =>
 
 const show = (message: Message) => (typeof message === "string" ? message : `bytes ${Buffer.from(message).toString("latin1")}`).slice(0, 300)
 
-/** Decodes each frame, and compares with the oracle. */
-export const decodeAll = ({ frames, onProgress, seed }: Options): Result => {
+/** Decodes each message, and compares the result with the oracle's. */
+export const decodeAll = ({ messages, onProgress, seed }: Options): Result => {
   const counts = { valid: 0, invalid: 0 }
   const wrong: Array<string> = []
   const complain = (what: string, message: Message) => {
     if (wrong.length < kept) wrong.push(`${what}: ${show(message)}`)
   }
   let id = 0
-  const nextFrame = wire(seed, () => id)
-  const decoders = new Map(wanted.map((stream) => [stream, MarketEvent.fromStream(stream)]))
-  for (let i = 0; i < frames; i++) {
+  const nextMessage = wire(seed, () => id)
+  const decoders = new Map(streams.map((stream) => [stream, MarketEvent.fromStream(stream)]))
+  for (let i = 0; i < messages; i++) {
     id++
-    const message = nextFrame()
+    const message = nextMessage()
     const truth = judge(message)
     if (i % progressEvery === 0) onProgress?.(i)
     try {
       const decoded = MarketEvent.decode(message, id)
-      // As a feed does, that knows what came before.
+      // The decoder of a feed, which remembers the messages before.
       const decoder = truth._tag === "Events" || truth._tag === "Broken" ? decoders.get(truth.stream) : undefined
       const again = decoder?.all([message], id, () => undefined)
-      if (again !== undefined && !same(again, Either.getOrElse(decoded, () => []))) complain("read otherwise by a feed", message)
+      if (again !== undefined && !same(again, Either.getOrElse(decoded, () => []))) complain("decoded differently by a feed", message)
       if (Either.isLeft(decoded)) {
         counts.invalid++
-        if (truth._tag === "Events" || truth._tag === "Answer") complain("refused though valid", message)
+        if (truth._tag === "Events" || truth._tag === "Answer") complain("rejected, but valid", message)
         continue
       }
       const events = decoded.right
@@ -400,19 +400,19 @@ export const decodeAll = ({ frames, onProgress, seed }: Options): Result => {
       if (truth._tag === "Events") {
         const good = events.length === truth.data.length &&
           events.every((event, n) => event.via === "ws" && same(event.data, truth.data[n]))
-        if (!good) complain("not the event that came", message)
+        if (!good) complain("not the event that was sent", message)
       } else if (truth._tag !== "Unknown" && events.length > 0) {
-        complain("an event though none came", message)
+        complain("an event, but none was sent", message)
       } else if (truth._tag === "Invalid" || truth._tag === "Broken") {
-        complain("passed though invalid", message)
+        complain("decoded, but invalid", message)
       }
     } catch (error) {
       complain(`threw ${String(error)}`, message)
     }
   }
-  onProgress?.(frames)
+  onProgress?.(messages)
   if (Object.getOwnPropertyNames(Object.prototype).length !== prototypeKeys) wrong.push("Object.prototype has changed")
-  return { frames, ...counts, wrong }
+  return { messages, ...counts, wrong }
 }
 
 const prototypeKeys = Object.getOwnPropertyNames(Object.prototype).length
@@ -429,32 +429,32 @@ const Request = Schema.decodeUnknownSync(Schema.parseJson(Schema.Struct({
 export interface FeedResult extends Result {
   readonly received: number
   readonly connections: number
-  /** Frames that were reported as invalid, and how many ought to have been. */
+  /** Messages that the feed reported as invalid, and the number that it should have reported. */
   readonly reported: number
   readonly reportable: number
-  /** Frames that would have been taken for a jump in the market. They were left out. */
+  /** Messages that were not sent, because a feed would take them for a jump of the ids. */
   readonly leftOut: number
 }
 
-// The socket is cut after every so many frames.
+// The socket is cut after this many messages.
 const cutAfter = 5_000
-const batch = 64
+const batchSize = 64
 const unreadAtMost = 500
 
-// What is due on a stream, and what is made of a frame that is valid there: it is an event, or old, or a jump.
-interface Follower {
+// Follows the ids of a stream: the id that is due, and whether valid data is an event, old, no real event, or a jump.
+interface IdTracker {
   readonly due: () => number
-  readonly take: (data: unknown) => "event" | "old" | "nothing" | "jump"
+  readonly classify: (data: unknown) => "event" | "old" | "nothing" | "jump"
 }
 
 const numberIn = (data: unknown, field: string) =>
   Option.getOrThrow(Schema.decodeUnknownOption(Schema.Struct({ [field]: Schema.Number }))(data))[field] ?? 0
 
-const followId = (field: string, isReal: (data: unknown) => boolean): Follower => {
+const trackIds = (field: string, isReal: (data: unknown) => boolean): IdTracker => {
   let next = 1
   return {
     due: () => next,
-    take: (data) => {
+    classify: (data) => {
       const id = numberIn(data, field)
       if (id !== next) return id < next ? "old" : "jump"
       next++
@@ -463,11 +463,11 @@ const followId = (field: string, isReal: (data: unknown) => boolean): Follower =
   }
 }
 
-const followUpdates = (fromField: string): Follower => {
+const trackUpdates = (fromField: string): IdTracker => {
   let last = 0
   return {
     due: () => last + 1,
-    take: (data) => {
+    classify: (data) => {
       const to = numberIn(data, "u")
       if (to <= last) return "old"
       if (numberIn(data, fromField) > last + 1 || to > last + 1) return "jump"
@@ -480,35 +480,35 @@ const followUpdates = (fromField: string): Follower => {
 const priced = (data: unknown) =>
   Number(Option.getOrThrow(Schema.decodeUnknownOption(Schema.Struct({ p: Schema.String }))(data)).p) !== 0
 
-/** Sends the frames over a transport in memory, cuts it now and then, and compares what each stream gives. */
-export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<FeedResult, unknown, Scope.Scope> =>
+/** Sends the messages over a transport in memory that is cut now and then, and compares the events of each stream. */
+export const feedAll = ({ messages: total, onProgress, seed }: Options): Effect.Effect<FeedResult, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const wrong: Array<string> = []
     const complain = (what: string) => {
       if (wrong.length < kept) wrong.push(what)
     }
     const counts = { valid: 0, invalid: 0, received: 0, connections: 0, reported: 0, reportable: 0, leftOut: 0 }
-    const followers = new Map<string, Follower>([
-      ["btcusdt@trade", followId("t", priced)],
-      [`${hanzi}usdt@trade`, followId("t", priced)],
-      ["btcusdt@aggTrade", followId("a", () => true)],
-      ["btcusdt@bookTicker", followUpdates("u")],
-      ["btcusdt@depth@100ms", followUpdates("U")]
+    const trackers = new Map<string, IdTracker>([
+      ["btcusdt@trade", trackIds("t", priced)],
+      [`${hanzi}usdt@trade`, trackIds("t", priced)],
+      ["btcusdt@aggTrade", trackIds("a", () => true)],
+      ["btcusdt@bookTicker", trackUpdates("u")],
+      ["btcusdt@depth@100ms", trackUpdates("U")]
     ])
-    const expected = new Map<string, Array<unknown>>(wanted.map((stream) => [stream, []]))
+    const expected = new Map<string, Array<unknown>>(streams.map((stream) => [stream, []]))
     const unread = () => [...expected.values()].reduce((sum, { length }) => sum + length, 0)
-    const nextFrame = wire(seed, (stream) => followers.get(stream)?.due() ?? 1)
+    const nextMessage = wire(seed, (stream) => trackers.get(stream)?.due() ?? 1)
     let sent = 0
-    // Every stream begins with an event: what it is followed from.
-    const beginnings = wanted.map((stream): Message => JSON.stringify({ stream, data: samples[stream]?.(1) }))
+    // The first event of every stream, from which its ids are followed.
+    const beginnings = streams.map((stream): Message => JSON.stringify({ stream, data: samples[stream]?.(1) }))
 
-    // Whether the frame may be sent. What is due once it has been is noted.
-    const note = (message: Message): boolean => {
+    // Records what the feed should make of a message. Returns whether the message may be sent.
+    const expect = (message: Message): boolean => {
       const truth = judge(message)
       const queue = truth._tag === "Events" || truth._tag === "Broken" ? expected.get(truth.stream) : undefined
       if (truth._tag === "Events" && queue !== undefined) {
         const [data] = truth.data
-        const outcome = followers.get(truth.stream)?.take(data)
+        const outcome = trackers.get(truth.stream)?.classify(data)
         if (outcome === "jump") {
           counts.leftOut++
           return false
@@ -519,19 +519,19 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
         counts.invalid++
         counts.reportable++
       }
-      // A notice would have the connection renewed, which is not the subject here.
+      // Not a shutdown notice: the feed would renew the connection.
       return truth._tag !== "Answer" || !String(message).includes("erverShutdown")
     }
 
     const nextBatch = (): ReadonlyArray<Message> => {
-      const messages: Array<Message> = []
-      while (messages.length < batch && sent + messages.length < frames) {
-        const message = beginnings.shift() ?? nextFrame()
-        if (note(message)) messages.push(message)
+      const batch: Array<Message> = []
+      while (batch.length < batchSize && sent + batch.length < total) {
+        const message = beginnings.shift() ?? nextMessage()
+        if (expect(message)) batch.push(message)
       }
-      if (Math.floor((sent + messages.length) / progressEvery) > Math.floor(sent / progressEvery)) onProgress?.(sent)
-      sent += messages.length
-      return messages
+      if (Math.floor((sent + batch.length) / progressEvery) > Math.floor(sent / progressEvery)) onProgress?.(sent)
+      sent += batch.length
+      return batch
     }
 
     const room = Effect.unsafeMakeLatch(true)
@@ -547,11 +547,11 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
           const [first, ...others] = answers
           answers = []
           if (first !== undefined) return Effect.succeed([first, ...others] as const)
-          if (subscribed.size < wanted.length) {
+          if (subscribed.size < streams.length) {
             asked.unsafeClose()
             return Effect.zipRight(asked.await, next)
           }
-          if (sent - begun >= cutAfter && sent < frames) {
+          if (sent - begun >= cutAfter && sent < total) {
             return new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.seconds(10) })
           }
           if (unread() > unreadAtMost) {
@@ -568,7 +568,7 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
           send: (message) =>
             Effect.sync(() => {
               const { id, method, params } = Request(message)
-              // Before the right answer come wrong ones.
+              // Wrong answers come before the right one.
               const ids = [String(id + 1), `"${id}"`, "null", String(2 ** 53), `[${id}]`, "1e400"]
               answers.push(...ids.map((other) => `{"result":null,"id":${other}}`), JSON.stringify({ result: null, id }))
               counts.reportable += 3
@@ -609,7 +609,7 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
         if (event._tag === "EventsDropped") counts.reported += event.count
         if (event._tag === "Gap" || event._tag === "Repaired") complain(`${event._tag} on ${JSON.stringify(event)}`)
         if (event._tag === "Session" && event.event._tag === "Refused") complain(event.event.error.message)
-        if (event._tag === "Session" && event.event._tag === "Unanswered") complain("a request was not answered")
+        if (event._tag === "Session" && event.event._tag === "Unanswered") complain("a request was taken for unanswered")
       })))
 
     const read = (stream: string) =>
@@ -617,29 +617,29 @@ export const feedAll = ({ frames, onProgress, seed }: Options): Effect.Effect<Fe
         Effect.sync(() => {
           const due = expected.get(stream)?.shift()
           if (MarketEvent.isGap(event)) complain(`a gap on ${stream}`)
-          else if (due === undefined) complain(`an event that was not sent on ${stream}: ${show(JSON.stringify(event.data))}`)
-          else if (!same(due, event.data)) complain(`not what was sent on ${stream}: ${show(JSON.stringify(event.data))}`)
+          else if (due === undefined) complain(`an event that was not sent, on ${stream}: ${show(JSON.stringify(event.data))}`)
+          else if (!same(due, event.data)) complain(`not the event that was sent, on ${stream}: ${show(JSON.stringify(event.data))}`)
           counts.received++
           room.unsafeOpen()
         }))
-    const reading = yield* Effect.forEach(wanted, (stream) => Effect.fork(read(stream)))
+    const reading = yield* Effect.forEach(streams, (stream) => Effect.fork(read(stream)))
 
-    // All is sent, and read; and what is said of it, too.
+    // All messages were sent, all events read, and all invalid messages reported.
     const isOver = () =>
-      sent >= frames && unread() === 0 && counts.reported >= counts.reportable
+      sent >= total && unread() === 0 && counts.reported >= counts.reportable
     yield* Effect.repeat(Effect.sync(isOver), { until: (over) => over, schedule: Schedule.spaced("10 millis") }).pipe(
-      // None of them ends by itself.
+      // The streams do not end by themselves.
       Effect.raceFirst(Effect.forEach(reading, Fiber.join, { concurrency: "unbounded" })),
-      Effect.catchAllCause((cause) => Effect.sync(() => complain(`a stream has failed: ${Cause.pretty(cause)}`))),
-      Effect.timeoutOption(Duration.seconds(30 + frames / 1_000)),
+      Effect.catchAllCause((cause) => Effect.sync(() => complain(`a stream failed: ${Cause.pretty(cause)}`))),
+      Effect.timeoutOption(Duration.seconds(30 + total / 1_000)),
       Effect.tap(Option.match({
-        onNone: () => Effect.sync(() => complain("it did not come to an end")),
+        onNone: () => Effect.sync(() => complain("the run did not end in time")),
         onSome: () => Effect.void
       }))
     )
-    if (unread() > 0) complain(`${unread()} events never came`)
-    if (counts.reported !== counts.reportable) complain(`${counts.reported} invalid frames reported, of ${counts.reportable}`)
-    if (asked > 0) complain(`REST was asked ${asked} times`)
-    onProgress?.(frames)
-    return { frames, ...counts, wrong }
+    if (unread() > 0) complain(`${unread()} events were not read`)
+    if (counts.reported !== counts.reportable) complain(`${counts.reported} invalid messages were reported, of ${counts.reportable}`)
+    if (asked > 0) complain(`${asked} REST requests were made`)
+    onProgress?.(total)
+    return { messages: total, ...counts, wrong }
   })

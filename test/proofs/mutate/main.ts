@@ -1,5 +1,5 @@
-// Do the invariants bite? `npm run mutate`: puts one deliberate bug at a time into a copy of the sources, runs the
-// simulation against it, and, where that finds nothing, the tests of its package.
+// Tests that the proofs find bugs: `npm run mutate`. It puts one deliberate bug at a time into a copy of the sources and
+// runs the simulation. Where that finds nothing, it runs the tests.
 import { spawn } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
@@ -10,18 +10,18 @@ import { mutations } from "./mutations.ts"
 
 const { values } = parseArgs({
   options: {
-    /** Of the simulation, for each bug. */
+    /** Runs of the simulation for each bug. */
     runs: { type: "string", default: "600" },
     seed: { type: "string", default: "1" },
-    /** Only bugs whose description or file has one of these in it. */
+    /** Only bugs whose description or file contains one of these texts. */
     only: { type: "string", multiple: true, default: [""] },
-    /** Bugs at a time, each in a copy of its own. Default: one a processor. */
+    /** Bugs at a time, each in a copy of its own. Default: one per processor. */
     jobs: { type: "string", default: String(availableParallelism()) },
     json: { type: "boolean", default: false }
   }
 })
 
-// What Vitest runs: test files whose path has one of these in it.
+// Vitest runs the test files whose path contains one of these texts.
 const tests = [
   "connection/",
   "market/",
@@ -53,14 +53,14 @@ const newRoot = (): string => {
   return root
 }
 
-// A bug may make a process spin, deaf to a polite signal, or leave workers behind: each command leads a group of its own,
-// of which nothing outlives it, nor us.
+// A bug may make a process spin, ignore signals, or leave workers behind. So each command runs in a process group of its
+// own, which is killed when the command ends, and when this process does.
 const groups = new Set<number>()
 const killGroup = (pid: number) => {
   try {
     process.kill(-pid, "SIGKILL")
   } catch {
-    // All of it has ended.
+    // The whole group has ended.
   }
 }
 process.on("exit", () => {
@@ -100,25 +100,25 @@ const test = (root: string) => succeeds(root, "node_modules/vitest/vitest.mjs", 
 const results: Array<{ readonly what: string; readonly file: string; readonly by: string; readonly because: string }> = []
 
 const because = (output: string) =>
-  output.split("\n").find((line) => /^[a-z]+, at \d+ ms: /.test(line)) ?? "it did not come to its end"
+  output.split("\n").find((line) => /^[a-z]+, at \d+ ms: /.test(line)) ?? "it did not end in time"
 
 const judge = async (root: string, { file, from, to, what }: Mutation) => {
   const path = join(root, "src", file)
   const source = readFileSync(path, "utf8")
-  if (source.split(from).length !== 2) throw new Error(`"${from}" does not stand in ${file} exactly once`)
+  if (source.split(from).length !== 2) throw new Error(`The bug "${what}" cannot be made: its text does not occur exactly once in ${file}: ${from}`)
   writeFileSync(path, source.replace(from, () => to))
   const simulated = await simulate(root)
-  const by = !simulated.ok ? "simulation" : (await test(root)).ok ? "nobody" : "tests"
+  const by = !simulated.ok ? "simulation" : (await test(root)).ok ? "none" : "tests"
   writeFileSync(path, source)
   results.push({ what, file, by, because: by === "simulation" ? because(simulated.output) : "" })
   process.stderr.write(`${by.padEnd(12)} ${what} (${file})${by === "simulation" ? `: ${because(simulated.output)}` : ""}\n`)
 }
 
-// Whoever finds something without any bug of ours would find it with each.
+// The simulation and the tests must find nothing without a bug, or they would find it with each.
 const unharmed = newRoot()
 for (const [name, run] of Object.entries({ simulation: simulate, tests: test })) {
   const sound = await run(unharmed)
-  if (!sound.ok) throw new Error(`Without any bug of ours, the ${name} found something:\n${sound.output}`)
+  if (!sound.ok) throw new Error(`Without a deliberate bug, the ${name} failed:\n${sound.output}`)
 }
 const waiting = mutations.filter(({ file, what }) => values.only.some((part) => `${what} ${file}`.includes(part))).values()
 const work = async (root: string) => {
@@ -129,10 +129,10 @@ await Promise.all([work(unharmed), ...Array.from({ length: Number(values.jobs) -
 const count = (by: string) => results.filter((result) => result.by === by).length
 const score = {
   bugs: results.length,
-  caught: results.length - count("nobody"),
+  caught: results.length - count("none"),
   bySimulation: count("simulation"),
   byTests: count("tests"),
-  survived: results.filter(({ by }) => by === "nobody").map(({ file, what }) => `${what} (${file})`)
+  survived: results.filter(({ by }) => by === "none").map(({ file, what }) => `${what} (${file})`)
 }
 process.stdout.write(values.json ? `${JSON.stringify({ score, results }, undefined, 2)}\n` : `${JSON.stringify(score, undefined, 2)}\n`)
 if (score.survived.length > 0) process.exitCode = 1

@@ -1,12 +1,14 @@
 /**
- * Deliberate bugs, one small change of a source file each: what the simulation and the tests are there to catch.
+ * Deliberate bugs, each one small change of a source file. The simulation or the tests must catch every one.
  */
 export interface Mutation {
+  /** The bug, in words. */
   readonly what: string
-  /** Under `src`. */
+  /** The file, relative to `src`. */
   readonly file: string
-  /** A text that occurs once. */
+  /** The text to replace. It occurs exactly once in the file. */
   readonly from: string
+  /** Its replacement. */
   readonly to: string
 }
 
@@ -14,34 +16,34 @@ const mutation = (what: string, file: string, from: string, to: string): Mutatio
 
 export const mutations: ReadonlyArray<Mutation> = [
   mutation(
-    "waits are not capped",
+    "the delay between retries is not capped",
     "ReconnectPolicy.ts",
     "(_, delay) => Duration.min(delay, maxDelay))",
     "(_, delay) => delay)"
   ),
   mutation(
-    "jitter goes beyond the cap",
+    "jitter may exceed the cap",
     "ReconnectPolicy.ts",
     "Math.min(nominal * (1 + factor), cap)",
     "nominal * (1 + factor)"
   ),
-  mutation("Retry-After is forgotten by the policy", "ReconnectPolicy.ts", "Duration.max(delay))", "() => delay)"),
-  mutation("one retry too many", "ReconnectPolicy.ts", "Schedule.recurs(maxRetries)", "Schedule.recurs(maxRetries + 1)"),
+  mutation("the policy ignores Retry-After", "ReconnectPolicy.ts", "Duration.max(delay))", "() => delay)"),
+  mutation("the policy allows one retry too many", "ReconnectPolicy.ts", "Schedule.recurs(maxRetries)", "Schedule.recurs(maxRetries + 1)"),
   mutation(
-    "backoff is reset on open",
+    "an open connection resets the backoff before it is proven",
     "ReconnectPolicy.ts",
     "startsOver(loss) ? self.initial : state",
     "(startsOver(loss) || loss.opened) ? self.initial : state"
   ),
-  mutation("attempts are not forgotten", "internal/connection/retryState.ts", "    outage = noOutage\n    lastProven", "    outage = { ...noOutage, attempt: outage.attempt }\n    lastProven"),
-  mutation("the schedule never hears of a connection that was replaced", "internal/connection/retryState.ts", "    lastProven = lifetime\n", ""),
+  mutation("a proven connection does not reset the number of attempts", "internal/connection/retryState.ts", "    outage = noOutage\n    lastProven", "    outage = { ...noOutage, attempt: outage.attempt }\n    lastProven"),
+  mutation("the schedule gets no loss when the user replaces the connection", "internal/connection/retryState.ts", "    lastProven = lifetime\n", ""),
   mutation(
-    "a schedule of one's own comes back sooner than it is asked to",
+    "a user's schedule may retry before Retry-After",
     "internal/connection/reconnection.ts",
     "ReconnectPolicy.noSoonerThanAsked(ReconnectPolicy.defaults.jitterFactor)",
     "(same) => same"
   ),
-  mutation("the second chance is not given", "internal/connection/retryState.ts", "countOf(outage, error) > failureClass.tries", "countOf(outage, error) >= failureClass.tries"),
+  mutation("a limited failure gets one retry too few", "internal/connection/retryState.ts", "countOf(outage, error) > failureClass.tries", "countOf(outage, error) >= failureClass.tries"),
   mutation(
     "a fatal failure is retried",
     "internal/connection/retryState.ts",
@@ -49,257 +51,257 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation(
-    "an outage is not marked as a gap",
+    "an outage leaves no gap in the items",
     "internal/connection/lifetime.ts",
     "inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))",
     "void [cause, lostAt]"
   ),
-  mutation("connections are not counted", "internal/connection/lifetime.ts", "      context.epoch++\n", ""),
+  mutation("the epoch does not advance", "internal/connection/lifetime.ts", "      context.epoch++\n", ""),
   mutation(
-    "what a peer says before it hangs up is lost",
+    "messages that arrive just before the peer closes are lost",
     "internal/connection/attempt.ts",
     "Effect.tapError(reading, () => buffer?.finish ?? Effect.void)",
     "reading"
   ),
   mutation(
-    "what comes during the handshake overtakes it",
+    "messages that arrive during the handshake are delivered before it is done",
     "internal/connection/attempt.ts",
     "buffer?.hold(batch) ?? delivery.deliver(batch)",
     "delivery.deliver(batch)"
   ),
   mutation(
-    "what finds no room is handed over all the same",
+    "messages that find no room in the inbox are taken for delivered",
     "internal/connection/delivery.ts",
     "if (left > 0) {",
     "if (false) {"
   ),
   mutation(
-    "what is handed over is no sign of life",
+    "delivered messages do not count as signs of life",
     "internal/connection/attempt.ts",
     "    delivery.noteActivity()\n",
     ""
   ),
   mutation(
-    "what slides away is not complained of",
+    "messages that slide out of the inbox are not reported",
     "internal/connection/delivery.ts",
     "if (this.#hasWarned || inbox.lost() === this.#lostBefore) return undefined",
     "if (this.#hasWarned || batch.length > 0) return undefined"
   ),
   mutation(
-    "a handshake opens what is being closed",
+    "a handshake opens a connection that is being closed",
     "internal/connection/lifetime.ts",
     `if (context.phase._tag !== "Dialling") return Effect.interrupt`,
     ""
   ),
   mutation(
-    "messages are handed over while the handler's effect runs",
+    "the transport delivers messages while the handler's effect runs",
     "internal/transport/receiveBuffer.ts",
     "receiver = idle\n          const effect",
     "const effect"
   ),
   mutation(
-    "a socket that ends drops what it still holds",
+    "a socket that ends drops the messages it still holds",
     "internal/transport/receiveBuffer.ts",
     "messages.length === 0 && end !== undefined",
     "end !== undefined"
   ),
   mutation(
-    "what was disconnected decides what comes next",
+    "a disconnected connection goes on to decide about its retry",
     "internal/connection/loop.ts",
     "yield* Effect.interruptible(ended)",
     "yield* ended"
   ),
   mutation(
-    "whoever wants the next dial at once has to wait",
+    "`reconnect` does not cut the wait for the next dial short",
     "internal/connection/loop.ts",
     "Effect.raceFirst(sleep(delay), skipWait.await)",
     "sleep(delay)"
   ),
   mutation(
-    "silence is not judged while a pong is waited for",
+    "the message deadline is ignored during the wait for a pong",
     "Liveness.ts",
     "Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)",
     "Effect.as(sleepUntil(sent + Duration.toMillis(pongTimeout)), false)"
   ),
   mutation(
-    "a dead peer is said goodbye to",
+    "a dead peer gets a close frame",
     "internal/connection/dial.ts",
     "const mustDrop = ",
     "const mustDrop = false && "
   ),
   mutation(
-    "a missed pong is forgiven",
+    "a missed pong is ignored",
     "Liveness.ts",
     `return new ConnectionTimeout({ phase: "pong", after: pongTimeout })`,
     "return Effect.void"
   ),
-  mutation("a stall of ours is blamed on the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
-  mutation("what is on the wire outlives the connection", "internal/session/reconciler.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? desiredTopics : []),"),
+  mutation("a stall of this process counts as silence of the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
+  mutation("the actual topics outlive the connection", "internal/session/reconciler.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? desiredTopics : []),"),
   mutation(
-    "what was unsubscribed stays on the wire",
+    "unsubscribed topics stay among the actual ones",
     "internal/session/reconciler.ts",
     "          for (const topic of topics) on.topics.delete(topic)\n",
     ""
   ),
   mutation(
-    "a refused unsubscription is taken for made",
+    "a refused request to unsubscribe counts as done",
     "internal/session/answers.ts",
-    `if (method === "unsubscribe") return { _tag: "Kept", topics }`,
-    `if (method === "unsubscribe") return { _tag: "Released", topics }`
+    `if (method === "unsubscribe") return { _tag: "StillSubscribed", topics }`,
+    `if (method === "unsubscribe") return { _tag: "Unsubscribed", topics }`
   ),
   mutation(
-    "what was refused when it was asked for again is left on the wire",
+    "a topic that is refused when it is requested again is not unsubscribed",
     "internal/session/wire.ts",
-    "if (askedBefore.has(topic)) wire.topics.set(topic, undefined)\n    else wire.topics.delete(topic)",
+    "if (requestedBefore.has(topic)) wire.topics.set(topic, undefined)\n    else wire.topics.delete(topic)",
     "wire.topics.delete(topic)"
   ),
-  mutation("an answer to some topics is taken for one to all", "internal/session/answers.ts", "named === undefined ? open : open.filter((topic) => named.includes(topic))", "open"),
-  mutation("what is to be asked later is asked at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
-  mutation("one topic passes for another, when their hashes are alike", "internal/session/topicCache.ts", "!likely.isDesired || !stands(likely.topic, text, span)", "!likely.isDesired"),
-  mutation("a break is told though another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "gap"`, `live: { everything: "gap", later: "gap", reported: "gap"`),
-  mutation("what nobody wants any more is heard still", "internal/session/desired.ts", "entry.isDesired = false", "void entry"),
-  mutation("requests are not paced", "internal/session/reconciler.ts", "on.pace.take(1)", "Effect.void"),
+  mutation("an answer that names some topics settles all of them", "internal/session/answers.ts", "named === undefined ? unsettled : unsettled.filter((topic) => named.includes(topic))", "unsettled"),
+  mutation("a request that is to be made later is made at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
+  mutation("a topic is taken for another one with the same hash", "internal/session/topicCache.ts", "!likely.isDesired || !isInSpan(likely.topic, text, span)", "!likely.isDesired"),
+  mutation("a gap is reported although another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "gap"`, `live: { everything: "gap", later: "gap", reported: "gap"`),
+  mutation("a topic without subscribers still counts as desired", "internal/session/desired.ts", "entry.isDesired = false", "void entry"),
+  mutation("requests ignore the rate limit", "internal/session/reconciler.ts", "on.pace.take(1)", "Effect.void"),
   mutation(
-    "what was not answered is not asked again",
+    "a request that was not answered is not made again",
     "internal/session/reconciler.ts",
     "for (const topic of topics) on.topics.set(topic, undefined)",
     ""
   ),
-  mutation("what was fetched beyond a hole is forgotten", "internal/feed/resequencer.ts", "beyond.set(idOf(event), event)", "void beyond"),
-  mutation("ids that begin anew are never followed", "internal/feed/idReset.ts", "at - latest > (", "at - latest > 1e9 * ("),
-  mutation("what comes late is taken for new ids", "internal/feed/idReset.ts", "at - latest > (", "at - latest > -1 * ("),
-  mutation("duplicates pass", "internal/feed/resequencer.ts", "if (id < this.#due) {", "if (id < this.#due - 1) {"),
+  mutation("events that were fetched from beyond the missing range are forgotten", "internal/feed/resequencer.ts", "beyond.set(idOf(event), event)", "void beyond"),
+  mutation("an id reset is never followed", "internal/feed/idReset.ts", "at - latest > (", "at - latest > 1e9 * ("),
+  mutation("a late event is taken for an id reset", "internal/feed/idReset.ts", "at - latest > (", "at - latest > -1 * ("),
+  mutation("duplicates are delivered", "internal/feed/resequencer.ts", "if (id < this.#due) {", "if (id < this.#due - 1) {"),
   mutation(
-    "what waits behind a hole is overtaken",
+    "new events overtake those that wait behind a missing range",
     "internal/feed/resequencer.ts",
     "    this.#isCaughtUp = false\n    this.#queue",
     "    this.#queue"
   ),
-  mutation("repair begins one too late", "internal/feed/resequencer.ts", "sequence.fetch(target, last)", "sequence.fetch(target, last + 2)"),
+  mutation("a repair begins one id too late", "internal/feed/resequencer.ts", "sequence.fetch(target, last)", "sequence.fetch(target, last + 2)"),
   mutation(
-    "a hole begins one too early",
+    "a missing range begins one id too early",
     "internal/feed/resequencer.ts",
     "return { from: last + 1, to, cause: fetched.left }",
     "return { from: last, to, cause: fetched.left }"
   ),
-  mutation("a hole may have nothing in it", "internal/feed/resequencer.ts", "idOf(first) > last + 1", "idOf(first) > last"),
-  mutation("a lagging REST interface is not waited for", "internal/feed/lag.ts", "useless === attemptsAtMost", "useless === 0"),
-  mutation("an old candle passes", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
-  mutation("the last candle is taken for closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
-  mutation("a missing candle is no hole", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* emit(closed)", "      if (opens > end) {\n        yield* emit(closed)"),
-  mutation("events of another kind pass for those that were asked for", "internal/feed/feed.ts", "batch.every(isOfKind) ? batch", "batch.length > 0 ? batch"),
-  mutation("the user does not have the last word on a failure", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
-  mutation("a venue's limit of dials is ignored", "internal/feed/feed.ts", "...venue.limits.dials", ""),
-  mutation("what a frame ends with is not looked at", "internal/feed/decoder.ts", "Shape.make(schema, envelope.end)", "Shape.make(schema)"),
-  mutation("an id under which nothing happened is shown", "internal/feed/operators.ts", "if (sequence.isReal === undefined) return events", "if (events.length > 0) return events"),
+  mutation("a missing range may be empty", "internal/feed/resequencer.ts", "idOf(first) > last + 1", "idOf(first) > last"),
+  mutation("a lagging REST interface is not asked again", "internal/feed/lag.ts", "useless === attemptsAtMost", "useless === 0"),
+  mutation("an old candle is delivered", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
+  mutation("the last candle of a page counts as closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
+  mutation("a missing candle is not noticed", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* emit(closed)", "      if (opens > end) {\n        yield* emit(closed)"),
+  mutation("events of another kind are delivered", "internal/feed/feed.ts", "batch.every(isOfKind) ? batch", "batch.length > 0 ? batch"),
+  mutation("the user's `classify` is ignored", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
+  mutation("the venue's limit on dials is ignored", "internal/feed/feed.ts", "...venue.limits.dials", ""),
+  mutation("the end of a message's envelope is not checked", "internal/feed/decoder.ts", "Shape.make(schema, envelope.end)", "Shape.make(schema)"),
+  mutation("an id without a real event is delivered", "internal/feed/operators.ts", "if (sequence.isReal === undefined) return events", "if (events.length > 0) return events"),
   mutation(
-    "a missed update is ignored",
+    "a missing update of a book is ignored",
     "internal/feed/bookSynchroniser.ts",
     `if (outcome === "gap") return ending("an update is missing")`,
     `if (outcome === "gap") continue`
   ),
   mutation(
-    "a line that brings nothing yet makes up for another",
+    "a connection without data makes up for another one's loss",
     "internal/pool/coverage.ts",
     "if (other !== this && other.#liveSince !== undefined && other.#liveSince <= since) return true",
     "if (other !== this) return true"
   ),
   mutation(
-    "a break of the last line is forgotten when another goes on",
+    "the gap of the last live connection is forgotten when another one has data",
     "internal/pool/coverage.ts",
     "if (topic.broken !== undefined) this.#reportGap(topic.broken)",
     "topic.broken = undefined"
   ),
   mutation(
-    "each of two lines tells of the same gap",
+    "two connections report the same gap twice",
     "internal/pool/coverage.ts",
     `broken === undefined && reported > this.#last ? "reported" : "nothing"`,
     `"nothing"`
   ),
   mutation(
-    "a gap that was told stands for all later ones",
+    "a reported gap hides later ones",
     "internal/pool/coverage.ts",
     "    this.#last = ++this.#topic.turn\n",
     ""
   ),
-  mutation("a line was alive until its death showed", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "break"`, `live: { everything: "-", later: "-", reported: "break"`),
-  mutation("a book is not told that its connection is lost", "internal/pool/coverage.ts", "this.#topic.listener.lost(why)", "void why"),
+  mutation("a lost connection counts as live until the loss is noticed", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "break"`, `live: { everything: "-", later: "-", reported: "break"`),
+  mutation("a book does not learn that its connection is lost", "internal/pool/coverage.ts", "this.#topic.listener.lost(why)", "void why"),
   mutation(
-    "an update that follows with a hole is applied",
+    "an update of a book after missing ones is applied",
     "binance/internal/bookRules.ts",
     "return U <= id + 1",
     "return U <= id + 3"
   ),
-  mutation("a removed level stays", "market/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
-  mutation("the old connection is never closed", "internal/pool/pool.ts", "      yield* close(spare)\n", ""),
+  mutation("a removed level of a book stays", "market/OrderBook.ts", "if (Number(level[1]) === 0) {\n        if (!there) return", "if (Number(level[1]) === 0) {\n        if (there) return"),
+  mutation("a renewal never closes the predecessor", "internal/pool/pool.ts", "      yield* close(spare)\n", ""),
   mutation(
-    "a successor is not asked for proof",
+    "a successor does not have to prove itself",
     "internal/pool/pool.ts",
     "Effect.either(proof(successor, slot.topics))",
     "Effect.either(successor.session.connection.awaitOpen)"
   ),
   mutation(
-    "newcomers get the room of those that are moving there",
+    "new topics take the room of topics that are moving into a slot",
     "internal/pool/placement.ts",
     "slot.topics.size + reserved(slot, capacity) <",
     "slot.topics.size <"
   ),
-  mutation("a connection that is given up takes its successor along", "internal/pool/pool.ts", `alive || slot.work._tag !== "Idle"`, "alive"),
+  mutation("a connection that fails takes its successor along", "internal/pool/pool.ts", `alive || slot.work._tag !== "Idle"`, "alive"),
   mutation(
-    "a successor that was given up takes the place of a connection that is not",
+    "a renewal chooses a successor that has failed since its proof",
     "internal/pool/pool.ts",
     "(isProven && (yield* isAlive(successor)))",
     "isProven"
   ),
   mutation(
-    "streams move to a connection that was given up",
+    "a merge moves topics to a connection that has failed",
     "internal/pool/pool.ts",
     "isProven && slots.has(into) && (yield* isAlive(into.pooled))",
     "isProven && slots.has(into)"
   ),
   mutation(
-    "a connection that was given up is kept for one that has proven nothing",
+    "a failed connection is kept instead of a successor that is not proven",
     "internal/pool/pool.ts",
     "(isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled))",
     "isProven && (yield* isAlive(successor))"
   ),
   mutation(
-    "who waits for a window is let through before the moment that was set meanwhile",
+    "a caller that waits for the window ignores a hold that was set meanwhile",
     "internal/time/rateLimiter.ts",
     "heldAt(now) === undefined ? Effect.void : acquire(cost, onHold)",
     "Effect.void"
   ),
-  mutation("a rolling window is half as long", "internal/time/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
+  mutation("a rolling window is half as long as it should be", "internal/time/rollingWindow.ts", "now - at <= millis", "now - at <= millis / 2"),
   mutation(
-    "the gate forgets Retry-After",
+    "the dial gate ignores Retry-After",
     "DialGate.ts",
     "Duration.toMillis(Duration.max(asked, spacing))",
     "Duration.toMillis(asked === spacing ? asked : spacing)"
   ),
-  mutation("a ban is the end", "binance/Failure.ts", "error.status === 418", "error.status === 0"),
-  mutation("the REST client forgets Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
-  mutation("REST requests are not weighed", "binance/Rest.ts", "limiter.acquire(weight,", "limiter.acquire(0,"),
-  mutation("silence is never noticed", "internal/session/cadence.ts", "this.idleFor(at) > this.#allowed()", "this.idleFor(at) > Infinity"),
-  mutation("the next event does not wait for the effect of the last", "internal/stream/cursors.ts", "{ discard: true }", `{ discard: true, concurrency: "unbounded" }`),
+  mutation("a ban ends the connection for good", "binance/Failure.ts", "error.status === 418", "error.status === 0"),
+  mutation("the REST client ignores Retry-After", "binance/Rest.ts", "        yield* wait(retryAfter, status)\n", ""),
+  mutation("REST requests have no weight", "binance/Rest.ts", "limiter.acquire(weight,", "limiter.acquire(0,"),
+  mutation("a topic is never stale", "internal/session/cadence.ts", "this.idleFor(at) > this.#allowed()", "this.idleFor(at) > Infinity"),
+  mutation("`forEach` does not wait for the effect of the last event", "internal/stream/cursors.ts", "{ discard: true }", `{ discard: true, concurrency: "unbounded" }`),
   mutation(
-    "an effect that fails keeps the place of its reader",
+    "a `forEach` that fails leaves its cursor open",
     "internal/stream/cursors.ts",
     "runForEach(positions, select, f), ({ leave }, exit) => leave(exit))",
     "runForEach(positions, select, f), () => Effect.void)"
   ),
   mutation(
-    "events that were dropped earlier are not counted",
+    "`EventsDropped` does not count events that were dropped earlier",
     "internal/stream/eventStream.ts",
     " + (marker !== undefined && isMarker(marker) ? marker.count : 0)",
     ""
   ),
-  mutation("what slid out of a buffer is not told", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void options"),
-  mutation("who listens does not hear what is held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#deliver([listener], held)\n", ""),
-  mutation("who listens is not told of the end", "internal/stream/broadcast.ts", "    this.#endListeners(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
-  mutation("what somebody makes come overtakes what others have not heard", "internal/stream/broadcast.ts", "if (this.#isDelivering) {", "if (this.#later.length > 0) {"),
-  mutation("what is escaped passes for itself", "internal/json/compiledReader.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),
-  mutation("a number with more digits than are safe is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
-  mutation("what follows an object is not looked at", "internal/json/compiledReader.ts", "frameEnd])}$`", "frameEnd])}`"),
+  mutation("items that slide out of a buffer leave no marker", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess))", "void options"),
+  mutation("a new listener does not get the items held", "internal/stream/broadcast.ts", "    if (held.length > 0) this.#deliver([listener], held)\n", ""),
+  mutation("a listener does not get the end", "internal/stream/broadcast.ts", "    this.#endListeners(exit)\n    this.#wakeReaders()", "    this.#wakeReaders()"),
+  mutation("a delivery that a listener causes overtakes the one under way", "internal/stream/broadcast.ts", "if (this.#isDelivering) {", "if (this.#later.length > 0) {"),
+  mutation("an escaped text is read as if it were not escaped", "internal/json/compiledReader.ts", String.raw`[^"\\\x00-\x1f]*`, String.raw`[^"\x00-\x1f]*`),
+  mutation("a number that is not a safe integer is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
+  mutation("the text after an object is not checked", "internal/json/compiledReader.ts", "ending])}$`", "ending])}`"),
   mutation("a number loses its sign", "internal/json/compiledReader.ts", `return isNegative ? -value : value`, `return value`),
-  mutation("an empty side of a book is read as if it were not", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
+  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
 ]

@@ -1,6 +1,5 @@
 /**
- * Runs one plan against a bare connection, where every state, wait and message can be accounted for, and says what it
- * broke.
+ * Runs one plan against a bare connection, where every state, wait and message can be checked, and returns the violations.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,18 +18,18 @@ import * as World from "./World.ts"
 
 const healsWithin = 240_000
 
-/** One reading of the frames, from a connect to what ended it. */
+/** One run of the items, from a `connect` to its end. */
 interface Reading {
-  readonly frames: Array<Invariants.Item>
+  readonly items: Array<Invariants.Item>
   running: World.Running<void, unknown>
 }
 
-// What a call may take beyond its own deadline, when the peer is slow to say goodbye.
-const politeness = 10_000
+// A call may take this much longer than its deadline, because the peer is slow to close.
+const closeTakes = 10_000
 
 export const run = (plan: ConnectionPlan): Outcome => {
   const world = World.make(plan.seed)
-  const { look, report, time } = world
+  const { runSync, report, time } = world
   let said = 0
   const requested = plan.steps.some(({ action }) =>
     action.do === "connect" || action.do === "disconnect" || action.do === "reconnect"
@@ -67,9 +66,9 @@ export const run = (plan: ConnectionPlan): Outcome => {
     violations: world.violations,
     virtualMillis: world.elapsed(),
     dials: network.dialled().length,
-    frames: network.received().length,
-    read: readings.reduce((sum, { frames }) => sum + frames.length, 0),
-    gaps: readings.reduce((sum, { frames }) => sum + frames.filter(({ _tag }) => _tag === "Gap").length, 0)
+    messages: network.received().length,
+    read: readings.reduce((sum, { items }) => sum + items.length, 0),
+    gaps: readings.reduce((sum, { items }) => sum + items.filter(({ _tag }) => _tag === "Gap").length, 0)
   })
 
   const onOpen: Connection.Options["onOpen"] = plan.onOpen === "none"
@@ -102,7 +101,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
 
   const started = world.run(Effect.flatMap(program, ({ connection, scope }) =>
     Effect.sync(() => {
-      // Before it has had its first turn.
+      // Before the first turn of the connection's fibres.
       const watching = [
         world.run(Stream.runForEach(connection.changes, (state) =>
           Effect.sync(() => {
@@ -123,32 +122,32 @@ export const run = (plan: ConnectionPlan): Outcome => {
   const { connection, scope, watching } = started.value
 
   const stateNow = () => {
-    const state = look(connection.state)
-    if (Exit.isFailure(state)) throw new Error("a state that cannot be read")
+    const state = runSync(connection.state)
+    if (Exit.isFailure(state)) throw new Error("the state cannot be read")
     return state.value
   }
 
   const read = () => {
-    const frames: Array<Invariants.Item> = []
-    const reading: Reading = { frames, running: { exit: () => undefined, interrupt: () => undefined } }
+    const items: Array<Invariants.Item> = []
+    const reading: Reading = { items, running: { exit: () => undefined, interrupt: () => undefined } }
     readings.push(reading)
-    const note = (frame: Item.Item) => {
-      frames.push(
-        frame._tag === "Data"
-          ? { _tag: "Data", text: String(frame.data) }
-          : { _tag: "Gap", dropped: frame.dropped, cause: frame.cause.message }
+    const note = (item: Item.Item) => {
+      items.push(
+        item._tag === "Data"
+          ? { _tag: "Data", text: String(item.data) }
+          : { _tag: "Gap", dropped: item.dropped, cause: item.cause.message }
       )
     }
     const listening = connection.items.listen((batch) => {
       batch.forEach(note)
     })
-    reading.running = world.run(plan.listens === true ? listening : Stream.runForEach(connection.items, (frame) => {
-      note(frame)
+    reading.running = world.run(plan.listens === true ? listening : Stream.runForEach(connection.items, (item) => {
+      note(item)
       return pausedUntil > time.now() ? Effect.sleep(pausedUntil - time.now()) : Effect.void
     }))
   }
 
-  // What was asked for must be answered in time.
+  // Every call must end in time.
   const calls: Array<{ readonly what: string; readonly until: number; readonly running: World.Running<unknown, unknown> }> = []
   const call = (what: string, within: number, effect: Effect.Effect<unknown, unknown>) => {
     calls.push({ what, until: time.now() + within, running: world.run(effect) })
@@ -156,7 +155,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
   const checkCalls = () => {
     for (const { running, until, what } of calls) {
       if (running.exit() === undefined && time.now() > until) {
-        report({ invariant: "hangs", detail: `${what} has no end` })
+        report({ invariant: "hangs", detail: `${what} does not end` })
       }
     }
   }
@@ -169,14 +168,14 @@ export const run = (plan: ConnectionPlan): Outcome => {
   const act = (action: ConnectionAction) => {
     switch (action.do) {
       case "disconnect": {
-        call("disconnect", politeness, connection.disconnect)
+        call("disconnect", closeTakes, connection.disconnect)
         break
       }
       case "connect": {
-        const afresh = disconnected()
+        const wasDown = disconnected()
         const before = changes.length
-        call("connect", politeness, connection.connect)
-        if (!afresh) break
+        call("connect", closeTakes, connection.connect)
+        if (!wasDown) break
         if (changes.length === before) report({ invariant: "states", detail: "connect did nothing" })
         read()
         break
@@ -213,22 +212,22 @@ export const run = (plan: ConnectionPlan): Outcome => {
         network.restart(action.downtime)
         break
       default:
-        network.strike(action)
+        network.inject(action)
     }
     time.flush()
   }
 
-  // What was read from sockets and by nobody: one batch of a socket, the inbox, and what its reader has taken of it.
+  // The most messages between the sockets and the reader: one batch of a socket, the inbox, and what the reader has taken.
   const mostHeld = 1_024 + 2 * plan.inbox.capacity
   const checkMemory = () => {
     if (plan.inbox.overflow !== "suspend" || plan.onOpen !== "none" || readings.length > 1) return
-    const read = readings.reduce((sum, { frames }) => sum + frames.filter(({ _tag }) => _tag === "Data").length, 0)
-    const dropped = readings.reduce((sum, { frames }) => sum + frames.reduce((all, frame) => all + (frame._tag === "Gap" ? frame.dropped : 0), 0), 0)
+    const read = readings.reduce((sum, { items }) => sum + items.filter(({ _tag }) => _tag === "Data").length, 0)
+    const dropped = readings.reduce((sum, { items }) => sum + items.reduce((all, item) => all + (item._tag === "Gap" ? item.dropped : 0), 0), 0)
     const held = network.received().length - read - dropped
-    if (held > mostHeld) report({ invariant: "memory", detail: `${held} messages are held, and ${mostHeld} may be` })
+    if (held > mostHeld) report({ invariant: "memory", detail: `${held} messages are held, more than ${mostHeld}` })
   }
 
-  // The frames a fault repeats are not news of the peer's, and would be read twice.
+  // A fault that repeats messages makes the reader get them twice. Then they are not checked.
   const repeats = plan.steps.some(({ action }) => action.do === "repeat")
 
   try {
@@ -243,11 +242,11 @@ export const run = (plan: ConnectionPlan): Outcome => {
     network.calm()
     const willing = plan.reconnect.enabled && plan.reconnect.maxRetries === "unlimited" &&
       (plan.onOpen === "none" || plan.onOpen === "asks")
-    const tells = { silence: plan.messageTimeout !== undefined, pongs: plan.pingInterval !== undefined }
+    const deadlines = { idle: plan.messageTimeout !== undefined, pongs: plan.pingInterval !== undefined }
     let healed = false
     for (let waited = 0; waited < healsWithin && !healed; waited += 5_000) {
       time.advance(5_000)
-      healed = stateNow()._tag === "Connected" && waited > 30_000 && network.isHealthy(tells)
+      healed = stateNow()._tag === "Connected" && waited > 30_000 && network.isHealthy(deadlines)
     }
     if (willing && !healed && !disconnected()) {
       report({ invariant: "heals", detail: `${stateNow()._tag}, ${healsWithin / 1_000} s after the last fault` })
@@ -257,16 +256,16 @@ export const run = (plan: ConnectionPlan): Outcome => {
     Invariants.checkStates({ changes, events, state: last, report })
 
     const closed = world.run(Scope.close(scope, Exit.void))
-    time.advance(politeness)
+    time.advance(closeTakes)
     if (closed.exit() === undefined) report({ invariant: "hangs", detail: "the scope does not close" })
     time.advance(60_000)
     Invariants.checkStates({ changes, events, state: stateNow(), report })
     for (const { running, what } of calls) {
-      if (running.exit() === undefined) report({ invariant: "hangs", detail: `${what} goes on, and the scope is closed` })
+      if (running.exit() === undefined) report({ invariant: "hangs", detail: `${what} goes on after the scope was closed` })
       running.interrupt()
     }
     for (const { running } of [...readings, ...watching.map((running) => ({ running }))]) {
-      if (running.exit() === undefined) report({ invariant: "hangs", detail: "a stream goes on, and the scope is closed" })
+      if (running.exit() === undefined) report({ invariant: "hangs", detail: "a stream goes on after the scope was closed" })
       running.interrupt()
     }
     if (network.open() > 0 || network.held() > 0) {
@@ -282,9 +281,9 @@ export const run = (plan: ConnectionPlan): Outcome => {
   Invariants.checkPolicy({ name: "the connection", policy: plan.reconnect, events, onRequest: requested, report })
   Invariants.checkDials(network.dialled(), events, plan.gate, report)
   if (!repeats) {
-    Invariants.checkFrames({
+    Invariants.checkItems({
       received: network.received(),
-      readings: readings.map(({ frames }) => frames),
+      readings: readings.map(({ items }) => items),
       all: plan.onOpen === "none",
       report
     })

@@ -1,5 +1,5 @@
 /**
- * Runs one plan against a feed, and says what it broke.
+ * Runs one plan against a feed, and returns the violations.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
@@ -31,18 +31,21 @@ const policy = {
 
 const giveUpAfter = 60_000
 const restTimeout = 5_000
-// Restarted by an application as soon as this.
+// The application restarts a failed stream after this time.
 const restartAfter = 1_000
-// From the last fault on: silence is noticed (15 s), the ladder climbed (10 s, or a Retry-After of 20 s and a quarter),
-// a request given up (60 s) or a ban sat out (120 s and more), and all that was missed fetched.
+// The time from the last fault until all is whole: silence is noticed (15 s), the connection is retried (10 s, or a
+// Retry-After of 20 s and a quarter), a request is given up (60 s) or a ban is waited for (120 s and more), and all missing
+// events are fetched.
 const healsWithin = 240_000
-const isFresh = 5_000
-const making = 20_000
-// The REST interface is asked again for 16 s before it is said not to have something yet.
+// A stream is whole when it has all events up to this long ago.
+const freshness = 5_000
+// A book must be made within this time.
+const makingTakes = 20_000
+// A feed asks a lagging REST interface again for 16 s.
 const lagForgiven = 14_000
 
-/** One reading of a stream, from its start to its end. */
-interface Session {
+/** One run of a stream, from its start to its end. */
+interface Reading {
   readonly reader: Reader
   readonly name: string
   readonly after: number | undefined
@@ -82,7 +85,7 @@ const isDown = (fault: RestFault) => fault.how !== "slow"
 
 export const run = (plan: FeedPlan): Outcome => {
   const world = World.make(plan.seed)
-  const { look, report, time } = world
+  const { runSync, report, time } = world
   const dialLimit = { limit: 300, window: 300_000 }
   const exchange = SimulatedExchange.make({
     time,
@@ -94,7 +97,7 @@ export const run = (plan: FeedPlan): Outcome => {
     dialLimit
   })
   const events = new Map<string, Array<ConnectionEvent.ConnectionEvent>>()
-  const sessions: Array<Session> = []
+  const readings: Array<Reading> = []
   const books: Array<Book> = []
   const refusals = new Set<string>()
   let leastKept = Number.POSITIVE_INFINITY
@@ -104,12 +107,12 @@ export const run = (plan: FeedPlan): Outcome => {
     violations: world.violations,
     virtualMillis: world.elapsed(),
     dials: exchange.dialled().length,
-    frames: exchange.received().length,
-    read: sessions.reduce((sum, { reads }) => sum + reads.length, 0),
-    gaps: sessions.reduce((sum, { reads }) => sum + reads.filter(({ event }) => event.type === "gap").length, 0)
+    messages: exchange.received().length,
+    read: readings.reduce((sum, { reads }) => sum + reads.length, 0),
+    gaps: readings.reduce((sum, { reads }) => sum + reads.filter(({ event }) => event.type === "gap").length, 0)
   })
 
-  // What the plan does to the REST interface decides which gaps it excuses.
+  // How long the plan makes the REST interface unavailable, at most. That decides which gaps are justified.
   const unavailable = plan.steps.reduce((sum, { action }) => {
     if (action.do === "restDown" && isDown(action.fault)) return sum + action.lasts + 130_000 * Number(action.fault.how === "status")
     if (action.do === "rest" && isDown(action.fault)) return sum + action.times * (action.fault.how === "status" ? 130_000 : restTimeout + 10_000)
@@ -195,12 +198,12 @@ export const run = (plan: FeedPlan): Outcome => {
       if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)
-      // A connection is closed once by itself, and once by its pool.
+      // A `Closed` event comes from the connection and from its pool.
       if (known === undefined) events.set(event.connection, [event.event])
       else if (event.event._tag !== "Closed" || known.at(-1)?._tag !== "Closed") known.push(event.event)
     })))
 
-  const gaveUp = () => [...events.values()].some((all) => all.some(({ _tag }) => _tag === "Failed"))
+  const hasFailed = () => [...events.values()].some((all) => all.some(({ _tag }) => _tag === "Failed"))
 
   // -------------------------------------------------------------------------------------------------------------------
   // Readers
@@ -218,31 +221,30 @@ export const run = (plan: FeedPlan): Outcome => {
 
   const nameOf = ({ kind, symbol }: Reader) => `${symbol.toLowerCase()}@${kind}`
 
-  const lastOf = (session: Session): number | undefined => {
-    for (let i = session.reads.length - 1; i >= 0; i--) {
-      const read = session.reads[i]
-      const id = read === undefined ? undefined : idOf(session.reader, read.event)
-      // Gaps of candles are told by when candles begin, and so is where to go on.
+  const lastOf = (reading: Reading): number | undefined => {
+    for (let i = reading.reads.length - 1; i >= 0; i--) {
+      const read = reading.reads[i]
+      const id = read === undefined ? undefined : idOf(reading.reader, read.event)
       if (id !== undefined) return id
     }
-    return session.after
+    return reading.after
   }
 
   const begin = (reader: Reader, after: number | undefined) => {
     if (reader.kind === "book") {
-      // While a connection says goodbye, others wait for their place.
+      // It may have to wait until another connection has closed.
       const made = world.run(Effect.gen(function*() {
         const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
         const book = yield* Scope.extend(feed.orderBook(reader.symbol, { levels: plan.bookLevels }), own)
         books.push({ reader, book, scope: own, restarting: false })
       }))
-      time.after(making, () => {
-        if (made.exit() === undefined) report({ invariant: "hangs", detail: `the book of ${reader.symbol} is not made` })
+      time.after(makingTakes, () => {
+        if (made.exit() === undefined) report({ invariant: "hangs", detail: `the book of ${reader.symbol} was not made in time` })
       })
       return
     }
     const reads: Array<Invariants.Read> = []
-    const session: Session = {
+    const reading: Reading = {
       reader,
       name: nameOf(reader),
       after: isRepaired(reader.kind) ? after : undefined,
@@ -251,12 +253,12 @@ export const run = (plan: FeedPlan): Outcome => {
       stopped: false,
       ended: false
     }
-    sessions.push(session)
-    const events = streamOf(feed, reader, session.after)
+    readings.push(reading)
+    const events = streamOf(feed, reader, reading.after)
     const listening = events.listen((batch) => {
       for (const event of batch) reads.push({ at: time.now(), event })
     })
-    session.running = world.run(reader.listens === true ? listening : Stream.runForEach(events, (event) => {
+    reading.running = world.run(reader.listens === true ? listening : Stream.runForEach(events, (event) => {
       reads.push({ at: time.now(), event })
       const until = paused.get(reader) ?? 0
       const wait = Math.max(reader.dawdles, until - time.now())
@@ -265,44 +267,44 @@ export const run = (plan: FeedPlan): Outcome => {
   }
 
   const paused = new Map<Reader, number>()
-  const current = (reader: Reader) => sessions.findLast((session) => session.reader === reader)
+  const current = (reader: Reader) => readings.findLast((reading) => reading.reader === reader)
 
-  // An application begins again where it had stopped.
+  // Restarts each failed stream from its last event, as an application does.
   const supervise = () => {
-    for (const session of sessions) {
-      const exit = session.running.exit()
-      if (exit === undefined || session.ended) continue
-      session.ended = true
-      if (session.stopped) continue
+    for (const reading of readings) {
+      const exit = reading.running.exit()
+      if (exit === undefined || reading.ended) continue
+      reading.ended = true
+      if (reading.stopped) continue
       if (Exit.isSuccess(exit)) {
-        if (!closing) report({ invariant: "truth", detail: `${session.name} ended as if all was said` })
+        if (!closing) report({ invariant: "truth", detail: `${reading.name} ended without an error` })
         continue
       }
-      if (!gaveUp() && !refusals.has(session.name)) {
-        report({ invariant: "policy", detail: `${session.name} failed, and nothing was given up: ${String(exit.cause)}` })
+      if (!hasFailed() && !refusals.has(reading.name)) {
+        report({ invariant: "policy", detail: `${reading.name} failed, but no connection did: ${String(exit.cause)}` })
       }
       if (!closing) {
         time.after(restartAfter, () => {
-          if (!closing && current(session.reader) === session) begin(session.reader, lastOf(session))
+          if (!closing && current(reading.reader) === reading) begin(reading.reader, lastOf(reading))
         })
       }
     }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // What is looked at all the time
+  // Checks, every second
 
   const bookEnds = new Map<OrderBook.OrderBook, World.Running<void, unknown>>()
   const checkBooks = () => {
     for (const known of [...books]) {
       const { book, reader } = known
       const name = `the book of ${reader.symbol}`
-      const top = look(Effect.either(book.top(10_000)))
+      const top = runSync(Effect.either(book.top(10_000)))
       if (Exit.isSuccess(top) && top.value._tag === "Right") {
         Invariants.checkBook(exchange.tape(reader.symbol), top.value.right, name, report)
-        if (exchange.open() === 0) report({ invariant: "book", detail: `${name} can be read, and nothing is connected` })
+        if (exchange.open() === 0) report({ invariant: "book", detail: `${name} can be read while no connection is open` })
       } else if (Exit.isFailure(top)) {
-        report({ invariant: "book", detail: `${name} waits to be read` })
+        report({ invariant: "book", detail: `${name} cannot be read at once` })
       }
       let end = bookEnds.get(book)
       if (end === undefined) {
@@ -312,7 +314,7 @@ export const run = (plan: FeedPlan): Outcome => {
       const exit = end.exit()
       if (exit === undefined || known.restarting || closing) continue
       known.restarting = true
-      if (Exit.isSuccess(exit)) report({ invariant: "book", detail: `${name} ended as if it was told to` })
+      if (Exit.isSuccess(exit)) report({ invariant: "book", detail: `${name} ended without an error` })
       time.after(restartAfter, () => {
         if (closing) return
         books.splice(books.indexOf(known), 1)
@@ -339,17 +341,17 @@ export const run = (plan: FeedPlan): Outcome => {
     switch (action.do) {
       case "stop": {
         const reader = readerOf(action.reader)
-        const session = reader === undefined ? undefined : current(reader)
-        if (session === undefined || session.ended) break
-        session.stopped = true
-        session.running.interrupt()
+        const reading = reader === undefined ? undefined : current(reader)
+        if (reading === undefined || reading.ended) break
+        reading.stopped = true
+        reading.running.interrupt()
         break
       }
       case "start": {
         const reader = readerOf(action.reader)
         if (reader === undefined || reader.kind === "book") break
-        const session = current(reader)
-        if (session !== undefined && session.stopped) begin(reader, action.resume ? lastOf(session) : undefined)
+        const reading = current(reader)
+        if (reading !== undefined && reading.stopped) begin(reader, action.resume ? lastOf(reading) : undefined)
         break
       }
       case "pause": {
@@ -373,27 +375,27 @@ export const run = (plan: FeedPlan): Outcome => {
     time.flush()
   }
 
-  // What was said in the latest while has been read, by all who read.
-  const isWhole = (): string | undefined => {
-    const before = time.now() - isFresh
+  // Every reader must have all events up to shortly ago. Describes one that has not.
+  const findIncomplete = (): string | undefined => {
+    const before = time.now() - freshness
     for (const reader of plan.readers) {
       const tape = exchange.tape(reader.symbol)
       if (reader.kind === "book") {
         const known = books.find((one) => one.reader === reader)
         if (known === undefined || known.restarting) return `there is no book of ${reader.symbol}`
-        const best = look(Effect.either(known.book.top(1)))
+        const best = runSync(Effect.either(known.book.top(1)))
         if (Exit.isFailure(best) || best.value._tag === "Left") return `the book of ${reader.symbol} is stale`
         const state = tape.bookWith(best.value.right.lastUpdateId)
         const then = tape.bookAt(before)
         if (state === undefined || state.lastId < then.lastId) return `the book of ${reader.symbol} is old`
         continue
       }
-      const session = current(reader)
-      if (session === undefined || session.stopped) continue
-      if (session.ended) return `${session.name} has ended`
+      const reading = current(reader)
+      if (reading === undefined || reading.stopped) continue
+      if (reading.ended) return `${reading.name} has ended`
       if (reader.dawdles > 50) continue
-      const last = session.reads.at(-1)
-      const latest = lastOf(session) ?? -1
+      const last = reading.reads.at(-1)
+      const latest = lastOf(reading) ?? -1
       const expected = reader.kind === "trade"
         ? tape.trades(before)
         : reader.kind === "aggTrade"
@@ -402,7 +404,7 @@ export const run = (plan: FeedPlan): Outcome => {
         ? before - 1_000
         : undefined
       if (expected === undefined ? (last?.at ?? 0) < before : latest < expected) {
-        return `${session.name} has come to ${latest}, and is to be at ${expected ?? before}`
+        return `${reading.name} is at ${latest}, expected ${expected ?? before}`
       }
     }
     return undefined
@@ -418,34 +420,34 @@ export const run = (plan: FeedPlan): Outcome => {
     time.advance(Math.min(timed, 30_000))
     exchange.calm()
     paused.clear()
-    // Most are whole in seconds. It must stay so, too.
-    let ill = isWhole()
+    // Waits at least 10 s: what is whole must stay so.
+    let incomplete = findIncomplete()
     let waited = 0
     for (; waited < healsWithin; waited += 5_000) {
       time.advance(5_000)
-      ill = isWhole()
-      if (ill === undefined && waited >= 10_000) break
+      incomplete = findIncomplete()
+      if (incomplete === undefined && waited >= 10_000) break
     }
-    if (ill !== undefined) report({ invariant: "heals", detail: `${healsWithin / 1_000} s after the last fault: ${ill}` })
+    if (incomplete !== undefined) report({ invariant: "heals", detail: `${healsWithin / 1_000} s after the last fault: ${incomplete}` })
     checkBooks()
     supervise()
-    // Each reader has a stream of its own, and each stream its lines. Those that renew themselves have two for a while.
+    // At most one connection for each stream and replica, and two while connections are renewed.
     time.advance(plan.maxAge < 300_000 ? 0 : 30_000)
     const most = plan.redundancy * plan.readers.length * (plan.maxAge < 300_000 ? 2 : 1)
-    if (exchange.open() > most) report({ invariant: "leaks", detail: `${exchange.open()} sockets, and ${most} are needed` })
+    if (exchange.open() > most) report({ invariant: "leaks", detail: `${exchange.open()} sockets are open, ${most} are needed` })
 
     closing = true
     const closed = world.run(Scope.close(scope, Exit.void))
     time.advance(10_000)
     if (closed.exit() === undefined) report({ invariant: "hangs", detail: "the scope does not close" })
     exchange.stop()
-    for (const session of sessions) {
-      if (session.running.exit() !== undefined) continue
-      const dawdling = session.reader.dawdles > 0 || (paused.get(session.reader) ?? 0) > time.now()
-      if (!dawdling) report({ invariant: "hangs", detail: `${session.name} goes on, and its feed is closed` })
-      session.running.interrupt()
+    for (const reading of readings) {
+      if (reading.running.exit() !== undefined) continue
+      const dawdling = reading.reader.dawdles > 0 || (paused.get(reading.reader) ?? 0) > time.now()
+      if (!dawdling) report({ invariant: "hangs", detail: `${reading.name} goes on after its feed was closed` })
+      reading.running.interrupt()
     }
-    if (watching.exit() === undefined) report({ invariant: "hangs", detail: "events go on, and the feed is closed" })
+    if (watching.exit() === undefined) report({ invariant: "hangs", detail: "the events go on after the feed was closed" })
     watching.interrupt()
     time.advance(1_000)
     if (exchange.open() > 0 || exchange.held() > 0) {
@@ -458,15 +460,15 @@ export const run = (plan: FeedPlan): Outcome => {
     report({ invariant: "hangs", detail: error.message })
   }
 
-  for (const session of sessions) {
+  for (const reading of readings) {
     Invariants.checkReads({
-      name: session.name,
-      kind: session.reader.kind,
-      tape: exchange.tape(session.reader.symbol),
-      after: session.after,
-      reads: session.reads,
+      name: reading.name,
+      kind: reading.reader.kind,
+      tape: exchange.tape(reading.reader.symbol),
+      after: reading.after,
+      reads: reading.reads,
       omits,
-      justified: justified(session.reader),
+      justified: justified(reading.reader),
       report
     })
   }
@@ -474,13 +476,13 @@ export const run = (plan: FeedPlan): Outcome => {
     plan.readers.every(({ dawdles }) => dawdles === 0) &&
     plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")
   if (harmless) {
-    for (const { name, reads } of sessions) {
+    for (const { name, reads } of readings) {
       const read = reads.find(({ event }) => event.via === "rest" || event.type === "gap")
-      if (read !== undefined) report({ invariant: "truth", at: read.at, detail: `${name}: nothing broke, and yet ${read.event.type} by ${read.event.via}` })
+      if (read !== undefined) report({ invariant: "truth", at: read.at, detail: `${name}: nothing broke, but ${read.event.type} came by ${read.event.via}` })
     }
     for (const [name, all] of events) {
       const lost = all.find(({ _tag }) => _tag === "Lost")
-      if (lost !== undefined) report({ invariant: "heals", at: lost.at, detail: `${name} was lost, and nothing broke` })
+      if (lost !== undefined) report({ invariant: "heals", at: lost.at, detail: `${name} was lost, but nothing broke` })
     }
   }
   for (const [name, all] of events) {

@@ -1,6 +1,6 @@
 /**
- * What must hold of every run, each as a pure function of what was seen. They know the promises, and nothing of how
- * they are kept.
+ * The invariants that every run must keep, each a pure function of what the run recorded. They know what the library
+ * promises, and nothing of how it works.
  */
 import * as Duration from "effect/Duration"
 import type { ConnectionError } from "holdfast"
@@ -14,20 +14,19 @@ import type { Received } from "./SimulatedNetwork.ts"
 import type { Report } from "./Violation.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 1. What was read is the truth, each event once and in order, every hole with a gap of exact bounds
+// 1. Every event read is true, once and in order, and every missing range has a gap with exact bounds
 
 export type Read = { readonly at: number; readonly event: MarketEvent.MarketEvent }
 
 const text = (value: unknown) => JSON.stringify(value)
 
 const isGap = (event: MarketEvent.MarketEvent): event is MarketEvent.Gap => event.type === "gap"
-const castGap = (event: MarketEvent.MarketEvent) => isGap(event) ? event.data : undefined
-
+const gapOf = (event: MarketEvent.MarketEvent) => isGap(event) ? event.data : undefined
 
 const field = (data: object, name: string): unknown => Object.entries(data).find(([key]) => key === name)?.[1]
 const numberIn = (data: object, name: string): number => Number(field(data, name))
 
-// How each kind counts: what an event covers, what is expected behind it, and what the truth is.
+// The positions of a kind: those that an event covers, the next one, and how the event differs from the truth.
 interface Counting {
   readonly from: (data: object) => number
   readonly to: (data: object) => number
@@ -40,7 +39,7 @@ const pick = (data: object, names: ReadonlyArray<string>) => names.map((name) =>
 const same = (data: object, truth: object | undefined, names: ReadonlyArray<string>) =>
   truth !== undefined && text(pick(data, names)) === text(pick(truth, names))
     ? undefined
-    : `it is ${text(pick(data, names))}, and in truth ${truth === undefined ? "nothing" : text(pick(truth, names))}`
+    : `read ${text(pick(data, names))}, true is ${truth === undefined ? "nothing" : text(pick(truth, names))}`
 
 export const counting = (kind: ReaderKind, tape: Tape.Tape): Counting | undefined => {
   const { priceDecimals, quantityDecimals } = tape.instrument
@@ -121,11 +120,11 @@ export const counting = (kind: ReaderKind, tape: Tape.Tape): Counting | undefine
   }
 }
 
-// That a connection is gone may show only by its silence.
+// A lost connection may be noticed only by its silence, within this time.
 const noticedWithin = 40_000
 
-// What came over one connection after the other, or over several at once, has a gap wherever something is missing: at the
-// place, or when it turns out.
+// Of a kind without positions, a gap must be reported wherever an event is missing: in its place, or when the loss is
+// noticed. Events of several connections may come in any order.
 const checkUnordered = (reads: ReadonlyArray<Read>, wrong: (at: number, detail: string) => void) => {
   const ids = reads.map(({ event }) => isGap(event) ? undefined : numberIn(event.data, "t"))
   const seen = new Set(ids)
@@ -137,23 +136,24 @@ const checkUnordered = (reads: ReadonlyArray<Read>, wrong: (at: number, detail: 
     if (missing !== undefined) {
       const from = lastAt
       const at = reads[i]?.at ?? 0
-      const isTold = reads.some((read, k) => k > from && isGap(read.event) && read.at <= at + noticedWithin)
-      if (!isTold) wrong(at, `${missing} is missing, and no gap is told`)
+      const isReported = reads.some((read, k) => k > from && isGap(read.event) && read.at <= at + noticedWithin)
+      if (!isReported) wrong(at, `${missing} is missing without a gap`)
     }
     greatest = Math.max(id, greatest ?? id)
     lastAt = i
   }
 }
 
-/** What is wrong with what one reader read. `after` is where it was told to go on. */
+/** Checks what one reader read. `after` is the position after which it was to begin. */
 export const checkReads = (options: {
   readonly name: string
   readonly kind: ReaderKind
   readonly tape: Tape.Tape
   readonly after: number | undefined
   readonly reads: ReadonlyArray<Read>
-  /** Whether the exchange leaves out what it had to say, without a sign. */
+  /** Whether the plan makes the exchange leave out events without breaking a connection. */
   readonly omits: boolean
+  /** Whether a gap was unavoidable. */
   readonly justified: (gap: MarketEvent.Gap["data"], at: number) => boolean
   readonly report: Report
 }): void => {
@@ -167,10 +167,10 @@ export const checkReads = (options: {
     return
   }
   if (count === undefined) {
-    // Only the latest matters: time goes on, and what is told was told.
+    // Only the latest event matters: timestamps must increase, and there must be no gap.
     let latest = Number.NEGATIVE_INFINITY
     for (const { at, event } of options.reads) {
-      if (isGap(event)) wrong(at, "a gap where only the latest matters")
+      if (isGap(event)) wrong(at, "a gap in a stream of which only the latest event matters")
       else if (event.timestamp <= latest) wrong(at, `${event.timestamp} came after ${latest}`)
       latest = event.timestamp
     }
@@ -179,36 +179,36 @@ export const checkReads = (options: {
   let expected = options.after === undefined ? undefined : count.next(options.after)
   let underWay = Number.NEGATIVE_INFINITY
   for (const { at, event } of options.reads) {
-    const gap = castGap(event)
+    const gap = gapOf(event)
     if (gap !== undefined) {
       if (gap.from === undefined || gap.to === undefined) wrong(at, "a gap without bounds")
       else {
-        if (expected !== undefined && gap.from !== expected) wrong(at, `a gap from ${gap.from}, and expected is ${expected}`)
+        if (expected !== undefined && gap.from !== expected) wrong(at, `a gap from ${gap.from}, expected from ${expected}`)
         if (gap.to < gap.from) wrong(at, `a gap from ${gap.from} to ${gap.to}`)
         expected = gap.to + 1
         if (!options.justified(gap, at)) {
-          wrong(at, `a gap from ${gap.from} to ${gap.to} that could have been avoided: ${gap.cause.message}`)
+          wrong(at, `an avoidable gap from ${gap.from} to ${gap.to}: ${gap.cause.message}`)
         }
       }
       continue
     }
     const data = kind === "kline_1s" ? field(event.data, "k") : event.data
     if (typeof data !== "object" || data === null) {
-      wrong(at, `nothing in ${text(event)}`)
+      wrong(at, `an event without data: ${text(event)}`)
       continue
     }
     const [from, to] = [count.from(data), count.to(data)]
     expected ??= from
-    if (from !== expected) wrong(at, from < expected ? `${from} came again, expected is ${expected}` : `${expected} is missing, here is ${from}`)
+    if (from !== expected) wrong(at, from < expected ? `${from} was repeated, expected ${expected}` : `${from} came, expected ${expected}`)
     if (kind === "kline_1s" && field(data, "x") !== true) {
-      // A candle under way: the same again is no news.
-      if (event.timestamp <= underWay) wrong(at, `the candle as of ${event.timestamp} came after that of ${underWay}`)
+      // A candle under way: each version must be newer than the last.
+      if (event.timestamp <= underWay) wrong(at, `the candle of ${event.timestamp} came after that of ${underWay}`)
       underWay = event.timestamp
       expected = from
       continue
     }
     const difference = count.differs(data, event.via)
-    if (difference !== undefined) wrong(at, `${from} is not what it was: ${difference}`)
+    if (difference !== undefined) wrong(at, `${from} is wrong: ${difference}`)
     expected = count.next(to)
   }
 }
@@ -232,7 +232,7 @@ const levelsOf = (tape: Tape.Tape, state: Tape.BookState) => {
 export const checkBook = (tape: Tape.Tape, top: OrderBook.Top, name: string, report: Report): void => {
   const truth = tape.bookWith(top.lastUpdateId)
   if (truth === undefined) {
-    report({ invariant: "book", detail: `${name}: there never was an update ${top.lastUpdateId}` })
+    report({ invariant: "book", detail: `${name}: its last update, ${top.lastUpdateId}, never existed` })
     return
   }
   const levels = levelsOf(tape, truth)
@@ -241,15 +241,15 @@ export const checkBook = (tape: Tape.Tape, top: OrderBook.Top, name: string, rep
     if (wrong >= 0) {
       report({
         invariant: "book",
-        detail: `${name}: as of ${top.lastUpdateId}, number ${wrong + 1} of the ${side} is ${text(top[side][wrong])}, ` +
-          `and in truth ${levels[side][wrong] ?? "nothing"}`
+        detail: `${name}: at update ${top.lastUpdateId}, number ${wrong + 1} of the ${side} is ${text(top[side][wrong])}, ` +
+          `true is ${levels[side][wrong] ?? "nothing"}`
       })
     }
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 3. Only legal states, and state, changes and events agree
+// 3. States change only as allowed, and `state`, `changes` and `events` agree
 
 const ofEvent = (event: ConnectionEvent.ConnectionEvent): string | undefined => {
   switch (event._tag) {
@@ -299,19 +299,22 @@ export const checkStates = (options: {
     }
   })
   if (changes.at(-1) !== state) {
-    report({ invariant: "states", detail: `the state is ${state._tag}, and the last change was to ${changes.at(-1)?._tag ?? "nothing"}` })
+    report({ invariant: "states", detail: `the state is ${state._tag}, the last change was to ${changes.at(-1)?._tag ?? "nothing"}` })
   }
-  const told = events.map(ofEvent).filter((line) => line !== undefined)
-  const seen = changes.map(ofState)
-  const differs = seen.findIndex((line, i) => line !== told[i])
-  if (differs >= 0 || told.length !== seen.length) {
-    const at = differs >= 0 ? differs : seen.length
-    report({ invariant: "states", detail: `state ${at} is "${seen[at] ?? "none"}", and by the events "${told[at] ?? "none"}"` })
+  const byEvents = events.map(ofEvent).filter((label) => label !== undefined)
+  const byChanges = changes.map(ofState)
+  const differs = byChanges.findIndex((label, i) => label !== byEvents[i])
+  if (differs >= 0 || byEvents.length !== byChanges.length) {
+    const at = differs >= 0 ? differs : byChanges.length
+    report({
+      invariant: "states",
+      detail: `state ${at} is "${byChanges[at] ?? "none"}" by the changes and "${byEvents[at] ?? "none"}" by the events`
+    })
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 4. Every wait obeys the policy, the budget is spent exactly, a fatal failure is never retried
+// 4. Every wait obeys the policy, the retries are counted exactly, and a fatal failure is never retried
 
 type Policy = ConnectionPlan["reconnect"]
 
@@ -333,7 +336,7 @@ export const checkPolicy = (options: {
   readonly name: string
   readonly policy: Policy
   readonly events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
-  /** Whether a dial may begin before its time: the user can ask for that. */
+  /** Whether the plan has the user ask for dials, which may then begin before the wait is over. */
   readonly onRequest: boolean
   readonly report: Report
 }): void => {
@@ -365,13 +368,13 @@ export const checkPolicy = (options: {
           over = false
         }
         if (pending !== undefined) wrong("a dial without a decision")
-        if (event.attempt !== attempt) wrong(`dialled as retry ${event.attempt}, expected is ${attempt}`)
+        if (event.attempt !== attempt) wrong(`dialled as retry ${event.attempt}, expected ${attempt}`)
         if (event.at < until && !options.onRequest) wrong(`dialled ${until - event.at} ms early`)
         until = Number.NEGATIVE_INFINITY
         break
       case "Opened":
         epoch++
-        if (event.epoch !== epoch) wrong(`epoch ${event.epoch}, expected is ${epoch}`)
+        if (event.epoch !== epoch) wrong(`epoch ${event.epoch}, expected ${epoch}`)
         if (open) wrong("opened twice")
         open = true
         break
@@ -380,7 +383,7 @@ export const checkPolicy = (options: {
         fail(event.cause)
         break
       case "Lost": {
-        if (!open) wrong("lost what was not open")
+        if (!open) wrong("lost without being open")
         open = false
         const proven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0)
         if (event.proven !== proven) wrong(`proven is ${event.proven}`)
@@ -397,17 +400,17 @@ export const checkPolicy = (options: {
           wrong("a wait without a failure")
           break
         }
-        if (event.cause !== pending) wrong("a wait for something else than what failed")
+        if (event.cause !== pending) wrong("the cause of the wait is not the failure")
         const standard = Failure.classify(pending, FailureClass.classify(pending))
         attempt++
         const most = policy.maxRetries === "unlimited" ? Number.POSITIVE_INFINITY : policy.maxRetries
-        if (!policy.enabled) wrong("a retry, though they are off")
-        if (standard._tag === "Fatal") wrong(`a retry after ${pending.message}`)
+        if (!policy.enabled) wrong("a retry, though retries are disabled")
+        if (standard._tag === "Fatal") wrong(`a retry after a fatal failure: ${pending.message}`)
         if (standard._tag === "Limited" && (counts.get(factsOf(pending)) ?? 0) > standard.tries) {
-          wrong(`a retry after ${pending.message} for the ${counts.get(factsOf(pending)) ?? 0}th time`)
+          wrong(`a retry after "${pending.message}", its failure number ${counts.get(factsOf(pending)) ?? 0}`)
         }
         if (attempt > most) wrong(`retry ${attempt} of ${most}`)
-        if (event.attempt !== attempt) wrong(`called retry ${event.attempt}, expected is ${attempt}`)
+        if (event.attempt !== attempt) wrong(`numbered retry ${event.attempt}, expected ${attempt}`)
         if (event.retriesLeft !== (policy.maxRetries === "unlimited" ? "unlimited" : policy.maxRetries - attempt)) {
           wrong(`${event.retriesLeft} retries left`)
         }
@@ -428,7 +431,7 @@ export const checkPolicy = (options: {
       }
       case "Failed": {
         if (pending === undefined) {
-          wrong("given up without a failure")
+          wrong("failed without a cause")
           break
         }
         const standard = Failure.classify(pending, FailureClass.classify(pending))
@@ -441,11 +444,11 @@ export const checkPolicy = (options: {
           : attempt === policy.maxRetries
           ? "exhausted"
           : "nothing"
-        if (event.because !== because) wrong(`given up as ${event.because} because of ${pending.message}, and it is ${because}`)
+        if (event.because !== because) wrong(`failed as ${event.because} after "${pending.message}", expected ${because}`)
         if (event.error._tag === "RetriesExhausted") {
-          if (event.error.attempts !== attempt) wrong(`exhausted after ${event.error.attempts} retries, and there were ${attempt}`)
-          if (event.error.history.length !== Math.min(failures, 100)) wrong(`a history of ${event.error.history.length}, and ${failures} failures`)
-        } else if (event.error !== pending) wrong("failed with something else than what failed")
+          if (event.error.attempts !== attempt) wrong(`exhausted after ${event.error.attempts} retries, expected ${attempt}`)
+          if (event.error.history.length !== Math.min(failures, 100)) wrong(`a history of ${event.error.history.length} for ${failures} failures`)
+        } else if (event.error !== pending) wrong("the error is not the failure")
         pending = undefined
         over = true
         break
@@ -460,33 +463,33 @@ export const checkPolicy = (options: {
   }
 }
 
-/** The dials that were made are those that were told of; where a gate is in between, they may come later. */
+/** The dials are those of the events. With a dial gate, a dial may be later than its event. */
 export const checkDials = (
   dialled: ReadonlyArray<number>,
   events: ReadonlyArray<ConnectionEvent.ConnectionEvent>,
   gated: boolean,
   report: Report
 ): void => {
-  const told = events.filter(ConnectionEvent.$is("Dialling")).map(({ at }) => at)
+  const announced = events.filter(ConnectionEvent.$is("Dialling")).map(({ at }) => at)
   const differs = gated
-    // One that is told to stop while it waits for its turn is not made.
-    ? dialled.length > told.length || dialled.some((at) => !told.some((then) => then <= at))
-    : text(told) !== text(dialled)
-  if (differs) report({ invariant: "policy", detail: `dialled at ${text(dialled)}, and told of ${text(told)}` })
+    // A dial that is stopped while it waits at the gate is not made.
+    ? dialled.length > announced.length || dialled.some((at) => !announced.some((then) => then <= at))
+    : text(announced) !== text(dialled)
+  if (differs) report({ invariant: "policy", detail: `dialled at ${text(dialled)}, announced at ${text(announced)}` })
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 1 and 7 of a bare connection: every message that was read from a socket is delivered once and in order, or counted
+// 1 and 7 of a bare connection: every message read from a socket is delivered once and in order, or counted as dropped
 
 export type Item =
   | { readonly _tag: "Data"; readonly text: string }
   | { readonly _tag: "Gap"; readonly dropped: number; readonly cause: string }
 
-export const checkFrames = (options: {
+export const checkItems = (options: {
   readonly received: ReadonlyArray<Received>
-  /** What each reading gave, from one connect to the next. */
+  /** The items of each reading, from one `connect` to the next. */
   readonly readings: ReadonlyArray<ReadonlyArray<Item>>
-  /** Whether all that arrives is delivered: nothing is held for a handshake that may fail. */
+  /** Whether all messages must be delivered. Not with a handshake: when it fails, its messages are lost. */
   readonly all: boolean
   readonly report: Report
 }): void => {
@@ -498,33 +501,33 @@ export const checkFrames = (options: {
   let dropped = 0
   let gap: string | undefined
   let last: number | undefined
-  const all = options.readings.flatMap((frames) => [undefined, ...frames])
-  for (const frame of all) {
-    if (frame === undefined) {
-      // Who connects by hand begins anew.
+  const all = options.readings.flatMap((items) => [undefined, ...items])
+  for (const item of all) {
+    if (item === undefined) {
+      // A `connect` starts afresh.
       last = undefined
       gap = undefined
       dropped = 0
       continue
     }
-    if (frame._tag === "Gap") {
-      dropped += frame.dropped
-      gap = frame.cause
+    if (item._tag === "Gap") {
+      dropped += item.dropped
+      gap = item.cause
       continue
     }
     let found = next
-    while (found < received.length && received[found]?.text !== frame.text) found++
+    while (found < received.length && received[found]?.text !== item.text) found++
     if (found === received.length) {
-      wrong(`"${frame.text.slice(0, 40)}" was not read from a socket, or came again`)
+      wrong(`"${item.text.slice(0, 40)}" was not read from a socket, or was repeated`)
       return
     }
     const peer = received[found]?.peer
     const missing = found - next
-    if (missing > 0 && gap === undefined && last !== undefined) wrong(`${missing} messages are missing, and no gap says so`)
-    if (last !== undefined && peer !== last && gap === undefined) wrong("another connection, and no gap before it")
-    if (options.all && dropped !== missing && last !== undefined) wrong(`${missing} messages are missing, and the gap says ${dropped}`)
-    if (!options.all && dropped > missing) wrong(`${missing} messages are missing, and the gap says ${dropped}`)
-    if (gap !== undefined && missing === 0 && peer === last) wrong(`a gap with nothing missing: ${gap}`)
+    if (missing > 0 && gap === undefined && last !== undefined) wrong(`${missing} messages are missing without a gap`)
+    if (last !== undefined && peer !== last && gap === undefined) wrong("a new connection without a gap before it")
+    if (options.all && dropped !== missing && last !== undefined) wrong(`${missing} messages are missing, the gap has ${dropped}`)
+    if (!options.all && dropped > missing) wrong(`${missing} messages are missing, the gap has ${dropped}`)
+    if (gap !== undefined && missing === 0 && peer === last) wrong(`a gap, but no message is missing: ${gap}`)
     next = found + 1
     last = peer
     dropped = 0

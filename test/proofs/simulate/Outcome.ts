@@ -1,12 +1,14 @@
-/** What a run found. */
+/** The outcome of a run. */
 import type { Violation } from "./Violation.ts"
 
 export interface Outcome {
   readonly violations: ReadonlyArray<Violation>
-  /** How long it lasted, in virtual time. */
+  /** The length of the run in virtual time, in milliseconds. */
   readonly virtualMillis: number
   readonly dials: number
-  readonly frames: number
+  /** Messages that were read from sockets. */
+  readonly messages: number
+  /** Events or items that readers got, gaps included. */
   readonly read: number
   readonly gaps: number
 }

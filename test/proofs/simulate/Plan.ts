@@ -1,45 +1,45 @@
 /**
- * A plan: what a run is told to do to the client, as data. fast-check draws it, shrinks it and prints it; the same plan
- * is always the same run.
+ * A plan: the settings of a run and the faults that strike in it, as data. fast-check draws it, shrinks it and prints it.
+ * The same plan always gives the same run. All times are in milliseconds.
  */
 import * as fc from "fast-check"
 
-/** Which of the open sockets a fault strikes. */
+/** The open sockets that a fault strikes. */
 export type Target = "all" | "oldest" | "newest"
 
-/** What the network and the exchange do to open sockets. */
+/** The faults of open sockets. */
 export type SocketFault =
   | { readonly do: "close"; readonly on: Target; readonly code: number }
   | { readonly do: "reset" | "drop" | "silence" | "vanish" | "noPongs" | "malformed" | "oversize"; readonly on: Target }
-  /** The latest frames come once more. */
+  /** The latest messages are sent again. */
   | { readonly do: "repeat"; readonly on: Target; readonly count: number }
-  /** The next frames come last first. */
+  /** The next messages are sent in reverse order. */
   | { readonly do: "reorder"; readonly on: Target; readonly count: number }
-  /** The next frames come so much later, behind what follows them. */
+  /** The next messages are sent later by `by`, after the messages that follow them. */
   | { readonly do: "late"; readonly on: Target; readonly count: number; readonly by: number }
-  /** The next frames are never sent. */
+  /** The next messages are not sent. */
   | { readonly do: "skip"; readonly on: Target; readonly count: number }
-  /** From here on all takes so long each way. */
+  /** From now on, messages take `by` each way. */
   | { readonly do: "lag"; readonly on: Target; readonly by: number }
-  /** One stream is silent until it is subscribed to again, or for as long as the socket lives. */
+  /** One stream is muted until it is subscribed again, or until the socket ends. */
   | { readonly do: "mute"; readonly on: Target; readonly stream: number; readonly until: "resubscribed" | "gone" }
 
-/** How the next dials go. */
+/** The faults of the next dials. */
 export type DialFault =
   | { readonly how: "errno"; readonly code: string }
   | { readonly how: "status"; readonly status: number; readonly retryAfter: number | undefined }
   | { readonly how: "slow"; readonly by: number }
   | { readonly how: "hang" | "acceptThenClose" }
 
-/** How REST requests go. */
+/** The faults of REST requests. */
 export type RestFault =
   | { readonly how: "status"; readonly status: number; readonly retryAfter: number | undefined }
   | { readonly how: "slow"; readonly by: number }
   | { readonly how: "hang" | "garbage" | "reset" }
 
 /**
- * How the next requests on sockets go: not heard, made without an answer, made and answered when nobody waits any more,
- * refused without saying which, refused.
+ * The faults of the next requests on sockets: not received, done without an answer, done and answered too late, refused
+ * without the id of the request, refused with it.
  */
 export type AckFault = "lost" | "unanswered" | "late" | "refused" | "refusedWithId"
 
@@ -50,14 +50,14 @@ export type ServerFault =
   | { readonly do: "dials"; readonly times: number; readonly fault: DialFault }
   | { readonly do: "rest"; readonly times: number; readonly fault: RestFault }
   | { readonly do: "restDown"; readonly lasts: number; readonly fault: RestFault }
-  /** The REST interface is behind the sockets, for so long. */
+  /** The REST interface lags behind the sockets by `by`, for `lasts`. */
   | { readonly do: "restLags"; readonly by: number; readonly lasts: number }
-  /** It forgets all but the latest. */
+  /** The REST interface keeps only the latest events. */
   | { readonly do: "prune"; readonly keep: number }
 
 export type LocalFault = { readonly do: "stall"; readonly lasts: number }
 
-/** What the user does. A reader is one of the plan's, by its index modulo their number. */
+/** The calls of a feed's user. `reader` is the index of a reader of the plan, modulo their number. */
 export type FeedCall =
   | { readonly do: "stop"; readonly reader: number }
   | { readonly do: "start"; readonly reader: number; readonly resume: boolean }
@@ -76,9 +76,9 @@ export type ReaderKind = "trade" | "aggTrade" | "kline_1s" | "depth@100ms" | "mi
 export interface Reader {
   readonly kind: ReaderKind
   readonly symbol: "BTCUSDT" | "ETHUSDT"
-  /** How long it takes for each event. */
+  /** The time that it takes for each event. */
   readonly dawdles: number
-  /** With a plain function, which has no time to dawdle. */
+  /** Whether the reader is a listener. A listener takes no time. */
   readonly listens?: boolean
 }
 
@@ -90,7 +90,7 @@ export interface FeedPlan {
   readonly buffer: number
   readonly repairLimit: number
   readonly maxAge: number
-  /** When the exchange closes a connection. */
+  /** The age at which the exchange closes a connection. */
   readonly serverMaxAge: number
   readonly inbox: { readonly capacity: number; readonly overflow: "suspend" | "sliding" | "dropping" }
   readonly weightPerMinute: number
@@ -99,7 +99,7 @@ export interface FeedPlan {
   readonly steps: ReadonlyArray<Step<FeedAction>>
 }
 
-/** What the user of a connection does. */
+/** The calls of a connection's user. */
 export type ConnectionCall =
   | { readonly do: "disconnect" | "connect" }
   | { readonly do: "reconnect" }
@@ -112,7 +112,7 @@ export type ConnectionAction =
   | Extract<ServerFault, { readonly do: "restart" | "dials" }>
   | LocalFault
   | ConnectionCall
-  /** The peer says so many things at once. */
+  /** The peer sends so many messages at once. */
   | { readonly do: "say"; readonly count: number }
 
 export interface ConnectionPlan {
@@ -132,23 +132,23 @@ export interface ConnectionPlan {
   readonly pingInterval: number | undefined
   readonly pongTimeout: number
   readonly inbox: { readonly capacity: number; readonly overflow: "suspend" | "sliding" | "dropping" | "fail" }
-  /** What is done before it is open: nothing, a question that is answered, one that is not, or a failure. */
+  /** The handshake: none, a question that is answered, one that is not, or one that fails. */
   readonly onOpen: "none" | "asks" | "askedInVain" | "fails"
-  /** The peer says something so often. */
+  /** The time between two messages of the peer. */
   readonly says: number
   readonly gate: boolean
-  /** It is listened to, and not read. */
+  /** Whether a listener gets the items, instead of a reader. */
   readonly listens?: boolean
   readonly steps: ReadonlyArray<Step<ConnectionAction>>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Drawing
+// Generators
 
 const target: fc.Arbitrary<Target> = fc.constantFrom("all", "oldest", "newest")
 const millis = (least: number, most: number) => fc.integer({ min: least, max: most })
 
-// Those that are retried, mostly; some that are only so often, and some that never are.
+// Mostly codes that are retried, some that are retried a limited number of times, and some that are fatal.
 const closeCode = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014, 4000) },
   { weight: 2, arbitrary: fc.constantFrom(1002, 1007, 1008) },
@@ -165,7 +165,7 @@ const plain = fc.constantFrom(
   "oversize" as const
 )
 
-const frameFault = fc.oneof(
+const socketFault = fc.oneof(
   fc.record({ do: fc.constant("close" as const), on: target, code: closeCode }),
   fc.record({ do: plain, on: target }),
   fc.record({ do: fc.constant("repeat" as const), on: target, count: fc.integer({ min: 1, max: 20 }) }),
@@ -254,21 +254,21 @@ const feedCall: fc.Arbitrary<FeedCall> = fc.oneof(
 )
 
 const feedAction: fc.Arbitrary<FeedAction> = fc.oneof(
-  { weight: 5, arbitrary: frameFault },
+  { weight: 5, arbitrary: socketFault },
   { weight: 1, arbitrary: mute },
   { weight: 4, arbitrary: serverFault },
   { weight: 1, arbitrary: stall },
   { weight: 3, arbitrary: feedCall }
 )
 
-// What breaks no connection: nothing may be missing then, nor be fetched.
+// Actions that break no connection. Nothing may be missing or fetched then.
 const harmless: fc.Arbitrary<FeedAction> = fc.oneof(
   fc.record({ do: fc.constant("rotate" as const) }),
   fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
   fc.record({ do: fc.constant("prune" as const), keep: fc.integer({ min: 1, max: 200 }) })
 )
 
-// Faults come close together as often as far apart: what strikes in the middle of a recovery is what hurts.
+// Faults strike close together as often as far apart: those in the middle of a recovery find the most.
 const pause = fc.oneof(millis(0, 200), millis(0, 3_000), millis(0, 15_000))
 
 const step = <A>(action: fc.Arbitrary<A>) => fc.record({ after: pause, action })
@@ -298,7 +298,7 @@ export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
   }),
   weightPerMinute: fc.constantFrom(6_000, 6_000, 200),
   bookLevels: fc.constantFrom(100, 20, 5),
-  // Few show more faults in a second of ours; many share a budget, and the room of connections that come and go.
+  // Runs with few readers are quick, so more of them are made. Many readers share the REST budget and the connections.
   readers: fc.oneof({ weight: 3, arbitrary: readers(1, 3) }, { weight: 1, arbitrary: readers(4, 9) }),
   steps: fc.oneof(
     { weight: 5, arbitrary: fc.array(step(feedAction), { minLength: 1, maxLength: 12 }) },
@@ -313,7 +313,7 @@ export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
       readers: plan.readers.map((reader) => ({ ...reader, dawdles: 0 }))
     }
   }
-  // An inbox that always loses something needs more requests than a small budget has.
+  // A small inbox that drops messages needs more REST requests than a small budget allows.
   const losesMuch = plan.inbox.overflow !== "suspend" && plan.inbox.capacity < 64
   return losesMuch ? { ...plan, weightPerMinute: 6_000 } : plan
 })
@@ -330,7 +330,7 @@ const connectionCall: fc.Arbitrary<ConnectionCall> = fc.oneof(
 )
 
 const connectionAction: fc.Arbitrary<ConnectionAction> = fc.oneof(
-  { weight: 5, arbitrary: frameFault },
+  { weight: 5, arbitrary: socketFault },
   { weight: 4, arbitrary: dials },
   { weight: 1, arbitrary: restart },
   { weight: 1, arbitrary: stall },

@@ -1,6 +1,6 @@
 /**
- * A simulated Binance: the markets of the embedded exchange, its answers to control messages and to REST requests, and
- * its limits, on the simulated network.
+ * A simulated Binance on the simulated network, with the embedded exchange's markets, control messages, REST interface and
+ * limits.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -22,14 +22,14 @@ export interface SimulatedExchange extends Network.Network {
   readonly http: HttpClient.HttpClient
   readonly tape: (symbol: string) => Tape.Tape
   readonly act: (fault: SocketFault | ServerFault) => void
-  /** The oldest trade, aggregate trade and candle that is kept now, as how many are. */
+  /** The number of trades, aggregate trades and candles that are kept now. */
   readonly kept: () => number
   readonly stop: () => void
 }
 
 const tick = 100
+// The times of answers, in milliseconds. A session does not wait for a late one.
 const answerTakes = 30
-// Longer than a session waits for an answer.
 const lateAnswerTakes = 7_000
 const pingEvery = 20_000
 const minute = 60_000
@@ -65,7 +65,7 @@ export const make = (options: {
   let restLag = { by: 0, until: Number.NEGATIVE_INFINITY }
   let kept = 1_000_000
   let notBefore = Number.NEGATIVE_INFINITY
-  let toldAt = Number.NEGATIVE_INFINITY
+  let limitedAt = Number.NEGATIVE_INFINITY
   const weights: Array<{ readonly at: number; readonly weight: number }> = []
 
   const tape = (symbol: string) => Tape.of(symbol, options.market)
@@ -85,7 +85,7 @@ export const make = (options: {
         if (request.method === "UNSUBSCRIBE") for (const stream of request.params) peer.streams.delete(stream)
         if (request.method === "SUBSCRIBE") {
           if (new Set([...peer.streams, ...request.params]).size > options.streamsPerConnection) {
-            report({ invariant: "limits", detail: `more than ${options.streamsPerConnection} streams of one connection` })
+            report({ invariant: "limits", detail: `more than ${options.streamsPerConnection} streams on one connection` })
             return { error: { code: 4, msg: "Too many subscriptions" }, id }
           }
           for (const stream of request.params) {
@@ -113,8 +113,8 @@ export const make = (options: {
         })
         const ping = () => {
           if (!peer.isOpen()) return
-          // The transport answers by itself.
-          peer.hears()
+          // The transport answers a ping by itself.
+          peer.countMessage()
           time.after(pingEvery, ping)
         }
         time.after(pingEvery, ping)
@@ -129,24 +129,24 @@ export const make = (options: {
     }
   })
 
-  let told = 0
+  let sentSteps = 0
   let running = true
-  const tell = () => {
+  const sendSteps = () => {
     if (!running) return
-    const until = tape("BTCUSDT").slotsAt(time.now())
-    for (const symbol of symbols.slice(1)) tape(symbol).slotsAt(time.now())
-    for (; told < until; told++) {
+    const until = tape("BTCUSDT").stepsAt(time.now())
+    for (const symbol of symbols.slice(1)) tape(symbol).stepsAt(time.now())
+    for (; sentSteps < until; sentSteps++) {
       for (const peer of network.peers()) {
         for (const stream of peer.streams) {
           if (peer.muted.has(stream)) continue
           const symbol = stream.slice(0, stream.indexOf("@")).toUpperCase()
-          for (const { text } of symbols.includes(symbol) ? tape(symbol).said(stream, told) : []) peer.say(text)
+          for (const { text } of symbols.includes(symbol) ? tape(symbol).messagesOf(stream, sentSteps) : []) peer.say(text)
         }
       }
     }
-    time.after(tick, tell)
+    time.after(tick, sendSteps)
   }
-  time.after(tick, tell)
+  time.after(tick, sendSteps)
 
   // -------------------------------------------------------------------------------------------------------------------
   // REST
@@ -167,7 +167,7 @@ export const make = (options: {
     headers: Readonly<Record<string, string>>
   ) => {
     const response = HttpClientResponse.fromWeb(request, new Response(null, { status, headers: { ...headers } }))
-    // A promise would let real time in.
+    // As an effect without a promise, which would need real time.
     Object.defineProperty(response, "text", { value: Effect.succeed(body) })
     return response
   }
@@ -181,20 +181,20 @@ export const make = (options: {
 
   const count = (weight: number) => {
     const now = time.now()
-    // What goes out in the very moment it is told cannot know.
-    if (now < notBefore && now > toldAt) {
-      report({ invariant: "limits", detail: `asked ${notBefore - now} ms before Retry-After had passed` })
+    // A request in the same moment as the Retry-After cannot know of it.
+    if (now < notBefore && now > limitedAt) {
+      report({ invariant: "limits", detail: `a REST request ${notBefore - now} ms before Retry-After had passed` })
     }
     weights.push({ at: now, weight })
     const used = weights.reduce((sum, taken) => now - taken.at < minute ? sum + taken.weight : sum, 0)
     if (used > options.weightPerMinute) {
-      report({ invariant: "limits", detail: `a weight of ${used} in a minute, and ${options.weightPerMinute} is allowed` })
+      report({ invariant: "limits", detail: `a weight of ${used} in a minute, more than ${options.weightPerMinute}` })
     }
   }
 
   const limited = (status: number, retryAfter: string | undefined) => {
     if (retryAfter !== undefined && (status === 429 || status === 418)) {
-      toldAt = time.now()
+      limitedAt = time.now()
       notBefore = Math.max(notBefore, time.now() + Number(retryAfter) * 1_000)
     }
   }
@@ -224,7 +224,7 @@ export const make = (options: {
         )
       }
     }
-    // As it is when it is asked for, however long the answer takes.
+    // The answer has the state at the time of the request, however late it comes.
     const response = yield* serve(url)
     const { body, headers, status } = response
     yield* Effect.sleep(answerTakes + (fault?.how === "slow" ? fault.by : 0))
@@ -249,7 +249,7 @@ export const make = (options: {
     },
     calm: () => {
       network.calm()
-      // Nobody can tell that a stream without a cadence is silent for a reason.
+      // A feed cannot notice that a stream without a cadence was muted.
       for (const peer of network.targets("all")) {
         for (const stream of peer.muted.keys()) {
           if (!hasCadence.test(stream)) peer.muted.delete(stream)
@@ -300,7 +300,7 @@ export const make = (options: {
           }
           break
         default:
-          network.strike(fault)
+          network.inject(fault)
       }
     }
   }

@@ -1,6 +1,5 @@
 /**
- * The network and the sockets on it: a `Transport` whose other side is a function, in virtual time, which breaks on
- * command as networks do.
+ * A simulated network in virtual time: a `Transport` whose peer is a program, and which breaks on command as networks do.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,21 +19,21 @@ export interface Peer {
   readonly path: string
   readonly openedAt: number
   readonly streams: Set<string>
-  /** Streams that are silent, and until when. */
+  /** Muted streams, and until when. */
   readonly muted: Map<string, "resubscribed" | "gone">
   readonly say: (text: string) => void
-  /** As close frames do, behind all that was said. 1006 is the end of the connection without one. */
+  /** Closes with a close frame, after all messages sent so far. 1006 ends the connection without a close frame. */
   readonly close: (code: number, reason?: string) => void
   readonly reset: () => void
-  /** A message of the client's, of any kind. */
-  readonly hears: () => void
-  /** Whether the server takes it for open. */
+  /** Counts a message of the client, of any kind, against the rate limit. */
+  readonly countMessage: () => void
+  /** Whether the socket is open for the server. */
   readonly isOpen: () => boolean
 }
 
-/** Whoever is dialled. */
+/** The server. */
 export interface Host {
-  /** Why a dial is refused, if it is. */
+  /** The refusal of a dial. Undefined accepts it. */
   readonly refuse: () => { readonly status: number; readonly retryAfter?: string | undefined } | undefined
   readonly onOpen: (peer: Peer) => void
   readonly onMessage: (peer: Peer, text: string) => void
@@ -48,25 +47,25 @@ export interface Received {
 export interface Network {
   readonly transport: Transport.Transport
   readonly peers: () => ReadonlyArray<Peer>
-  readonly strike: (fault: Exclude<SocketFault, { readonly do: "mute" }>) => void
+  readonly inject: (fault: Exclude<SocketFault, { readonly do: "mute" }>) => void
   readonly targets: (on: Target) => ReadonlyArray<Peer>
   readonly dials: (times: number, fault: DialFault) => void
   readonly restart: (downtime: number) => void
-  /** No more faults: what is broken stays so until it is noticed. */
+  /** Ends all faults. Broken sockets stay broken until the client notices. */
   readonly calm: () => void
-  /** Whether the client has a socket that works as it should, as far as the client can tell. */
-  readonly isHealthy: (tells: { readonly silence: boolean; readonly pongs: boolean }) => boolean
-  /** When dials began. */
+  /** Whether the client has a socket without a fault that it could notice by its deadlines. */
+  readonly isHealthy: (deadlines: { readonly idle: boolean; readonly pongs: boolean }) => boolean
+  /** The times at which dials began. */
   readonly dialled: () => ReadonlyArray<number>
-  /** Sockets and dials that the client has not let go of. */
+  /** The number of dials whose scopes are open. */
   readonly held: () => number
-  /** Sockets that have not ended for the client. */
+  /** The number of sockets that have not ended for the client. */
   readonly open: () => number
-  /** All that was read from sockets, in order. */
+  /** All messages that were read from sockets, in order. */
   readonly received: () => ReadonlyArray<Received>
 }
 
-type Item =
+type Arrival =
   | { readonly _tag: "Data"; readonly text: string }
   | { readonly _tag: "Pong"; readonly answer: () => void }
   | { readonly _tag: "End"; readonly error: Transport.SocketError }
@@ -83,7 +82,8 @@ interface Link {
   readonly latest: Array<string>
 }
 
-const patience: ReadonlySet<number> = new Set([418, 429, 503])
+// The statuses whose Retry-After must be obeyed.
+const retryAfterStatuses: ReadonlySet<number> = new Set([418, 429, 503])
 const latestKept = 20
 const dialTakes = 20
 
@@ -92,10 +92,10 @@ export const make = (options: {
   readonly host: Host
   readonly report: Report
   readonly messagesPerSecond: number
-  /** How long all takes each way, where nothing is wrong. */
+  /** The time that a message takes each way without a fault, in milliseconds. */
   readonly lag: number
   readonly dialLimit: { readonly limit: number; readonly window: number }
-  /** Whether nobody may dial before a Retry-After has passed, not even on request. */
+  /** Whether no dial may begin before a Retry-After has passed, not even one that the user asks for. */
   readonly obeysRetryAfter: boolean
 }): Network => {
   const { host, report, time } = options
@@ -108,11 +108,11 @@ export const make = (options: {
   let open = 0
   let downUntil = Number.NEGATIVE_INFINITY
   let notBefore = Number.NEGATIVE_INFINITY
-  let toldAt = Number.NEGATIVE_INFINITY
+  let limitedAt = Number.NEGATIVE_INFINITY
 
   const rejected = (status: number, retryAfter: string | undefined) => {
-    if (retryAfter !== undefined && patience.has(status)) {
-      toldAt = time.now()
+    if (retryAfter !== undefined && retryAfterStatuses.has(status)) {
+      limitedAt = time.now()
       notBefore = Math.max(notBefore, time.now() + Number(retryAfter) * 1_000)
     }
     return new ConnectionError.HandshakeRejected({
@@ -130,15 +130,16 @@ export const make = (options: {
     if (before !== undefined && now - before < window) {
       report({ invariant: "limits", detail: `more than ${limit} dials in ${window} ms` })
     }
-    // What goes out in the very moment it is told cannot know.
-    if (options.obeysRetryAfter && now < notBefore && now > toldAt) {
+    // A dial in the same moment as the Retry-After cannot know of it.
+    if (options.obeysRetryAfter && now < notBefore && now > limitedAt) {
       report({ invariant: "limits", detail: `dialled ${notBefore - now} ms before Retry-After had passed` })
     }
   }
 
   const accept = Effect.fnUntraced(function*(request: Transport.DialRequest) {
-    const kernel: Array<Item> = []
-    const heard: Array<number> = []
+    // Messages that have arrived while the client does not read.
+    const kernelBuffer: Array<Arrival> = []
+    const messageTimes: Array<number> = []
     const openedAt = time.now()
     const id = ++ids
     let paused = false
@@ -146,7 +147,7 @@ export const make = (options: {
     let serverGone = false
     let arrivesAt = 0
 
-    const incoming = ReceiveBuffer.make({
+    const buffer = ReceiveBuffer.make({
       pause: () => {
         paused = true
       },
@@ -163,47 +164,47 @@ export const make = (options: {
       if (ended) return
       ended = true
       open--
-      kernel.length = 0
+      kernelBuffer.length = 0
       links.delete(link)
-      incoming.unsafeEnd(error)
+      buffer.unsafeEnd(error)
     }
 
-    const take = (item: Item) => {
+    const receive = (arrival: Arrival) => {
       if (ended) return
-      if (item._tag === "Pong") item.answer()
-      else if (item._tag === "End") end(item.error)
-      else if (item.text.length > request.maxMessageBytes) {
+      if (arrival._tag === "Pong") arrival.answer()
+      else if (arrival._tag === "End") end(arrival.error)
+      else if (arrival.text.length > request.maxMessageBytes) {
         end(new ConnectionError.MessageTooLarge({ limit: request.maxMessageBytes }))
-      } else incoming.unsafeOffer(item.text, item.text.length)
+      } else buffer.unsafeOffer(arrival.text, arrival.text.length)
     }
     const pump = () => {
-      for (let item = kernel.shift(); item !== undefined; item = kernel.shift()) {
-        take(item)
+      for (let arrival = kernelBuffer.shift(); arrival !== undefined; arrival = kernelBuffer.shift()) {
+        receive(arrival)
         if (paused) return
       }
     }
-    const arrive = (item: Item) => {
+    const arrive = (arrival: Arrival) => {
       if (link.vanished || ended) return
-      if (paused || kernel.length > 0) {
-        kernel.push(item)
+      if (paused || kernelBuffer.length > 0) {
+        kernelBuffer.push(arrival)
         return
       }
-      // Not every transport says what one read brings.
+      // Some transports do not mark the messages of one read. Every third socket is like them.
       if (id % 3 === 0) {
-        take(item)
+        receive(arrival)
         return
       }
-      incoming.unsafeBeginRead(32)
-      take(item)
-      incoming.unsafeEndRead()
+      buffer.unsafeBeginRead(32)
+      receive(arrival)
+      buffer.unsafeEndRead()
     }
-    // In the order of sending, however the lag changes.
-    const send = (item: Item) => {
+    // Arrivals keep the order of sending, even when the lag changes.
+    const send = (arrival: Arrival) => {
       arrivesAt = Math.max(arrivesAt, time.now() + link.lag)
-      if (arrivesAt <= time.now()) arrive(item)
+      if (arrivesAt <= time.now()) arrive(arrival)
       else {
         time.after(arrivesAt - time.now(), () => {
-          arrive(item)
+          arrive(arrival)
         })
       }
     }
@@ -250,9 +251,9 @@ export const make = (options: {
         serverGone = true
         if (!link.vanished) end(closed(1006, "", "ECONNRESET"))
       },
-      hears: () => {
-        heard.push(time.now())
-        const before = heard.at(-1 - options.messagesPerSecond)
+      countMessage: () => {
+        messageTimes.push(time.now())
+        const before = messageTimes.at(-1 - options.messagesPerSecond)
         if (before !== undefined && time.now() - before < 1_000) {
           report({ invariant: "limits", detail: `more than ${options.messagesPerSecond} messages in a second` })
         }
@@ -273,7 +274,7 @@ export const make = (options: {
     links.add(link)
     open++
 
-    // What the client says arrives after the lag, if anybody is there.
+    // Messages of the client arrive after the lag, if the server is still there.
     const toServer = (act: () => void) => {
       const later = () => {
         if (!serverGone && !link.vanished && !ended) act()
@@ -288,8 +289,8 @@ export const make = (options: {
     const socket: Transport.Socket = {
       protocol: "",
       receive: (handler) =>
-        incoming.receive((batch) => {
-          // Not every transport can call the handler where the batch arrives.
+        buffer.receive((batch) => {
+          // Some transports cannot call the handler as the batch arrives. Every fourth socket is like them.
           const work = id % 4 === 0 ? Effect.suspend(() => handler(batch) ?? Effect.void) : handler(batch)
           if (work === undefined) return note(batch)
           return Effect.zipRight(Effect.sync(() => note(batch)), work)
@@ -298,7 +299,7 @@ export const make = (options: {
         Effect.suspend(() => {
           if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
           toServer(() => {
-            peer.hears()
+            peer.countMessage()
             host.onMessage(peer, String(message))
           })
           return Effect.void
@@ -306,11 +307,11 @@ export const make = (options: {
       ping: Effect.raceFirst(
         Effect.async<void>((resume) => {
           toServer(() => {
-            peer.hears()
+            peer.countMessage()
             if (!link.noPongs) send({ _tag: "Pong", answer: () => resume(Effect.void) })
           })
         }),
-        Effect.async<never, Transport.SocketError>((resume) => Effect.sync(incoming.onEnd(resume)))
+        Effect.async<never, Transport.SocketError>((resume) => Effect.sync(buffer.onEnd(resume)))
       ),
       close: (code = 1000, reason = "") =>
         Effect.suspend(() => {
@@ -360,7 +361,7 @@ export const make = (options: {
           yield* Effect.sleep(fault.by)
       }
       if (time.now() < downUntil) {
-        return yield* new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "nobody listens" })
+        return yield* new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "the port is closed" })
       }
       const refusal = host.refuse()
       if (refusal !== undefined) return yield* rejected(refusal.status, refusal.retryAfter)
@@ -386,7 +387,7 @@ export const make = (options: {
     },
     peers: () => [...links].map(({ peer }) => peer).filter((peer) => peer.isOpen()),
     targets: (on) => linksOf(on).map(({ peer }) => peer),
-    strike: (fault) => {
+    inject: (fault) => {
       for (const link of linksOf(fault.on)) {
         switch (fault.do) {
           case "close":
@@ -446,9 +447,9 @@ export const make = (options: {
         link.late = { count: 0, by: 0 }
       }
     },
-    isHealthy: ({ pongs, silence }) =>
+    isHealthy: ({ idle, pongs }) =>
       [...links].some((link) =>
-        (link.peer.isOpen() || link.vanished) && !(link.vanished && (silence || pongs)) && !(link.silent && silence) && !(link.noPongs && pongs)
+        (link.peer.isOpen() || link.vanished) && !(link.vanished && (idle || pongs)) && !(link.silent && idle) && !(link.noPongs && pongs)
       ),
     dialled: () => dialled,
     held: () => held,

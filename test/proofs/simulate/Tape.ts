@@ -1,6 +1,6 @@
 /**
- * A market of the embedded exchange, worked through once and played to many runs: what every stream said in every slot,
- * and what the market was like at any moment.
+ * A recording of one market of the embedded exchange: the messages of every stream in every step, and the market's state at
+ * any moment. It is computed once and shared by all runs.
  */
 import { Candles, Market, Payload, StreamName } from "holdfast/binance/exchange"
 import type { History, OrderBook } from "holdfast/binance/exchange"
@@ -13,27 +13,28 @@ export interface Message {
   readonly text: string
 }
 
-/** A book as of the end of a slot, in ticks and lots. */
+/** A book at the end of a step, in ticks and lots. */
 export interface BookState {
   readonly lastId: number
   readonly bids: ReadonlyArray<OrderBook.Level>
   readonly asks: ReadonlyArray<OrderBook.Level>
 }
 
-/** A market as it was at a moment, with what is older than so many trades forgotten. */
+/** Which part of a market REST serves: as of a moment, and only so much history. */
 export interface View {
   readonly asOf: () => number
-  /** Trades, aggregate trades and candles kept, at most. */
+  /** The most trades, aggregate trades and candles that are kept. */
   readonly kept: () => number
 }
 
 export interface Tape {
   readonly instrument: Market.Instrument
   readonly start: number
-  /** The slots that are over at a moment: 0 when none is. */
-  readonly slotsAt: (time: number) => number
-  /** What a stream said in a slot, counted from 0. */
-  readonly said: (stream: string, slot: number) => ReadonlyArray<Message>
+  /** The number of steps that are over at a time. */
+  readonly stepsAt: (time: number) => number
+  /** The messages of a stream in a step. The first step is 0. */
+  readonly messagesOf: (stream: string, step: number) => ReadonlyArray<Message>
+  /** The number of trades until a time, which is also the id of the last one. */
   readonly trades: (until: number) => number
   readonly aggTrades: (until: number) => number
   readonly tradeAt: (id: number) => Market.Trade | undefined
@@ -45,8 +46,9 @@ export interface Tape {
   readonly view: (view: View) => Market.Market
 }
 
+// The whole book is stored once in so many steps.
 const keyframeEvery = 200
-// Slots.
+// A block trade happens once in so many steps.
 const blockTradeEvery = 5
 const statesKept = 2_000
 export const intervals: ReadonlyArray<Candles.Interval> = ["1s", "1m"]
@@ -73,14 +75,14 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   const changes = market.book.collect()
   const lower = instrument.symbol.toLowerCase()
   const streams = kinds.map((kind) => `${lower}@${kind}`)
-  const said = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
-  // Nothing that the exchange knows: what nobody can ask for again, with numbers by which we see what is missing.
+  const messages = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
+  // A kind that the real exchange does not have. It cannot be fetched, and its ids show us what is missing.
   const blockTrades = new Array<ReadonlyArray<Message>>()
   const trades: Array<Market.Trade> = []
   const aggTrades: Array<Market.AggTrade> = []
   const closed = new Map(intervals.map((interval) => [interval, new Array<Candles.Candle>()]))
   const byStart = new Map(intervals.map((interval) => [interval, new Map<number, Candles.Candle>()]))
-  // As of the end of each slot.
+  // At the end of each step.
   const counts: Array<{ readonly trades: number; readonly aggTrades: number }> = []
   const lastIds: Array<number> = []
   const diffs: Array<{ readonly bids: ReadonlyArray<OrderBook.Level>; readonly asks: ReadonlyArray<OrderBook.Level> }> = []
@@ -94,26 +96,26 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   })
   const initial = stateNow()
 
-  const step = () => {
+  const advance = () => {
     const time = start + (counts.length + 1) * Market.stepMillis
-    const [slot] = market.advance(time)
-    if (slot === undefined) return
-    for (const [name, messages] of said) {
+    const [step] = market.advance(time)
+    if (step === undefined) return
+    for (const [name, perStep] of messages) {
       const stream = Option.getOrThrow(StreamName.parse(name))
-      const payloads = Payload.ofStep(stream, market, slot, "millisecond")
-      messages.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
+      const payloads = Payload.ofStep(stream, market, step, "millisecond")
+      perStep.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
     }
     const nth = (counts.length + 1) / blockTradeEvery
     const blockTrade = { e: "blockTrade", E: time, s: instrument.symbol, t: nth, p: "1", q: "1", T: time, m: true }
     blockTrades.push(Number.isInteger(nth)
       ? [{ payload: blockTrade, text: JSON.stringify({ stream: `${lower}@blockTrade`, data: blockTrade }) }]
       : [])
-    const diff = slot.diff["100ms"]
-    const message = said.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
+    const diff = step.diff["100ms"]
+    const message = messages.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
     if (diff !== undefined && message !== undefined) diffMessages.set(diff.lastId, message)
-    trades.push(...slot.trades)
-    aggTrades.push(...slot.aggTrades)
-    for (const candle of slot.closed) {
+    trades.push(...step.trades)
+    aggTrades.push(...step.aggTrades)
+    for (const candle of step.closed) {
       closed.get(candle.interval)?.push(candle)
       byStart.get(candle.interval)?.set(candle.start, candle)
     }
@@ -124,28 +126,28 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     if (counts.length % keyframeEvery === 0) keyframes.push(stateNow())
   }
 
-  const slotsAt = (time: number) => {
-    const slots = Math.max(0, Math.floor((time - start) / Market.stepMillis))
-    while (counts.length < slots) step()
-    return slots
+  const stepsAt = (time: number) => {
+    const steps = Math.max(0, Math.floor((time - start) / Market.stepMillis))
+    while (counts.length < steps) advance()
+    return steps
   }
 
-  // The book after so many slots. The latest looked at are likely to be looked at again, by this run or the next.
+  // The book after so many steps. Recent results are kept: this run or the next is likely to need them again.
   const states = new Map<number, BookState>()
-  const bookAfter = (slots: number): BookState => {
-    const known = states.get(slots)
+  const bookAfter = (steps: number): BookState => {
+    const known = states.get(steps)
     if (known !== undefined) return known
     if (states.size >= statesKept) states.clear()
-    const state = rebuild(slots)
-    states.set(slots, state)
+    const state = rebuild(steps)
+    states.set(steps, state)
     return state
   }
 
-  const rebuild = (slots: number): BookState => {
-    const frame = Math.floor(slots / keyframeEvery)
-    const from = frame === 0 ? initial : keyframes[frame - 1] ?? initial
+  const rebuild = (steps: number): BookState => {
+    const keyframe = Math.floor(steps / keyframeEvery)
+    const from = keyframe === 0 ? initial : keyframes[keyframe - 1] ?? initial
     const sides = { bids: new Map(from.bids), asks: new Map(from.asks) }
-    for (let i = frame * keyframeEvery; i < slots; i++) {
+    for (let i = keyframe * keyframeEvery; i < steps; i++) {
       for (const side of ["bids", "asks"] as const) {
         for (const [price, quantity] of diffs[i]?.[side] ?? []) {
           if (quantity === 0) sides[side].delete(price)
@@ -154,7 +156,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       }
     }
     return {
-      lastId: slots === 0 ? initial.lastId : lastIds[slots - 1] ?? 0,
+      lastId: steps === 0 ? initial.lastId : lastIds[steps - 1] ?? 0,
       bids: sorted("bids", sides.bids),
       asks: sorted("asks", sides.asks)
     }
@@ -166,21 +168,21 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     return lastIds[index] === lastId ? bookAfter(index + 1) : undefined
   }
 
-  const tradesAt = (time: number) => counts[slotsAt(time) - 1]?.trades ?? 0
-  const aggTradesAt = (time: number) => counts[slotsAt(time) - 1]?.aggTrades ?? 0
+  const tradesAt = (time: number) => counts[stepsAt(time) - 1]?.trades ?? 0
+  const aggTradesAt = (time: number) => counts[stepsAt(time) - 1]?.aggTrades ?? 0
 
   const view = ({ asOf, kept }: View): Market.Market => {
     const latest = <A>(items: ReadonlyArray<A>, count: number) => items.slice(Math.max(0, count - kept()), count)
     const closedAt = (interval: Candles.Interval) => {
-      const slots = slotsAt(asOf())
-      const time = start + slots * Market.stepMillis
+      const steps = stepsAt(asOf())
+      const time = start + steps * Market.stepMillis
       const all = closed.get(interval) ?? []
       let count = all.length
       while ((all[count - 1]?.end ?? 0) > time) count--
       return latest(all, count)
     }
     const candle = (interval: Candles.Interval) => {
-      const time = start + slotsAt(asOf()) * Market.stepMillis
+      const time = start + stepsAt(asOf()) * Market.stepMillis
       const count = tradesAt(asOf())
       const [begins] = Candles.bounds(interval, time)
       let first = count
@@ -188,7 +190,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       const price = trades[first - 1]?.price ?? instrument.price
       return trades.slice(first, count).reduce(Candles.add, Candles.begin(interval, time, price))
     }
-    const bookNow = () => bookAfter(slotsAt(asOf()))
+    const bookNow = () => bookAfter(stepsAt(asOf()))
     return {
       ...market,
       advance: () => [],
@@ -207,24 +209,24 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   return {
     instrument,
     start,
-    slotsAt,
-    said: (stream, slot) => (stream === `${lower}@blockTrade` ? blockTrades : said.get(stream))?.[slot] ?? [],
+    stepsAt,
+    messagesOf: (stream, step) => (stream === `${lower}@blockTrade` ? blockTrades : messages.get(stream))?.[step] ?? [],
     trades: tradesAt,
     aggTrades: aggTradesAt,
     tradeAt: (id) => trades[id - 1],
     aggTradeAt: (id) => aggTrades[id - 1],
     candleAt: (interval, begins) => byStart.get(interval)?.get(begins),
     diffAt: (lastId) => diffMessages.get(lastId),
-    bookAt: (time) => bookAfter(slotsAt(time)),
+    bookAt: (time) => bookAfter(stepsAt(time)),
     bookWith,
     view
   }
 }
 
-// Tapes are the same for all runs, and grow as far as the longest asks for.
+// Tapes are shared by all runs, and grow to the longest one.
 const tapes = new Map<string, Tape>()
 
-/** When every run begins. A whole minute, so that candles of a minute do too. */
+/** The time at which every run begins: a whole minute, at which candles of a minute begin, too. */
 export const start = 1_700_000_040_000 - (1_700_000_040_000 % 60_000)
 
 export const of = (symbol: string, seed: number): Tape => {
@@ -233,7 +235,7 @@ export const of = (symbol: string, seed: number): Tape => {
   if (known !== undefined) return known
   const [first, ...others] = Market.instruments
   const instrument = [first, ...others].find((one) => one?.symbol === symbol)
-  if (instrument === undefined) throw new Error(`There is no ${symbol}`)
+  if (instrument === undefined) throw new Error(`There is no market ${symbol}.`)
   const tape = make(instrument, seed, start)
   tapes.set(key, tape)
   return tape

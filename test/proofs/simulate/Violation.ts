@@ -1,4 +1,4 @@
-/** What a run was found to break: the number of the invariant, when, and what was seen. */
+/** A broken invariant: which one, when, and what was observed. */
 export interface Violation {
   readonly invariant: "truth" | "book" | "states" | "policy" | "limits" | "heals" | "memory" | "leaks" | "hangs"
   /** Milliseconds since the run began. */

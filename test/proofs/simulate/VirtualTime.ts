@@ -1,9 +1,9 @@
 /**
- * Time that passes only when it is told to, and fibres that run only then: one run is one synchronous computation, and
- * the same plan gives the same run to the last step.
+ * A clock and a scheduler that advance only on command. A run is one synchronous computation, so the same plan gives the
+ * same run to the last step.
  *
- * `TestClock` hands every step to real timers and back, which costs milliseconds of real time a step; and it cannot
- * stall, since whoever sleeps wakes at the very moment it asked for.
+ * `TestClock` does not serve: it waits for real timers at every step, which costs milliseconds each, and it cannot stall,
+ * because every sleep ends exactly on time.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -14,15 +14,15 @@ export interface VirtualTime {
   readonly clock: Clock.Clock
   readonly scheduler: Scheduler.Scheduler
   readonly now: () => number
-  /** The world's own timers. Gives what takes one back. */
+  /** Runs a task after this time. Returns a function that cancels it. */
   readonly after: (millis: number, task: () => void) => () => void
-  /** Runs what is due now. */
+  /** Runs all tasks that are due now. */
   readonly flush: () => void
-  /** Lets time pass, with all that happens meanwhile. */
+  /** Lets time pass, and runs each task when it is due. */
   readonly advance: (millis: number) => void
-  /** Time passes, and nobody gets a turn: what was due is late. */
+  /** Lets time pass without running a task. Tasks that become due meanwhile run late. */
   readonly stall: (millis: number) => void
-  /** How many fibres sleep. */
+  /** The number of fibres that sleep. */
   readonly sleeping: () => number
 }
 
@@ -32,7 +32,7 @@ interface Timer {
   task: (() => void) | undefined
 }
 
-/** Somebody goes round in circles and lets no time pass. */
+/** Thrown when fibres go on running tasks and never wait for time to pass. */
 export class Livelock extends Error {}
 
 const turnsAtMost = 2_000_000
@@ -91,7 +91,7 @@ export const make = (start: number): VirtualTime => {
       tasks = []
       for (const task of due) task()
       turns += due.length
-      if (turns > turnsAtMost) throw new Livelock(`no end of turns at ${now - start} ms`)
+      if (turns > turnsAtMost) throw new Livelock(`more than ${turnsAtMost} tasks ran at ${now - start} ms`)
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * What every run stands in: virtual time, seeded chance, no log, and a count of the fibres that live.
+ * The runtime of a run: virtual time, seeded randomness, no log, and a count of the fibres that are alive.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -24,7 +24,7 @@ class Census extends Supervisor.AbstractSupervisor<number> {
   }
 }
 
-/** What was started, and how it ended, if it has. */
+/** A running effect. `exit` is undefined until it ends. */
 export interface Running<A, E> {
   readonly exit: () => Exit.Exit<A, E> | undefined
   readonly interrupt: () => void
@@ -34,11 +34,13 @@ export interface World {
   readonly time: VirtualTime.VirtualTime
   readonly violations: ReadonlyArray<Violation>
   readonly report: Report
-  /** Starts an effect, and lets everybody have a turn. */
+  /** Starts an effect, and runs all fibres until they wait. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Running<A, E>
-  /** Looks at something that never waits. */
-  readonly look: <A, E>(effect: Effect.Effect<A, E>) => Exit.Exit<A, E>
+  /** Runs an effect that never waits. */
+  readonly runSync: <A, E>(effect: Effect.Effect<A, E>) => Exit.Exit<A, E>
+  /** The number of fibres that are alive. */
   readonly fibers: () => number
+  /** Milliseconds since the run began. */
   readonly elapsed: () => number
 }
 
@@ -73,7 +75,7 @@ export const make = (seed: number): World => {
         }
       }
     },
-    look: (effect) => Effect.runSyncExit(effect),
+    runSync: (effect) => Effect.runSyncExit(effect),
     fibers: () => census.alive.size,
     elapsed
   }

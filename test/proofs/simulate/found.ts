@@ -1,17 +1,18 @@
 /**
- * Plans that once broke an invariant, as the simulation had shrunk them, and what they broke; and such as show a deliberate
- * bug that chance shows seldom. They stay as they are.
+ * Plans that once broke an invariant, as the simulation shrank them, each with the bug that it found; and plans that find
+ * a deliberate bug that random plans find seldom. They do not change.
  */
 import type { Simulated } from "./Simulation.ts"
 
 export interface Found {
+  /** The bug, in words. */
   readonly what: string
   readonly simulated: Simulated
 }
 
 export const found: ReadonlyArray<Found> = [
   {
-    what: "a book that had ended, or whose connection was lost, was taken for right when its snapshot came",
+    what: "a book that had ended, or had lost its connection, became readable when its snapshot came",
     simulated: {
       level: "feed",
       plan: {
@@ -36,7 +37,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a stream that the successor's server refused was left behind by the renewal, and silent for ever",
+    what: "a stream that the peer refused on the successor got no more data after the renewal",
     simulated: {
       level: "feed",
       plan: {
@@ -64,7 +65,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a stream that only the successor carried went down with it when the renewal was given up",
+    what: "a stream that only the successor brought ended with it when the renewal failed",
     simulated: {
       level: "feed",
       plan: {
@@ -91,7 +92,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "candles that the REST interface had forgotten were left out without a gap",
+    what: "candles that the REST interface no longer had were missing without a gap",
     simulated: {
       level: "feed",
       plan: {
@@ -117,7 +118,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a candle that a lagging REST interface did not know to be over was taken for closed",
+    what: "an unfinished candle of a lagging REST interface counted as closed",
     simulated: {
       level: "feed",
       plan: {
@@ -143,7 +144,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a renewal went over to a successor that had just been lost too, and the book was taken for right meanwhile",
+    what: "a renewal chose a successor that had just been lost, and the book was readable meanwhile",
     simulated: {
       level: "feed",
       plan: {
@@ -171,7 +172,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a stream that a socket had stopped carrying was not moved to another, since it was alone on its own",
+    what: "a stale stream was not moved to another connection when it was alone on its own",
     simulated: {
       level: "feed",
       plan: {
@@ -195,7 +196,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "an unsubscription that was refused was taken for one that was made, and a stream too many was asked for",
+    what: "a refused request to unsubscribe counted as done, and one stream too many was requested",
     simulated: {
       level: "feed",
       plan: {
@@ -225,7 +226,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "history that is kept from the very event that is missing was a hole with nothing in it",
+    what: "history that began exactly at the missing event gave an empty gap",
     simulated: {
       level: "feed",
       plan: {
@@ -256,7 +257,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a connection was given up while its successor was dialled, and the successor was thrown away with it",
+    what: "a connection failed while its successor was dialled, and the successor was closed with it",
     simulated: {
       level: "feed",
       plan: {
@@ -286,7 +287,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a connection was given up, and its successor was closed, since it had not proven itself in time",
+    what: "a connection failed, and its successor was closed because it had not proven itself in time",
     simulated: {
       level: "feed",
       plan: {
@@ -315,7 +316,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "newcomers got the room of those that were moving there from another connection, and a venue's limit was passed",
+    what: "new streams took the room of streams that were moving in, and the venue's limit was exceeded",
     simulated: {
       level: "feed",
       plan: {
@@ -353,7 +354,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "while a hole was fetched more slid out of a small buffer, and so on: a stream was fetched for ever, and lagged behind",
+    what: "events slid out of a small buffer during each repair, so that a stream was repaired for ever and lagged",
     simulated: {
       level: "feed",
       plan: {
@@ -386,7 +387,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a hole that cannot be fetched begins with the first event that is missing",
+    what: "a gap that cannot be repaired did not begin at the first missing event",
     simulated: {
       level: "feed",
       plan: {
@@ -410,7 +411,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "candles that the venue does not keep any more are a hole",
+    what: "candles that the venue does not keep any more were missing without a gap",
     simulated: {
       level: "feed",
       plan: {
@@ -434,7 +435,7 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
-    what: "a successor that was given up after it had proven itself took the place of its predecessor",
+    what: "a successor that failed after its proof replaced its predecessor",
     simulated: {
       level: "feed",
       plan: {

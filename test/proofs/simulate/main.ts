@@ -1,5 +1,5 @@
-// Deterministic simulation by the thousand: `npm run simulate -- --runs 10000 --seed 1`. A run that breaks an invariant
-// is shrunk, and its seed, path and plan are printed: `--seed S --path P`, or `--plan FILE`, replays it exactly.
+// Runs the deterministic simulation many times: `npm run simulate -- --runs 10000 --seed 1`. It shrinks a run that breaks an
+// invariant, and prints its seed, path and plan. `--seed S --path P` or `--plan FILE` replays it exactly.
 import * as fc from "fast-check"
 import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -10,15 +10,15 @@ const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "1000" },
     seed: { type: "string", default: "1" },
-    /** Of the plan that failed, as it was printed. */
+    /** The printed path of a plan that failed. */
     path: { type: "string" },
-    /** A plan, or the file it is in. */
+    /** A plan as JSON, or a file that has one. */
     plan: { type: "string" },
     /** `connection` or `feed`. Default: both. */
     level: { type: "string" },
-    /** Plans that once failed come first. */
+    /** Runs the plans that once failed first. */
     found: { type: "boolean", default: false },
-    /** Stops at the first failure as it is. */
+    /** Does not shrink a failure. */
     "no-shrink": { type: "boolean", default: false },
     json: { type: "boolean", default: false }
   }
@@ -29,14 +29,14 @@ const say = (text: string) => process.stderr.write(`${text}\n`)
 if (values.plan !== undefined) {
   const text = values.plan.trimStart().startsWith("{") ? values.plan : readFileSync(values.plan, "utf8")
   const simulated: unknown = JSON.parse(text)
-  if (!Simulation.isSimulated(simulated)) throw new Error("This is not a plan: it has a level and a plan of that level.")
+  if (!Simulation.isSimulated(simulated)) throw new Error("--plan is not a plan of the simulation. A plan is JSON with a level and a plan, as a failed run prints it.")
   const outcome = Simulation.run(simulated)
   process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`)
   process.exit(outcome.violations.length > 0 ? 1 : 0)
 }
 
 const runs = Number(values.runs)
-const totals = { runs: 0, virtualMillis: 0, dials: 0, frames: 0, read: 0, gaps: 0 }
+const totals = { runs: 0, virtualMillis: 0, dials: 0, messages: 0, read: 0, gaps: 0 }
 const plans = values.level === "connection" ? Simulation.connection : values.level === "feed" ? Simulation.feed : Simulation.either
 const began = performance.now()
 let failed = false
@@ -48,7 +48,7 @@ const result = fc.check(
       totals.runs++
       totals.virtualMillis += outcome.virtualMillis
       totals.dials += outcome.dials
-      totals.frames += outcome.frames
+      totals.messages += outcome.messages
       totals.read += outcome.read
       totals.gaps += outcome.gaps
       if (totals.runs % 1_000 === 0) say(`${totals.runs} of ${runs}`)
@@ -76,7 +76,7 @@ const summary = {
   runsPerSecond: Number((totals.runs / seconds).toFixed(1)),
   simulatedHours: Number((totals.virtualMillis / 3_600_000).toFixed(1)),
   dials: totals.dials,
-  frames: totals.frames,
+  messages: totals.messages,
   eventsRead: totals.read,
   gapsDeclared: totals.gaps,
   ...(result.failed
@@ -92,7 +92,7 @@ const summary = {
 if (values.json) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`)
 else {
   say(`${summary.runs} runs of ${summary.simulatedHours} hours of market in ${summary.seconds} s: ` +
-    `${summary.dials} dials, ${summary.frames} messages, ${summary.eventsRead} read, ${summary.gapsDeclared} gaps declared`)
+    `${summary.dials} dials, ${summary.messages} messages, ${summary.eventsRead} read, ${summary.gapsDeclared} gaps declared`)
   if (result.failed) {
     say(`\n${String(summary.broke)}\n`)
     say(`Replay it: npm run simulate -- --seed ${summary.seed} --path ${summary.path ?? ""}` +

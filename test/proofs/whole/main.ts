@@ -1,5 +1,5 @@
-// Is the data whole? The full sizes of what the tests prove at a smaller one, against the embedded exchange with all its
-// limits on: `npm run whole -- --json`.
+// Tests at full size that the data is whole, against the embedded exchange with all its limits: `npm run whole -- --json`.
+// The test suite does the same at a smaller size.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -48,7 +48,7 @@ const start = (options: Partial<BinanceFeed.Options> = {}) =>
     return { exchange, feed }
   })
 
-// Two of a dozen strike the REST interface, and the connection the moment after.
+// Two of them fail REST requests, and then the connection.
 const faults: ReadonlyArray<ReadonlyArray<Fault.Fault>> = [
   [Fault.Reset()],
   [Fault.Drop()],
@@ -65,11 +65,11 @@ const faults: ReadonlyArray<ReadonlyArray<Fault.Fault>> = [
   [Fault.RefuseUpgrades({ times: 2, status: 503, retryAfter: "1" }), Fault.Reset()]
 ]
 
-const breakIt = (exchange: Exchange.Exchange, times: number) =>
-  Effect.forEach(Array.from({ length: times }, (_, i) => faults[i % faults.length] ?? []), (strikes) =>
-    Effect.zipRight(Effect.sleep("2500 millis"), Effect.forEach(strikes, exchange.fault)), { discard: true })
+const breakConnections = (exchange: Exchange.Exchange, times: number) =>
+  Effect.forEach(Array.from({ length: times }, (_, i) => faults[i % faults.length] ?? []), (group) =>
+    Effect.zipRight(Effect.sleep("2500 millis"), Effect.forEach(group, exchange.fault)), { discard: true })
 
-// What is wrong with a run of ids.
+// Counts what is wrong with a series of ids.
 const judge = (ids: ReadonlyArray<number | "gap">) => {
   let lost = 0
   let repeated = 0
@@ -122,7 +122,7 @@ const trades = Effect.gen(function*() {
     symbols.flatMap((symbol) => [follow("trade", feed.trades(symbol)), follow("aggTrade", feed.aggTrades(symbol))]),
     { concurrency: "unbounded" }
   ))
-  yield* breakIt(exchange, size.breaks)
+  yield* breakConnections(exchange, size.breaks)
   yield* Effect.repeat(Effect.sleep("100 millis"), {
     until: () => ids.trade.reduce((count, mine) => count + mine.length, 0) >= size.trades
   })
@@ -137,7 +137,7 @@ const trades = Effect.gen(function*() {
 
 const klines = Effect.gen(function*() {
   const { exchange, feed } = yield* start()
-  yield* Effect.forkScoped(breakIt(exchange, 20))
+  yield* Effect.forkScoped(breakConnections(exchange, 20))
   const starts = yield* collect(feed.klines("BTCUSDT", "1s").pipe(
     Stream.filter((event) => event.type === "gap" || event.data.k.x),
     Stream.take(40),
@@ -148,7 +148,7 @@ const klines = Effect.gen(function*() {
 
 const books = Effect.gen(function*() {
   const { exchange, feed } = yield* start()
-  yield* Effect.forkScoped(breakIt(exchange, size.breaks))
+  yield* Effect.forkScoped(breakConnections(exchange, size.breaks))
   const counts = { equal: 0, different: 0, stale: 0 }
   yield* Effect.forEach(symbols, (symbol) =>
     Effect.gen(function*() {
@@ -164,7 +164,7 @@ const books = Effect.gen(function*() {
       yield* book.awaitSynced
       const check = Effect.map(Effect.option(book.top(5_000)), (top) => {
         if (Option.isNone(top)) counts.stale++
-        // The exchange is ahead between two updates: it can be compared when nothing has changed since.
+        // Between two updates the exchange is ahead. The books are comparable when they have the same update id.
         else if (market.book.lastId() === top.value.lastUpdateId) {
           const equal = JSON.stringify(top.value.bids) === truth("bids") && JSON.stringify(top.value.asks) === truth("asks")
           counts[equal ? "equal" : "different"]++
@@ -243,8 +243,7 @@ const program = Effect.gen(function*() {
   if (!whole) process.exitCode = 1
 })
 
-// The connections' own log would bury the results.
-
+// Logs only the results: those of the connections would hide them.
 await Effect.runPromise(program.pipe(
   Effect.provide(Logger.replace(
     Logger.defaultLogger,
