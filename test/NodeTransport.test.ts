@@ -166,13 +166,13 @@ for (const [name, layer] of Object.entries(transports)) {
 
     it.scopedLive("calls the handler with each batch, goes on after an interruption, and repeats the end", () =>
       Effect.gen(function*() {
-        const words = ["one", "two", "three", "four"]
+        const texts = ["one", "two", "three", "four"]
         const url = yield* peer((client) => {
-          // The peer sends each word when the client has seen the one before it.
+          // The peer sends each text when the client has seen the one before it.
           client.on("message", () => {
-            const word = words.shift()
-            if (word === undefined) client.close(4321, "that is all")
-            else client.send(word)
+            const text = texts.shift()
+            if (text === undefined) client.close(4321, "that is all")
+            else client.send(text)
           })
         })
         const socket = yield* dial(url)
