@@ -64,7 +64,7 @@ export type Classify = (error: AttemptError, standard: FailureClass) => FailureC
 export const raisedFloor: Duration.Duration = Duration.seconds(5)
 
 /**
- * The longest `Retry-After` that is obeyed: 1 hour. A longer one is cut to this, so that a wrong header cannot stop a
+ * The longest `Retry-After` that is obeyed: 1 hour. A longer one is shortened to it, so that a wrong header cannot stop a
  * client for days. A client that is banned for longer dials once an hour, and is refused again.
  *
  * @since 0.1.0
@@ -145,8 +145,8 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
 ])
 
 /**
- * The class of a refusal by a busy server: waits as long as `Retry-After` says, {@link longestRetryAfter} at most, or
- * {@link raisedFloor} without that header.
+ * Gives the class of a refusal by a busy server: wait as long as `Retry-After` says, but at most
+ * {@link longestRetryAfter}; without that header, wait for {@link raisedFloor}.
  *
  * @since 0.1.0
  * @category classification

@@ -6,7 +6,7 @@
 // here: the caller parses and checks it.
 //
 // The expression has no capture groups. Captures allocate an array, and a string for each number: more garbage than the
-// values that are kept. To cut the values out of a text that is known to be right takes half the time (measured).
+// values that are kept. Cutting the values out of a text that has matched takes half the time (measured).
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { Fields, Plan } from "./plan.ts"
@@ -42,11 +42,11 @@ interface Draft {
   readonly constructors: Array<string>
 }
 
-// Longer texts are not read: a value is a slice of its text and keeps all of it in memory. Also, a regular expression for
-// thousands of fields can be made, but throws when it is used.
+// The caller parses longer texts, because each value is a slice that keeps its whole text in memory. Also, a regular
+// expression for thousands of fields can be made, but throws when it is used.
 const longest = 2_048
 
-// The most shapes that are kept. A venue writes a kind in one way, or in a few.
+// The most shapes that are kept. A venue writes a kind in one way or a few.
 const most = 8
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ const integer = (text: string, from: number, end: number): number => {
 // Reads the levels of a book. All quotes in their text are around decimals.
 const levels = (text: string, from: number, end: number): ReadonlyArray<ReadonlyArray<string>> => {
   const all: Array<ReadonlyArray<string>> = []
-  // Past the two brackets and the quote.
+  // Skips the two brackets and the quote.
   let start = from + 3
   while (start < end) {
     const price = text.indexOf(`"`, start)
@@ -210,7 +210,7 @@ const shapeOf = (plan: Plan, value: unknown, ending: string): Shape | undefined 
     const read: unknown = Reflect.apply(make, undefined, [integer, levels])
     return isRead(read) ? { regex: new RegExp(`${patternOf([...piece.parts, ending])}$`, "y"), read } : undefined
   } catch {
-    // Code from text is forbidden here, for example by a content security policy: all texts are parsed.
+    // A content security policy, for example, forbids code from text. Then the caller parses all texts.
     return undefined
   }
 }
