@@ -2,7 +2,8 @@
  * The metrics of connections, named by OpenTelemetry's conventions. OpenTelemetry has none for WebSocket yet; these names
  * follow its conventions for HTTP and for database pools. Durations are in seconds.
  *
- * Every metric has the labels `server.address` and `server.port`, if the server is known. No label contains a path, a query or a header.
+ * Every metric has the labels `server.address` and `server.port`, if the server is known. No label contains a path, a query
+ * or a header.
  *
  * @since 0.1.0
  */

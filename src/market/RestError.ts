@@ -20,7 +20,7 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `The request ${this.path} was refused with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
+    return `The venue refused the request ${this.path} with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -48,18 +48,18 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
 export class RestLimited extends Data.TaggedError("RestLimited")<{
   readonly path: string
   readonly status: number
-  /** How long no request may be sent. */
+  /** The time until requests may be sent again. */
   readonly retryAfter: Duration.Duration
 }> {
   override get message(): string {
     const wait = formatDuration(this.retryAfter)
-    return `The request ${this.path} was refused with status ${this.status}: no request is sent for ${wait}.`
+    return `The venue refused the request ${this.path} with status ${this.status}. The next request follows after ${wait}.`
   }
 }
 
 /**
- * Why a request failed. A feed requests the snapshot of a book again unless the request was rejected. When it cannot fetch
- * missing events, the error becomes the cause of a gap. So the client itself retries what may pass, before it fails.
+ * The reason why a request failed. A feed requests the snapshot of a book again unless the request was rejected. When it cannot fetch
+ * missing events, the error becomes the cause of a gap. So the client itself must retry temporary failures before it fails.
  *
  * @since 0.1.0
  * @category errors

@@ -37,7 +37,7 @@ const eventsHeld = 4_096
 export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) {
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
-  // Fails now if an option is out of range, and not when a connection is opened.
+  // Fails now if an option is out of range, not later when a connection opens.
   yield* resolve({ ...options.connection, url: "" })
 
   const { events, record, skip } = yield* makeEvents(now)
@@ -150,7 +150,7 @@ const makePool = Effect.fnUntraced(function*(
 // ---------------------------------------------------------------------------------------------------------------------
 // Pipelines
 
-// Readers share a pipeline if they read the same stream from the same place on.
+// Readers share a pipeline if they read the same stream from the same position on.
 interface Key {
   readonly stream: string
   readonly after: number | undefined

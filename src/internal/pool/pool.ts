@@ -21,7 +21,7 @@ export interface Options<A, N> extends PooledConnections.Options<A, N> {
   readonly topicsPerConnection: number
   /** The number of connections on which each topic runs at once. */
   readonly redundancy: number
-  /** The age at which a connection is renewed. Each connection draws its own, at most a tenth less. */
+  /** The age at which a connection is renewed. Each connection draws its own age, up to a tenth shorter. */
   readonly maxAge: Duration.Duration
   /** Whether a notice announces the end of the connection. */
   readonly isEnding: (notice: N) => boolean
@@ -79,7 +79,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       (name) => {
         const slotNow = slotOf()
         const topics = slotNow === undefined ? [] : topicsOf(slotNow, name)
-        // A topic that was moved and is stale on the new connection, too, would be stale on every other.
+        // A topic that was moved, and is stale on its new connection too, would be stale on any other.
         if (slotNow === undefined || topics.length === 0 || topics.every(({ moved }) => moved)) return false
         runFork(relocate(slotNow, name))
         return true
@@ -87,7 +87,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     ).pipe(Effect.tap((pooled) =>
       Effect.gen(function*() {
         const age = Duration.times(options.maxAge, 1 - 0.1 * (yield* Random.next))
-        // Not in the connection's scope: the renewal closes that scope and must not be interrupted by it.
+        // Not in the connection's scope: the renewal closes that scope, which must not interrupt the renewal.
         const renewal = Effect.sync(() => {
           const slot = slotOf()
           if (slot !== undefined) runFork(renew(slot))
@@ -114,8 +114,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.pooled)
     }).pipe(lock.withPermits(1))
 
-  // Finds the slots whose connections are alive. Of the others, it closes the idle ones. The rest are being renewed or
-  // merged, and their topics move to a connection that is alive.
+  // Finds the slots whose connections are alive. It closes the idle ones of the others. The rest are being renewed or merged,
+  // so their topics move to a connection that is alive.
   const aliveOf = (path: string, replica: number) =>
     Effect.filter(slotsOf(path, replica), (slot) =>
       Effect.tap(isAlive(slot.pooled), (alive) => {
@@ -153,7 +153,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       for (const slot of slots) {
         if (!slot.topics.delete(topic)) continue
-        // Its reader is gone: nothing is left to end.
+        // Its reader has left, so nothing is left to end.
         topic.ended = undefined
         for (const pooled of connectionsOf(slot)) yield* detach(pooled, topic)
         afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.replica)))
@@ -189,7 +189,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor
-      else yield* Effect.logWarning("The successor of a connection did not prove itself. The connection stays in use.")
+      else yield* Effect.logWarning("The successor of a connection did not prove itself. The old connection stays in use.")
       // Attaches again the topics that ended here because the peer refused them, while the other connection had them.
       if (slots.has(slot)) yield* attachAll(slot.pooled, slot.topics)
       yield* close(spare)
@@ -243,7 +243,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         into.topics.add(topic)
         yield* detach(from.pooled, topic)
       }
-      // Topics that were removed meanwhile.
+      // Detaches topics that were removed meanwhile.
       for (const topic of [...into.pooled.contributions.keys()]) {
         if (!into.topics.has(topic)) yield* detach(into.pooled, topic)
       }

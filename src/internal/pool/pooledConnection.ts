@@ -21,9 +21,9 @@ export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
   /** The gate for all dials of the pool. */
   readonly gate: DialGate.DialGate
-  /** How far one connection may lag behind another. */
+  /** The most time by which one connection may lag behind another. */
   readonly grace: Duration.Duration
-  /** How long a successor has to prove itself. After that it is closed, and the predecessor stays. */
+  /** The deadline for a successor to prove itself. After that, the pool closes it and keeps the predecessor. */
   readonly renewalTimeout: Duration.Duration
   /** Whether the peer knows a topic that never had data. */
   readonly isKnown: (topic: string) => Effect.Effect<boolean>
@@ -164,7 +164,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       within(options.renewalTimeout, () => "late" as const)
     )
 
-  // The topics that are live on the successor and had no data on its predecessor since shortly before.
+  // The topics that are live on the successor, and had no data on its predecessor since `grace` before they went live.
   const stalledBeside = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.zipWith(pooled.session.subscriptions, successor.session.subscriptions, (ours, theirs) => {
       const last = new Map(ours.map(({ lastData, topic }) => [topic, Option.getOrElse(lastData, () => Number.NEGATIVE_INFINITY)]))
@@ -173,7 +173,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       )
     })
 
-  /** Ceases the contributions of the predecessor that had stopped unnoticed: the successor has data, and it had none. */
+  /** Ceases the contributions of the predecessor that had stopped unnoticed: those without data where the successor has some. */
   const endStalled = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.map(stalledBeside(pooled, successor), (stalled) => {
       const names = new Set(stalled)
