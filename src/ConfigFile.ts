@@ -59,7 +59,7 @@ const load = (path: string) =>
     }
     const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
-      // A misspelled setting must not be ignored without a warning.
+      // Warns about a misspelled setting, which would otherwise go unnoticed.
       const name = key.toLowerCase()
       if (name.startsWith(prefix) && !known.has(name)) {
         yield* Effect.logWarning(`${path} has an unknown setting: ${key}.`).pipe(Effect.annotateLogs({ key }))

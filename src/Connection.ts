@@ -159,7 +159,7 @@ export interface Options {
   readonly pingInterval?: Duration.DurationInput | undefined
   /** The deadline for a pong. Default: 10 seconds. */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** The deadline of a closing handshake; then the socket is terminated. Default: 2 seconds. */
+  /** The deadline of a closing handshake; after that, the transport terminates the socket. Default: 2 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
    * The buffer between the socket and slow readers. `capacity` is in messages (default 4096, at least 2). `overflow` is
@@ -170,7 +170,7 @@ export interface Options {
    * - `"dropping"`: drop the newest messages.
    * - `"fail"`: give up the connection with `InboxOverflow`.
    *
-   * Dropped messages are counted. A `Gap` in `items` marks where they are missing.
+   * A `Gap` in `items` stands in the place of dropped messages, and has their number.
    */
   readonly inbox?: {
     readonly capacity?: number | undefined

@@ -201,7 +201,7 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
 }
 
 /**
- * The peer sent a message larger than `maxMessageBytes`. The message was discarded and the socket ended.
+ * The peer sent a message larger than `maxMessageBytes`. The transport discarded the message and ended the socket.
  *
  * @since 0.1.0
  * @category errors

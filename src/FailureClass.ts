@@ -73,7 +73,7 @@ export const raisedFloor: Duration.Duration = Duration.seconds(5)
 export const longestRetryAfter: Duration.Duration = Duration.hours(1)
 
 /**
- * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: they take time to be freed.
+ * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: the system takes time to free them.
  *
  * @since 0.1.0
  * @category constants
@@ -100,7 +100,7 @@ const byCloseCode: ReadonlyMap<number, FailureClass> = new Map<number, FailureCl
   [1015, fatal]
 ])
 
-// RFC 9110 §15. Other 4xx are fatal, and so are redirects, which are not followed. All other statuses are retried.
+// RFC 9110 §15. All other 4xx are fatal, and so are redirects (3xx), which are not followed. All other statuses are retried.
 const byStatus: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass>([
   // One more dial, in case the credentials had just expired: an effect for the URL runs again before it.
   [401, Limited({ tries: 1 })],

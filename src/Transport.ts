@@ -66,7 +66,7 @@ export interface DialRequest {
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** The largest message, in bytes. A larger one ends the socket with `MessageTooLarge`. */
   readonly maxMessageBytes: number
-  /** The deadline of a closing handshake; then the socket is terminated. */
+  /** The deadline of a closing handshake; after that, the transport terminates the socket. */
   readonly closeTimeout: Duration.Duration
 }
 

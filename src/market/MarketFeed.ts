@@ -27,7 +27,7 @@ import type { Kind, Venue } from "./Venue.ts"
  * - `Connection`: an event of the connection with this name.
  * - `Session`: an event of the session on the connection with this name.
  * - `Repaired`: the feed fetched this many events that the sockets had missed, and emitted them in their place.
- * - `Gap`: events are missing that could not be fetched. The stream has the same gap.
+ * - `Gap`: events are missing and could not be fetched. The stream has the same gap.
  * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
  *   message belongs to no stream.
  * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.

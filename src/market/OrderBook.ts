@@ -153,8 +153,8 @@ const own = ([price, quantity]: Level): Level => [ownText(price), ownText(quanti
 /**
  * Makes one side of a book from levels in any order.
  *
- * Prices are compared as numbers, which are exact enough for decimals of up to 15 significant digits: more than any market
- * has. Levels keep the venue's own text.
+ * It compares prices as numbers, which are exact for decimals of up to 15 significant digits: more than any market has.
+ * Levels keep the venue's own text.
  *
  * @since 0.1.0
  * @category constructors

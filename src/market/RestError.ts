@@ -58,8 +58,9 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
 }
 
 /**
- * The reason why a request failed. A feed requests the snapshot of a book again unless the request was rejected. When it cannot fetch
- * missing events, the error becomes the cause of a gap. So the client itself must retry temporary failures before it fails.
+ * The reason why a request failed. A feed requests the snapshot of a book again, unless the venue rejected the request. When it
+ * cannot fetch missing events, the error becomes the cause of a gap. So the client itself must retry temporary failures before
+ * it fails.
  *
  * @since 0.1.0
  * @category errors

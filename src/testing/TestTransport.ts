@@ -20,7 +20,8 @@ import type { Capabilities, DialError, DialRequest, Message, Socket } from "../T
 import { Transport } from "../Transport.ts"
 
 /**
- * A step of a scripted peer on an open socket. After its last step the peer sends nothing, but still answers pings.
+ * A step of a scripted peer on an open socket. After its last step, the peer sends nothing of its own accord, but still answers
+ * pings, and messages if {@link answer} was one of its steps.
  *
  * @since 0.1.0
  * @category models

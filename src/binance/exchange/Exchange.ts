@@ -1,6 +1,6 @@
 /**
- * A Binance-compatible exchange on loopback: an HTTP and WebSocket server whose markets are generated from a seed. It
- * injects faults on command, and keeps what it generated so that tests can compare.
+ * A Binance-compatible exchange on loopback: an HTTP and WebSocket server that generates its markets from a seed. It
+ * injects faults on command, and keeps its history so that tests can compare.
  *
  * @since 0.1.0
  */
@@ -126,7 +126,7 @@ export interface Options {
   readonly firstId?: number | undefined
   /** The interval between pings to each client. Default: 20 seconds (Binance docs). */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** A client without a pong for longer than this is dropped. Default: 1 minute (Binance docs). */
+  /** The time without a pong after which the exchange drops a client. Default: 1 minute (Binance docs). */
   readonly pongTimeout?: Duration.DurationInput | undefined
   /** The age at which the exchange closes a connection, with code 1001. Default: 24 hours (Binance docs). */
   readonly maxAge?: Duration.DurationInput | undefined

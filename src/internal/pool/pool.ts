@@ -33,7 +33,7 @@ export interface Pool<A> {
    * replica.
    */
   readonly listen: (path: string, topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
-  /** Renews all connections. Returns how many were renewed. */
+  /** Renews all connections. Returns the number of connections that were renewed. */
   readonly rotate: Effect.Effect<number>
   /** Whether the data of a topic may come over more than one connection now. */
   readonly isRedundant: (topic: string) => boolean
@@ -170,7 +170,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return Effect.gen(function*() {
         const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
         slot.work = { _tag: "Renewing", successor }
-        // Under the lock: a topic that is removed meanwhile is removed from the successor, too.
+        // Under the lock, so that a topic that is removed meanwhile does not stay on the successor.
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor, slot.topics))
         // The predecessor may lag behind: data from before the successor's first may still be on its way.

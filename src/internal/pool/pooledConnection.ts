@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
         Effect.orDie
       )
       const pooled: PooledConnection<A> = { name, session, scope: pooledScope, contributions: new Map() }
-      // With a listener, which is called in the turn of the loss: all data before it was delivered, and none after it.
+      // With a listener, which runs in the turn of the loss: it gets the loss after all earlier data and before any later data.
       yield* session.connection.events.listen((events) => {
         for (const event of events) {
           if (event._tag === "Lost") for (const { contribution } of pooled.contributions.values()) contribution.cease(event.cause.message)

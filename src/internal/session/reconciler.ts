@@ -231,7 +231,7 @@ export const make = <A, N>(
   })
 
   return {
-    // Yields first, so that topics that are added in one turn share a request.
+    // Yields first, so that topics added in one turn share a request.
     run: Effect.forever(
       dirty.await.pipe(
         Effect.zipRight(Effect.yieldNow()),

@@ -9,7 +9,7 @@ import type { WebSocket } from "ws"
 export interface Reads {
   /** Called when a read of this many bytes begins. */
   readonly begin: (bytes: number) => void
-  /** Called when all messages that the read completed have been emitted. */
+  /** Called when `ws` has emitted all messages that the read completed. */
   readonly end: () => void
 }
 
