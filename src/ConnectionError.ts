@@ -76,6 +76,7 @@ export type Phase = "open" | "message" | "pong"
  * ```
  */
 export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
+  /** The deadline that passed. */
   readonly phase: Phase
   /** The length of the deadline. */
   readonly after: Duration.Duration
@@ -179,6 +180,7 @@ export class InvalidUrl extends Data.TaggedError("InvalidUrl")<{
  * @category errors
  */
 export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
+  /** The error or the defect of that effect. */
   readonly cause: unknown
 }> {
   override get message(): string {
@@ -193,6 +195,7 @@ export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
  * @category errors
  */
 export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
+  /** The error or the defect of `onOpen`. */
   readonly cause: unknown
 }> {
   override get message(): string {

@@ -73,7 +73,8 @@ export const raisedFloor: Duration.Duration = Duration.seconds(5)
 export const longestRetryAfter: Duration.Duration = Duration.hours(1)
 
 /**
- * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: the system takes time to free them.
+ * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: the system takes time to
+ * free them.
  *
  * @since 0.1.0
  * @category constants

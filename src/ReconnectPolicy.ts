@@ -160,7 +160,7 @@ const afterZero = defaults.initialDelay
 
 /**
  * Waits `initialDelay`, then `initialDelay · multiplier`, then `initialDelay · multiplier²`, and so on without end. If
- * `initialDelay` is zero, the first wait is zero and the next ones begin at 1 second.
+ * `initialDelay` is zero, the first wait is zero and the next ones begin at 1 second. A plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category combinators
@@ -174,7 +174,7 @@ export const exponential = (
     : Schedule.exponential(initialDelay, multiplier)
 
 /**
- * Limits every wait to `maxDelay`.
+ * Limits every wait to `maxDelay`. A plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category combinators

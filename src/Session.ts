@@ -111,7 +111,7 @@ export interface Session<A> {
 }
 
 /**
- * The options of a session.
+ * The options of a session. A plain number for a duration is in milliseconds.
  *
  * @since 0.1.0
  * @category models

@@ -43,7 +43,7 @@ export type ServerMessage<A, N = never> =
 /**
  * How often a topic is expected to have data. A topic whose data is late, while other topics have data, is stale.
  *
- * - A duration: at least once in this time. Data is late after five times as long.
+ * - A duration (a plain number is in milliseconds): at least once in this time. Data is late after five times as long.
  * - `"adaptive"`: at the topic's average interval so far. Data is late after twenty times that interval, but not before 30
  *   seconds. The first data is late after two minutes. From then on, data is never late until it has come twenty times.
  * - `"exempt"`: no data is expected at any time. Data is never late.

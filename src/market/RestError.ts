@@ -14,7 +14,9 @@ import { formatDuration } from "../internal/time/durationText.ts"
  * @category errors
  */
 export class RestRejected extends Data.TaggedError("RestRejected")<{
+  /** The path of the request, without its query. */
   readonly path: string
+  /** The HTTP status. */
   readonly status: number
   /** The venue's own text and code, if it sent them. */
   readonly reason: string
@@ -31,7 +33,9 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
  * @category errors
  */
 export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
+  /** The path of the request, without its query. */
   readonly path: string
+  /** The last failure: a clause that follows a colon. */
   readonly reason: string
 }> {
   override get message(): string {
@@ -46,7 +50,9 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
  * @category errors
  */
 export class RestLimited extends Data.TaggedError("RestLimited")<{
+  /** The path of the request, without its query. */
   readonly path: string
+  /** The HTTP status. */
   readonly status: number
   /** The time until requests may be sent again. */
   readonly retryAfter: Duration.Duration
