@@ -23,7 +23,7 @@ import { sleep } from "./internal/time/sleep.ts"
 export const stallGrace: Duration.Duration = Duration.seconds(1)
 
 /**
- * The latest activity on a socket. Times are in milliseconds, as `Clock` gives them.
+ * The latest activity on a socket. Times are Unix times in milliseconds, as `Clock` gives them.
  *
  * @since 0.1.0
  * @category models

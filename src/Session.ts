@@ -91,7 +91,7 @@ export interface Session<A> {
    */
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
-   * Adds a subscriber to a topic, one that receives no data, and completes when the peer has acknowledged the
+   * Adds a subscriber that receives no data to a topic. Completes when the peer has acknowledged the
    * subscription. It completes at once when the peer has already done so, on this connection or an earlier one. It also
    * completes when the last subscriber leaves before the acknowledgement comes.
    *

@@ -48,7 +48,7 @@ export interface From {
 }
 
 /**
- * Where to resume several streams: the same place for all, or one for each symbol (or stream name).
+ * Where to resume several streams: the same position for all, or one for each symbol (or stream name).
  *
  * @since 0.1.0
  * @category models
@@ -168,7 +168,7 @@ export const make = (
     }
   })
 
-// Requests for the streams of these symbols or names, each with the place where it resumes.
+// Requests for the streams of these symbols or names, each with the position at which it resumes.
 const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.StreamRequest> =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),

@@ -74,13 +74,13 @@ export interface Rest {
 export const pageSize = 1_000
 
 /**
- * Options of the REST client.
+ * Options of the REST client. A plain number for a duration is in milliseconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The deadline of one request. A plain number is in milliseconds. Default: 10 seconds. */
+  /** The deadline of one request. Default: 10 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
   /**
    * The time for which the client retries a request, and the longest `Retry-After` that it waits for. Default: 2 minutes.

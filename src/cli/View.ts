@@ -59,7 +59,7 @@ export const json = (venue: string, write: Write): View => {
         const { _tag, at, ...facts } = event.event
         line({ connection: `${venue}${event.connection}`, event: _tag, timestamp: at, ...toPlain(facts) })
       } else if (event._tag !== "Gap") {
-        // The market events have the gap, in its place.
+        // The market events contain the gap, in its place.
         const { _tag, at, ...facts } = event
         line({ connection: venue, event: _tag, timestamp: at, ...toPlain(facts) })
       }

@@ -22,7 +22,7 @@ import type { OrderBook } from "./OrderBook.ts"
 import type { Kind, Venue } from "./Venue.ts"
 
 /**
- * An event of a feed itself. `at` is Unix time in milliseconds.
+ * An event of a feed, or of one of its connections. `at` is Unix time in milliseconds.
  *
  * - `Connection`: an event of the connection with this name.
  * - `Session`: an event of the session on the connection with this name.

@@ -21,7 +21,7 @@ export class CadenceTracker {
   #average = 0
   #observed = 0
   #last = 0
-  // Negative when no data is expected.
+  // The time of a request or restart after the last data; negative if there was none. Data is expected from then on.
   #expectedSince = -1
   #restarts = 0
 
@@ -58,7 +58,7 @@ export class CadenceTracker {
     return this.#observed > 0 && this.#last >= at
   }
 
-  /** Starts the time until data is late anew. Returns the number of such starts since the last data. */
+  /** Restarts the time until data is late. Returns the number of restarts since the last data. */
   restart(at: number): number {
     this.#expectedSince = at
     return ++this.#restarts

@@ -37,7 +37,7 @@ export interface Reconciler {
   /** Tells the reconciler that a request may be due. */
   readonly change: () => void
   readonly answer: (answer: Answered) => void
-  /** The time since which requests can be made on the open connection. Undefined when none is open. */
+  /** The time at which the wire of the open connection began, as Unix time in milliseconds. Undefined when none is open. */
   readonly since: () => number | undefined
   /** The epoch of the open connection, or of the last one. */
   readonly epoch: () => number

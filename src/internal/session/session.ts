@@ -26,7 +26,7 @@ const eventsHeld = 4_096
 
 // The phases of a session.
 //
-// - Ended: its connection has ended. When the user connects it again, the session is running again.
+// - Ended: its connection has ended. When the user connects it again, the session runs again.
 // - Broken: the protocol or a listener threw. The session has ended, and its connection is about to end.
 type Phase =
   | { readonly _tag: "Running" }
@@ -64,7 +64,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const { finish, release, topics: desiredTopics, add } = desired
 
-  // The exit of the session, if it has ended. It checks the state too, since a listener of the connection's changes may run
+  // The exit of the session, if it has ended. Checks the state too, since a listener of the connection's changes may run
   // before the phase is "Running" again.
   const ended = Effect.map(connection.state, (state) =>
     phase._tag === "Broken" || (phase._tag === "Ended" && !isUp(state)) ? phase.exit : undefined)

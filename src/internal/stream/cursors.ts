@@ -18,12 +18,12 @@ export interface Cursor<A, E> {
   close(): void
 }
 
-/** Is woken when a cursor may have new items. */
+/** Wakes a reader when one of its cursors may have new items. */
 export interface Waker<A, E> {
   wake(cursor: Cursor<A, E>): void
 }
 
-/** Is called with each batch as it arrives, and so needs no cursor. Its functions must not throw. */
+/** Gets each batch as it arrives, and so needs no cursor. Its functions must not throw. */
 export interface Listener<A, E> {
   readonly data: (batch: ReadonlyArray<A>) => void
   readonly end: (exit: Exit.Exit<void, E>) => void

@@ -7,7 +7,7 @@ import type { RollingWindow } from "./rollingWindow.ts"
 import { sleep } from "./sleep.ts"
 
 export interface RateLimiter<Reason> {
-  /** Holds everything until this moment (Unix time in milliseconds). A moment before the present one changes nothing. */
+  /** Holds everything until this moment (Unix time in milliseconds), or until a later one that is already set. */
   readonly holdUntil: (moment: number, reason: Reason) => void
   /** Waits until the hold is over. `onHold` may fail instead. */
   readonly awaitHold: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
