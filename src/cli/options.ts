@@ -107,7 +107,7 @@ const flags = {
     alias: "o",
     placeholder: "file",
     example: "trades.ndjson",
-    description: "The file to write to, one JSON object per line. A recording in it continues."
+    description: "The file to write to, one JSON object per line. The program continues a recording in it."
   },
   rotateSize: {
     name: "rotate-size",

@@ -64,7 +64,7 @@ export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
   readonly limit: number
 }> {
   override get message(): string {
-    return `More than ${this.limit} events are missing, the most that repairLimit allows for one gap.`
+    return `More than ${this.limit} events are missing: repairLimit allows no more for one gap.`
   }
 }
 
