@@ -26,6 +26,11 @@ import * as Machine from "./stateMachine.ts"
 
 export interface Handle {
   readonly connection: Connection
+  /**
+   * Completes when everything has been read that the peer has sent: the pong to a ping comes behind it on the same socket.
+   * Completes at once if no connection is open or the transport cannot ping, and when the socket ends.
+   */
+  readonly drain: Effect.Effect<void>
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
 }
@@ -145,6 +150,12 @@ const socketFor = (parts: Parts, deadline: Duration.DurationInput | undefined) =
     return within(after, () => new SendTimeout({ after }))(Effect.suspend(() => openSocket(parts)))
   })
 
+const drain = ({ loop }: Parts, { capabilities }: Transport) =>
+  Effect.suspend(() => {
+    const phase = loop.phase()
+    return phase._tag === "Open" && capabilities.ping ? Effect.ignore(phase.socket.ping) : Effect.void
+  })
+
 export const make = Effect.fnUntraced(function*(transport: Transport, gate: DialGate, settings: Settings) {
   const clock = yield* Effect.clock
   const disconnected = ConnectionState.Disconnected({ since: clock.unsafeCurrentTimeMillis() })
@@ -179,5 +190,5 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, bareItems: Cursors.of(inboxes, identity) } satisfies Handle
+  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity) } satisfies Handle
 })

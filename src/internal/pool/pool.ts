@@ -2,6 +2,7 @@
 // renews each connection before the venue would close it.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
@@ -53,7 +54,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const slotsOf = (path: string, replica: number) => [...slots].filter((slot) => slot.path === path && slot.replica === replica)
   const sessions = () => [...slots].map(({ pooled }) => pooled.session)
 
-  const { attach, attachAll, close, detach, endStalled, open, proof } = yield* PooledConnections.make(options, {
+  const { attach, attachAll, close, detach, drain, endStalled, open, proof } = yield* PooledConnections.make(options, {
     sessions,
     forget: (topic) => {
       for (const slot of slots) {
@@ -175,11 +176,16 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         const proven = yield* Effect.either(proof(successor, slot.topics))
         // The predecessor may lag behind: data from before the successor's first may still be on its way.
         yield* Effect.sleep(options.grace)
-        return yield* replace(slot, successor, proven._tag === "Right")
+        if (Either.isRight(proven)) yield* catchUp(slot.pooled, successor)
+        return yield* replace(slot, successor, Either.isRight(proven))
       }).pipe(Effect.ensuring(Effect.sync(() => {
         slot.work = idle
       })))
     })
+
+  // Waits until a connection has brought everything that was sent before its successor took over.
+  const catchUp = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
+    Effect.zipRight(endStalled(pooled, successor), drain(pooled))
 
   // Gives the slot to the successor, or keeps its connection. Closes the other one. Returns whether the slot was renewed.
   const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
@@ -208,7 +214,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       yield* Effect.gen(function*() {
         const proven = yield* Effect.either(proof(into.pooled, from.topics))
         yield* Effect.sleep(options.grace)
-        yield* merge(from, into, proven._tag === "Right")
+        if (Either.isRight(proven)) yield* catchUp(from.pooled, into.pooled)
+        yield* merge(from, into, Either.isRight(proven))
         yield* closeWhenEmpty(from)
       }).pipe(Effect.ensuring(Effect.sync(() => {
         from.work = into.work = idle

@@ -8,10 +8,12 @@ import * as Scope from "effect/Scope"
 import type * as Connection from "../../Connection.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as DialGate from "../../DialGate.ts"
-import * as Session from "../../Session.ts"
+import type * as Session from "../../Session.ts"
 import type { SessionEvent } from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
+import { connect } from "../connection/connect.ts"
+import { manage } from "../session/session.ts"
 import { within } from "../time/timeout.ts"
 import type { Topic } from "./coverage.ts"
 import { Contribution } from "./coverage.ts"
@@ -35,6 +37,8 @@ export interface Options<A, N> {
 export interface PooledConnection<A> {
   readonly name: string
   readonly session: Session.Session<A>
+  /** Completes when everything has been read that the peer has sent. */
+  readonly drain: Effect.Effect<void>
   readonly scope: Scope.CloseableScope
   readonly contributions: Map<Topic<A>, Attached<A>>
 }
@@ -109,21 +113,22 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
     Effect.gen(function*() {
       const name = `${path}#${++names}`
       const pooledScope = yield* Scope.fork(scope, { _tag: "Sequential" })
-      const session = yield* Session.make({
-        connection: options.connection(path),
-        protocol: options.protocol,
-        onNotice,
-        relocate,
-        hasDataElsewhere,
-        isKnown: options.isKnown
-      }).pipe(
+      const { protocol } = options
+      const connection = options.connection(path)
+      const { drain, session } = yield* connect(connection).pipe(
+        Effect.flatMap((handle) =>
+          Effect.map(
+            manage(handle, { connection, protocol, onNotice, relocate, hasDataElsewhere, isKnown: options.isKnown }),
+            (session) => ({ session, drain: handle.drain })
+          )
+        ),
         Effect.provideService(Transport, transport),
         Effect.provideService(DialGate.DialGate, options.gate),
         Scope.extend(pooledScope),
         // The options were checked when the feed was made.
         Effect.orDie
       )
-      const pooled: PooledConnection<A> = { name, session, scope: pooledScope, contributions: new Map() }
+      const pooled: PooledConnection<A> = { name, session, drain, scope: pooledScope, contributions: new Map() }
       // With a listener, which runs in the turn of the loss: it gets the loss after all earlier data and before any later data.
       yield* session.connection.events.listen((events) => {
         for (const event of events) {
@@ -182,5 +187,17 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       }
     })
 
-  return { attach, attachAll, close, detach, endStalled, open, proof }
+  // A connection may lag behind its successor by any time, and events of some kinds do not show that one is missing.
+  const drain = (pooled: PooledConnection<A>) =>
+    pooled.drain.pipe(
+      Effect.disconnect,
+      within(options.renewalTimeout, () => "late" as const),
+      Effect.catchAll(() =>
+        Effect.sync(() => {
+          for (const { contribution } of pooled.contributions.values()) contribution.cease("Its connection does not answer.")
+        })
+      )
+    )
+
+  return { attach, attachAll, close, detach, drain, endStalled, open, proof }
 })

@@ -464,5 +464,36 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a connection was closed after its renewal while its last events were on their way",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 25000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 1, listens: false },
+          { kind: "blockTrade", symbol: "BTCUSDT", dawdles: 0, listens: false },
+          { kind: "book", symbol: "BTCUSDT", dawdles: 0, listens: false },
+          { kind: "aggTrade", symbol: "BTCUSDT", dawdles: 0, listens: false }
+        ],
+        steps: [
+          { after: 20, action: { do: "lag", on: "all", by: 785 } },
+          { after: 0, action: { do: "restDown", lasts: 9984, fault: { how: "hang" } } },
+          { after: 13015, action: { do: "reorder", on: "all", count: 2 } },
+          { after: 1781, action: { do: "rest", times: 1, fault: { how: "slow", by: 100 } } }
+        ]
+      }
+    }
   }
 ]
