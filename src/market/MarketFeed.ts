@@ -110,7 +110,10 @@ export interface Options {
   readonly redundancy?: number | undefined
   /** The age at which a connection is renewed. Each draws its own age, up to a tenth shorter. Default: 23 hours. */
   readonly maxAge?: Duration.DurationInput | undefined
-  /** The deadline for a successor to prove itself; after that, the old connection stays. Default: 30 seconds. */
+  /**
+   * The deadline for a successor to prove itself; after that, the old connection stays. Also the deadline for the old
+   * connection to answer a last ping before it closes. Default: 30 seconds.
+   */
   readonly renewalTimeout?: Duration.DurationInput | undefined
   /** The most streams on one connection. Default: the venue's limit. */
   readonly streamsPerConnection?: number | undefined
@@ -120,7 +123,7 @@ export interface Options {
   readonly repairLimit?: number | undefined
   /**
    * The time that another connection has to bring missing events before the feed fetches them. After a successor has proven
-   * itself, the old connection stays open for the same time. Default: 500 milliseconds.
+   * itself, the old connection stays open for at least the same time. Default: 500 milliseconds.
    */
   readonly grace?: Duration.DurationInput | undefined
 }

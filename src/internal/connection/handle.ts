@@ -27,8 +27,9 @@ import * as Machine from "./stateMachine.ts"
 export interface Handle {
   readonly connection: Connection
   /**
-   * Completes when everything has been read that the peer has sent: the pong to a ping comes behind it on the same socket.
-   * Completes at once if no connection is open or the transport cannot ping, and when the socket ends.
+   * Completes when the connection has read everything that the peer has sent so far. It pings: on the socket, the pong comes
+   * after all that. It also completes when the socket ends, and at once if no connection is open or the transport cannot
+   * ping.
    */
   readonly drain: Effect.Effect<void>
   /** The same as `items`, but messages are not wrapped. */

@@ -183,7 +183,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       })))
     })
 
-  // Waits until a connection has brought everything that was sent before its successor took over.
+  // Waits until a connection has brought everything that the peer sent before the successor takes over.
   const catchUp = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.zipRight(endStalled(pooled, successor), drain(pooled))
 

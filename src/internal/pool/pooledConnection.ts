@@ -25,7 +25,10 @@ export interface Options<A, N> {
   readonly gate: DialGate.DialGate
   /** The most time by which one connection may lag behind another. */
   readonly grace: Duration.Duration
-  /** The deadline for a successor to prove itself. After that, the pool closes it and keeps the predecessor. */
+  /**
+   * The deadline for a successor to prove itself; after that, the pool closes it and keeps the predecessor. Also the deadline
+   * for the predecessor to answer a last ping.
+   */
   readonly renewalTimeout: Duration.Duration
   /** Whether the peer knows a topic that never had data. */
   readonly isKnown: (topic: string) => Effect.Effect<boolean>
@@ -37,7 +40,7 @@ export interface Options<A, N> {
 export interface PooledConnection<A> {
   readonly name: string
   readonly session: Session.Session<A>
-  /** Completes when everything has been read that the peer has sent. */
+  /** Completes when the connection has read everything that the peer has sent so far. */
   readonly drain: Effect.Effect<void>
   readonly scope: Scope.CloseableScope
   readonly contributions: Map<Topic<A>, Attached<A>>
@@ -187,7 +190,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       }
     })
 
-  // A connection may lag behind its successor by any time, and events of some kinds do not show that one is missing.
+  // Waits until a connection has read everything that the peer has sent so far. It may lag far behind its successor, and events
+  // of some kinds do not show that one is missing. If it does not answer in time, its contributions cease.
   const drain = (pooled: PooledConnection<A>) =>
     pooled.drain.pipe(
       Effect.disconnect,
