@@ -495,5 +495,39 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a disconnect while a connection closed for a reconnect on request was taken for a wrong state",
+    simulated: {
+      level: "connection",
+      plan: {
+        seed: 0,
+        reconnect: {
+          enabled: false,
+          maxRetries: "unlimited",
+          initialDelay: 1000,
+          maxDelay: 60000,
+          backoffMultiplier: 2,
+          jitterFactor: 0.25,
+          stableAfter: 5000,
+          provenBy: "message"
+        },
+        openTimeout: 10000,
+        messageTimeout: 30000,
+        pingInterval: 20000,
+        pongTimeout: 10000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        onOpen: "none",
+        says: 1000,
+        gate: false,
+        listens: false,
+        steps: [
+          { after: 20, action: { do: "lag", on: "all", by: 10 } },
+          { after: 0, action: { do: "reconnect" } },
+          { after: 0, action: { do: "disconnect" } },
+          { after: 0, action: { do: "dials", times: 1, fault: { how: "status", status: 500, retryAfter: undefined } } }
+        ]
+      }
+    }
   }
 ]
