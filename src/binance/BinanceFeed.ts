@@ -73,7 +73,10 @@ export type FromEach = From | ((name: string) => From)
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach(({ data, symbol }) => Console.log(symbol, data))
+ *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach((event) =>
+ *     event.type === "gap"
+ *       ? Console.log(`missing: ${event.data.from} to ${event.data.to}`)
+ *       : Console.log(event.symbol, event.data.p))
  * })
  * ```
  */

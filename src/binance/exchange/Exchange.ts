@@ -63,7 +63,7 @@ export interface Stats {
   readonly sent: number
   /** Messages received from clients. */
   readonly received: number
-  /** Messages of the recording that have been played. */
+  /** Messages of the capture that have been played. */
   readonly replayed: number
   /** The number of times each limit was exceeded. */
   readonly violations: Limits.Violations
@@ -133,7 +133,7 @@ export interface Options {
   /** The limits of one address. Default: Binance's. */
   readonly limits?: Limits.Options | undefined
   /**
-   * A recording to play to the subscribers of its streams. The generated market does not send to these streams; the
+   * A capture to play to the subscribers of its streams. The generated market does not send to these streams; the
    * REST interface still serves the generated market. Default: none.
    */
   readonly replay?: Replay | undefined

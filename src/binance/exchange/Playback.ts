@@ -1,5 +1,5 @@
 /**
- * Plays a recording to the subscribers of its streams.
+ * Plays a capture to the subscribers of its streams.
  *
  * @since 0.1.0
  */
@@ -22,22 +22,22 @@ export interface Options {
   readonly clients: ReadonlySet<Client>
   /** Called for every message sent to a client. */
   readonly onSent: () => void
-  /** Injects the faults of the recording. */
+  /** Injects the faults of the capture. */
   readonly inject: (fault: Fault) => Effect.Effect<void>
 }
 
 /**
- * The playback of a recording.
+ * The playback of a capture.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Playback {
-  /** The streams of the recording. The market does not send to them. */
+  /** The streams of the capture. The market does not send to them. */
   readonly streams: ReadonlySet<string>
   /** Must be called after each subscription: the playback pauses while its streams have no subscriber. */
   readonly onSubscribed: () => void
-  /** Plays the recording once, from its first message to its last. */
+  /** Plays the capture once, from its first message to its last. */
   readonly play: Effect.Effect<void>
   /** The number of messages that have been played. */
   readonly replayed: () => number
@@ -48,7 +48,7 @@ const decodeName = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ s
 const streamOf = ({ message }: Recorded) => Option.getOrUndefined(decodeName(message))?.stream ?? ""
 
 /**
- * Makes the playback of a recording. Without messages, `play` completes at once.
+ * Makes the playback of a capture. Without messages, `play` completes at once.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * A recording of a combined connection, for the exchange to play.
+ * A capture of a combined connection, for the exchange to play.
  *
  * @since 0.1.0
  */
@@ -31,7 +31,7 @@ export type Recorded = typeof Recorded.Type
 const decode = Schema.decode(Schema.parseJson(Recorded))
 
 /**
- * A recording, and how to play it.
+ * A capture, and how to play it.
  *
  * @since 0.1.0
  * @category models
@@ -41,14 +41,14 @@ export interface Replay {
   /** 1 plays at the recorded speed, 10 ten times as fast. Default: as fast as the socket takes the messages. */
   readonly speed?: number | undefined
   /**
-   * Faults to inject during the recording, each once `after` messages have been played. The recording then continues
+   * Faults to inject during the capture, each once `after` messages have been played. The capture then continues
    * with the next message, to the clients that are subscribed.
    */
   readonly cuts?: ReadonlyArray<{ readonly after: number; readonly fault: Fault }> | undefined
 }
 
 /**
- * Parses a recording in NDJSON: each line is `{"receivedAt": seconds, "frame": text}`. Skips empty lines. Fails
+ * Parses a capture in NDJSON: each line is `{"receivedAt": seconds, "frame": text}`. Skips empty lines. Fails
  * with a `ParseError` on an invalid line.
  *
  * @since 0.1.0

@@ -22,7 +22,7 @@ export * as Market from "./Market.ts"
 export * as OrderBook from "./OrderBook.ts"
 /** Events as Binance's payloads. */
 export * as Payload from "./Payload.ts"
-/** A recording for the exchange to play. */
+/** A capture for the exchange to play. */
 export * as Replay from "./Replay.ts"
 /** Parses the names of streams. */
 export * as StreamName from "./StreamName.ts"
