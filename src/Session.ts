@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import type * as ConfigError from "effect/ConfigError"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
@@ -18,6 +18,7 @@ import type * as Connection from "./Connection.ts"
 import type { NotConnected } from "./ConnectionError.ts"
 import type * as Item from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
+import { positive } from "./internal/connection/settings.ts"
 import { manage } from "./internal/session/session.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { SessionError } from "./SessionError.ts"
@@ -147,8 +148,7 @@ export interface Options<A, N = never> {
 }
 
 /**
- * Makes a session that lives as long as the scope, and dials at once. Fails when an option of the connection is out of its
- * range.
+ * Makes a session that lives as long as the scope, and dials at once. Fails when an option is out of its range.
  *
  * The connection drops a peer that sends nothing for its `messageTimeout`. So give the protocol a `probe`, make
  * `messageTimeout` infinite, or subscribe to a topic that always has data.
@@ -184,4 +184,7 @@ export interface Options<A, N = never> {
 export const make = <A, N = never>(
   options: Options<A, N>
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
-  Effect.flatMap(connect(options.connection), (handle) => manage(handle, options))
+  Effect.gen(function*() {
+    const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, Duration.seconds(5))
+    return yield* manage(yield* connect(options.connection), { ...options, answerTimeout })
+  })

@@ -34,9 +34,13 @@ const parseNumber = (text: string) => {
   return Number.isFinite(number) ? Option.some(number) : Option.none()
 }
 
-// Plain numbers are seconds. A leading minus is refused here, because `Duration` would read a negative number as zero.
+// `Duration` would read a negative number, and NaN, as zero.
+const isNegative = (given: unknown) =>
+  typeof given === "number" || typeof given === "bigint" ? !(given >= 0) : typeof given === "string" && given.startsWith("-")
+
+// Plain numbers are seconds.
 const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  if (text.startsWith("-")) return Option.none()
+  if (isNegative(text)) return Option.none()
   return Option.orElse(Option.map(parseNumber(text), Duration.seconds), () => Duration.decodeUnknown(text))
 }
 
@@ -60,7 +64,7 @@ export const asDuration = (
   given: Duration.DurationInput
 ): Either.Either<Duration.Duration, ConfigError.ConfigError> =>
   Either.fromOption(
-    Duration.decodeUnknown(given),
+    isNegative(given) ? Option.none() : Duration.decodeUnknown(given),
     () => invalid([name], String(given), `a duration, such as "20 seconds"`)
   )
 
