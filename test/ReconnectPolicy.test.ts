@@ -226,6 +226,20 @@ describe("config", () => {
       assert.deepStrictEqual(sentences(error), badSentences)
     }))
 
+  it.effect("refuses durations above 100 years, which count as infinite", () =>
+    Effect.gen(function*() {
+      const tooLong = { WEBSOCKET_MAX_DELAY: "1e12", WEBSOCKET_STABLE_AFTER: "6000 weeks" }
+      const error = yield* Effect.flip(environment(tooLong)(ReconnectPolicy.config))
+      assert.deepStrictEqual(sentences(error), [
+        `WEBSOCKET_MAX_DELAY: Expected a duration longer than zero, in seconds or like "2 minutes", but received "1e12"`,
+        `WEBSOCKET_STABLE_AFTER: Expected a duration of zero or longer, in seconds or like "5 seconds", but received "6000 weeks"`
+      ])
+      assert.deepStrictEqual(sentences(Either.getOrThrow(Either.flip(ReconnectPolicy.make({ initialDelay: 1e300, maxDelay: 1e301 })))), [
+        `initialDelay: Expected a duration of zero or longer, in seconds or like "500 millis", but received "Infinity"`,
+        `maxDelay: Expected a duration longer than zero, in seconds or like "2 minutes", but received "Infinity"`
+      ])
+    }))
+
   it.effect("names a key once where an error is printed", () =>
     Effect.gen(function*() {
       const printed = (variables: Readonly<Record<string, string>>) =>

@@ -38,11 +38,18 @@ const parseNumber = (text: string) => {
 const isNegative = (given: unknown) =>
   typeof given === "number" || typeof given === "bigint" ? !(given >= 0) : typeof given === "string" && given.startsWith("-")
 
+// A longer one counts as infinite: neither the date of its end nor its text could be computed.
+const longest = Duration.days(36_525)
+
+const decode = (given: unknown): Option.Option<Duration.Duration> =>
+  isNegative(given) ? Option.none() : Option.map(
+    Duration.decodeUnknown(given),
+    (duration) => Duration.greaterThan(duration, longest) ? Duration.infinity : duration
+  )
+
 // Plain numbers are seconds.
-const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  if (isNegative(text)) return Option.none()
-  return Option.orElse(Option.map(parseNumber(text), Duration.seconds), () => Duration.decodeUnknown(text))
-}
+const parseDuration = (text: string): Option.Option<Duration.Duration> =>
+  Option.match(parseNumber(text), { onNone: () => decode(text), onSome: (seconds) => decode(seconds * 1_000) })
 
 const parseRetries = (text: string): Option.Option<number | "unlimited"> =>
   text === "unlimited" ? Option.some(text) : parseNumber(text)
@@ -64,7 +71,7 @@ export const asDuration = (
   given: Duration.DurationInput
 ): Either.Either<Duration.Duration, ConfigError.ConfigError> =>
   Either.fromOption(
-    isNegative(given) ? Option.none() : Duration.decodeUnknown(given),
+    decode(given),
     () => invalid([name], String(given), `a duration, such as "20 seconds"`)
   )
 
