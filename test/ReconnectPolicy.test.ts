@@ -172,6 +172,22 @@ describe("make", () => {
   })
 })
 
+describe("make, called by a program without types", () => {
+  const isOptions = (options: unknown): options is ReconnectPolicy.Options => typeof options === "object"
+  const refused = [
+    [{ enabled: "no" }, `enabled: Expected true or false, but received "no"`],
+    [{ jitterFactor: "0.5" }, `jitterFactor: Expected a number from 0 to 1, but received "0.5"`],
+    [{ provenBy: "luck" }, `provenBy: Expected message or open, but received "luck"`]
+  ] as const
+  for (const [given, sentence] of refused) {
+    it(`refuses ${JSON.stringify(given)}`, () => {
+      const options: unknown = given
+      assert(isOptions(options))
+      assert.deepStrictEqual(Either.mapLeft(ReconnectPolicy.make(options), sentences), Either.left([sentence]))
+    })
+  }
+})
+
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
 

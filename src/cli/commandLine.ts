@@ -104,6 +104,9 @@ const readOption = (reading: Reading, word: string, next: string | undefined): 0
   return 0
 }
 
+// The wizard asks for what is missing, and a completion script needs nothing.
+const needsNothing = ({ options }: Reading) => options.some((option) => option === "--wizard" || option.startsWith("--completions="))
+
 const missingFile = ({ command, options }: Reading): string | undefined =>
   command === "record" && !options.some((option) => option.startsWith("--out="))
     ? "holdfast record needs a file to write to: --out trades.ndjson."
@@ -137,7 +140,8 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
   const { command, given, isHelp, isUnknown, isVersion, logLevel, options } = reading
   if (isHelp && !isUnknown) return Either.right({ _tag: "Help", command })
   if (isVersion) return Either.right({ _tag: "Version" })
-  const fault = reading.fault ?? (command === undefined ? undefined : wrongArguments(command, given)) ?? missingFile(reading)
+  const incomplete = () => command === undefined ? undefined : wrongArguments(command, given) ?? missingFile(reading)
+  const fault = reading.fault ?? (needsNothing(reading) ? undefined : incomplete())
   return fault === undefined
     ? Either.right({ _tag: "Run", args: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
     : Either.left(fault)

@@ -24,6 +24,9 @@ describe("the command line", () => {
   isRead("watch --nonsense -h", { _tag: "Help", command: "watch" })
   isRead("watch -v", { _tag: "Version" })
   isRead("-- watch btcusdt@trade", runs("watch", "btcusdt@trade"))
+  // The wizard asks for what is missing.
+  isRead("book --wizard", runs("book", "--wizard"))
+  isRead("record --completions zsh", runs("record", "--completions=zsh"))
   isRead("--completions fish watch", runs("watch", "--completions=fish"))
 
   const isRefused = (line: ReadonlyArray<string>, expected: string) => {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { pipe } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type { Options, ReconnectPolicy } from "../../ReconnectPolicy.ts"
 
 export const defaults: ReconnectPolicy = {
@@ -161,7 +162,7 @@ const table: { readonly [K in Name]: Setting<K> } = {
     allowed: "true or false",
     parse: parseBoolean,
     decode: asGiven,
-    isAllowed: () => true
+    isAllowed: Predicate.isBoolean
   }),
   maxRetries: setting("maxRetries", {
     key: "WEBSOCKET_MAX_RETRIES",
@@ -196,7 +197,7 @@ const table: { readonly [K in Name]: Setting<K> } = {
     allowed: "a number from 0 to 1",
     parse: parseNumber,
     decode: asGiven,
-    isAllowed: (factor) => factor >= 0 && factor <= 1
+    isAllowed: (factor) => Number.isFinite(factor) && factor >= 0 && factor <= 1
   }),
   stableAfter: setting("stableAfter", {
     key: "WEBSOCKET_STABLE_AFTER",
@@ -206,6 +207,10 @@ const table: { readonly [K in Name]: Setting<K> } = {
     isAllowed: isFinite
   })
 }
+
+/** The error if `provenBy` is none of its words. */
+export const provenByError = ({ provenBy }: ReconnectPolicy): Option.Option<ConfigError.ConfigError> =>
+  ["message", "open"].includes(provenBy) ? Option.none() : Option.some(invalid(["provenBy"], provenBy, "message or open"))
 
 /** All rows of the table. */
 export const settings: ReadonlyArray<Setting> = Object.values(table)
