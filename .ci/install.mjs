@@ -1,5 +1,6 @@
 // Follows the README as a newcomer does: in an empty folder, installs the packed package by the README's line, with npm and
-// with pnpm, checks the types of its program, and runs it. Only the URL differs: it is the embedded exchange's.
+// with pnpm, checks the types of its program, and runs it. Only the URL differs: it is the embedded exchange's. With npm, it
+// also installs the packages for tests by the line of docs/testing.md, and runs the page's first test.
 import * as Effect from "effect/Effect"
 import assert from "node:assert"
 import { execFileSync, spawn } from "node:child_process"
@@ -15,6 +16,10 @@ const [, peers] = /^npm i holdfast (.+)$/m.exec(readme) ?? assert.fail("README.m
 const [, program] = /^```ts\n([^]*?)^```/m.exec(readme) ?? assert.fail("README.md has no program")
 const host = "wss://stream.binance.com:9443"
 assert(program.includes(host), `README.md's program does not dial ${host}`)
+
+const testing = readFileSync("docs/testing.md", "utf8")
+const [, testPackages] = /^npm i -D (.+)$/m.exec(testing) ?? assert.fail("docs/testing.md has no line that installs packages")
+const [, test] = /^```ts scripted\n([^]*?)^```/m.exec(testing) ?? assert.fail("docs/testing.md has no test of a scripted peer")
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-install-"))
 const tool = (name) => resolve("node_modules/.bin", name)
@@ -66,6 +71,11 @@ const follow = (exchange) =>
       await watch(app, () => Effect.runFork(exchange.fault(Fault.Reset())))
       console.log(`${name}: the README's line installs the package, and the README's program runs`)
     }
+    const app = join(folder, "npm")
+    run("npm", ["i", "-D", ...testPackages.split(" "), "--no-audit", "--no-fund"], app)
+    writeFileSync(join(app, "app.test.ts"), test)
+    run(join(app, "node_modules/.bin/vitest"), ["run"], app)
+    console.log("npm: the line of docs/testing.md installs its packages, and the page's first test passes")
   })
 
 try {

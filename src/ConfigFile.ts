@@ -14,13 +14,13 @@ import { describePlatformError } from "./internal/platformError.ts"
 import { isBlank } from "./internal/connection/reconnectSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
-// Imported only when there is a file: they load many modules.
+// Imported only when there is a file, because they load many other modules.
 const modules = Effect.promise(() => Promise.all([import("@effect/platform/FileSystem"), import("effect/Schema")]))
 
 const unusable = (path: string, problem: string) =>
   ConfigError.InvalidData(["HOLDFAST_CONFIG"], `"${path}" ${problem}`)
 
-// Treats an empty value as missing, so that the next provider is asked.
+// Treats an empty value as missing, so that the next provider answers.
 const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProvider.ConfigProvider =>
   ConfigProvider.fromFlat(ConfigProvider.makeFlat({
     load: (path, config, split) =>
@@ -59,10 +59,10 @@ const load = (path: string) =>
     }
     const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
-      // A misspelled setting must not be ignored without a warning.
+      // Warns about a misspelled setting, which would otherwise go unnoticed.
       const name = key.toLowerCase()
       if (name.startsWith(prefix) && !known.has(name)) {
-        yield* Effect.logWarning(`${path} has a setting that does not exist: ${key}.`).pipe(Effect.annotateLogs({ key }))
+        yield* Effect.logWarning(`${path} has an unknown setting: ${key}.`).pipe(Effect.annotateLogs({ key }))
       }
     }
     return ConfigProvider.fromMap(
@@ -75,8 +75,8 @@ const load = (path: string) =>
  * same keys, in upper or lower case, with text, numbers or booleans as values, such as `{ "websocket_max_retries": 10 }`.
  * Without `HOLDFAST_CONFIG` the layer changes nothing.
  *
- * Fails with a `ConfigError` if the file cannot be read or is not such an object. Logs a warning for each `websocket_` key
- * that does not exist.
+ * Fails with a `ConfigError` if the file cannot be read or is not such an object. Logs a warning for each unknown
+ * `websocket_` key.
  *
  * @since 0.1.0
  * @category layers

@@ -36,7 +36,8 @@ export interface Connection {
    * The received messages, in order, across reconnects.
    *
    * - The stream begins with the messages that arrived before the first reader, up to the inbox's capacity.
-   * - It fails only when the connection is given up, and ends normally on `disconnect` and when the scope closes.
+   * - It fails only when the connection is given up, and ends normally on `disconnect` and when the scope closes. A defect,
+   *   such as a bug in `classify`, ends it with that defect.
    * - Every reader gets all messages. The slowest reader decides when the inbox is full.
    * - A reader that stops early drops the rest of the batch it had taken.
    */
@@ -58,9 +59,10 @@ export interface Connection {
    */
   readonly awaitOpen: Effect.Effect<void, ConnectionError | NotConnected>
   /**
-   * Sends a message. Without a `deadline` it fails at once with `NotConnected` when no connection is open. With a
-   * `deadline` it waits that long for an open connection, then fails with `SendTimeout`. A deadline given as a plain
-   * number is in milliseconds. A message that failed to be sent is never sent later.
+   * Sends a message. Without a `deadline`, it fails at once with `NotConnected` when no connection is open. With a
+   * `deadline`, it waits that long for an open connection, then fails with `SendTimeout`. A deadline given as a plain
+   * number is in milliseconds. It fails with `SendFailed` when the socket refuses the message or ends meanwhile. A message
+   * that failed to be sent is never sent later.
    */
   readonly send: (
     message: Message,
@@ -93,10 +95,11 @@ export interface Connection {
 export interface Handshake {
   /** The subprotocol that the server chose, or `""`. */
   readonly protocol: string
+  /** Sends a message on this socket. */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /**
-   * The next message of this socket. It peeks: `messages` gets every one of them too once the handshake is done,
-   * because a peer may send data before it acknowledges.
+   * Waits for the next message of this socket. It only peeks: after the handshake, `messages` gets all of them too, because
+   * a peer may send data before it acknowledges.
    */
   readonly receive: Effect.Effect<Message>
 }
@@ -111,7 +114,7 @@ export interface Handshake {
 export interface Options {
   /**
    * The URL to dial, `ws://` or `wss://`. An effect runs again before every dial, so that a token in the URL can be
-   * fresh. It has `openTimeout` to finish; if it fails, the dial has failed. Logs never show the URL's path or query.
+   * fresh. If it fails, or takes longer than `openTimeout`, the attempt fails. Logs never show the URL's path or query.
    */
   readonly url:
     | string
@@ -148,15 +151,15 @@ export interface Options {
    * ```
    */
   readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
-  /** The deadline of a dial; `onOpen` and an effect for the `url` each have as long again. Default: 10 seconds. */
+  /** The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again. Default: 10 seconds. */
   readonly openTimeout?: Duration.DurationInput | undefined
-  /** The deadline for the next message. Default: 30 seconds. */
+  /** The longest time without a message before the connection counts as lost. Default: 30 seconds. */
   readonly messageTimeout?: Duration.DurationInput | undefined
   /** The time from the end of one ping to the next. Default: 20 seconds. */
   readonly pingInterval?: Duration.DurationInput | undefined
   /** The deadline for a pong. Default: 10 seconds. */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** The deadline of a closing handshake; then the socket is terminated. Default: 2 seconds. */
+  /** The deadline of a closing handshake; after that, the transport terminates the socket. Default: 2 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
    * The buffer between the socket and slow readers. `capacity` is in messages (default 4096, at least 2). `overflow` is
@@ -167,7 +170,7 @@ export interface Options {
    * - `"dropping"`: drop the newest messages.
    * - `"fail"`: give up the connection with `InboxOverflow`.
    *
-   * Dropped messages are counted. A `Gap` in `items` marks where they are missing.
+   * A `Gap` in `items` stands in the place of dropped messages, and has their number.
    */
   readonly inbox?: {
     readonly capacity?: number | undefined
@@ -197,10 +200,10 @@ export interface Options {
 export const Connection: Context.Tag<Connection, Connection> = Context.GenericTag<Connection>("holdfast/Connection")
 
 /**
- * Makes a connection and dials at once. The connection lasts until the scope closes. Fails with a `ConfigError` when an
+ * Makes a connection and dials at once. The connection lasts until the scope closes. It fails with a `ConfigError` when an
  * option is out of range.
  *
- * If there is a `DialGate`, every dial waits there for its turn.
+ * If a `DialGate` is provided, every dial waits there for its turn.
  *
  * @since 0.1.0
  * @category constructors

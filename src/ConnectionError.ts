@@ -1,8 +1,8 @@
 /**
  * The errors of a connection.
  *
- * Each is a tagged error with its facts as fields. Its message is one line: what happened, and what to do if there is
- * something to do. None contains the URL's path, its query or a header, because those may be secret.
+ * Each is a tagged error with its facts as fields. Its message is one line: the failure, then the remedy if there is one.
+ * No error contains the URL's path, its query or the value of a header, because those may be secret.
  *
  * @since 0.1.0
  */
@@ -76,6 +76,7 @@ export type Phase = "open" | "message" | "pong"
  * ```
  */
 export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
+  /** The deadline that passed. */
   readonly phase: Phase
   /** The length of the deadline. */
   readonly after: Duration.Duration
@@ -124,10 +125,11 @@ export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
  * @category errors
  */
 export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
+  /** The HTTP status. */
   readonly status: number
   /** The wait that the server asked for with `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. */
   readonly retryAfter: Option.Option<Duration.Duration>
-  /** The beginning of the response's body. */
+  /** The beginning of the response's body; `""` if there is none. Quotes of the URL and the headers are removed. */
   readonly body: string
 }> {
   override get message(): string {
@@ -138,14 +140,17 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
 }
 
 /**
- * The dial failed below HTTP: the connection was refused or reset, the host was unreachable, its name did not resolve,
- * or its certificate was not valid.
+ * The dial failed without an HTTP status. Either the request was invalid, or the TCP connection was refused or reset, the
+ * host was unreachable, its name did not resolve, or its certificate was not valid.
  *
  * @since 0.1.0
  * @category errors
  */
 export class DialFailed extends Data.TaggedError("DialFailed")<{
-  /** The error code of the system or of TLS, such as `ECONNREFUSED`, `ENOTFOUND` or `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+  /**
+   * The error code of the system, of TLS or of the transport, such as `ECONNREFUSED`, `ENOTFOUND`,
+   * `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_INVALID_REQUEST`.
+   */
   readonly code: string
   readonly reason: string
 }> {
@@ -175,6 +180,7 @@ export class InvalidUrl extends Data.TaggedError("InvalidUrl")<{
  * @category errors
  */
 export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
+  /** The error or the defect of that effect. */
   readonly cause: unknown
 }> {
   override get message(): string {
@@ -189,6 +195,7 @@ export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
  * @category errors
  */
 export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
+  /** The error or the defect of `onOpen`. */
   readonly cause: unknown
 }> {
   override get message(): string {
@@ -197,7 +204,7 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
 }
 
 /**
- * The peer sent a message larger than `maxMessageBytes`. The message was discarded and the socket ended.
+ * The peer sent a message larger than `maxMessageBytes`. The transport discarded the message and ended the socket.
  *
  * @since 0.1.0
  * @category errors
@@ -234,7 +241,7 @@ export class InboxOverflow extends Data.TaggedError("InboxOverflow")<{
  * @category models
  */
 export interface Attempt {
-  /** The time of the failure, in milliseconds since 1970. */
+  /** The time of the failure, as Unix time in milliseconds. */
   readonly at: number
   readonly error: AttemptError
 }
@@ -288,8 +295,8 @@ export type AttemptError =
 export type ConnectionError = AttemptError | RetriesExhausted
 
 /**
- * `reconnect(reason)` was called, and the connection is being replaced. This is the cause in a gap, an event or a state;
- * no stream fails with it.
+ * `reconnect(reason)` was called, and replaces the connection. This is the cause in a gap, an event or a state; no stream
+ * fails with it.
  *
  * @since 0.1.0
  * @category models
@@ -309,20 +316,20 @@ export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
  * @category models
  */
 export interface Defect {
-  /** The option whose function threw or died, where it is known. */
+  /** The option whose function threw or died, if it is known. */
   readonly option: "classify" | "reconnect" | undefined
   readonly cause: Cause.Cause<unknown>
 }
 
 const describeDefect = ({ cause, option }: Defect): string =>
   `${option === undefined ? "a defect ended it" : `the option ${option} ended it with a defect`} ` +
-  `(${sentence(describeCause(Cause.squash(cause)))}). Mend it, then call connect.`
+  `(${sentence(describeCause(Cause.squash(cause)))}). Fix it, then call connect.`
 
 const whyByState: ReadonlyMap<string, string> = new Map([
   ["Disconnected", "it is disconnected. Call connect to dial again."],
   ["Failed", "it was given up. Call connect to dial again."],
   ["Connecting", "it is being dialled. Wait with awaitOpen, or send with a deadline."],
-  ["Reconnecting", "it was lost, and is dialled again. Wait with awaitOpen, or send with a deadline."],
+  ["Reconnecting", "it was lost, and will be dialled again. Wait with awaitOpen, or send with a deadline."],
   ["Closing", "its socket is being closed. Wait with awaitOpen, or send with a deadline."],
   ["Closed", "its scope is closed. Make a new connection."]
 ])
@@ -336,7 +343,7 @@ const whyByState: ReadonlyMap<string, string> = new Map([
 export class NotConnected extends Data.TaggedError("NotConnected")<{
   /** The state of the connection, or `Closing` while a lost or replaced socket is being closed. */
   readonly state: string
-  /** What ended it, if a defect did: a bug in `classify`, for example. */
+  /** The defect that ended the connection, if one did, for example a bug in `classify`. */
   readonly defect?: Defect | undefined
 }> {
   override get message(): string {
@@ -352,6 +359,7 @@ export class NotConnected extends Data.TaggedError("NotConnected")<{
  * @category errors
  */
 export class SendTimeout extends Data.TaggedError("SendTimeout")<{
+  /** The length of the deadline. */
   readonly after: Duration.Duration
 }> {
   override get message(): string {

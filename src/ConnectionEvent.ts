@@ -25,19 +25,21 @@ import type { Gap as GapItem } from "./Item.ts"
 export type GiveUp = "fatal" | "disabled" | "exhausted" | "limited"
 
 /**
- * An event. `at` and `until` are in milliseconds since 1970, as `Clock` gives them.
+ * An event. `at` and `until` are Unix times in milliseconds, as `Clock` gives them.
  *
  * - `Dialling`: a dial begins. `attempt` 0 is the first one, n is the n-th retry of the outage.
  * - `Opened`: the connection is open and its handshake done. `took` is the time since the dial began, `outage` the length
  *   of the outage that it ended, if there was one.
  * - `AttemptFailed`: the dial, or the handshake after it, failed.
- * - `Lost`: an open connection ended, after `openFor` and so many `messages`. `proven` says whether it resets the backoff.
+ * - `Lost`: an open connection ended after `openFor`. `messages` is the number of messages that it received, and `proven`
+ *   says whether it resets the backoff.
  * - `Waiting`: the connection will dial again, after `delay`, at `until`. `attempt` is the number of that retry,
  *   `retriesLeft` the number of retries that remain after it.
  * - `Gap`: a reader of `items` is about to get this gap.
- * - `Disconnected`: `disconnect` was called. The connection dials no more.
- * - `Failed`: the connection was given up.
- * - `Died`: a defect ended the connection: a bug here or in a given function, such as `classify`. It dials no more.
+ * - `Disconnected`: `disconnect` was called. The connection does not dial until `connect` is called.
+ * - `Failed`: the connection was given up. It does not dial until `connect` is called.
+ * - `Died`: a defect ended the connection: a bug in Holdfast or in a function of the options, such as `classify`. The
+ *   connection does not dial until `connect` is called.
  * - `Closed`: the scope closed.
  * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
  *
@@ -72,7 +74,7 @@ export type ConnectionEvent = Data.TaggedEnum<{
     readonly delay: Duration.Duration
     /** The time of the next dial. */
     readonly until: number
-    /** `"unknown"` when a given schedule decides. */
+    /** `"unknown"` when a schedule from the options decides. */
     readonly retriesLeft: number | "unlimited" | "unknown"
   }
   readonly Gap: { readonly at: number; readonly gap: GapItem }
@@ -86,7 +88,7 @@ export type ConnectionEvent = Data.TaggedEnum<{
   readonly Died: {
     readonly at: number
     readonly cause: Cause.Cause<unknown>
-    /** The option whose function threw or died, where it is known. */
+    /** The option whose function threw or died, if it is known. */
     readonly option?: "classify" | "reconnect" | undefined
   }
   readonly Closed: { readonly at: number }

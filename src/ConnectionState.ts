@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import type { AttemptError, ConnectionError, Defect, ReconnectRequested } from "./ConnectionError.ts"
 
 /**
- * The state of a connection. `since` and `nextDialAt` are in milliseconds since 1970, as `Clock` gives them.
+ * The state of a connection. `since` and `nextDialAt` are Unix times in milliseconds, as `Clock` gives them.
  *
  * - `Disconnected`: before the first dial, after `disconnect`, or after a `defect` such as a bug in `classify`. A defect
  *   is logged, and ends `messages`. The connection does not dial until `connect` is called.
@@ -23,7 +23,7 @@ import type { AttemptError, ConnectionError, Defect, ReconnectRequested } from "
 export type ConnectionState = Data.TaggedEnum<{
   readonly Disconnected: {
     readonly since: number
-    /** What ended the connection, if a defect did. */
+    /** The defect that ended the connection, if one did. */
     readonly defect?: Defect | undefined
   }
   readonly Connecting: { readonly since: number; readonly attempt: number }
@@ -49,10 +49,10 @@ export type ConnectionState = Data.TaggedEnum<{
  * import { ConnectionState } from "holdfast"
  *
  * const describe = ConnectionState.$match({
- *   Disconnected: () => "at rest",
+ *   Disconnected: () => "disconnected",
  *   Connecting: ({ attempt }) => `dialling (retry ${attempt})`,
  *   Connected: ({ epoch }) => `connection number ${epoch} is open`,
- *   Reconnecting: ({ cause }) => `waiting, since ${cause.message}`,
+ *   Reconnecting: ({ cause }) => `waiting to dial again. ${cause.message}`,
  *   Failed: ({ error }) => error.message,
  *   Closed: () => "closed"
  * })
@@ -103,7 +103,7 @@ export type Next<From extends Tag> = Extract<ConnectionState, { readonly _tag: (
  * import { ConnectionState } from "holdfast"
  *
  * console.log(ConnectionState.isLegal("Connecting", "Connected")) // true
- * console.log(ConnectionState.isLegal("Disconnected", "Connected")) // false: a connection opens after a dial only
+ * console.log(ConnectionState.isLegal("Disconnected", "Connected")) // false: a connection opens only after a dial
  * ```
  */
 export const isLegal = (from: Tag, to: Tag): boolean => transitions[from].some((tag) => tag === to)

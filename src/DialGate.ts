@@ -61,13 +61,13 @@ export interface Options {
   readonly classify?: FailureClass.Classify | undefined
 }
 
-// The time between two probes of a host that is down. It doubles after each.
+// The time between two probes of a host that is down. It doubles after each failed probe.
 const firstSpacing = Duration.seconds(1)
 const longestSpacing = Duration.seconds(30)
 
 interface Host {
   readonly limiter: RateLimiter.RateLimiter<void>
-  /** Held by the one dial that probes a host that is down. */
+  /** The one dial that probes a host that is down holds this. */
   readonly probe: Effect.Semaphore
   failures: number
 }
@@ -99,7 +99,7 @@ export const make = (options: Options = {}): DialGate => {
 
   const recordFailure = (host: Host, error: AttemptError) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
-      // A local fault says nothing about the host.
+      // A local failure says nothing about the host.
       if (FailureClass.isLocal(error)) return
       host.failures++
       const failureClass = classify(error, FailureClass.classify(error))
@@ -144,8 +144,8 @@ export const make = (options: Options = {}): DialGate => {
 }
 
 /**
- * A layer with a gate. Layers are shared by reference: provide one and the same layer value to all connections that are
- * to share the gate.
+ * A layer with a gate. Effect shares layers by reference: to share the gate, provide the same layer value to all
+ * connections.
  *
  * @since 0.1.0
  * @category layers

@@ -64,7 +64,7 @@ export type Classify = (error: AttemptError, standard: FailureClass) => FailureC
 export const raisedFloor: Duration.Duration = Duration.seconds(5)
 
 /**
- * The longest `Retry-After` that is obeyed: 1 hour. A longer one is cut to this, so that a wrong header cannot stop a
+ * The longest `Retry-After` that is obeyed: 1 hour. A longer one is shortened to it, so that a wrong header cannot stop a
  * client for days. A client that is banned for longer dials once an hour, and is refused again.
  *
  * @since 0.1.0
@@ -73,7 +73,8 @@ export const raisedFloor: Duration.Duration = Duration.seconds(5)
 export const longestRetryAfter: Duration.Duration = Duration.hours(1)
 
 /**
- * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: they take time to be freed.
+ * The shortest wait, 10 seconds, after this process or machine has run out of file descriptors: the system takes time to
+ * free them.
  *
  * @since 0.1.0
  * @category constants
@@ -100,7 +101,7 @@ const byCloseCode: ReadonlyMap<number, FailureClass> = new Map<number, FailureCl
   [1015, fatal]
 ])
 
-// RFC 9110 §15. Other 4xx are fatal, and so are redirects, which are not followed. All other statuses are retried.
+// RFC 9110 §15. All other 4xx are fatal, and so are redirects (3xx), which are not followed. All other statuses are retried.
 const byStatus: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass>([
   // One more dial, in case the credentials had just expired: an effect for the URL runs again before it.
   [401, Limited({ tries: 1 })],
@@ -145,8 +146,8 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
 ])
 
 /**
- * The class of a refusal by a busy server: waits as long as `Retry-After` says, {@link longestRetryAfter} at most, or
- * {@link raisedFloor} without that header.
+ * Gives the class of a refusal by a busy server: wait as long as `Retry-After` says, but at most
+ * {@link longestRetryAfter}; without that header, wait for {@link raisedFloor}.
  *
  * @since 0.1.0
  * @category classification

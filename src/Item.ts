@@ -29,7 +29,7 @@ export type Item<A = Message> = EffectData.TaggedEnum<{
     /** The epoch of the connection that brings the messages after the gap. The first connection has epoch 1. */
     readonly epoch: number
     readonly cause: GapCause
-    /** How long no connection was open; zero if messages were only dropped. */
+    /** The time in which no connection was open; zero if messages were only dropped. */
     readonly downtime: Duration.Duration
     /** The number of messages that arrived and were dropped because the inbox was full. */
     readonly dropped: number

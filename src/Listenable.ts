@@ -39,11 +39,11 @@ export interface Listenable<A, E = never> extends Stream.Stream<A, E> {
    */
   readonly forEach: <B, E2, R>(f: (element: A) => Effect.Effect<B, E2, R>) => Effect.Effect<void, E | E2, R>
   /**
-   * Calls `onBatch` with each batch as it arrives. Mostly no fibre wakes for it, which saves most of the cost of a message
-   * at low rates. The call begins, ends and fails as the stream does.
+   * Calls `onBatch` with each batch as it arrives. Nearly always no fibre wakes for a batch, which saves most of the cost
+   * of a message at low rates. The call begins, ends and fails as the stream does.
    *
    * A listener never falls behind, so no element is held or dropped because of it. If a slow reader of the same stream fills
-   * the buffer, the overflow policy applies to both. Only with `"sliding"` the listener still gets everything.
+   * the buffer, the overflow policy applies to both, except that `"sliding"` drops nothing for the listener.
    *
    * `onBatch` must return quickly: everything else in the process waits for it. If it throws, `listen` ends with a
    * defect. It does not wait for promises that `onBatch` starts.

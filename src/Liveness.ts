@@ -1,8 +1,8 @@
 /**
  * Detects a dead peer: a deadline for the next message and one for each pong.
  *
- * Deadlines do not count time in which this process could not read. After a stall of its event loop, received data may
- * still be in the kernel's buffer. While a slow reader suspends reading, pongs are stuck behind unread data.
+ * Deadlines do not count time in which this process could not read. After its event loop stalled, received data may still
+ * be in the kernel's buffer. While a slow reader suspends reading, pongs are stuck behind unread data.
  *
  * @since 0.1.0
  */
@@ -23,13 +23,13 @@ import { sleep } from "./internal/time/sleep.ts"
 export const stallGrace: Duration.Duration = Duration.seconds(1)
 
 /**
- * The latest activity on a socket. Times are in milliseconds, as `Clock` gives them.
+ * The latest activity on a socket. Times are Unix times in milliseconds, as `Clock` gives them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Activity {
-  /** The time of the last message, or of the start of reading before the first one. */
+  /** The time of the last message. Before the first one, the time at which reading began. */
   lastRead: number
   /** The time since which a full inbox suspends reading; `undefined` while reading goes on. */
   suspendedAt: number | undefined
@@ -103,7 +103,7 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
       : Effect.void
   })
 
-  // Sleeps until the given time, with the checks of the message deadline that come due before it.
+  // Sleeps until the given time. Runs the checks of the message deadline that come due before it.
   const until = (at: number): Effect.Effect<void, ConnectionTimeout> =>
     Effect.suspend(() =>
       observed.nextCheckAt <= at

@@ -2,7 +2,8 @@
  * The metrics of connections, named by OpenTelemetry's conventions. OpenTelemetry has none for WebSocket yet; these names
  * follow its conventions for HTTP and for database pools. Durations are in seconds.
  *
- * Every metric has the labels `server.address` and `server.port`. No label contains a path, a query or a header.
+ * Every metric has the labels `server.address` and `server.port`, if the server is known. No label contains a path, a query
+ * or a header.
  *
  * @since 0.1.0
  */
@@ -61,7 +62,7 @@ export const duration: Metric.Metric.Histogram<number> = seconds("websocket.clie
 export const openDuration: Metric.Metric.Histogram<number> = seconds("websocket.client.connection.open.duration", "Time from the dial to open", quick)
 
 /**
- * The waits before retries, in seconds.
+ * The planned waits before retries, in seconds.
  *
  * @since 0.1.0
  * @category metrics
@@ -127,6 +128,7 @@ export interface Counters {
   readonly gone: () => void
   /** An open connection was lost, with this error's tag and, if there was one, this close code. */
   readonly lost: (openFor: Duration.Duration, errorType: string, closeCode: number | undefined) => void
+  /** The connection waits before it dials again. */
   readonly waits: (delay: Duration.Duration) => void
 }
 
@@ -137,7 +139,7 @@ const outcomeFailed = MetricLabel.make("outcome", "failed")
 
 /**
  * Makes the {@link Counters} of a connection to a server. All connections to one server add to the same metrics. Effect's
- * metric registry keeps them until the process ends. An empty address is left out of the labels.
+ * metric registry keeps them until the process ends. If the address is empty, both labels are left out.
  *
  * @since 0.1.0
  * @category constructors
@@ -150,7 +152,7 @@ type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 const errorType = (type: string) => MetricLabel.make("error.type", type)
 
 // A class, because each connection has one, and methods take no memory per instance as closures do. The labels of the
-// frequent metrics are kept in one array each: a metric finds its state by the identity of that array, or else searches.
+// frequent metrics are kept in one array each: a metric finds its state by the identity of that array; otherwise it searches.
 class ServerCounters implements Counters {
   readonly #server: Labels
   #received: Labels | undefined = undefined

@@ -25,7 +25,7 @@ import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 
-// The part of a refusal's body that an error shows, in bytes, and the deadline for it to arrive.
+// The most bytes of a refusal's body that an error shows, and the deadline for their arrival.
 const bodyLimit = 512
 const bodyTimeout = Duration.seconds(1)
 
@@ -138,7 +138,7 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
     }
     buffer.unsafeOffer(message, data.length)
   })
-  // Never removed: `ws` also emits an error when a dial is aborted, and without a listener that would end the process.
+  // This listener stays: `ws` also emits an error when a dial is aborted, which without a listener would end the process.
   ws.on("error", (error) => {
     const code = codeOf(error, "")
     const violation = violations[code]
@@ -184,7 +184,7 @@ const closingHandshake = (ws: WebSocket, closeTimeout: Duration.Duration, code: 
       resume(Effect.void)
     }
     ws.once("close", done)
-    // Reads on without a receiver: the peer's close frame comes after the messages that are still on their way.
+    // Keeps reading and discards: the peer's close frame comes after the messages that are still on their way.
     ws.removeAllListeners("message")
     ws.resume()
     ws.close(code, reason)
@@ -228,7 +228,7 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
       // Listens at once: the first messages may come in the same packet as the response to the upgrade.
       return { ws, buffer: listen(ws, clock, maxMessageBytes) }
     },
-    // Shows only the error's name: its message may quote the request.
+    // The messages of `ws` and Node may name a header, but never show its value or the URL.
     catch: (error) =>
       new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })

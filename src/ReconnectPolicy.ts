@@ -1,5 +1,5 @@
 /**
- * Decides when to dial again: the settings, and the schedule that is made of them.
+ * Decides when to dial again: the settings, and the schedule that is made from them.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ export interface ReconnectPolicy {
   readonly enabled: boolean
   /** The number of retries per outage. 0 means "never retry". */
   readonly maxRetries: number | "unlimited"
-  /** The first wait. At zero the first retry is at once, and the waits after it begin at 1 second. */
+  /** The first wait. If it is zero, the first retry follows at once, and the next waits begin at 1 second. */
   readonly initialDelay: Duration.Duration
   /** The longest wait, jitter included. Only the floor of a failure, such as a `Retry-After`, makes a wait longer. */
   readonly maxDelay: Duration.Duration
@@ -35,7 +35,10 @@ export interface ReconnectPolicy {
   readonly jitterFactor: number
   /** The time that a connection must be open to be proven. A proven connection resets the backoff and the retry budget. */
   readonly stableAfter: Duration.Duration
-  /** The second condition to be proven: at least one message, or none (`"open"`, for peers that send only when asked). */
+  /**
+   * The second condition of a proven connection: `"message"` needs at least one message, `"open"` needs none. Use `"open"`
+   * for peers that send only when asked.
+   */
   readonly provenBy: "message" | "open"
 }
 
@@ -48,19 +51,22 @@ export interface ReconnectPolicy {
 export interface Options {
   /** Turns reconnection on. Default: true. */
   readonly enabled?: boolean | undefined
-  /** The number of retries per outage: a whole number from 0, or "unlimited". Default: 10. */
+  /** The number of retries per outage: a whole number from 0, or `"unlimited"`. Default: 10. */
   readonly maxRetries?: number | "unlimited" | undefined
-  /** The first wait, from zero. Zero retries at once, then waits 1 second, and so on. Default: 1 second. */
+  /**
+   * The first wait: zero or longer. If it is zero, the first retry follows at once, and the next waits begin at 1 second.
+   * Default: 1 second.
+   */
   readonly initialDelay?: Duration.DurationInput | undefined
   /** The longest wait: at least `initialDelay`, and longer than zero. Default: 60 seconds. */
   readonly maxDelay?: Duration.DurationInput | undefined
-  /** The factor from each wait to the next, from 1. Default: 2. */
+  /** The factor from each wait to the next, at least 1. Default: 2. */
   readonly backoffMultiplier?: number | undefined
   /** The largest random deviation of a wait, as a fraction of it, from 0 to 1. Default: 0.25. */
   readonly jitterFactor?: number | undefined
-  /** The time that a connection must be open to be proven, from zero. Default: 5 seconds. */
+  /** The time that a connection must be open to be proven: zero or longer. Default: 5 seconds. */
   readonly stableAfter?: Duration.DurationInput | undefined
-  /** The second condition to be proven: `"message"` needs at least one message, `"open"` nothing. Default: "message". */
+  /** The second condition of a proven connection: `"message"` needs at least one, `"open"` none. Default: `"message"`. */
   readonly provenBy?: "message" | "open" | undefined
 }
 
@@ -121,7 +127,7 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
 export interface Loss {
   /** True if the connection opened and its handshake was done. */
   readonly opened: boolean
-  /** How long the connection was open. */
+  /** The time that the connection was open. */
   readonly openFor: Duration.Duration
   /** The number of messages that it received. */
   readonly messages: number
@@ -130,8 +136,8 @@ export interface Loss {
 }
 
 /**
- * Tells whether a connection was proven: open for `stableAfter`, and by default with at least one message. A server that
- * accepts connections and closes them at once never proves one.
+ * Tells whether a connection was proven: open for `stableAfter`, and by default with at least one message. A connection
+ * to a server that accepts it and closes it at once is never proven.
  *
  * @since 0.1.0
  * @category predicates
@@ -158,7 +164,7 @@ const afterZero = defaults.initialDelay
 
 /**
  * Waits `initialDelay`, then `initialDelay · multiplier`, then `initialDelay · multiplier²`, and so on without end. If
- * `initialDelay` is zero, the first wait is zero and the next ones begin at 1 second.
+ * `initialDelay` is zero, the first wait is zero and the next ones begin at 1 second. A plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category combinators
@@ -172,7 +178,7 @@ export const exponential = (
     : Schedule.exponential(initialDelay, multiplier)
 
 /**
- * Limits every wait to `maxDelay`.
+ * Limits every wait to `maxDelay`. A plain number is in milliseconds.
  *
  * @since 0.1.0
  * @category combinators
@@ -187,7 +193,7 @@ const between = (least: number, most: number): Effect.Effect<Duration.Duration> 
 
 /**
  * Replaces every wait `b` with a random one, uniform on `[b·(1 − factor), min(b·(1 + factor), maxDelay)]`. Waits at the cap
- * are spread below it, so that clients that lost their connections together do not dial together for ever.
+ * are spread below it, so that clients that lost their connections together do not keep dialling together.
  *
  * @since 0.1.0
  * @category combinators

@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import type * as ConfigError from "effect/ConfigError"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
@@ -19,7 +19,7 @@ import type { NotConnected } from "./ConnectionError.ts"
 import type * as Item from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
 import { positive } from "./internal/connection/settings.ts"
-import { manage } from "./internal/session/session.ts"
+import { defaultAnswerTimeout, manage } from "./internal/session/session.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { SessionError } from "./SessionError.ts"
 import type { SessionEvent } from "./SessionEvent.ts"
@@ -40,22 +40,22 @@ import type { Transport } from "./Transport.ts"
 export interface Subscription {
   readonly topic: string
   readonly status: "requested" | "acknowledged" | "live" | "stale"
-  /** When it got this status, as Unix time in milliseconds. */
+  /** The time at which it got this status, as Unix time in milliseconds. */
   readonly since: number
   /** The number of subscribers: running streams, listeners, and calls of `subscribe`. */
   readonly listeners: number
-  /** When its latest data came, as Unix time in milliseconds. None before the first data. */
+  /** The time of its latest data, as Unix time in milliseconds. None before the first data. */
   readonly lastData: Option.Option<number>
 }
 
 /**
- * Receives a topic's data in the turn of the event loop in which it arrives. Its functions must not block or throw.
+ * Receives a topic's data in the same turn of the event loop in which the data arrives. Its functions must not block or throw.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Listener<A> {
-  /** Gets the topic's data that arrived at once. */
+  /** Gets each batch of the topic's data. */
   readonly data: (batch: ReadonlyArray<A>) => void
   /** Data may be missing between the last batch and the next. */
   readonly gap: (gap: Item.Gap) => void
@@ -79,8 +79,8 @@ export interface Session<A> {
    * The data of a topic, with its gaps. The stream subscribes when it is run. When it ends, it unsubscribes, unless the
    * topic has other subscribers.
    *
-   * `capacity` (default: 4096) is the number of items that it holds for a slow reader. Beyond that it drops the oldest and
-   * puts a `Gap` in their place, so that a slow topic does not hold up the others.
+   * `capacity` (default: 4096) is the number of items that it holds for a slow reader. Beyond that, it drops the oldest and
+   * puts a `Gap` in their place, so that a slow reader of one topic does not hold up the others.
    */
   readonly stream: (
     topic: string,
@@ -92,12 +92,12 @@ export interface Session<A> {
    */
   readonly listen: (topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
   /**
-   * Adds a subscriber to a topic, one that receives no data, and completes when the peer has acknowledged the
+   * Adds a subscriber that receives no data to a topic. Completes when the peer has acknowledged the
    * subscription. It completes at once when the peer has already done so, on this connection or an earlier one. It also
    * completes when the last subscriber leaves before the acknowledgement comes.
    *
-   * Fails with `SubscriptionRefused` when the peer refuses the topic, and with `NotConnected` when the connection is
-   * disconnected, before or meanwhile. When it is interrupted, the subscriber is removed again.
+   * Fails with `NotConnected` when the connection is or becomes disconnected, and otherwise with the error that ends the
+   * topic, such as `SubscriptionRefused`. An interruption removes the subscriber again.
    */
   readonly subscribe: (topic: string) => Effect.Effect<void, SessionError | NotConnected>
   /**
@@ -112,7 +112,7 @@ export interface Session<A> {
 }
 
 /**
- * The options of a session.
+ * The options of a session. A plain number for a duration is in milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -120,9 +120,10 @@ export interface Session<A> {
 export interface Options<A, N = never> {
   /** The options of the session's connection. */
   readonly connection: Connection.Options
+  /** Describes the requests and messages of the peer. */
   readonly protocol: SessionProtocol<A, N>
   /**
-   * How long the peer has to answer a request for all of its topics. Default: 5 seconds. The session replaces the
+   * The deadline for the peer to answer a request for all of its topics. Default: 5 seconds. The session replaces the
    * connection after three failures in a row: requests that the peer does not answer in time, or requests to unsubscribe
    * that it refuses.
    */
@@ -141,14 +142,15 @@ export interface Options<A, N = never> {
   readonly hasDataElsewhere?: ((since: number) => Effect.Effect<boolean>) | undefined
   /**
    * Returns whether the peer knows a topic. Called for a stale topic that has never had data. A topic that the peer does
-   * not know fails at once. A topic that it knows, or any topic by default, fails after it was subscribed again, unless its
-   * cadence is `"adaptive"`: then it goes on waiting.
+   * not know fails at once. A topic that it knows fails only when subscribing again has not helped; with the cadence
+   * `"adaptive"`, it goes on waiting instead. Default: the peer knows every topic.
    */
   readonly isKnown?: ((topic: string) => Effect.Effect<boolean>) | undefined
 }
 
 /**
- * Makes a session that lives as long as the scope, and dials at once. Fails when an option is out of its range.
+ * Makes a session, which dials at once and lasts until the scope closes. It fails with a `ConfigError` when an option is out of
+ * range.
  *
  * The connection drops a peer that sends nothing for its `messageTimeout`. So give the protocol a `probe`, make
  * `messageTimeout` infinite, or subscribe to a topic that always has data.
@@ -185,6 +187,6 @@ export const make = <A, N = never>(
   options: Options<A, N>
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
   Effect.gen(function*() {
-    const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, Duration.seconds(5))
+    const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, defaultAnswerTimeout)
     return yield* manage(yield* connect(options.connection), { ...options, answerTimeout })
   })

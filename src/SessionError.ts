@@ -20,7 +20,7 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
   readonly reason: string
 }> {
   override get message(): string {
-    return `The subscription to ${this.topic} was refused: ${this.reason.replace(/\.$/, "")}.`
+    return `The peer refused the subscription to ${this.topic}: ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -32,12 +32,12 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
  */
 export class SubscriptionStale extends Data.TaggedError("SubscriptionStale")<{
   readonly topic: string
-  /** How long it had no data. */
+  /** The time without data. */
   readonly idleFor: Duration.Duration
 }> {
   override get message(): string {
     const idleFor = formatDuration(this.idleFor)
-    return `The subscription to ${this.topic} has been silent for ${idleFor} while others had data. Check that it exists.`
+    return `The topic ${this.topic} had no data for ${idleFor}, while others had data. Check that it exists.`
   }
 }
 

@@ -12,14 +12,14 @@ import type { SubscriptionRefused } from "./SessionError.ts"
  *
  * - `Requested`: the session sends a request to subscribe to these topics.
  * - `Acknowledged`: the peer acknowledged that these topics are subscribed.
- * - `Unanswered`: a request for these topics was not answered in time. The session asks again.
+ * - `Unanswered`: the peer did not answer a request for these topics in time. The session asks again.
  * - `Refused`: the peer refused a topic. The topic ends with this error.
  * - `Live`: a topic has its first data since it was requested or became stale.
- * - `Stale`: a topic's data is late, while others have data. `idleFor` is how long it has had none; `remedy` is what the
- *   session does: subscribe again, move it to another connection, or fail it.
+ * - `Stale`: a topic's data is late, while others have data. `idleFor` is the time without data. `remedy` names the next
+ *   step of the session: subscribe again, move the topic to another connection, or fail it.
  * - `Released`: the peer acknowledged that these topics are unsubscribed.
- * - `Invalid`: the protocol does not know a message. `excerpt` is its beginning.
- * - `EventsDropped`: the reader fell behind, and `count` events are missing before the next one.
+ * - `Invalid`: the peer sent a message that the protocol does not know. `excerpt` is its beginning.
+ * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
  *
  * @since 0.1.0
  * @category models
@@ -42,7 +42,7 @@ export type SessionEvent = Data.TaggedEnum<{
 }>
 
 /**
- * Constructors, matchers and guards of a {@link SessionEvent}.
+ * Constructors, matchers and guards of {@link SessionEvent}.
  *
  * @since 0.1.0
  * @category constructors

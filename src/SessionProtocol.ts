@@ -43,10 +43,10 @@ export type ServerMessage<A, N = never> =
 /**
  * How often a topic is expected to have data. A topic whose data is late, while other topics have data, is stale.
  *
- * - A duration: at least once in this time. Data is late after five times as long.
+ * - A duration (a plain number is in milliseconds): at least once in this time. Data is late after five times as long.
  * - `"adaptive"`: at the topic's average interval so far. Data is late after twenty times that interval, but not before 30
  *   seconds. The first data is late after two minutes. From then on, data is never late until it has come twenty times.
- * - `"exempt"`: at no certain times. Data is never late.
+ * - `"exempt"`: no data is expected at any time. Data is never late.
  *
  * @since 0.1.0
  * @category models
@@ -68,7 +68,7 @@ export interface Span {
  * Reads the text messages of topics without parsing them whole.
  *
  * `parse` reads the first message of each topic. If the topic that it finds is exactly the text in the span, the session
- * reads later messages with the same text there with `data` alone. `parse` reads all other messages: those of topics
+ * calls only `data` for later messages with the same text in their span. `parse` reads all other messages: those of topics
  * without subscribers, those whose topic is escaped in the text, and binary ones.
  *
  * @example
@@ -89,9 +89,9 @@ export interface Span {
  * @category models
  */
 export interface TopicText<A> {
-  /** The place of the topic's name in a message of a topic. Undefined when only `parse` can tell what the message is. */
+  /** Finds the topic's name in a message of a topic. Undefined when only `parse` can read the message. */
   readonly topicSpan: (text: string) => Span | undefined
-  /** The same data as `parse` finds in the message. It cannot reject a message that is invalid: `A` has to express that. */
+  /** Reads the same data as `parse`. It cannot reject an invalid message, so `A` has to express that. */
   readonly data: (text: string) => A
 }
 
@@ -103,14 +103,14 @@ export interface TopicText<A> {
  * @category models
  */
 export interface SessionProtocol<A, N = never> {
-  /** The request to subscribe to these topics. The answer is expected to have this id, or none. */
+  /** Writes the request to subscribe to these topics. The peer must answer with this id, or with none. */
   readonly subscribe: (topics: ReadonlyArray<string>, id: number) => Message
-  /** The request to unsubscribe from these topics. The answer is expected to have this id, or none. */
+  /** Writes the request to unsubscribe from these topics. The peer must answer with this id, or with none. */
   readonly unsubscribe: (topics: ReadonlyArray<string>, id: number) => Message
   /**
-   * A request that changes nothing and is answered. The session sends it when no message has come for half the
-   * connection's `messageTimeout` and no topic is late by its cadence. Without a probe, a peer that has nothing to send
-   * cannot be told from a dead one. Default: none.
+   * Writes a request that the peer answers and that changes nothing. The session sends it when no message has come for half
+   * the connection's `messageTimeout` and no topic is late by its cadence. Without a probe, the session cannot tell a peer
+   * that has nothing to send from a dead one. Default: none.
    */
   readonly probe?: ((id: number) => Message) | undefined
   /** Parses a message of the peer. */
@@ -120,8 +120,8 @@ export interface SessionProtocol<A, N = never> {
   /** The most topics that one request may have. */
   readonly maxBatch: number
   /**
-   * A connection sends at most `limit` requests in any `window` of time. Set it below the peer's limit where pings and
-   * pongs count too.
+   * A connection sends at most `limit` requests in any `window` of time; a plain number for `window` is in milliseconds. Set
+   * `limit` below the peer's limit if pings and pongs count too.
    */
   readonly pace: { readonly limit: number; readonly window: Duration.DurationInput }
   /** How often this topic is expected to have data. */

@@ -39,15 +39,15 @@ export type Message = string | Uint8Array
  * @category models
  */
 export interface Capabilities {
-  /** It sends ping frames and sees their pongs. Without it only `messageTimeout` detects a dead peer. */
+  /** It sends ping frames and sees their pongs. Without it, only `messageTimeout` detects a dead peer. */
   readonly ping: boolean
-  /** It can stop reading, so that TCP slows the peer down. Without it its buffer grows without a bound. */
+  /** It can stop reading, so that TCP slows the peer down. Without it, the transport's buffer can grow without bound. */
   readonly pause: boolean
-  /** It can drop a socket at once. Without it `terminate` starts a closing handshake and does not wait for it. */
+  /** It can drop a socket at once. Without it, `terminate` starts a closing handshake and does not wait for it. */
   readonly terminate: boolean
-  /** It sees the status and headers of a refused upgrade. Without it every refusal is a `DialFailed`. */
+  /** It sees the status and headers of a refused upgrade. Without it, every refusal is a `DialFailed`. */
   readonly handshake: boolean
-  /** It sends request headers. Without it a dial with headers fails. */
+  /** It sends request headers. Without it, a dial with headers fails. */
   readonly headers: boolean
 }
 
@@ -58,18 +58,20 @@ export interface Capabilities {
  * @category models
  */
 export interface DialRequest {
+  /** The URL. If its scheme is neither `ws` nor `wss`, or it has a fragment, the dial fails with `InvalidUrl`. */
   readonly url: Redacted.Redacted
   /** Subprotocols to offer, in order of preference (RFC 6455 §1.9). */
   readonly protocols: ReadonlyArray<string>
+  /** Headers of the upgrade request. */
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** The largest message, in bytes. A larger one ends the socket with `MessageTooLarge`. */
   readonly maxMessageBytes: number
-  /** The deadline of a closing handshake; then the socket is terminated. */
+  /** The deadline of a closing handshake; after that, the transport terminates the socket. */
   readonly closeTimeout: Duration.Duration
 }
 
 /**
- * The errors of a dial that did not open.
+ * The errors of a failed dial.
  *
  * @since 0.1.0
  * @category models
@@ -122,20 +124,24 @@ export interface Socket {
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /** Sends a ping frame; completes when its pong arrives. Never completes if the transport cannot ping. */
   readonly ping: Effect.Effect<void, SocketError>
-  /** Runs the closing handshake (RFC 6455 §7.1.2), for `closeTimeout` at most; after that, terminates. */
+  /**
+   * Runs the closing handshake (RFC 6455 §7.1.2) for at most `closeTimeout`, then terminates. Default: code 1000 and an
+   * empty reason.
+   */
   readonly close: (code?: number, reason?: string) => Effect.Effect<void>
   /** Drops the socket at once, without a close frame: for a dead peer. */
   readonly terminate: Effect.Effect<void>
 }
 
 /**
- * A transport: dials WebSockets.
+ * A transport: it dials WebSockets.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Transport {
   readonly capabilities: Capabilities
+  /** Opens a socket, which lasts until the scope closes. Sets no deadline of its own: `Connection` does. */
   readonly dial: (request: DialRequest) => Effect.Effect<Socket, DialError, Scope.Scope>
 }
 

@@ -26,7 +26,7 @@ export * as Listenable from "./Listenable.ts"
 export * as Liveness from "./Liveness.ts"
 /** The metrics of connections. */
 export * as Metrics from "./Metrics.ts"
-/** Decides when to dial again: the settings, and the schedule that is made of them. */
+/** Decides when to dial again: the settings, and the schedule that is made from them. */
 export * as ReconnectPolicy from "./ReconnectPolicy.ts"
 /** Subscriptions that survive reconnects. */
 export * as Session from "./Session.ts"

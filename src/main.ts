@@ -10,5 +10,5 @@ import * as Module from "node:module"
 const enableCompileCache: unknown = Reflect.get(Module, "enableCompileCache")
 if (typeof enableCompileCache === "function") Reflect.apply(enableCompileCache, undefined, [])
 
-// Imported after that, so that it is cached too.
+// Imported after the cache is on, so that it is cached too.
 await import("./cli/commands.ts")

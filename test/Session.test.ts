@@ -270,7 +270,7 @@ describe("a session", () => {
       const [a, b, bad, c] = yield* Fiber.join(asked)
       assert.deepStrictEqual([a?._tag, b?._tag, c?._tag], ["Right", "Right", "Right"])
       assert(bad?._tag === "Left" && bad.left._tag === "SubscriptionRefused")
-      assert.strictEqual(bad.left.message, "The subscription to bad was refused: there is no such thing.")
+      assert.strictEqual(bad.left.message, "The peer refused the subscription to bad: there is no such thing.")
       assert.deepStrictEqual((yield* session.subscriptions).map(({ topic }) => topic), ["a", "b", "c"])
     })))
 
@@ -595,9 +595,9 @@ describe("an answer", () => {
       const asked = yield* Effect.forEach(topics, (topic) => Effect.either(session.subscribe(topic)), { concurrency: "unbounded" })
       assert.deepStrictEqual(asked.map((each) => each._tag === "Left" ? each.left.message : ""), [
         "",
-        "The subscription to bad was refused: there is no such thing.",
+        "The peer refused the subscription to bad: there is no such thing.",
         "",
-        "The subscription to worse was refused: there is no such thing."
+        "The peer refused the subscription to worse: there is no such thing."
       ])
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* sent, ["sub 1 a bad b worse"])

@@ -1,8 +1,11 @@
 // Checks which rooms may import which. A room is a folder of src, or a public module in src itself.
 import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+
+const Retired = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String }))
 
 const src = fileURLToPath(new URL("../src/", import.meta.url))
 
@@ -98,5 +101,15 @@ describe("the rooms of src", () => {
     }
     for (const file of files) walk(file, [])
     assert.deepStrictEqual(cycles, [])
+  })
+
+  it("have no retired name", () => {
+    const retired = Object.keys(Schema.decodeUnknownSync(Retired)(readFileSync(new URL("../.ci/retired.json", import.meta.url), "utf8")))
+    const files = ["src", "test", "examples", "docs"].flatMap((folder) =>
+      readdirSync(new URL(`../${folder}/`, import.meta.url), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`)
+    )
+    const partsOf = (path: string) => path.split(/[^A-Za-z]+|(?=[A-Z])/).map((part) => part.toLowerCase().replace(/s$/, ""))
+    assert.deepStrictEqual(files.filter((path) => partsOf(path).some((part) => retired.includes(part))), [])
+    assert.isAbove(files.length, 100)
   })
 })

@@ -1,6 +1,6 @@
 /**
  * Binance's market data, whole. Across all outages, events arrive once and in order, as the continuity of their stream allows. A
- * gap stands in the place of events that cannot be had.
+ * gap stands in the place of events that cannot be fetched.
  *
  * The feed follows trades and aggregate trades by their ids, and klines by their times. It fetches missing events by REST,
  * emits them before the events that follow, and drops duplicates. {@link StreamKind} has the table of the streams that can be
@@ -48,7 +48,7 @@ export interface From {
 }
 
 /**
- * Where to resume several streams: the same place for all, or one for each symbol (or stream name).
+ * Where to resume several streams: the same position for all, or one for each symbol (or stream name).
  *
  * @since 0.1.0
  * @category models
@@ -59,9 +59,9 @@ export type FromEach = From | ((name: string) => From)
  * Binance's feed. Symbols may be in upper or lower case. The snapshots of a book have at most 5000 levels a side, and 1000 on
  * futures.
  *
- * Several symbols can be read as one stream, which has the events of all of them, those of each symbol in order. It reads a
- * symbol once, even if the symbol is named twice. That costs much less than a stream for each symbol, since the reader wakes once
- * per batch. It fails as soon as the stream of one symbol fails.
+ * A feed can read several symbols as one stream, which has the events of all of them, in order within each symbol. A symbol
+ * that is named twice is read once. This costs much less than a stream for each symbol, since the reader wakes once per batch.
+ * The joint stream fails as soon as the stream of one symbol fails.
  *
  * @since 0.1.0
  * @category models
@@ -82,7 +82,7 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
   /** Every aggregate trade once, in the order of its id. */
   readonly aggTrades: (symbols: Several, from?: FromEach) => Events<MarketEvent.AggTrade>
-  /** Candles as they form; each closes exactly once. `f` and `L` are -1 in fetched candles. */
+  /** Candles as they form, of an interval such as `1m`; each closes exactly once. `f` and `L` are -1 in fetched candles. */
   readonly klines: (symbols: Several, interval: string, from?: FromEach) => Events<MarketEvent.Kline>
   /** Statistics of the last 24 hours. */
   readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
@@ -111,6 +111,7 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
  * @category models
  */
 export interface Options extends MarketFeed.Options {
+  /** The venue to read from, such as `Venue.spot`. */
   readonly venue: Venue
   /** Options of the REST client. */
   readonly rest?: Rest.Options | undefined
@@ -127,7 +128,8 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
 )
 
 /**
- * Makes a feed; it runs until the scope closes. It dials connections when streams are run. Fails if an option is out of range.
+ * Makes a feed; it runs until the scope closes. It dials connections when streams are run. It fails with a `ConfigError` if an
+ * option is out of range.
  *
  * Binance limits dials and REST weight by address, so one feed should serve everything that a process reads from a venue. Several
  * feeds keep their dials within one limit if they share a `DialGate`, such as `DialGate.layer(venue.dials)`. Without one, each
@@ -166,7 +168,7 @@ export const make = (
     }
   })
 
-// Requests for the streams of these symbols or names, each with the place where it resumes.
+// Requests for the streams of these symbols or names, each with the position at which it resumes.
 const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.StreamRequest> =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),

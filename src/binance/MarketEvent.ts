@@ -144,7 +144,7 @@ export const fromStream = (stream: string): Decoder<MarketEvent> => {
 
 /**
  * Decodes a message of a combined connection: into one event, several (streams of all symbols), or none (the answer to a
- * request). `receivedAt` is in milliseconds since the epoch.
+ * request). `receivedAt` is Unix time in milliseconds.
  *
  * @since 0.1.0
  * @category decoding

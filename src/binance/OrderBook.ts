@@ -12,7 +12,7 @@ export { BookChange, BookStale, makeLadder } from "../market/OrderBook.ts"
 export type { Ladder, Level, OrderBook, Outcome, Side, Top } from "../market/OrderBook.ts"
 
 /**
- * An update of a book, of the spot market or of futures. Futures have in `pu` the id of the update that it follows.
+ * An update of a book, of the spot market or of futures. On futures, `pu` is the id of the update that it follows.
  *
  * @since 0.1.0
  * @category models

@@ -157,8 +157,8 @@ export const BookTicker = Schema.Struct({
 })
 
 /**
- * `<symbol>@depth`: the levels that changed from the update id `U` to `u`. Quantities are absolute. Futures have in `pu` the id
- * of the update that it follows.
+ * `<symbol>@depth`: the levels that changed from the update id `U` to `u`. Quantities are absolute. On futures, `pu` is the id of
+ * the update that this one follows.
  *
  * @since 0.1.0
  * @category schemas
@@ -319,7 +319,7 @@ export const ForceOrder = Schema.Struct({
 })
 
 /**
- * `serverShutdown`: the venue is about to close its connections.
+ * `serverShutdown`: Binance is about to close the connection.
  *
  * @since 0.1.0
  * @category schemas

@@ -70,10 +70,10 @@ const parseTopic: SessionProtocol<Message, Notice>["parse"] = (message) => {
 }
 
 /**
- * Makes the protocol. The data of a topic are its messages, not decoded: a {@link MarketEvent.Decoder} decodes them.
+ * Makes the protocol. The data of a topic is its messages, not decoded: a {@link MarketEvent.Decoder} decodes them.
  *
- * `messagesPerSecond` is the venue's limit. The session sends two fewer requests in a second: this leaves a reserve for pings and
- * pongs, and for a network that delivers messages in bunches.
+ * `messagesPerSecond` is the venue's limit. The session sends two requests a second fewer, but at least one. This leaves a
+ * reserve for pings and pongs, and for a network that delivers messages in bunches.
  *
  * @since 0.1.0
  * @category constructors

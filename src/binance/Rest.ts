@@ -1,5 +1,5 @@
 /**
- * A client of Binance's REST interface, for snapshots and repairs. It keeps to the limit of weight and obeys `Retry-After`.
+ * A client of Binance's REST interface, for snapshots and repairs. It stays within the weight limit and obeys `Retry-After`.
  *
  * @since 0.1.0
  */
@@ -36,7 +36,7 @@ export type Snapshot = typeof Payloads.PartialDepth.Type
 
 /**
  * The REST client. Every request waits until the weight limit allows it, and as long as `Retry-After` says. The client retries a
- * request that has no usable answer, and gives up after {@link Options.giveUpAfter}.
+ * request without a usable answer, until {@link Options.giveUpAfter}. It does not retry a request that the venue rejects.
  *
  * @since 0.1.0
  * @category models
@@ -76,16 +76,16 @@ export interface Rest {
 export const pageSize = 1_000
 
 /**
- * Options of the REST client.
+ * Options of the REST client. A plain number for a duration is in milliseconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How long one request may take. Default: 10 seconds. */
+  /** The deadline of one request. Default: 10 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
   /**
-   * How long the client retries a request before it fails, and the longest `Retry-After` that it waits for. Default: 2 minutes.
+   * The time for which the client retries a request, and the longest `Retry-After` that it waits for. Default: 2 minutes.
    */
   readonly giveUpAfter?: Duration.DurationInput | undefined
 }
@@ -223,7 +223,7 @@ export const make = (
         Effect.catchTags({
           RequestError: ({ reason }) => new RestUnavailable({ path, reason }),
           ResponseError: ({ reason }) => new RestUnavailable({ path, reason }),
-          ParseError: () => new RestUnavailable({ path, reason: "its answer has another shape than the documented one" })
+          ParseError: () => new RestUnavailable({ path, reason: "its answer does not have the documented shape" })
         }),
         Effect.retry({
           schedule: retries,

@@ -3,8 +3,8 @@
  *
  * | kind | continuity | after an outage |
  * |---|---|---|
- * | trade, aggTrade | `sequence`: ids grow by one | the missed events are fetched by REST and come first |
- * | kline | `candles`: each closes once | candles that closed in the outage are fetched by REST and come first |
+ * | trade, aggTrade | `sequence`: ids grow by one | the feed fetches the missed events by REST and emits them first |
+ * | kline | `candles`: each closes once | the feed fetches the candles that closed in the outage by REST and emits them first |
  * | depth | `diffs`: each update follows another | a gap, since updates cannot be fetched; `orderBook` takes a new snapshot |
  * | ticker, miniTicker, windowTicker, bookTicker, partialDepth, avgPrice, markPrice, referencePrice | `state`: only the latest matters | nothing is missing |
  * | blockTrade, forceOrder, and all kinds that are not in this table | `unknown` | a gap, since events cannot be fetched |

@@ -102,8 +102,8 @@ export const testnet: Venue = make({
 })
 
 /**
- * USD-M futures. Streams are served under `/public` or `/market`, by their kind (Binance docs; the routes without these were
- * switched off on 2026-04-23). Sources disagree on the limit of streams; all of them allow 200.
+ * USD-M futures. Binance serves streams under `/public` or `/market`, by their kind (Binance docs; it switched off the other
+ * routes on 2026-04-23). Sources disagree on the limit of streams; all of them allow 200.
  *
  * @since 0.1.0
  * @category venues

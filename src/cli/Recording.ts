@@ -1,4 +1,4 @@
-// A file of market events, one per line. It is rotated by size and age, has no torn lines, and is continued after a restart.
+// A file of market events, one per line. It rotates by size and age, has no torn lines, and continues after a restart.
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import type { PlatformError } from "@effect/platform/Error"
@@ -27,8 +27,9 @@ export class RecordingFailed extends Data.TaggedError("RecordingFailed")<{
 }
 
 export interface Limits {
-  /** In bytes. */
+  /** The size at which the file rotates, in bytes. */
   readonly size: number
+  /** The age at which the file rotates. */
   readonly every: Duration.Duration
 }
 
@@ -51,7 +52,7 @@ const hour = 3_600_000
 const day = 24 * hour
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: hour }
 
-// A candle names no time zone. The offset of its start in its interval, or in its day, tells it.
+// A candle does not name its time zone. The offset of its start within its interval, or within its day, shows it.
 const phaseOf = (interval: string, begins: number): number => {
   const unit = units[interval.slice(-1)]
   const length = unit === undefined ? day : Number.parseInt(interval, 10) * unit
@@ -93,14 +94,14 @@ const unsuitable = (description: string) =>
 const failsAt = (path: string) => (cause: PlatformError) => new RecordingFailed({ path, cause })
 
 /**
- * Opens a recording. A last line that a crash has torn is cut off. The position of a stream is read from the current file,
- * or else from the newest rotated file that has one.
+ * Opens a recording. Cuts off a last line that a crash has torn. Reads the position of each stream from the current file, or
+ * else from the newest rotated file that has one.
  */
 export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyArray<string>, limits: Limits) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const scope = yield* Effect.scope
-  // A link is followed: the file that it leads to is rotated.
+  // Follows a link: the recording rotates the file that the link leads to.
   const real = (yield* fs.exists(path)) ? yield* fs.realPath(path) : paths.resolve(path)
   const { base, dir, ext, name } = paths.parse(real)
   const current = paths.join(dir, base)
@@ -113,13 +114,13 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
         Effect.sync(() => {
           const position = Option.getOrUndefined(decodeLine(line))
           const found = position === undefined ? undefined : positionOf(position)
-          // The last one, which need not be the greatest: a venue may reset its ids.
+          // The last position counts, even if it is not the greatest: a venue may reset its ids.
           if (found !== undefined) into.set(found[0], found[1])
         })
       )
     )
 
-  // The first bytes, and the end of the last whole line.
+  // Finds the first bytes, the end of the last whole line, and the size of the file, in bytes.
   const measure = Effect.fnUntraced(function*(file: string) {
     let head = ""
     let end = 0
@@ -149,7 +150,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     size = found.whole
     yield* scan(current, last)
   }
-  // A stream that can be continued, and is not in the current file, is in the newest rotated file that has it.
+  // Looks for each stream that can be continued and is not in the current file: in the rotated files, newest first.
   const sought = streams.filter((stream) => resumable.has(StreamKind.parse(stream).kind.continuity)).map(keyOf)
   const rotated = (yield* fs.readDirectory(dir))
     .filter((file) => file.startsWith(name) && file.endsWith(ext) && stamp.test(file.slice(name.length, file.length - ext.length)))
@@ -165,14 +166,14 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     }
   }
 
-  // A file that is continued keeps its age.
+  // A continued file keeps its age.
   let openedAt = size === 0
     ? yield* Clock.currentTimeMillis
     : Option.match((yield* fs.stat(current)).birthtime, { onNone: () => 0, onSome: (at) => at.getTime() })
   const begin = Effect.gen(function*() {
     const fileScope = yield* Scope.fork(scope, { _tag: "Sequential" })
     const file = yield* Scope.extend(fs.open(current, { flag: "a" }), fileScope)
-    // The data is on the disk before the file is closed.
+    // Writes the data to the disk before it closes the file.
     yield* Scope.addFinalizer(fileScope, Effect.ignore(file.sync))
     return { file, fileScope }
   })
@@ -201,7 +202,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
         const now = yield* Clock.currentTimeMillis
         if (size > 0 && (size >= limits.size || now - openedAt >= Duration.toMillis(limits.every))) yield* rotate
         const bytes = encoder.encode(lines)
-        // A part that was written would be a torn line.
+        // Cuts off the part that was written, which would be a torn line.
         yield* Effect.tapError(writing.file.writeAll(bytes), () => Effect.ignore(writing.file.truncate(size)))
         size += bytes.length
       }).pipe(Effect.uninterruptible, Effect.mapError(failsAt(path)))

@@ -1,4 +1,4 @@
-// Counts what happened in a run, from the events.
+// Counts the events of a run.
 import * as Duration from "effect/Duration"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
@@ -7,7 +7,7 @@ import { causeName } from "./causeName.ts"
 
 export interface Summary {
   readonly startedAt: number
-  /** How long at least one connection was open, in milliseconds, up to the last change. */
+  /** The time with at least one open connection, in milliseconds, up to the last change. */
   readonly connected: number
   readonly openSince: number | undefined
   /** The connections that are open now. */
@@ -19,6 +19,7 @@ export interface Summary {
   /** Places where events are missing for good. */
   readonly gaps: number
   readonly outages: number
+  /** The longest outage, in milliseconds. */
   readonly longest: number
   readonly causes: Readonly<Record<string, number>>
 }

@@ -39,7 +39,7 @@ const parse = (option: keyof typeof schemes, text: string) => {
   return url !== undefined && isPlain(url) && [`${scheme}:`, `${scheme}s:`].includes(url.protocol)
     ? Effect.succeed(url)
     : new WrongVenue({
-      message: `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, and is "${withoutSecrets(text)}".`
+      message: `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, but is "${withoutSecrets(text)}".`
     })
 }
 

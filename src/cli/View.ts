@@ -60,7 +60,7 @@ export const json = (venue: string, write: Write): View => {
         const { _tag, at, ...facts } = event.event
         line({ connection: `${venue}${event.connection}`, event: _tag, timestamp: at, ...toPlain(facts) })
       } else if (event._tag !== "Gap") {
-        // A gap is among the market events, at its place.
+        // The market events contain the gap, in its place.
         const { _tag, at, ...facts } = event
         line({ connection: venue, event: _tag, timestamp: at, ...toPlain(facts) })
       }
@@ -92,7 +92,7 @@ const told = ConnectionEvent.$match({
     `waiting ${formatDuration(delay)}, next dial at ${clockTime(until)}: retry ${attempt}` +
     (typeof retriesLeft === "number" ? ` of ${attempt + retriesLeft}` : ""),
   Gap: ({ gap }) =>
-    gap.dropped > 0 ? `${gap.dropped} messages were dropped` : `messages of ${formatDuration(gap.downtime)} may be missing`,
+    gap.dropped > 0 ? `${gap.dropped} messages were dropped` : `messages may be missing: no connection for ${formatDuration(gap.downtime)}`,
   Disconnected: () => "disconnected",
   Failed: ({ error }) => error.message,
   Died: ({ cause }) => `a defect ended the connection: ${Cause.pretty(cause).split("\n")[0] ?? ""}`,
@@ -165,10 +165,10 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
         }
         case "Session":
           if (event.event._tag === "Refused") above(event.event.at, event.event.error.message, 31)
-          if (event.event._tag === "Stale") above(event.event.at, `${event.event.topic} is silent while others have data`, 33)
+          if (event.event._tag === "Stale") above(event.event.at, `${event.event.topic} has no data, while others have data`, 33)
           return
         case "Repaired":
-          above(event.at, `repaired: ${event.events} missed events of ${event.stream} were fetched`, 32)
+          above(event.at, `repaired: fetched ${event.events} missed events of ${event.stream}`, 32)
           return
         case "Gap":
           above(event.at, new MarketGap({ gap: event.gap }).message, 31)

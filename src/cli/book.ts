@@ -32,7 +32,7 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
           const data = Either.match(top, { onLeft: ({ message }) => ({ stale: message }), onRight: (right) => right })
           write(`${JSON.stringify({ source: "binance", symbol: orderBook.symbol, type: "book", data, timestamp })}\n`)
         } else if (Either.isLeft(top)) {
-          // Printed once, however long it lasts.
+          // Prints each reason once, however long it lasts.
           if (shown !== top.left.message) write(`\n${top.left.message}\n`)
           shown = top.left.message
         } else {

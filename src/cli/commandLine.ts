@@ -1,4 +1,4 @@
-// Reads and checks the command line: the command, its options, its arguments and their values. Each fault is one sentence.
+// Reads and checks the command line: the command, its options, its arguments and their values. Each error is one sentence.
 import * as Either from "effect/Either"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -37,19 +37,19 @@ const find = (usage: Usage, word: string): Flag | undefined =>
 const wrongArguments = (command: Command, given: ReadonlyArray<string>): string | undefined => {
   const { argument: { example, least, most, name, value } } = commands[command]
   if (given.length < least) return `holdfast ${command} needs a ${name}: holdfast ${command} ${example}.`
-  if (given.length > most) return `holdfast ${command} takes one ${name}, and was given ${given.length}: ${list(given.map(shown))}.`
+  if (given.length > most) return `holdfast ${command} takes one ${name}, but got ${given.length}: ${list(given.map(shown))}.`
   const wrong = given.find((word) => Option.isNone(value.parse(word)))
   return wrong === undefined ? undefined : `"${shown(wrong)}" is not a ${name}. A ${name} is ${value.expected}.`
 }
 
-// What has been read so far. Of several faults, the first one counts.
+// The arguments read so far. Of several errors, the first one counts.
 interface Reading {
   command: Command | undefined
   logLevel: LogLevel | undefined
   isHelp: boolean
   isVersion: boolean
   isUnknown: boolean
-  fault: string | undefined
+  error: string | undefined
   readonly options: Array<string>
   readonly given: Array<string>
   readonly seen: Set<Flag>
@@ -61,20 +61,20 @@ const readWord = (reading: Reading, word: string): void => {
   else if (word === "help") reading.isHelp = true
   else if (isCommand(word)) {
     if ([...seen].some((flag) => !globalFlags.includes(flag))) {
-      reading.fault ??= `Options of a command come after it: holdfast ${word} ${[...seen].map(flagText).join(" ")}.`
+      reading.error ??= `Options of a command come after it: holdfast ${word} ${[...seen].map(flagText).join(" ")}.`
     }
     reading.command = word
   } else {
     reading.isUnknown = true
-    reading.fault ??= `There is no command "${shown(word)}". The commands are ${list(commandNames)}; holdfast --help explains them.`
+    reading.error ??= `There is no command "${shown(word)}". The commands are ${list(commandNames)}; holdfast --help explains them.`
   }
 }
 
 const readValue = (reading: Reading, flag: Flag, value: string): void => {
   const option = `--${flag.name}`
-  if (value === "") reading.fault ??= `${option} needs a value: ${option} ${flag.example ?? "value"}.`
+  if (value === "") reading.error ??= `${option} needs a value: ${option} ${flag.example ?? "value"}.`
   else if (flag.value !== undefined && Option.isNone(flag.value.parse(value))) {
-    reading.fault ??= `${option} must be ${flag.value.expected}, and is "${shown(value)}".`
+    reading.error ??= `${option} must be ${flag.value.expected}, but is "${shown(value)}".`
   } else if (flag.name === "log-level") reading.logLevel = logLevels.get(value.toLowerCase())
   // @effect/cli accepts an option that may be repeated only in this form.
   else if (flag.isRepeatable === true) reading.options.push(option, value)
@@ -87,17 +87,17 @@ const readOption = (reading: Reading, word: string, next: string | undefined): 0
   const program = nameOf(reading.command)
   const flag = find(usageOf(reading.command), name)
   if (flag === undefined) {
-    reading.fault ??= `${program} has no option ${name}. ${program} --help lists its options.`
+    reading.error ??= `${program} has no option ${name}. ${program} --help lists its options.`
     return 0
   }
-  if (reading.seen.has(flag) && flag.isRepeatable !== true) reading.fault ??= `--${flag.name} was given twice. Give it once.`
+  if (reading.seen.has(flag) && flag.isRepeatable !== true) reading.error ??= `--${flag.name} was given twice. Give it once.`
   reading.seen.add(flag)
   if (flag.placeholder !== undefined) {
     const isNext = inline === undefined && isValue(next)
     readValue(reading, flag, (inline ?? (isNext ? next : "")).trim())
     return isNext ? 1 : 0
   }
-  if (inline !== undefined) reading.fault ??= `--${flag.name} takes no value.`
+  if (inline !== undefined) reading.error ??= `--${flag.name} takes no value.`
   else if (flag.name === "help") reading.isHelp = true
   else if (flag.name === "version") reading.isVersion = true
   else reading.options.push(`--${flag.name}`)
@@ -126,7 +126,7 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
     isHelp: false,
     isVersion: false,
     isUnknown: false,
-    fault: undefined,
+    error: undefined,
     options: [],
     given: [],
     seen: new Set()
@@ -141,8 +141,8 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
   if (isHelp && !isUnknown) return Either.right({ _tag: "Help", command })
   if (isVersion) return Either.right({ _tag: "Version" })
   const incomplete = () => command === undefined ? undefined : wrongArguments(command, given) ?? missingFile(reading)
-  const fault = reading.fault ?? (needsNothing(reading) ? undefined : incomplete())
-  return fault === undefined
+  const error = reading.error ?? (needsNothing(reading) ? undefined : incomplete())
+  return error === undefined
     ? Either.right({ _tag: "Run", args: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
-    : Either.left(fault)
+    : Either.left(error)
 }

@@ -36,7 +36,7 @@ const logging = (level: LogLevel.LogLevel | undefined) =>
     )
   )
 
-// Warnings about the settings file are shown at every LOG_LEVEL: it may be in that file.
+// Shows warnings about the settings file at every LOG_LEVEL, because that file may set the level.
 const settings = Layer.provide(ConfigFile.layer, toStandardError)
 
 const load = Effect.promise
@@ -84,7 +84,7 @@ const explainFailure = (failure: unknown): ReadonlyArray<string> => {
 const explain = (cause: Cause.Cause<unknown>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
   const lines = Option.match(Cause.failureOption(cause), {
-    onNone: () => ["The program ended by a defect of its own. Please report it, with these lines:", Cause.pretty(cause)],
+    onNone: () => ["A defect ended the program. Please report it with these lines:", Cause.pretty(cause)],
     onSome: (failure) => explainFailure(failure).map(withoutControl)
   })
   return Effect.forEach(lines, (line) => Console.error(line), { discard: true })
@@ -102,7 +102,7 @@ process.once("SIGHUP", () => {
   process.on("SIGHUP", () => undefined)
   process.kill(process.pid, "SIGTERM")
 })
-// The program goes on when its log has no reader.
+// The program goes on when standard error is closed.
 process.stderr.on("error", () => undefined)
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ const levels = integer(1, mostLevels, `a whole number from 1 to ${mostLevels}`)
 const size = integer(1, Number.MAX_SAFE_INTEGER, "a whole number of MiB, 1 or more")
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What help shows
+// The help
 
 export interface Flag {
   readonly name: string
@@ -95,7 +95,7 @@ const flags = {
     placeholder: "stream",
     example: "btcusdt@trade",
     value: stream,
-    description: "A stream to watch, such as btcusdt@trade. May be given more than once.",
+    description: "A stream to watch, such as btcusdt@trade. It may be repeated.",
     isRepeatable: true
   },
   levels: {
@@ -110,7 +110,7 @@ const flags = {
     alias: "o",
     placeholder: "file",
     example: "trades.ndjson",
-    description: "The file to write to, one JSON object per line. A recording that it holds is continued."
+    description: "The file to write to, one JSON object per line. The program continues a recording in it."
   },
   rotateSize: {
     name: "rotate-size",
@@ -132,7 +132,7 @@ const flags = {
     placeholder: "duration",
     example: "20s",
     value: duration,
-    description: "How long to run, such as 20s, 5m or 1h. Default: until Ctrl-C."
+    description: "The time to run, such as 20s, 5m or 1h. Default: until Ctrl-C."
   },
   ws: {
     name: "ws",
@@ -196,7 +196,7 @@ export const commands = {
 } satisfies Record<string, Usage>
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What @effect/cli parses. commandLine.ts has checked the values, with better sentences.
+// The options and arguments for @effect/cli. commandLine.ts has checked the values before, with clearer errors.
 
 const text = ({ description, name, placeholder = "text" }: Flag) =>
   Options.text(name).pipe(Options.withPseudoName(placeholder), Options.withDescription(description))

@@ -1,4 +1,4 @@
-// `holdfast record`: writes market events to a file, and continues a recording that it holds.
+// `holdfast record`: writes market events to a file, and continues a recording that the file already has.
 import type * as Command from "@effect/cli/Command"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"

@@ -18,7 +18,7 @@ export const logLevels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([...lab
 
 export const logLevelNames: ReadonlyArray<string> = [...labels.keys()]
 
-/** An empty value counts as none: it is how a shell unsets a variable. */
+/** Reads one of the choices. An empty value counts as missing: that is how a shell clears a variable. */
 export const oneOf = <A>(
   key: string,
   choices: ReadonlyMap<string, A>,
@@ -36,5 +36,5 @@ export const oneOf = <A>(
     Config.withDefault(fallback)
   )
 
-/** The level from which on the program logs. The view shows the same to people, so it is off by default. */
+/** The lowest level that the program logs. Off by default, because the view shows the same to people. */
 export const logLevel = oneOf("LOG_LEVEL", logLevels, LogLevel.None, logLevelNames)

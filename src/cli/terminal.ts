@@ -1,4 +1,4 @@
-// What standard output can show.
+// The capabilities of standard output.
 
 export interface Look {
   readonly hasColours: boolean
@@ -6,7 +6,10 @@ export interface Look {
   readonly canRedraw: boolean
 }
 
-/** A pipe has neither. `NO_COLOR` (no-color.org) takes both away; `FORCE_COLOR` gives colours, as in Node.js. */
+/**
+ * Finds the capabilities of standard output. A pipe has neither. `NO_COLOR` (no-color.org) takes both away; `FORCE_COLOR`
+ * gives colours, as in Node.js.
+ */
 export const lookOf = (env: Readonly<Record<string, string | undefined>>, isTerminal: boolean): Look => {
   const { FORCE_COLOR: forced, NO_COLOR: no = "", TERM: term } = env
   const canRedraw = isTerminal && no === "" && term !== "dumb"

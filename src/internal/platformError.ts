@@ -1,4 +1,4 @@
-// Says in words why a file could not be used.
+// Describes the reason why a file could not be used.
 import type { PlatformError } from "@effect/platform/Error"
 
 const byReason: Readonly<Partial<Record<string, string>>> = {

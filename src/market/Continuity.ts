@@ -68,7 +68,7 @@ export interface Candles<A extends MarketEvent> {
   isClosed(event: A): boolean
   /**
    * Fetches the candles that open from one moment to another, both included, oldest first, with `via: "rest"`: as many as the
-   * venue returns at once. All but the last must be closed.
+   * venue returns in one answer. All but the last must be closed.
    */
   fetch(target: Target, from: number, to: number): Effect.Effect<ReadonlyArray<A>, RestError>
 }

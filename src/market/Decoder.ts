@@ -35,7 +35,7 @@ export class InvalidMessage extends Data.TaggedError("InvalidMessage")<{
  * @category models
  */
 export interface Decoder<A extends MarketEvent> {
-  /** The events in the parsed data of one message. `receivedAt` is in milliseconds since the epoch. */
+  /** The events in the parsed data of one message. `receivedAt` is Unix time in milliseconds. */
   readonly decode: (data: unknown, receivedAt: number) => Either.Either<ReadonlyArray<A>, InvalidMessage>
   /** The events of several messages, in their order. Calls `onInvalid` for each invalid message and leaves it out. */
   readonly all: (
@@ -47,7 +47,7 @@ export interface Decoder<A extends MarketEvent> {
 
 /**
  * The text that the venue writes around the data of a message. If a message of a stream begins with `start` and ends with
- * `end`, exactly the data must stand in between. Reading such messages is several times as fast as parsing them.
+ * `end`, the text in between must be exactly the data. Reading such messages is several times as fast as parsing them.
  *
  * @since 0.1.0
  * @category models

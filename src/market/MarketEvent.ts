@@ -10,7 +10,7 @@ import type { RestError } from "./RestError.ts"
 
 /**
  * An event of a market. `data` keeps the venue's own field names. `timestamp` is the venue's time of the event, in the venue's
- * unit, if the data has one. Otherwise it is the time of arrival, in milliseconds since the epoch.
+ * unit, if the data has one. Otherwise it is the time of arrival, as Unix time in milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -30,7 +30,7 @@ export interface MarketEvent<Data extends object = object, Type extends string =
 }
 
 /**
- * The missing events are older than what the venue keeps.
+ * The missing events are older than the venue's history.
  *
  * @since 0.1.0
  * @category errors
@@ -64,7 +64,7 @@ export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
   readonly limit: number
 }> {
   override get message(): string {
-    return `More is missing than the ${this.limit} events that repairLimit allows to fetch.`
+    return `More than ${this.limit} events are missing: repairLimit allows no more for one gap.`
   }
 }
 
@@ -84,7 +84,7 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
 }
 
 /**
- * Why a gap was not repaired.
+ * The reason why a gap was not repaired.
  *
  * @since 0.1.0
  * @category errors
@@ -92,7 +92,7 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
 export type GapCause = HistoryPruned | NotServedYet | GapTooLarge | NotRepairable | RestError
 
 /**
- * The place in a stream where events are missing that could not be repaired. `from` and `to` are the first and the last
+ * The place in a stream where events are missing and could not be fetched. `from` and `to` are the first and the last
  * missing id of a sequence, or update id of a book. Of candles they are moments: the first moment of the first missing candle
  * and the last moment of the last one. Both are undefined where the stream does not show how many events are missing; only
  * `to` is undefined where the venue has reset its ids.

@@ -1,6 +1,6 @@
 /**
  * The market data of any venue, whole. Across all outages, events arrive once and in order, as the continuity of their stream
- * allows. A gap stands in the place of events that cannot be had.
+ * allows. A gap stands in the place of events that cannot be fetched.
  *
  * @since 0.1.0
  */
@@ -22,15 +22,15 @@ import type { OrderBook } from "./OrderBook.ts"
 import type { Kind, Venue } from "./Venue.ts"
 
 /**
- * Something that happened in a feed. `at` is in milliseconds since the epoch.
+ * An event of a feed, or of one of its connections. `at` is Unix time in milliseconds.
  *
  * - `Connection`: an event of the connection with this name.
  * - `Session`: an event of the session on the connection with this name.
  * - `Repaired`: the feed fetched this many events that the sockets had missed, and emitted them in their place.
- * - `Gap`: events are missing that could not be fetched. The stream has the same gap.
+ * - `Gap`: events are missing and could not be fetched. The stream has the same gap.
  * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
  *   message belongs to no stream.
- * - `EventsDropped`: this reader fell behind, and this many events before the next one are missing.
+ * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
  *
  * @since 0.1.0
  * @category models
@@ -62,9 +62,9 @@ export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
 export type StreamRequest = string | { readonly name: string; readonly after?: number | undefined }
 
 /**
- * The feed. Several streams can be read as one, which has the events of all of them, those of each stream in order. It reads a
- * stream once, even if the stream is named twice. That costs much less than reading each stream alone, since the reader wakes
- * once per batch. It fails as soon as one of the streams fails.
+ * A feed. It can read several streams as one, which has the events of all of them, in order within each stream. A stream that
+ * is named twice is read once. Reading streams as one costs much less than reading each alone, since the reader wakes once per
+ * batch. The joint stream fails as soon as one of the streams fails.
  *
  * @since 0.1.0
  * @category models
@@ -88,14 +88,14 @@ export interface MarketFeed {
    * connections that were renewed.
    */
   readonly rotate: Effect.Effect<number>
-  /** The events of the feed. A new reader begins with the events that have not been read yet: the latest 4,096 at most. */
+  /** The events of the feed. It begins with the events that no reader has read yet, the latest 4,096 at most. */
   readonly events: Listenable<FeedEvent>
   /** Every subscription of every connection, with its status. */
   readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
 }
 
 /**
- * Options of a feed of any venue.
+ * Options of a feed of any venue. A plain number for a duration is in milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -108,9 +108,12 @@ export interface Options {
    * continuity `Unknown` have the event once for each connection. Default: 1.
    */
   readonly redundancy?: number | undefined
-  /** The age at which a connection is renewed. Each connection draws its own, up to a tenth less. Default: 23 hours. */
+  /** The age at which a connection is renewed. Each draws its own age, up to a tenth shorter. Default: 23 hours. */
   readonly maxAge?: Duration.DurationInput | undefined
-  /** How long a successor may take to prove itself; after that, the old connection stays. Default: 30 seconds. */
+  /**
+   * The deadline for a successor to prove itself; after that, the old connection stays. Also the deadline for the old
+   * connection to answer a last ping before it closes. Default: 30 seconds.
+   */
   readonly renewalTimeout?: Duration.DurationInput | undefined
   /** The most streams on one connection. Default: the venue's limit. */
   readonly streamsPerConnection?: number | undefined
@@ -119,14 +122,15 @@ export interface Options {
   /** The most events fetched for one gap; a larger gap is not repaired. Default: 100,000. */
   readonly repairLimit?: number | undefined
   /**
-   * How long another connection may take to bring missing events before the feed fetches them. After a successor has proven
-   * itself, the old connection stays open for as long. Default: 500 milliseconds.
+   * The time that another connection has to bring missing events before the feed fetches them. After a successor has proven
+   * itself, the old connection stays open for at least the same time. Default: 500 milliseconds.
    */
   readonly grace?: Duration.DurationInput | undefined
 }
 
 /**
- * Makes a feed; it runs until the scope closes. It dials connections when streams are run. Fails if an option is out of range.
+ * Makes a feed; it runs until the scope closes. It dials connections when streams are run. It fails with a `ConfigError` if an
+ * option is out of range.
  *
  * Venues limit dials by address, so one feed should serve everything that a process reads from a venue. Several feeds keep within
  * one limit if they share a `DialGate`.

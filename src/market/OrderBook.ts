@@ -132,6 +132,7 @@ export interface Ladder {
   readonly set: (level: Level) => void
   /** The quantity at a price: `"0"` if there is no level. */
   readonly quantityAt: (price: string) => string
+  /** The best level; undefined if there is none. */
   readonly best: () => Level | undefined
   /** The best levels, best first. */
   readonly top: (count: number) => ReadonlyArray<Level>
@@ -152,8 +153,8 @@ const own = ([price, quantity]: Level): Level => [ownText(price), ownText(quanti
 /**
  * Makes one side of a book from levels in any order.
  *
- * Prices are compared as numbers, which are exact enough for decimals of up to 15 significant digits: more than any market
- * has. Levels keep the venue's own text.
+ * It compares prices as numbers, which are exact for decimals of up to 15 significant digits: more than any market has.
+ * Levels keep the venue's own text.
  *
  * @since 0.1.0
  * @category constructors
@@ -239,6 +240,7 @@ export type Outcome = "applied" | "ignored" | "gap" | "crossed"
 export interface Book<Diff> {
   /** The id of the last update, or of the snapshot. */
   readonly lastUpdateId: () => number
+  /** Applies an update, if it continues the book. */
   readonly apply: (diff: Diff) => Outcome
   readonly top: (count: number) => Top
   /** The quantity at a price: `"0"` if there is no level. Undefined beyond the snapshot, unless an update set the level. */

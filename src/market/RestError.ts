@@ -14,13 +14,15 @@ import { formatDuration } from "../internal/time/durationText.ts"
  * @category errors
  */
 export class RestRejected extends Data.TaggedError("RestRejected")<{
+  /** The path of the request, without its query. */
   readonly path: string
+  /** The HTTP status. */
   readonly status: number
   /** The venue's own text and code, if it sent them. */
   readonly reason: string
 }> {
   override get message(): string {
-    return `The request ${this.path} was refused with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
+    return `The venue refused the request ${this.path} with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -31,7 +33,9 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
  * @category errors
  */
 export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
+  /** The path of the request, without its query. */
   readonly path: string
+  /** The last failure: a clause that follows a colon. */
   readonly reason: string
 }> {
   override get message(): string {
@@ -46,20 +50,23 @@ export class RestUnavailable extends Data.TaggedError("RestUnavailable")<{
  * @category errors
  */
 export class RestLimited extends Data.TaggedError("RestLimited")<{
+  /** The path of the request, without its query. */
   readonly path: string
+  /** The HTTP status. */
   readonly status: number
-  /** How long no request may be sent. */
+  /** The time until requests may be sent again. */
   readonly retryAfter: Duration.Duration
 }> {
   override get message(): string {
     const wait = formatDuration(this.retryAfter)
-    return `The request ${this.path} was refused with status ${this.status}: no request is sent for ${wait}.`
+    return `The venue refused the request ${this.path} with status ${this.status}. The next request follows after ${wait}.`
   }
 }
 
 /**
- * Why a request failed. A feed requests the snapshot of a book again unless the request was rejected. When it cannot fetch
- * missing events, the error becomes the cause of a gap. So the client itself retries what may pass, before it fails.
+ * The reason why a request failed. A feed requests the snapshot of a book again, unless the venue rejected the request. When it
+ * cannot fetch missing events, the error becomes the cause of a gap. So the client itself must retry temporary failures before
+ * it fails.
  *
  * @since 0.1.0
  * @category errors

@@ -56,6 +56,7 @@ export interface Stream<A extends MarketEvent = MarketEvent> {
 export interface Books<Diff extends object = object> {
   /** The stream with the updates of a symbol's book. */
   stream(symbol: string): Stream<MarketEvent<Diff>>
+  /** The rules that apply updates to a snapshot. */
   readonly rules: OrderBook.Rules<Diff>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
@@ -94,7 +95,7 @@ export interface Limits {
 export interface Venue {
   /** The `source` of its events. */
   readonly name: string
-  /** How to subscribe, and what messages mean. The data of a topic are its messages, not decoded. */
+  /** The protocol of the venue's connections. The data of a topic is its messages, not decoded. */
   readonly protocol: SessionProtocol<Message, unknown>
   /** Where to dial the connections of a group of streams. */
   readonly endpoint: (group: string) => Endpoint
@@ -107,9 +108,10 @@ export interface Venue {
   readonly isKnown?: ((stream: Stream) => Effect.Effect<boolean>) | undefined
   /** Whether a notice says that its connection ends soon. The feed then renews the connection. Default: no notice does. */
   isEnding?(notice: unknown): boolean
-  /** Default: the venue has no order books. */
+  /** The venue's order books. Default: it has none. */
   readonly books?: Books | undefined
   /** The class of a failure, where this venue differs from the standard table. Default: the standard table. */
   readonly classify?: Classify | undefined
+  /** The limits that the feed keeps to. */
   readonly limits: Limits
 }

@@ -20,7 +20,8 @@ import type { Capabilities, DialError, DialRequest, Message, Socket } from "../T
 import { Transport } from "../Transport.ts"
 
 /**
- * A step of a scripted peer on an open socket. After its last step the peer sends nothing, but still answers pings.
+ * A step of a scripted peer on an open socket. After its last step, the peer sends nothing of its own accord, but still answers
+ * pings, and messages if {@link answer} was one of its steps.
  *
  * @since 0.1.0
  * @category models
@@ -109,7 +110,8 @@ export const close = (code = 1000, reason = ""): Step => Step.End({ code, reason
 export const reset: Step = Step.End({ code: 1006, reason: "", errno: "ECONNRESET" })
 
 /**
- * The server refuses the upgrade with an HTTP status.
+ * The server refuses the upgrade with an HTTP status. By default, without `Retry-After` and with an empty body. A plain number
+ * for `retryAfter` is in milliseconds.
  *
  * @since 0.1.0
  * @category dials
@@ -127,7 +129,7 @@ export const refuse = (
   })
 
 /**
- * The dial fails below HTTP. The error code is `ECONNREFUSED` by default.
+ * The dial fails without an HTTP status, with a `DialFailed`. The error code is `ECONNREFUSED` by default.
  *
  * @since 0.1.0
  * @category dials
@@ -166,7 +168,7 @@ export const openAfter = (after: Duration.DurationInput, ...steps: ReadonlyArray
  * @category models
  */
 export interface DialRecord {
-  /** The time of the dial, in milliseconds since 1970. */
+  /** The time of the dial, as Unix time in milliseconds. */
   readonly at: number
   readonly request: DialRequest
 }

@@ -45,7 +45,7 @@ describe("the REST client", () => {
       const error = yield* Effect.flip(aggTrades("BTCUSDT", 1))
       assert(error._tag === "RestLimited")
       assert.strictEqual(error.status, 418)
-      assert.strictEqual(error.message, "The request aggTrades was refused with status 418: no request is sent for 3d.")
+      assert.strictEqual(error.message, "The venue refused the request aggTrades with status 418. The next request follows after 3d.")
       // It sends no request before the ban is over.
       yield* TestClock.adjust("1 day")
       const later = yield* Effect.flip(aggTrades("BTCUSDT", 1))
@@ -74,7 +74,7 @@ describe("the REST client", () => {
       const { asked, rest } = venue(new Response(`{"code":-1121,"msg":"Invalid symbol."}`, { status: 400 }))
       const { trades } = yield* rest
       const error = yield* Effect.flip(trades("NOSUCH", 1))
-      assert.strictEqual(error.message, "The request historicalTrades was refused with status 400: Invalid symbol (-1121).")
+      assert.strictEqual(error.message, "The venue refused the request historicalTrades with status 400: Invalid symbol (-1121).")
       assert.strictEqual(asked.length, 1)
     }))
 

@@ -198,7 +198,7 @@ describe("trades", () => {
         Effect.flip
       )
       assert(error._tag === "MarketGap")
-      assert.match(error.message, /^btcusdt@trade is missing \d+ to \d+\. More is missing than the 1 events that repairLimit/)
+      assert.match(error.message, /^btcusdt@trade is missing \d+ to \d+\. More than 1 events are missing: repairLimit/)
     }))
 })
 

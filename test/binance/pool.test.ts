@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { Transport } from "holdfast"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 import { acknowledge, answers, combined, connection, depth, refuseAll, snapshot, trade } from "../utils/venue.ts"
@@ -76,6 +77,38 @@ describe("a stream that is stale on its connection alone", () => {
 })
 
 describe("a connection", () => {
+  const blockTrade = (t: number) => combined("btcusdt@blockTrade", { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true })
+  const renewed = (ping: Transport.Socket["ping"], last: ReadonlyArray<TestTransport.Step>, expected: ReadonlyArray<unknown>) => {
+    return Effect.gen(function*() {
+      const transport = yield* Transport.Transport
+      const slow: Transport.Transport = {
+        ...transport,
+        dial: (request) => Effect.map(transport.dial(request), (socket): Transport.Socket => ({ ...socket, ping }))
+      }
+      const feed = yield* make().pipe(Effect.provideService(Transport.Transport, slow))
+      const seen: Array<unknown> = []
+      yield* Effect.forkScoped(Stream.runForEach(feed.raw("btcusdt@blockTrade"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : "gap"))))
+      yield* TestClock.adjust("1500 millis")
+      const rotating = yield* Effect.fork(feed.rotate)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(yield* Fiber.join(rotating), 1)
+      assert.deepStrictEqual([yield* isOpen, seen], [1, expected])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => [])),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), send(blockTrade(0)), wait("1400 millis"), send(blockTrade(1)), ...last),
+        open(acknowledge, wait("1 second"), send(blockTrade(3)), wait("1 minute"), send(blockTrade(4)))
+      ]))
+    )
+  }
+
+  it.effect("is closed after its renewal when everything has come that was on its way, however late", () =>
+    renewed(Effect.sleep("2 seconds"), [wait("1 second"), send(blockTrade(2))], [0, 1, 3, 2, 4]))
+
+  it.effect("that answers no ping is closed after its renewal all the same, with a gap", () =>
+    renewed(Effect.never, [], [0, 1, 3, "gap", 4]))
+
   it.effect("is renewed to the end, even if the caller of rotate is interrupted", () =>
     Effect.gen(function*() {
       const feed = yield* make()

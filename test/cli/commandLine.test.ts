@@ -45,14 +45,14 @@ describe("the command line", () => {
   isRefused(["watch", "--for"], "--for needs a value: --for 20s.")
   isRefused(["--for", "--json"], "--for needs a value: --for 20s.")
   isRefused(["--ws", ""], "--ws needs a value: --ws ws://127.0.0.1:9443.")
-  isRefused(["--for", "-5s"], `--for must be a duration, such as 20s, 5m or 1h, and is "-5s".`)
+  isRefused(["--for", "-5s"], `--for must be a duration, such as 20s, 5m or 1h, but is "-5s".`)
   isRefused(["watch", "--for", "1s", "--for", "2s"], "--for was given twice. Give it once.")
   isRefused(["--log-level"], "--log-level needs a value: --log-level info.")
   isRefused(
     ["--log-level", "loud"],
-    `--log-level must be one of all, trace, debug, info, warn, error, fatal, off, and is "loud".`
+    `--log-level must be one of all, trace, debug, info, warn, error, fatal, off, but is "loud".`
   )
-  isRefused(["--completions", "cmd"], `--completions must be one of sh, bash, fish, zsh, and is "cmd".`)
+  isRefused(["--completions", "cmd"], `--completions must be one of sh, bash, fish, zsh, but is "cmd".`)
   isRefused(["watch", "nonsense"], `"nonsense" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", "btcusdt@trade", "record"], `"record" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", ""], `"" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
@@ -64,21 +64,21 @@ describe("the command line", () => {
   isRefused(["--wizard=maybe"], "--wizard takes no value.")
   isRefused(["--help="], "--help takes no value.")
   isRefused(["-=x"], "holdfast has no option -. holdfast --help lists its options.")
-  isRefused(["--completions", "BASH"], `--completions must be one of sh, bash, fish, zsh, and is "BASH".`)
+  isRefused(["--completions", "BASH"], `--completions must be one of sh, bash, fish, zsh, but is "BASH".`)
   isRefused(["book"], "holdfast book needs a symbol: holdfast book btcusdt.")
-  isRefused(["book", "btcusdt", "ethusdt"], "holdfast book takes one symbol, and was given 2: btcusdt and ethusdt.")
+  isRefused(["book", "btcusdt", "ethusdt"], "holdfast book takes one symbol, but got 2: btcusdt and ethusdt.")
   isRefused(["book", "btcusdt@trade"], `"btcusdt@trade" is not a symbol. A symbol is letters and digits, such as btcusdt.`)
-  isRefused(["book", "btcusdt", "--levels", "6000"], `--levels must be a whole number from 1 to 5000, and is "6000".`)
-  isRefused(["book", "btcusdt", "--levels", "-3"], `--levels must be a whole number from 1 to 5000, and is "-3".`)
+  isRefused(["book", "btcusdt", "--levels", "6000"], `--levels must be a whole number from 1 to 5000, but is "6000".`)
+  isRefused(["book", "btcusdt", "--levels", "-3"], `--levels must be a whole number from 1 to 5000, but is "-3".`)
   isRefused(["record", "btcusdt@trade"], "holdfast record needs a file to write to: --out trades.ndjson.")
   isRefused(["record", "-o", "trades.ndjson"], "holdfast record needs a stream: holdfast record btcusdt@trade.")
   isRefused(
     ["record", "-o", "trades.ndjson", "--rotate-size", "0", "btcusdt@trade"],
-    `--rotate-size must be a whole number of MiB, 1 or more, and is "0".`
+    `--rotate-size must be a whole number of MiB, 1 or more, but is "0".`
   )
   isRefused(
     ["record", "-o", "trades.ndjson", "--rotate-every", "0s", "btcusdt@trade"],
-    `--rotate-every must be a duration longer than zero, such as 30m or 1h, and is "0s".`
+    `--rotate-every must be a duration longer than zero, such as 30m or 1h, but is "0s".`
   )
   // Control characters could change the colours of a terminal, or make two lines of one sentence.
   isRefused(["watch", "\u001b[31mbtcusdt@trade"], `The argument " [31mbtcusdt@trade" has a control character. Give it without.`)
@@ -90,8 +90,8 @@ describe("the command line", () => {
     `There is no command "ws://…@host/?…". The commands are watch, book and record; holdfast --help explains them.`
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
-  isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, and was given 2: btcusdt and ws://…@host.")
-  isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, and is "ws://…@host".`)
+  isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
+  isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 
 describe("what standard output can show", () => {

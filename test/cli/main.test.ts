@@ -231,21 +231,21 @@ describe("the program", () => {
 
   for (
     const [args, sentence] of [
-      [["--for", "soon"], `--for must be a duration, such as 20s, 5m or 1h, and is "soon".`],
+      [["--for", "soon"], `--for must be a duration, such as 20s, 5m or 1h, but is "soon".`],
       [["watch", "btcusdt@trade", "--jsno"], "holdfast watch has no option --jsno. holdfast watch --help lists its options."],
       [["--json", "watch", "btcusdt@trade"], "Options of a command come after it: holdfast watch --json."],
-      [["-s", "nonsense"], `--stream must be a symbol and a kind, such as btcusdt@trade, and is "nonsense".`],
+      [["-s", "nonsense"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "nonsense".`],
       [
         ["--ws", "ws://127.0.0.1:1", "--rest", "nonsense"],
-        `--rest must be a URL such as http://127.0.0.1:9443, without a user or a query, and is "nonsense".`
+        `--rest must be a URL such as http://127.0.0.1:9443, without a user or a query, but is "nonsense".`
       ],
       [
         ["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"],
-        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, and is "ws://…@127.0.0.1:1/?…".`
+        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "ws://…@127.0.0.1:1/?…".`
       ],
       [
         ["--ws", "ws:/me:sec/ret?@127.0.0.1:1#secret"],
-        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, and is "…@127.0.0.1:1#…".`
+        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "…@127.0.0.1:1#…".`
       ],
       [
         ["--rest", "http://127.0.0.1:1"],

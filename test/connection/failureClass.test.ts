@@ -86,14 +86,14 @@ describe("failure classes", () => {
         assert(error._tag === "NotConnected")
         assert.strictEqual(
           error.message,
-          "There is no open connection: the option classify ended it with a defect (a bug). Mend it, then call connect."
+          "There is no open connection: the option classify ended it with a defect (a bug). Fix it, then call connect."
         )
         assert.deepStrictEqual(error.defect?.cause, Cause.die(bug))
         const state = yield* connection.state
         assert(state._tag === "Disconnected")
         assert.strictEqual(state.defect, error.defect)
         assert.strictEqual((yield* Effect.flip(connection.reconnect("please")))._tag, "NotConnected")
-        assert.deepStrictEqual(lines, ["ERROR The option classify ended the connection with a defect. Nothing is dialled until connect is called. Error: a bug"])
+        assert.deepStrictEqual(lines, ["ERROR The option classify ended the connection with a defect. Call connect to dial again. Error: a bug"])
         const events = yield* Stream.runCollect(Stream.takeUntil(connection.events, ({ _tag }) => _tag === "Died"))
         assert.deepStrictEqual(Chunk.toReadonlyArray(events).map(({ _tag }) => _tag), ["Dialling", "AttemptFailed", "Died"])
         yield* connection.connect
@@ -117,7 +117,7 @@ describe("failure classes", () => {
       const error = yield* Effect.flip(connection.awaitOpen)
       assert.strictEqual(
         error.message,
-        "There is no open connection: the option reconnect ended it with a defect (a bug). Mend it, then call connect."
+        "There is no open connection: the option reconnect ended it with a defect (a bug). Fix it, then call connect."
       )
       yield* connection.disconnect
       assert.strictEqual((yield* Effect.flip(connection.send("hello"))).message, error.message)

@@ -139,7 +139,7 @@ describe("events, logs, metrics and spans", () => {
       assert.deepStrictEqual(lines, [
         "WARN Retry 1 of 5 in 1s. The dial failed with ECONNREFUSED: scripted.",
         "INFO Connected",
-        "WARN The readers are slower than the peer. Messages are dropped; gaps tell how many.",
+        "WARN The readers are slower than the peer, so messages are dropped. The gaps count them.",
         "INFO Lost the connection. The connection closed with code 1006, ECONNRESET, after 0ms.",
         "WARN Retry 2 of 5 in 2s. The connection closed with code 1006, ECONNRESET, after 0ms.",
         "INFO Connected, healed after 2s",

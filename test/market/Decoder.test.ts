@@ -66,6 +66,6 @@ describe("a decoder", () => {
     const decoder = Decoder.make(facts)("trades:A", "A")
     const { events, wrong } = decoded(decoder, "{", message({ id: "x" }), message({ id: 1 }, "}", "trades:B"), message({ id: 1 }))
     assert.strictEqual(events.length, 1)
-    assert.deepStrictEqual(wrong, ["it is not JSON", `Expected number, actual "x"`, "it is not about its stream"])
+    assert.deepStrictEqual(wrong, ["it is not JSON", `Expected number, actual "x"`, "it is not data of its stream"])
   })
 })

@@ -71,8 +71,8 @@ export const intervals: ReadonlyArray<Interval> = [
 export const isInterval = (text: string): text is Interval => intervals.some((interval) => interval === text)
 
 /**
- * Returns the start and the end of the candle that contains `at`. All times are milliseconds since the epoch, in UTC;
- * the end is the start of the next candle.
+ * Returns the start and the end of the candle that contains `at`. All times are Unix times in milliseconds; the end
+ * is the start of the next candle. Days, weeks and months begin in UTC.
  *
  * @since 0.1.0
  * @category time
@@ -86,15 +86,15 @@ export const bounds = (interval: Interval, at: number): readonly [start: number,
     ]
   }
   const length = lengths[interval]
-  // Weeks begin on Monday; the epoch was a Thursday.
+  // Weeks begin on Monday; 1 January 1970 was a Thursday.
   const shift = interval === "1w" ? 4 * day : 0
   const start = Math.floor((at - shift) / length) * length + shift
   return [start, start + length]
 }
 
 /**
- * A candle: prices in ticks, volumes in lots, times in milliseconds since the epoch. Without trades, `firstTrade` and
- * `lastTrade` are -1, and all prices are the last price before it.
+ * A candle: prices in ticks, volumes in lots, times as Unix times in milliseconds. Without trades, `firstTrade` and
+ * `lastTrade` are -1, and all prices are the last price before the candle.
  *
  * @since 0.1.0
  * @category models

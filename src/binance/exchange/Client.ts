@@ -18,6 +18,7 @@ export interface Client {
   readonly ws: WebSocket
   /** The TCP connection under the WebSocket. */
   readonly tcp: Duplex
+  /** The unit of times in the messages to it. */
   readonly unit: TimeUnit
   /** The names of the streams that it is subscribed to. */
   readonly streams: Set<string>
@@ -25,7 +26,7 @@ export interface Client {
   combined: boolean
   /** True if a fault stops all messages to it. */
   muted: boolean
-  /** The time of its last pong, or of its connection, in milliseconds since the epoch. */
+  /** The time of its last pong, or else of its connection, as Unix time in milliseconds. */
   lastPong: number
 }
 

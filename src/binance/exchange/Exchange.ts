@@ -1,6 +1,6 @@
 /**
- * A Binance-compatible exchange on loopback: an HTTP and WebSocket server whose markets are generated from a seed. It
- * injects faults on command, and keeps what it generated so that tests can compare.
+ * A Binance-compatible exchange on loopback: an HTTP and WebSocket server that generates its markets from a seed. It
+ * injects faults on command, and keeps its history so that tests can compare.
  *
  * @since 0.1.0
  */
@@ -76,6 +76,7 @@ export interface Stats {
  * @category models
  */
 export interface Exchange {
+  /** The TCP port that it listens on. */
   readonly port: number
   /** For example `ws://127.0.0.1:9443`. Clients dial `/ws` or `/stream` under it. */
   readonly wsUrl: string
@@ -90,6 +91,7 @@ export interface Exchange {
     faults: ReadonlyArray<Fault.Scripted>,
     options?: { readonly repeat?: boolean | undefined }
   ) => Effect.Effect<void>
+  /** The counts so far. */
   readonly stats: Effect.Effect<Stats>
 }
 
@@ -102,7 +104,7 @@ export interface Exchange {
 export const Exchange: Context.Tag<Exchange, Exchange> = Context.GenericTag<Exchange>("holdfast/exchange/Exchange")
 
 /**
- * Settings of an exchange.
+ * Settings of an exchange. A plain number for a duration is in milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -124,7 +126,7 @@ export interface Options {
   readonly firstId?: number | undefined
   /** The interval between pings to each client. Default: 20 seconds (Binance docs). */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** A client without a pong for longer than this is dropped. Default: 1 minute (Binance docs). */
+  /** The time without a pong after which the exchange drops a client. Default: 1 minute (Binance docs). */
   readonly pongTimeout?: Duration.DurationInput | undefined
   /** The age at which the exchange closes a connection, with code 1001. Default: 24 hours (Binance docs). */
   readonly maxAge?: Duration.DurationInput | undefined
@@ -155,7 +157,8 @@ const nodeHttpServer = OptionalPeer.load(
 ).pipe(Effect.mapError(({ message }) => new ExchangeError({ reason: message })))
 
 /**
- * Starts an exchange; it runs until the scope closes. It listens on 127.0.0.1 only.
+ * Starts an exchange; it runs until the scope closes. It listens on 127.0.0.1 only. It fails with an {@link ExchangeError} if it
+ * cannot start.
  *
  * @since 0.1.0
  * @category constructors

@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 
 /**
- * A fault.
+ * A fault. A plain number for a duration is in milliseconds.
  *
  * These act at once, on every open connection unless stated otherwise:
  *
@@ -17,8 +17,8 @@ import type * as Duration from "effect/Duration"
  * - `Close`: sends a close frame and ends the connection. The code must be one that may be sent (RFC 6455 §7.4), the
  *   reason at most 123 bytes long: anything else is a defect.
  * - `Mute`: sends no more messages, but still answers pings.
- * - `Vanish`: sends and reads nothing any more, and answers no pings, but keeps the TCP connection open, as if a cable
- *   had been pulled.
+ * - `Vanish`: stops sending, reading and answering pings, but keeps the TCP connection open, as if a cable had been
+ *   pulled.
  * - `Malformed`: sends a text message whose JSON is cut off.
  * - `Oversize`: sends a text message of `bytes` bytes.
  * - `Violation`: sends a frame with a reserved opcode (RFC 6455 §5.2).
@@ -98,7 +98,7 @@ export const {
  * @category models
  */
 export interface Scripted {
-  /** The time to wait after the fault before it, or after the start of the script. */
+  /** The wait after the fault before it, or after the start of the script. A plain number is in milliseconds. */
   readonly after: Duration.DurationInput
   readonly fault: Fault
 }

@@ -1,5 +1,5 @@
 /**
- * The latest items of a growing list, in bounded memory. Their keys only grow, so they are found by binary search.
+ * The latest items of a growing list, in bounded memory. Their keys only grow, so a binary search finds them.
  *
  * @since 0.1.0
  */

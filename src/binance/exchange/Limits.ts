@@ -1,6 +1,6 @@
 /**
- * Binance's limits per IP address: the exchange counts messages, dials, streams and request weight, refuses what
- * exceeds a limit, and bans the address after repeated violations. All its clients connect from loopback, so they share
+ * Binance's limits per IP address: the exchange counts messages, dials, streams and request weight, refuses requests
+ * beyond a limit, and bans the address after repeated violations. All its clients connect from loopback, so they share
  * one address.
  *
  * @since 0.1.0
@@ -24,7 +24,7 @@ export interface Options {
   readonly streamsPerConnection?: number | undefined
   /** Weight of the REST requests in one minute. Default: 6000. */
   readonly weightPerMinute?: number | undefined
-  /** The duration of a ban. Default: 2 minutes. */
+  /** The duration of a ban. A plain number is in milliseconds. Default: 2 minutes. */
   readonly ban?: Duration.DurationInput | undefined
 }
 
@@ -44,7 +44,7 @@ export interface Violations {
 }
 
 /**
- * Counts what clients do, and says what to refuse.
+ * Counts the messages, dials and requests of clients, and tells which of them to refuse.
  *
  * @since 0.1.0
  * @category models

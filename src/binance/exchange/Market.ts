@@ -54,7 +54,7 @@ export const instruments: ReadonlyArray<Instrument> = [
  */
 export interface Trade {
   readonly id: number
-  /** In milliseconds since the epoch. */
+  /** Unix time in milliseconds. */
   readonly time: number
   /** In ticks. */
   readonly price: number
@@ -97,7 +97,7 @@ export interface State {
  * @category models
  */
 export interface Step {
-  /** The end of the step, in milliseconds since the epoch. */
+  /** The end of the step, as Unix time in milliseconds. */
   readonly time: number
   readonly trades: ReadonlyArray<Trade>
   readonly aggTrades: ReadonlyArray<AggTrade>
@@ -124,7 +124,7 @@ export interface Step {
  */
 export interface Market {
   readonly instrument: Instrument
-  /** Generates orders up to `now`, in milliseconds since the epoch. Returns the steps; none if `now` is in its past. */
+  /** Generates orders up to `now` (Unix time in milliseconds). Returns the steps; none if `now` is in the market's past. */
   readonly advance: (now: number) => ReadonlyArray<Step>
   readonly book: OrderBook.OrderBook
   readonly trades: History.History<Trade>
@@ -144,7 +144,7 @@ export interface Market {
 export interface Options {
   readonly instrument: Instrument
   readonly seed: number
-  /** The time at which it begins, in milliseconds since the epoch. */
+  /** The time at which it begins, as Unix time in milliseconds. */
   readonly start: number
   /** The average number of trades per second. Default: 4. */
   readonly tradesPerSecond?: number | undefined
@@ -190,7 +190,7 @@ export const make = (options: Options): Market => {
   const tradeChance = ((options.tradesPerSecond ?? 4) / 2) * (stepMillis / 1_000)
   let now = Math.floor(options.start / stepMillis) * stepMillis
 
-  // From 1 to three times the typical quantity; small ones are more frequent.
+  // From one lot to three times the typical quantity; small quantities are more frequent.
   const drawLots = () => 1 + Math.floor(instrument.lots * 3 * random.number() ** 2)
   const draw = (below: number) => Math.floor(random.number() * below)
 

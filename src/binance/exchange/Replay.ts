@@ -9,8 +9,8 @@ import * as Schema from "effect/Schema"
 import type { Fault } from "./Fault.ts"
 
 /**
- * The schema of a recorded message: `receivedAt` is its time of arrival in seconds since the epoch, `message` its text,
- * with the envelope of a combined stream. In JSON its key is `frame`.
+ * The schema of a recorded message: `receivedAt` is its time of arrival, as Unix time in seconds; `message` is its text, with
+ * the envelope of a combined stream. In JSON, the key of `message` is `frame`.
  *
  * @since 0.1.0
  * @category models

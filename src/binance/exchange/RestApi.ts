@@ -142,7 +142,7 @@ const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : li
 
 /**
  * Makes the REST interface of these markets: `/api/v3/` `ping`, `time`, `exchangeInfo`, `trades`, `aggTrades`,
- * `historicalTrades`, `klines` and `depth`. A request is refused if `nextRefusal` returns a refusal for it.
+ * `historicalTrades`, `klines` and `depth`. The interface refuses a request if `nextRefusal` returns a refusal for it.
  *
  * @since 0.1.0
  * @category constructors

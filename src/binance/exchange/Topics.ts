@@ -26,13 +26,13 @@ export interface Topics {
   readonly unsubscribe: (client: Client, names: Iterable<string>) => void
   /** Sends a text to a client that can receive it. */
   readonly deliver: (client: Client, text: string) => void
-  /** Advances the markets to `now`, in milliseconds since the epoch, and sends their events to the subscribers. */
+  /** Advances the markets to `now` (Unix time in milliseconds), and sends their events to the subscribers. */
   readonly advance: (now: number) => void
 }
 
 /**
- * Makes the streams of these markets. The market sends nothing to the `recorded` streams: a playback does. `onSent` is
- * called for every message sent.
+ * Makes the streams of these markets. The markets send nothing to the `recorded` streams; a playback does. Each message
+ * sent calls `onSent`.
  *
  * @since 0.1.0
  * @category constructors

@@ -36,7 +36,7 @@ const byTime: State<MarketEvent> = { _tag: "State", positionOf: ({ timestamp }) 
 // Some kinds have a time only on futures.
 const isTimed = ({ data }: MarketEvent) => "E" in data
 
-// Makes events of fetched data.
+// Makes events from fetched data.
 const fetched = <const Type extends string, Data extends { readonly E: number }>(
   type: Type,
   { symbol }: Target,

@@ -15,13 +15,13 @@ export interface Options extends Dial.Options {
   readonly inbox: Inbox
   /** Called when the handshake is done: makes the socket available to users. */
   readonly open: (socket: Socket, delivery: Delivery) => Effect.Effect<void>
-  /** Ends the attempt from another fibre than the one that reads. */
+  /** Ends the attempt. Fibres other than the one that reads call it. */
   readonly end: (cause: Cause.Cause<AttemptError>) => void
 }
 
 /**
  * Dials, and starts the handshake and the deadlines. Returns the effect that reads, for the caller to run: a connection
- * spends nearly all its time in it, and the memory of the setup can be freed by then.
+ * spends nearly all its time in that effect, and by then the memory of the setup can be freed.
  */
 export const run = Effect.fnUntraced(function*(options: Options) {
   const { end, inbox, log, open, settings } = options

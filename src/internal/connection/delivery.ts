@@ -9,7 +9,7 @@ import type { EventLog } from "./eventLog.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Settings } from "./settings.ts"
 
-const dropWarning = Effect.logWarning("The readers are slower than the peer. Messages are dropped; gaps tell how many.")
+const dropWarning = Effect.logWarning("The readers are slower than the peer, so messages are dropped. The gaps count them.")
 
 interface Options {
   readonly clock: Clock.Clock

@@ -26,6 +26,12 @@ import * as Machine from "./stateMachine.ts"
 
 export interface Handle {
   readonly connection: Connection
+  /**
+   * Completes when the connection has read everything that the peer has sent so far. It pings: on the socket, the pong comes
+   * after all that. It also completes when the socket ends, and at once if no connection is open or the transport cannot
+   * ping.
+   */
+  readonly drain: Effect.Effect<void>
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
 }
@@ -145,6 +151,12 @@ const socketFor = (parts: Parts, deadline: Duration.DurationInput | undefined) =
     return within(after, () => new SendTimeout({ after }))(Effect.suspend(() => openSocket(parts)))
   })
 
+const drain = ({ loop }: Parts, { capabilities }: Transport) =>
+  Effect.suspend(() => {
+    const phase = loop.phase()
+    return phase._tag === "Open" && capabilities.ping ? Effect.ignore(phase.socket.ping) : Effect.void
+  })
+
 export const make = Effect.fnUntraced(function*(transport: Transport, gate: DialGate, settings: Settings) {
   const clock = yield* Effect.clock
   const disconnected = ConnectionState.Disconnected({ since: clock.unsafeCurrentTimeMillis() })
@@ -179,5 +191,5 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, bareItems: Cursors.of(inboxes, identity) } satisfies Handle
+  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity) } satisfies Handle
 })

@@ -35,7 +35,7 @@ export interface Context {
   phase: Phase.Phase
   /** The number of connections that have opened so far. */
   epoch: number
-  /** The option whose function ended the run with a defect, until that is reported. */
+  /** The option whose function ended the run with a defect; undefined once the defect is reported. */
   failing: Defect["option"]
 }
 
@@ -51,7 +51,7 @@ export interface DialContext {
 export interface Started {
   readonly attempt: Fiber.RuntimeFiber<void>
   readonly scope: Scope.CloseableScope
-  /** Completes when the attempt has ended; its socket is not closed yet. Fails by a defect only, such as a transport's. */
+  /** Completes when the attempt has ended; its socket is not closed yet. Fails only with a defect, such as a transport's. */
   readonly ended: Effect.Effect<Lifetime>
 }
 

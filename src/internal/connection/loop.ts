@@ -105,7 +105,7 @@ const enterDialling = (context: Context, from: State<"Disconnected" | "Failed" |
 const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) => {
   const { clock, failing: option, log, machine } = context
   const subject = option === undefined ? "A defect ended the connection" : `The option ${option} ended the connection with a defect`
-  return Effect.map(Effect.logError(`${subject}. Nothing is dialled until connect is called.`, cause), () => {
+  return Effect.map(Effect.logError(`${subject}. Call connect to dial again.`, cause), () => {
     context.failing = undefined
     context.phase = Phase.ended
     const at = clock.unsafeCurrentTimeMillis()

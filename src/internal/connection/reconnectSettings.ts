@@ -62,7 +62,7 @@ export const shown = (value: Value) => Duration.isDuration(value) ? Duration.for
 /** An empty value counts as missing: that is how a shell clears a variable. */
 export const isBlank = (text: string): boolean => text.trim() === ""
 
-// Effect shows the path in front of the message, and puts the key of a `Config` into the path: the message names no key.
+// Effect shows the path in front of the message, and puts the key of a `Config` into the path. So the message names no key.
 export const invalid = (path: ReadonlyArray<string>, value: string, allowed: string) =>
   ConfigError.InvalidData([...path], `Expected ${allowed}, but received "${value}"`)
 
@@ -221,7 +221,7 @@ export const policyOf = (updates: ReadonlyArray<Update>): ReconnectPolicy =>
 // ---------------------------------------------------------------------------------------------------------------------
 // The rule between two settings
 
-/** The error if the longest wait is below the first one. `name` is the name of `maxDelay` that the user knows. */
+/** The error if the longest wait is below the first one. `name` is the name by which the user set `maxDelay`. */
 export const orderError = (
   { initialDelay, maxDelay }: ReconnectPolicy,
   name: string = table.maxDelay.key
@@ -230,7 +230,7 @@ export const orderError = (
     ? Option.some(invalid([name], shown(maxDelay), `at least the initial delay of ${Duration.format(initialDelay)}`))
     : Option.none()
 
-/** Logs a warning for such a `maxDelay`, and raises it to the default, or to the first wait if that is longer. */
+/** Raises a `maxDelay` below the first wait to the default, or to the first wait if that is longer, and logs a warning. */
 export const raiseCap = (policy: ReconnectPolicy): Effect.Effect<ReconnectPolicy> =>
   Option.match(orderError(policy), {
     onNone: () => Effect.succeed(policy),

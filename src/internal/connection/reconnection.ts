@@ -1,4 +1,4 @@
-// The schedule that decides when a connection is dialled again: that of a policy, or one that the user gives.
+// The schedule that decides when a connection is dialled again: a policy's, or one that the user made.
 import * as Schedule from "effect/Schedule"
 import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
 
@@ -7,7 +7,7 @@ export type Reconnect = ReconnectPolicy.ReconnectPolicy | Schedule.Schedule<unkn
 export interface Reconnection {
   readonly enabled: boolean
   readonly schedule: Schedule.Schedule<unknown, ReconnectPolicy.Loss>
-  /** The number of retries that remain in this outage after the given number of them. */
+  /** The number of retries that remain in this outage after retry number `attempt`. */
   readonly retriesLeft: (attempt: number) => number | "unlimited" | "unknown"
 }
 
@@ -17,7 +17,7 @@ const byPolicy = (policy: ReconnectPolicy.ReconnectPolicy): Reconnection => ({
   retriesLeft: (attempt) => policy.maxRetries === "unlimited" ? "unlimited" : policy.maxRetries - attempt
 })
 
-// Two rules apply to a given schedule: it starts over after a proven connection, and no wait is below the failure's floor.
+// Two rules apply to a user's schedule: it starts over after a proven connection, and no wait is below the failure's floor.
 const bySchedule = (schedule: Schedule.Schedule<unknown, ReconnectPolicy.Loss>): Reconnection => ({
   enabled: true,
   schedule: schedule.pipe(
@@ -30,6 +30,6 @@ const bySchedule = (schedule: Schedule.Schedule<unknown, ReconnectPolicy.Loss>):
 export const from = (reconnect: Reconnect): Reconnection =>
   Schedule.isSchedule(reconnect) ? bySchedule(reconnect) : byPolicy(reconnect)
 
-/** Tells whether a connection was proven. With a given schedule, the settings of the default policy decide. */
+/** Tells whether a connection was proven. With a user's schedule, the settings of the default policy decide. */
 export const isProven = (reconnect: Reconnect): (lifetime: Omit<ReconnectPolicy.Loss, "floor">) => boolean =>
   ReconnectPolicy.isProven(Schedule.isSchedule(reconnect) ? ReconnectPolicy.defaults : reconnect)

@@ -42,7 +42,7 @@ export interface RetryState {
   readonly settle: (lifetime: Lifetime) => void
   /** Records a failure and decides. */
   readonly decide: (lifetime: Lifetime, error: AttemptError) => Effect.Effect<Decision>
-  /** The option whose function runs now. After a defect of `decide`, its cause is there. */
+  /** The option whose function runs now. After a defect in `decide`, the option that caused it. */
   readonly running: () => Defect["option"]
 }
 
@@ -92,8 +92,8 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   const { enabled, retriesLeft, schedule } = Reconnection.from(reconnect)
   let outage = noOutage
   let running: Defect["option"]
-  // The last proven connection, until the schedule has had it as input. `reconnect` does not step the schedule, so the
-  // next failure does it with this lifetime: the schedule starts over for every outage.
+  // The last proven lifetime, until the schedule gets it as input. `reconnect` does not step the schedule, so the next
+  // failure steps it with this lifetime. Thus the schedule starts over for every outage.
   let lastProven: Lifetime | undefined
   // Made at the first failure: `reconnect` needs no schedule.
   let driver: Schedule.ScheduleDriver<Duration.Duration, Loss> | undefined

@@ -37,14 +37,14 @@ interface Begun<Diff> {
   readonly at: number
 }
 
-// Why the book needs a new snapshot, and whether that is an id reset.
+// The reason why the book needs a new snapshot, and whether that is an id reset.
 interface Ending {
   readonly reason: string
   readonly isIdReset: boolean
 }
 const ending = (reason: string, isIdReset = false): Ending => ({ reason, isIdReset })
 
-// After this time without a first update, a snapshot is requested to find out whether the book exists.
+// After this time without a first update, the synchroniser requests a snapshot, to find out whether the book exists.
 const firstUpdateTimeout = Duration.seconds(5)
 const longestWait = Duration.seconds(5)
 const wait = (useless: number) => Effect.sleep(Duration.min(Lag.waitAfter(useless), longestWait))

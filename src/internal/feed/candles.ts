@@ -1,4 +1,4 @@
-// Follows candles: each closes exactly once, in order. Candles that closed during an outage are fetched and come first.
+// Follows candles: each closes exactly once, in order. Fetches the candles that closed during an outage and emits them first.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Candles, Target } from "../../market/Continuity.ts"

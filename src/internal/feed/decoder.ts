@@ -9,7 +9,7 @@ import { excerpt } from "../json/excerpt.ts"
 import * as Shape from "../json/compiledReader.ts"
 import * as Validator from "../json/validator.ts"
 
-/** Why a message is invalid, and its beginning. */
+/** The reason why a message is invalid, and its beginning. */
 interface Wrong {
   readonly reason: string
   readonly excerpt: string
@@ -82,7 +82,7 @@ class Kind<Type extends string, A extends object, I, E> {
   }
 }
 
-// The decoder of one stream. Parsed data is not copied, so unknown fields cannot do harm by their names.
+// The decoder of one stream. It never copies parsed data, so a field with a name such as `__proto__` does no harm.
 class Decoder<Type extends string, A extends object, I, E> {
   readonly #kind: Kind<Type, A, I, E>
   readonly #stream: string
@@ -114,7 +114,7 @@ class Decoder<Type extends string, A extends object, I, E> {
       const item = this.#kind.shapes.read(message, this.#start)
       const event = item === undefined ? undefined : this.#eventOf(item, receivedAt)
       if (event instanceof Arrived) {
-        // A literal, since it has room for just one event: most batches have no more of one stream.
+        // An array literal, since it has room for just one event: most batches have no more of one stream.
         if (events === undefined) events = [event]
         else events.push(event)
         continue
@@ -136,7 +136,7 @@ class Decoder<Type extends string, A extends object, I, E> {
   // Appends an event. Returns a function that says why the data is invalid, if it is.
   #putOne(events: Array<Arrived<A, Type>>, item: unknown, receivedAt: number): (() => string) | undefined {
     if (!this.#kind.isData(item)) {
-      return () => Either.match(this.#kind.explain(item), { onLeft: last, onRight: () => "it is something else" })
+      return () => Either.match(this.#kind.explain(item), { onLeft: last, onRight: () => "it does not conform to the schema" })
     }
     const event = this.#eventOf(item, receivedAt)
     if (!(event instanceof Arrived)) return event
@@ -147,7 +147,7 @@ class Decoder<Type extends string, A extends object, I, E> {
   // Appends all events of the data, or none if one is invalid; then it returns the reason.
   #putAll(events: Array<Arrived<A, Type>>, data: unknown, receivedAt: number): Wrong | undefined {
     if (!Array.isArray(data)) return orInvalid(data, this.#putOne(events, data, receivedAt))
-    if (!this.#hasLists) return invalid(data, () => "one event is due, and not a list")
+    if (!this.#hasLists) return invalid(data, () => "it is a list, not one event")
     const before = events.length
     for (const item of data) {
       const reason = this.#putOne(events, item, receivedAt)
@@ -161,7 +161,7 @@ class Decoder<Type extends string, A extends object, I, E> {
   #putMessage(events: Array<Arrived<A, Type>>, message: Message, receivedAt: number): Wrong | undefined {
     const parsed = this.#kind.options.parse(message)
     if (parsed._tag === "Invalid") return parsed
-    if (parsed._tag !== "Data" || parsed.topic !== this.#stream) return invalid(parsed, () => "it is not about its stream")
+    if (parsed._tag !== "Data" || parsed.topic !== this.#stream) return invalid(parsed, () => "it is not data of its stream")
     const wrong = this.#putAll(events, parsed.data, receivedAt)
     const event = events.at(-1)
     if (event !== undefined && event.data === parsed.data) this.#kind.shapes.learn(message, event.data)

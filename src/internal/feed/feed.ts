@@ -148,7 +148,7 @@ const makePool = Effect.fnUntraced(function*(
 // ---------------------------------------------------------------------------------------------------------------------
 // Pipelines
 
-// Readers share a pipeline if they read the same stream from the same place on.
+// Readers share a pipeline if they read the same stream from the same position on.
 interface Key {
   readonly stream: string
   readonly after: number | undefined

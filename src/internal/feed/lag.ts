@@ -1,5 +1,5 @@
-// A REST interface may lag behind the sockets. So a request that brought nothing new is repeated, each time after twice the
-// wait.
+// A REST interface may lag behind the sockets. So the client repeats a request that brought nothing new, after a wait that
+// doubles each time.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 

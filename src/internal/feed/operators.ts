@@ -224,7 +224,7 @@ const unordered = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
     ({ dropped, items }) => {
       const passed: Array<A | Gap> = []
       if (dropped > 0) {
-        const reason = `The reader fell behind by ${dropped} events.`
+        const reason = `The reader was too slow: ${dropped} messages were dropped.`
         passed.push(pipeline.gap(new NotRepairable({ reason })))
       }
       for (const item of items) {

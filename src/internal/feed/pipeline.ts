@@ -29,7 +29,7 @@ export interface Shared {
   readonly capacity: number
   /** The most events fetched for one gap. */
   readonly limit: number
-  /** How long another connection may take to bring missing events before they are fetched. */
+  /** The time that another connection has to bring missing events before they are fetched. */
   readonly grace: Duration.Duration
 }
 

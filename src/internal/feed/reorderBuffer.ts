@@ -1,6 +1,6 @@
 // Holds the events after a missing range, by their ids, until the range is filled.
 export class ReorderBuffer<A> {
-  /** When the missing range was found, in milliseconds since the epoch. */
+  /** The time at which the missing range was found, as Unix time in milliseconds. */
   since: number
   readonly #events = new Map<number, A>()
 

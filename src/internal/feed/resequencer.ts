@@ -31,7 +31,7 @@ export interface Options<A extends MarketEvent> {
   readonly after: number | undefined
   /** The most events that are fetched for one gap. */
   readonly limit: number
-  /** How long another connection may take to bring missing events before they are fetched. */
+  /** The time that another connection has to bring missing events before they are fetched. */
   readonly grace: () => Duration.Duration
   /** The most events held back behind a missing range; also, the most events queued while the range is fetched. */
   readonly capacity: number
@@ -137,8 +137,8 @@ export class Resequencer<A extends MarketEvent> {
 
   run(): Effect.Effect<never> {
     return Effect.gen(this, function*() {
-      // Fetched events from beyond the missing range. The queue may have dropped the same events during the fetch. To fetch them
-      // again would take as long, and could leave the next missing range.
+      // Fetched events from beyond the missing range. The queue may have dropped the same events during the fetch. Fetching
+      // them again would take as long, and could leave another missing range.
       let beyond: Fetched<A> | undefined
       for (;;) {
         if (beyond === undefined || beyond.size === 0) yield* this.#awaitMore()
@@ -236,7 +236,7 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Fetches a missing range, and returns the part of it that cannot be had. Fetching begins with the last known event: if the
+  // Fetches a missing range, and returns the part that cannot be fetched. Fetching begins with the last known event: if the
   // venue still has that one, an id that is missing after it never was an event.
   #fill(from: number, to: number, beyond: Map<number, A>): Effect.Effect<MissingRange | undefined> {
     const { limit, output, sequence, target } = this.#options

@@ -2,11 +2,11 @@
 //
 // A venue writes all objects of a kind in the same way: the same fields in the same order, without spaces. From an object
 // that was parsed and checked, this module learns a shape: a regular expression, made from the schema's plan, and a function
-// that reads the texts that match it. A text that matches conforms to the schema. A text that does not match is not read
-// here: the caller parses and checks it.
+// that reads the texts that match it. A text that matches conforms to the schema. If a text does not match, the
+// caller parses and checks it.
 //
 // The expression has no capture groups. Captures allocate an array, and a string for each number: more garbage than the
-// values that are kept. To cut the values out of a text that is known to be right takes half the time (measured).
+// values that are kept. Cutting the values out of a text that has matched takes half the time (measured).
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { Fields, Plan } from "./plan.ts"
@@ -25,7 +25,7 @@ interface Shape {
 interface Token {
   readonly is: "text" | "integer" | "boolean" | "levels"
   readonly pattern: string
-  /** The variable in the reader's code that gets its value. */
+  /** The variable in the generated code that gets its value. */
   readonly variable: string
 }
 
@@ -42,11 +42,11 @@ interface Draft {
   readonly constructors: Array<string>
 }
 
-// Longer texts are not read: a value is a slice of its text and keeps all of it in memory. Also, a regular expression for
-// thousands of fields can be made, but throws when it is used.
+// The caller parses texts longer than this, because each value is a slice that keeps its whole text in memory. Also, a regular
+// expression for thousands of fields can be made, but throws when it is used.
 const longest = 2_048
 
-// The most shapes that are kept. A venue writes a kind in one way, or in a few.
+// The most shapes that are kept. A venue writes a kind in one way or a few.
 const most = 8
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ const pieceOf = (plan: Plan, value: unknown, draft: Draft): Piece | undefined =>
   }
 }
 
-// The levels of a book: a list of pairs of decimals. The reader cuts it at the quotes.
+// The levels of a book: a list of pairs of decimals. The generated code cuts it at the quotes.
 const pieceOfLevels = (plan: Plan, draft: Draft): Piece | undefined => {
   if (plan.is !== "tuple" || plan.plans.length !== 2) return undefined
   const [first, second] = plan.plans.map((each) => each.is === "pattern" ? numericPattern(each.regex) : undefined)
@@ -186,7 +186,7 @@ const integer = (text: string, from: number, end: number): number => {
 // Reads the levels of a book. All quotes in their text are around decimals.
 const levels = (text: string, from: number, end: number): ReadonlyArray<ReadonlyArray<string>> => {
   const all: Array<ReadonlyArray<string>> = []
-  // Past the two brackets and the quote.
+  // Skips the two brackets and the quote.
   let start = from + 3
   while (start < end) {
     const price = text.indexOf(`"`, start)
@@ -210,7 +210,7 @@ const shapeOf = (plan: Plan, value: unknown, ending: string): Shape | undefined 
     const read: unknown = Reflect.apply(make, undefined, [integer, levels])
     return isRead(read) ? { regex: new RegExp(`${patternOf([...piece.parts, ending])}$`, "y"), read } : undefined
   } catch {
-    // Code from text is forbidden here, for example by a content security policy: all texts are parsed.
+    // A content security policy, for example, can forbid code from text. Then the caller parses all texts.
     return undefined
   }
 }

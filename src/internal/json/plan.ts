@@ -35,7 +35,7 @@ const planRefinement = (ast: AST.Refinement): Plan | undefined => {
   const pattern = ast.annotations[Schema.PatternSchemaId]
   return schemaId === Schema.PatternSchemaId && AST.isStringKeyword(ast.from) &&
       Predicate.hasProperty(pattern, "regex") && pattern.regex instanceof RegExp &&
-      // Such expressions keep state between tests.
+      // Global and sticky expressions keep state between tests.
       !pattern.regex.global && !pattern.regex.sticky
     ? { is: "pattern", regex: pattern.regex }
     : undefined

@@ -33,7 +33,7 @@ type TruthTable = Readonly<Record<OtherConnections, Report>>
  */
 type Disruption = "gap" | "cease" | "leave"
 
-// The report of each disruption, of a contribution that is live and of one that is not.
+// The report of each disruption, for a contribution that is live and for one that is not.
 const truth: Readonly<Record<Disruption, { readonly live: TruthTable; readonly not: TruthTable }>> = {
   gap: {
     live: { everything: "-", later: "gap", reported: "gap", nothing: "gap" },
@@ -65,11 +65,11 @@ export interface Topic<A> {
   readonly name: string
   readonly listener: Listener<A>
   readonly contributions: Set<Contribution<A>>
-  /** The end of the last connection that ended while others still had the topic. A new contribution resets it. */
+  /** The exit of the last connection that ended while others still had the topic. A new contribution resets it. */
   ended: Exit.Exit<void, SessionError> | undefined
   /** Set when the pool moves the topic because it is stale. Its next data resets it. */
   moved: boolean
-  /** Why no contribution is live, if one was and no gap has been reported since. */
+  /** The reason why no contribution is live, if one was live and no gap has been reported since. */
   broken: string | undefined
   /** A logical clock. It advances when a contribution begins beside another, when one ceases, and when a gap is reported. */
   turn: number

@@ -4,7 +4,7 @@ import type { Slot } from "./slot.ts"
 // Two slots are merged only if the result is at most this full. A full one would need a second slot at the next topic.
 const fullestMerge = 0.75
 
-// Room that new topics may not take: for topics that are moving into the slot, or all of it where they are moving out.
+// Room that new topics may not take: that of topics moving into the slot, or all of it when topics are moving out.
 const reserved = <A>({ work }: Slot<A>, capacity: number): number =>
   work._tag === "Filling" ? work.expected : work._tag === "Emptying" ? capacity : 0
 

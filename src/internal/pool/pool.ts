@@ -2,6 +2,7 @@
 // renews each connection before the venue would close it.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
@@ -21,7 +22,7 @@ export interface Options<A, N> extends PooledConnections.Options<A, N> {
   readonly topicsPerConnection: number
   /** The number of connections on which each topic runs at once. */
   readonly redundancy: number
-  /** The age at which a connection is renewed. Each connection draws its own, at most a tenth less. */
+  /** The age at which a connection is renewed. Each connection draws its own age, up to a tenth shorter. */
   readonly maxAge: Duration.Duration
   /** Whether a notice announces the end of the connection. */
   readonly isEnding: (notice: N) => boolean
@@ -33,7 +34,7 @@ export interface Pool<A> {
    * replica.
    */
   readonly listen: (path: string, topic: string, listener: Listener<A>) => Effect.Effect<void, never, Scope.Scope>
-  /** Renews all connections. Returns how many were renewed. */
+  /** Renews all connections. Returns the number of connections that were renewed. */
   readonly rotate: Effect.Effect<number>
   /** Whether the data of a topic may come over more than one connection now. */
   readonly isRedundant: (topic: string) => boolean
@@ -53,7 +54,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   const slotsOf = (path: string, replica: number) => [...slots].filter((slot) => slot.path === path && slot.replica === replica)
   const sessions = () => [...slots].map(({ pooled }) => pooled.session)
 
-  const { attach, attachAll, close, detach, endStalled, open, proof } = yield* PooledConnections.make(options, {
+  const { attach, attachAll, close, detach, drain, endStalled, open, proof } = yield* PooledConnections.make(options, {
     sessions,
     forget: (topic) => {
       for (const slot of slots) {
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       (name) => {
         const slotNow = slotOf()
         const topics = slotNow === undefined ? [] : topicsOf(slotNow, name)
-        // A topic that was moved and is stale on the new connection, too, would be stale on every other.
+        // A topic that was moved, and is stale on its new connection too, would be stale on any other.
         if (slotNow === undefined || topics.length === 0 || topics.every(({ moved }) => moved)) return false
         runFork(relocate(slotNow, name))
         return true
@@ -87,7 +88,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     ).pipe(Effect.tap((pooled) =>
       Effect.gen(function*() {
         const age = Duration.times(options.maxAge, 1 - 0.1 * (yield* Random.next))
-        // Not in the connection's scope: the renewal closes that scope and must not be interrupted by it.
+        // Not in the connection's scope: the renewal closes that scope, which must not interrupt the renewal.
         const renewal = Effect.sync(() => {
           const slot = slotOf()
           if (slot !== undefined) runFork(renew(slot))
@@ -114,8 +115,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return close(slot.pooled)
     }).pipe(lock.withPermits(1))
 
-  // Finds the slots whose connections are alive. Of the others, it closes the idle ones. The rest are being renewed or
-  // merged, and their topics move to a connection that is alive.
+  // Finds the slots whose connections are alive. It closes the idle ones of the others. The rest are being renewed or merged,
+  // so their topics move to a connection that is alive.
   const aliveOf = (path: string, replica: number) =>
     Effect.filter(slotsOf(path, replica), (slot) =>
       Effect.tap(isAlive(slot.pooled), (alive) => {
@@ -153,7 +154,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       for (const slot of slots) {
         if (!slot.topics.delete(topic)) continue
-        // Its reader is gone: nothing is left to end.
+        // Its reader has left, so nothing is left to end.
         topic.ended = undefined
         for (const pooled of connectionsOf(slot)) yield* detach(pooled, topic)
         afterLinger(Effect.suspend(() => slot.topics.size === 0 ? closeWhenEmpty(slot) : consolidate(slot.path, slot.replica)))
@@ -170,16 +171,21 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       return Effect.gen(function*() {
         const successor = yield* openFor(slot, () => slots.has(slot) ? slot : undefined)
         slot.work = { _tag: "Renewing", successor }
-        // Under the lock: a topic that is removed meanwhile is removed from the successor, too.
+        // Under the lock, so that a topic that is removed meanwhile does not stay on the successor.
         yield* lock.withPermits(1)(attachAll(successor, slot.topics))
         const proven = yield* Effect.either(proof(successor, slot.topics))
         // The predecessor may lag behind: data from before the successor's first may still be on its way.
         yield* Effect.sleep(options.grace)
-        return yield* replace(slot, successor, proven._tag === "Right")
+        if (Either.isRight(proven)) yield* catchUp(slot.pooled, successor)
+        return yield* replace(slot, successor, Either.isRight(proven))
       }).pipe(Effect.ensuring(Effect.sync(() => {
         slot.work = idle
       })))
     })
+
+  // Waits until a connection has brought everything that the peer sent before the successor takes over.
+  const catchUp = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
+    Effect.zipRight(endStalled(pooled, successor), drain(pooled))
 
   // Gives the slot to the successor, or keeps its connection. Closes the other one. Returns whether the slot was renewed.
   const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
@@ -189,7 +195,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor
-      else yield* Effect.logWarning("The successor of a connection did not prove itself. The connection stays in use.")
+      else yield* Effect.logWarning("The successor of a connection did not prove itself. The old connection stays in use.")
       // Attaches again the topics that ended here because the peer refused them, while the other connection had them.
       if (slots.has(slot)) yield* attachAll(slot.pooled, slot.topics)
       yield* close(spare)
@@ -208,7 +214,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
       yield* Effect.gen(function*() {
         const proven = yield* Effect.either(proof(into.pooled, from.topics))
         yield* Effect.sleep(options.grace)
-        yield* merge(from, into, proven._tag === "Right")
+        if (Either.isRight(proven)) yield* catchUp(from.pooled, into.pooled)
+        yield* merge(from, into, Either.isRight(proven))
         yield* closeWhenEmpty(from)
       }).pipe(Effect.ensuring(Effect.sync(() => {
         from.work = into.work = idle
@@ -243,7 +250,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         into.topics.add(topic)
         yield* detach(from.pooled, topic)
       }
-      // Topics that were removed meanwhile.
+      // Detaches topics that were removed meanwhile.
       for (const topic of [...into.pooled.contributions.keys()]) {
         if (!into.topics.has(topic)) yield* detach(into.pooled, topic)
       }

@@ -8,10 +8,12 @@ import * as Scope from "effect/Scope"
 import type * as Connection from "../../Connection.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as DialGate from "../../DialGate.ts"
-import * as Session from "../../Session.ts"
+import type * as Session from "../../Session.ts"
 import type { SessionEvent } from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
+import { connect } from "../connection/connect.ts"
+import { defaultAnswerTimeout, manage } from "../session/session.ts"
 import { within } from "../time/timeout.ts"
 import type { Topic } from "./coverage.ts"
 import { Contribution } from "./coverage.ts"
@@ -21,9 +23,12 @@ export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
   /** The gate for all dials of the pool. */
   readonly gate: DialGate.DialGate
-  /** How far one connection may lag behind another. */
+  /** The most time by which one connection may lag behind another. */
   readonly grace: Duration.Duration
-  /** How long a successor has to prove itself. After that it is closed, and the predecessor stays. */
+  /**
+   * The deadline for a successor to prove itself; after that, the pool closes it and keeps the predecessor. Also the deadline
+   * for the predecessor to answer a last ping.
+   */
   readonly renewalTimeout: Duration.Duration
   /** Whether the peer knows a topic that never had data. */
   readonly isKnown: (topic: string) => Effect.Effect<boolean>
@@ -35,6 +40,8 @@ export interface Options<A, N> {
 export interface PooledConnection<A> {
   readonly name: string
   readonly session: Session.Session<A>
+  /** Completes when the connection has read everything that the peer has sent so far. */
+  readonly drain: Effect.Effect<void>
   readonly scope: Scope.CloseableScope
   readonly contributions: Map<Topic<A>, Attached<A>>
 }
@@ -109,22 +116,31 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
     Effect.gen(function*() {
       const name = `${path}#${++names}`
       const pooledScope = yield* Scope.fork(scope, { _tag: "Sequential" })
-      const session = yield* Session.make({
-        connection: options.connection(path),
-        protocol: options.protocol,
-        onNotice,
-        relocate,
-        hasDataElsewhere,
-        isKnown: options.isKnown
-      }).pipe(
+      const { protocol } = options
+      const connection = options.connection(path)
+      const { drain, session } = yield* connect(connection).pipe(
+        Effect.flatMap((handle) =>
+          Effect.map(
+            manage(handle, {
+              connection,
+              protocol,
+              answerTimeout: defaultAnswerTimeout,
+              onNotice,
+              relocate,
+              hasDataElsewhere,
+              isKnown: options.isKnown
+            }),
+            (session) => ({ session, drain: handle.drain })
+          )
+        ),
         Effect.provideService(Transport, transport),
         Effect.provideService(DialGate.DialGate, options.gate),
         Scope.extend(pooledScope),
         // The options were checked when the feed was made.
         Effect.orDie
       )
-      const pooled: PooledConnection<A> = { name, session, scope: pooledScope, contributions: new Map() }
-      // With a listener, which is called in the turn of the loss: all data before it was delivered, and none after it.
+      const pooled: PooledConnection<A> = { name, session, drain, scope: pooledScope, contributions: new Map() }
+      // With a listener, which runs in the turn of the loss: it gets the loss after all earlier data and before any later data.
       yield* session.connection.events.listen((events) => {
         for (const event of events) {
           if (event._tag === "Lost") for (const { contribution } of pooled.contributions.values()) contribution.cease(event.cause.message)
@@ -164,7 +180,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       within(options.renewalTimeout, () => "late" as const)
     )
 
-  // The topics that are live on the successor and had no data on its predecessor since shortly before.
+  // The topics that are live on the successor, and had no data on its predecessor since `grace` before they went live.
   const stalledBeside = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.zipWith(pooled.session.subscriptions, successor.session.subscriptions, (ours, theirs) => {
       const last = new Map(ours.map(({ lastData, topic }) => [topic, Option.getOrElse(lastData, () => Number.NEGATIVE_INFINITY)]))
@@ -173,7 +189,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       )
     })
 
-  /** Ceases the contributions of the predecessor that had stopped unnoticed: the successor has data, and it had none. */
+  /** Ceases the contributions of the predecessor that had stopped unnoticed: those without data where the successor has some. */
   const endStalled = (pooled: PooledConnection<A>, successor: PooledConnection<A>) =>
     Effect.map(stalledBeside(pooled, successor), (stalled) => {
       const names = new Set(stalled)
@@ -182,5 +198,18 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       }
     })
 
-  return { attach, attachAll, close, detach, endStalled, open, proof }
+  // Waits until a connection has read everything that the peer has sent so far. It may lag far behind its successor, and events
+  // of some kinds do not show that one is missing. If it does not answer in time, its contributions cease.
+  const drain = (pooled: PooledConnection<A>) =>
+    pooled.drain.pipe(
+      Effect.disconnect,
+      within(options.renewalTimeout, () => "late" as const),
+      Effect.catchAll(() =>
+        Effect.sync(() => {
+          for (const { contribution } of pooled.contributions.values()) contribution.cease("Its connection does not answer.")
+        })
+      )
+    )
+
+  return { attach, attachAll, close, detach, drain, endStalled, open, proof }
 })

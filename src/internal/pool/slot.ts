@@ -10,7 +10,7 @@ export type Work<A> =
   | { readonly _tag: "Renewing"; readonly successor: PooledConnection<A> | undefined }
   /** Its topics move to another slot. */
   | { readonly _tag: "Emptying" }
-  /** So many topics move here from another slot. */
+  /** `expected` topics move here from another slot. */
   | { readonly _tag: "Filling"; readonly expected: number }
 
 export interface Slot<A> {

@@ -7,7 +7,7 @@
 //   Unanswered    Uncertain     Uncertain         Uncertain
 //   Lost          Lost          Lost              Lost
 //
-// (1) Bisected when the answer names no topics and several are unsettled: it refuses one of them, unknown which.
+// (1) Bisected when the answer names no topics and several are unsettled: the peer refuses at least one of them.
 import type * as Duration from "effect/Duration"
 import type { ServerMessage } from "../../SessionProtocol.ts"
 
@@ -16,7 +16,7 @@ export type Method = "subscribe" | "unsubscribe" | "probe"
 /** The peer's answer to a request. */
 export type Answered = Extract<ServerMessage<never>, { readonly _tag: "Acknowledged" | "Refused" }>
 
-/** How a request ends: the peer answers, it does not answer in time, or the connection is lost. */
+/** The end of a request: the peer answers, it does not answer in time, or the connection is lost. */
 export type Answer = Answered | { readonly _tag: "Unanswered" } | { readonly _tag: "Lost" }
 
 type Of<Tag extends string, Facts = unknown> = { readonly _tag: Tag; readonly topics: ReadonlyArray<string> } & Facts
@@ -28,7 +28,7 @@ export type Outcome =
   | Of<"Unsubscribed">
   /** The peer refuses each of these topics. */
   | Of<"Refused", { readonly reason: string }>
-  /** The peer refuses one of these topics. The reconciler asks for each half again to find it. */
+  /** The peer refuses at least one of these topics. The reconciler asks for each half again to find it. */
   | Of<"Bisected">
   /** The reconciler makes the same request again after this time. */
   | Of<"Postponed", { readonly retry: Duration.DurationInput }>
@@ -64,5 +64,5 @@ export const settle = (method: Method, answer: Answer, unsettled: ReadonlyArray<
   }
 }
 
-/** Whether topics may still be subscribed that should not be. */
+/** Whether the request had no certain effect: its topics are still subscribed, or may be. */
 export const isFruitless = ({ _tag }: Outcome): boolean => _tag === "StillSubscribed" || _tag === "Uncertain"

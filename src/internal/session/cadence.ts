@@ -1,4 +1,4 @@
-// Tells when a topic's data is later than its cadence allows.
+// Tells when a topic's data is later than its cadence allows. Times are in milliseconds.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Cadence } from "../../SessionProtocol.ts"
@@ -15,13 +15,13 @@ const adaptiveFirst = 120_000
 // The weight of the latest interval in the average.
 const weight = 0.1
 
-// A class, not closures: V8 writes a large number into a field of an object in place, and allocates one for a variable.
+// A class, not closures: V8 writes a large number into an object's field in place, but allocates a new one for a variable.
 export class CadenceTracker {
   readonly #cadence: Cadence
   #average = 0
   #observed = 0
   #last = 0
-  // Negative when no data is expected.
+  // The time of a request or restart after the last data; negative if there was none. Data is expected from then on.
   #expectedSince = -1
   #restarts = 0
 
@@ -29,7 +29,7 @@ export class CadenceTracker {
     this.#cadence = cadence
   }
 
-  /** Data came. */
+  /** Records that data came. */
   observe(at: number): void {
     if (this.#observed > 0) {
       const interval = at - this.#last
@@ -41,7 +41,7 @@ export class CadenceTracker {
     this.#restarts = 0
   }
 
-  /** Data is expected from this time on. */
+  /** Expects data from this time on. */
   expect(at: number): void {
     this.#expectedSince = at
   }
@@ -58,7 +58,7 @@ export class CadenceTracker {
     return this.#observed > 0 && this.#last >= at
   }
 
-  /** Starts the time until data is late again. Returns how often it has done so since the last data. */
+  /** Restarts the time until data is late. Returns the number of restarts since the last data. */
   restart(at: number): number {
     this.#expectedSince = at
     return ++this.#restarts

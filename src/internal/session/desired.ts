@@ -28,7 +28,7 @@ export interface Desired<A> {
   readonly add: (topic: string) => TopicEntry<A>
   /** Removes a topic that has no subscribers left. */
   readonly release: (entry: TopicEntry<A>) => void
-  /** Ends a topic for all of its subscribers. `state` is that of the connection, where `exit` is a success. */
+  /** Ends a topic for all of its subscribers. If `exit` is a success, `state` is the connection's. */
   readonly finish: (entry: TopicEntry<A>, exit: Exit.Exit<void, SessionError>, state?: "Disconnected" | "Closed") => void
 }
 

@@ -21,7 +21,7 @@ export interface Options<A, N> {
 
 export interface Dispatcher {
   readonly receive: (items: ReadonlyArray<Inbox.BareItem>) => void
-  /** When the latest message or gap came. */
+  /** The time of the latest message or gap, as Unix time in milliseconds. */
   readonly last: () => number
 }
 
@@ -38,7 +38,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
       pendingBatches[entry.batchIndex]?.push(data)
     } else {
       entry.batchIndex = pendingTopics.push(entry) - 1
-      // A literal has room for one item. Of a thousand topics, hardly any has more at once.
+      // An array literal has room for just one item. Few topics have more in one batch.
       pendingBatches.push([data])
     }
   }

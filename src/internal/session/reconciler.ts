@@ -34,22 +34,22 @@ export interface Options<A, N> {
 export interface Reconciler {
   /** Makes the requests. Never ends. */
   readonly run: Effect.Effect<never>
-  /** Says that a request may be due. */
+  /** Tells the reconciler that a request may be due. */
   readonly change: () => void
   readonly answer: (answer: Answered) => void
-  /** When the first request could be made on the open connection. Undefined when none is open. */
+  /** The time at which the wire of the open connection began, as Unix time in milliseconds. Undefined when none is open. */
   readonly since: () => number | undefined
   /** The epoch of the open connection, or of the last one. */
   readonly epoch: () => number
   /** Whether the topic was requested on the open connection and is not to be requested again. */
   readonly isRequested: (topic: string) => boolean
-  /** Subscribes to a topic again. Without unsubscribing first: that could lose data. */
+  /** Subscribes to a topic again. It does not unsubscribe first, because that could lose data. */
   readonly requestAgain: (topic: string) => void
   /** Makes no more requests on the connections before this epoch. */
   readonly leave: (epoch: number) => void
 }
 
-// After this many fruitless requests in a row, the connection is replaced.
+// After this many fruitless requests in a row, the reconciler replaces the connection.
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
@@ -105,7 +105,7 @@ export const make = <A, N>(
     const id = nextId++
     const answers = yield* Queue.unbounded<Answer>()
     outstanding = { id, answers }
-    // These may be subscribed, even if the peer refuses them now.
+    // These topics may be subscribed, even if the peer refuses them now.
     const requestedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
       for (const topic of topics) on.topics.set(topic, desiredTopics.get(topic))
@@ -231,7 +231,7 @@ export const make = <A, N>(
   })
 
   return {
-    // Yields first, so that topics that are added in one turn share a request.
+    // Yields first, so that topics added in one turn share a request.
     run: Effect.forever(
       dirty.await.pipe(
         Effect.zipRight(Effect.yieldNow()),

@@ -26,14 +26,16 @@ const eventsHeld = 4_096
 
 // The phases of a session.
 //
-// - Ended: its connection has ended. When the user connects it again, the session is running again.
-// - Broken: the protocol or a listener threw. The session has ended, and its connection is about to.
+// - Ended: its connection has ended. When the user connects it again, the session runs again.
+// - Broken: the protocol or a listener threw. The session has ended, and its connection is about to end.
 type Phase =
   | { readonly _tag: "Running" }
   | { readonly _tag: "Ended" | "Broken"; readonly exit: Exit.Exit<void, SessionError> }
 
 // Whether a connection is open or will be.
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
+
+export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
   { connection, bareItems }: Handle,
@@ -64,7 +66,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const { finish, release, topics: desiredTopics, add } = desired
 
-  // How the session has ended, if it has. The state is looked at too, since a listener of the connection's changes may run
+  // The exit of the session, if it has ended. Checks the state too, since a listener of the connection's changes may run
   // before the phase is "Running" again.
   const ended = Effect.map(connection.state, (state) =>
     phase._tag === "Broken" || (phase._tag === "Ended" && !isUp(state)) ? phase.exit : undefined)
@@ -105,7 +107,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     onGap: (gap) => {
       // A gap may begin a new connection.
       reconciler.leave(gap.epoch)
-      // A copy: at this call a listener may leave and come again, and a new listener has no gap here.
+      // A copy: during this loop a listener may leave and come back, and a new listener has no gap here.
       const before = [...desiredTopics.values()].map((entry) => ({ entry, listeners: entry.listeners }))
       for (const { entry, listeners } of before) {
         for (const listener of listeners) {
@@ -121,7 +123,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     for (const entry of [...desiredTopics.values()]) finish(entry, next.exit, state)
   }
 
-  // Waits until the user connects the connection again, after a disconnect or a failure. False when its scope has closed.
+  // Waits until the user connects again, after a disconnect or a failure. False when the connection's scope has closed.
   const resumed = Effect.map(Stream.runHead(Stream.filter(connection.changes, isUp)), (up) => {
     if (Option.isSome(up)) phase = { _tag: "Running" }
     return Option.isSome(up)
@@ -144,7 +146,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // Half of the time after which the connection drops a silent peer.
   const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
   const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
-  // No probe while data is late: a peer may answer probes and send no data. Then its silence must end the connection.
+  // Sends no probe while data is late: a peer may answer probes but send no data. Then `messageTimeout` must end the
+  // connection.
   const isDataLate = () => {
     const at = now()
     return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
@@ -201,7 +204,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       Effect.gen(function*() {
         const exit = Exit.die(defect)
         stop({ _tag: "Broken", exit })
-        yield* Effect.logError("The session was ended, because its protocol or a listener threw.", Cause.die(defect))
+        yield* Effect.logError("The session ended, because its protocol or a listener threw.", Cause.die(defect))
         yield* connection.disconnect
         if (phase._tag === "Broken") phase = { _tag: "Ended", exit }
         if (yield* resumed) yield* live

@@ -25,7 +25,7 @@ export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "hasDat
 
 const remedies = { 1: "resubscribe", 2: "relocate" } as const
 
-// Other topics have data when it is this recent, in milliseconds.
+// A topic has data if its latest data is at most this old, in milliseconds.
 const recent = 5_000
 
 /** Checks all topics once. */
@@ -45,7 +45,7 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
     )
   }
 
-  // A topic that never had data may not exist, or its market may be quiet. An acknowledgement does not tell.
+  // A topic that never had data may not exist, or may be quiet. An acknowledgement does not tell which.
   const failUnlessKnown = (entry: TopicEntry<A>, idleFor: Duration.Duration, isKnown: Effect.Effect<boolean>) =>
     Effect.flatMap(isKnown, (known) =>
       known || desired.topics.get(entry.topic) !== entry || Option.isSome(entry.tracker.last())

@@ -1,11 +1,11 @@
 // Finds the topic of a text message by the topic's name in the text, without parsing the message.
 //
-// It finds a topic only after `parse` has found it in a message, and only if the name in the text is the topic to the
-// letter: a name that is escaped in the text is never found.
+// It finds a topic only after `parse` has found it in a message, and only if the text has the exact name of the topic: it
+// never finds a name that is escaped in the text.
 import type { Span } from "../../SessionProtocol.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 
-// Far more topics than one connection has. Beyond that the cache starts over.
+// Far more topics than one connection has. Beyond that, the cache starts over.
 const topicsKept = 16_384
 
 // FNV-1a. Names with the same hash are rare among ten thousand.
@@ -20,7 +20,7 @@ const isInSpan = (name: string, text: string, { end, start }: Span): boolean =>
 
 export class TopicCache<A> {
   readonly #topics: Desired<A>["topics"]
-  // Keyed by hash: to cut the name out of the text and look it up would double the time of a message (measured).
+  // Keyed by hash: cutting the name out of the text and looking it up would double the time of a message (measured).
   #hashed = new Map<number, TopicEntry<A>>()
   // The topic found last. The next message is often of the same topic.
   #latest: TopicEntry<A> | undefined

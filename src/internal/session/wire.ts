@@ -11,7 +11,7 @@ export interface Wire<A> {
   readonly since: number
   /**
    * The actual topics: requested, and not certainly unsubscribed since. Each has the entry it was requested for. A topic
-   * without an entry is to be requested again, if it is desired: it is uncertain whether it is subscribed, or it is stale.
+   * without an entry is stale, or it is uncertain whether it is subscribed. If it is desired, it is requested again.
    */
   readonly topics: Map<string, TopicEntry<A> | undefined>
   /** Topics to request first, each array in a request of its own: the halves of a refused request. */

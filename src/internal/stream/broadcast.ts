@@ -18,7 +18,7 @@ export interface Options<A> {
   readonly overflow: Overflow
   /** Folds lost items (at least one) into the marker of the items lost before them, if there is one. */
   readonly fold: (marker: A | undefined, lost: ReadonlyArray<A>) => A
-  /** Called with every marker, just before a reader gets it. */
+  /** Called with every marker, just before a reader or a listener gets it. */
   readonly onMarker?: ((marker: A) => void) | undefined
   /** Called with the number of items, whenever items are lost. */
   readonly onLost?: ((count: number) => void) | undefined
@@ -87,8 +87,8 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   // Writing
 
   /**
-   * Puts items in, in order, and waits for room with `suspend`. Returns how many found no room: more than none only with
-   * `fail`, or when it has ended.
+   * Adds items in order. With `suspend`, it waits for room. Returns the number of items that found no room, which is above
+   * zero only with `fail` or after the end.
    */
   offerAll(batch: ReadonlyArray<A>): Effect.Effect<number> {
     return Effect.suspend(() => {
@@ -106,7 +106,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     })
   }
 
-  /** The same, without waiting for room. */
+  /** Adds items without waiting for room. Returns the number of items that found no room: with `dropping`, always zero. */
   unsafeOfferAll(batch: ReadonlyArray<A>): number {
     if (batch.length === 0) return 0
     if (this.#ended !== undefined) return batch.length
@@ -134,7 +134,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     this.#wakeReaders()
   }
 
-  /** Ends or fails all readers, once they have read what is held, and all listeners. */
+  /** Ends or fails all listeners now, and each reader once it has read the items held. */
   end(exit: Exit.Exit<void, E>): void {
     if (this.#ended !== undefined) return
     if (this.#listeners.length > 0) this.#flushMarker()
@@ -170,7 +170,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     return this.#openAt(this.#base, this.#takeUnread(), waker)
   }
 
-  /** Calls the listener with what is held, and then with every batch as it is put in. Returns a function that ends that. */
+  /** Calls the listener with the items held, then with each batch as it arrives. Returns a function that stops the calls. */
   listen(listener: Listener<A, E>): () => void {
     const unread = this.#takeUnread()
     if (unread === undefined) return this.#listen([...this.#items], listener)
@@ -288,7 +288,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     })
   }
 
-  // A listener may cause a new delivery. That one waits, so that all listeners get all batches in order.
+  // A listener may cause a new delivery. It waits for the present one, so that all listeners get all batches in order.
   #inOrder(delivery: () => void): void {
     if (this.#isDelivering) {
       this.#later.push(delivery)
@@ -332,7 +332,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
 
   leave(reader: Reader<A, E>): void {
     this.#readers = this.#readers.filter((other) => other !== reader)
-    // The last reader leaves: the items that it has not read are held for the next one.
+    // When the last reader leaves, the items that it has not read are held for the next one.
     if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
     else if (this.#listeners.length === 0) this.#unread = reader.before
     else this.#forget(this.#base + this.#items.length)

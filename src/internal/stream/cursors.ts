@@ -13,17 +13,17 @@ export interface Cursor<A, E> {
   isReady: boolean
   /** Takes the items since the last call. */
   drain(): ReadonlyArray<A>
-  /** How the buffer has ended, if it has. Items from before the end can still be drained. */
+  /** The exit of the buffer, if it has ended. Items from before the end can still be drained. */
   ended(): Exit.Exit<void, E> | undefined
   close(): void
 }
 
-/** Is woken when a cursor may have new items. */
+/** Wakes a reader when one of its cursors may have new items. */
 export interface Waker<A, E> {
   wake(cursor: Cursor<A, E>): void
 }
 
-/** Is called with each batch as it arrives, and so needs no cursor. Its functions must not throw. */
+/** Gets each batch as it arrives, and so needs no cursor. Its functions must not throw. */
 export interface Listener<A, E> {
   readonly data: (batch: ReadonlyArray<A>) => void
   readonly end: (exit: Exit.Exit<void, E>) => void
@@ -32,7 +32,7 @@ export interface Listener<A, E> {
 /** A buffer that can be read. */
 export interface Readable<A, E> {
   open(waker: Waker<A, E>): Cursor<A, E>
-  /** Calls the listener, beginning with what is held. Returns a function that ends that. */
+  /** Calls the listener with the items held, then with each batch. Returns a function that stops the calls. */
   listen(listener: Listener<A, E>): () => void
 }
 
@@ -74,7 +74,7 @@ class Positions<A, E> implements Waker<A, E> {
       cursor.isReady = false
       const batch = cursor.drain()
       if (batch.length > 0) {
-        // Mostly there is one batch. It is not copied.
+        // Mostly there is only one batch, which needs no copy.
         if (all === undefined) {
           all = batch
         } else {
@@ -91,12 +91,12 @@ class Positions<A, E> implements Waker<A, E> {
     return all ?? []
   }
 
-  /** How the buffers have ended, once all items have been taken. */
+  /** The exit of the buffers, once they have ended and all items have been taken. */
   ended(): Exit.Exit<void, E> | undefined {
     return this.#ended
   }
 
-  // Waits until a cursor is ready, if none is yet. Needs no finalizer: to resume an interrupted fibre does no harm.
+  // Waits until a cursor is ready, if none is yet. It needs no finalizer, since resuming an interrupted fibre does no harm.
   readonly arrived: Effect.Effect<void> = Effect.async<void>((waiting) => {
     if (this.#ready.length > 0) waiting(Effect.void)
     else this.#resume = waiting
@@ -130,7 +130,7 @@ const listenTo = <A, E, B>(
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
   onBatch: (batch: ReadonlyArray<B>) => void
 ): Effect.Effect<void, E> =>
-  // Uninterruptible, since the first batch may interrupt this fibre, and it must still stop listening.
+  // Uninterruptible: the first batch may interrupt this fibre, which must still stop listening.
   Effect.uninterruptibleMask((restore) => {
     let running = readables.length
     let outcome: Effect.Effect<void, E> | undefined = running === 0 ? Effect.void : undefined
@@ -145,7 +145,7 @@ const listenTo = <A, E, B>(
       close()
       resume?.(exit)
     }
-    // One for all buffers: there may be thousands.
+    // One listener serves all buffers, since there may be thousands.
     const listener: Listener<A, E> = {
       data: (batch) => {
         if (outcome !== undefined) return
@@ -194,7 +194,7 @@ interface OpenReader<A, E> {
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
-// Allocates nothing until it is read: of many streams, few are.
+// Allocates nothing until it is read, because most streams never are.
 const listenable = <A, E, B>(
   open: () => Effect.Effect<OpenReader<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
@@ -235,7 +235,7 @@ export const merge = <A, E, B>(
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
 ): Listenable<B, E> =>
   listenable(
-    // A scope of its own instead of `Stream.unwrapScoped`, in which each batch passes one more channel executor.
+    // A scope of its own, because with `Stream.unwrapScoped` each batch would pass one more channel executor.
     () => Effect.flatMap(Scope.make(), (scope) =>
       readables.pipe(
         Effect.interruptible,

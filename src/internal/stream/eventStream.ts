@@ -1,8 +1,8 @@
-// A stream of events. A slow reader loses the oldest ones and gets an event with their number in their place.
+// A stream of events. A slow reader loses the oldest events, and gets a marker with their number in their place.
 import * as Data from "effect/Data"
 import * as Broadcast from "./broadcast.ts"
 
-/** So many events before the next one are missing. `at` is Unix time in milliseconds. */
+/** `count` events are missing before the next one. `at` is Unix time in milliseconds. */
 export interface EventsDropped {
   readonly _tag: "EventsDropped"
   readonly at: number

@@ -1,5 +1,5 @@
 // A bounded queue with one consumer. It holds what arrives while the consumer is busy. When it is full, the oldest items
-// slide out, and the next batch has their number.
+// slide out, and the next batch tells their number.
 import * as Effect from "effect/Effect"
 
 export interface Batch<A> {

@@ -1,4 +1,4 @@
-// Formats durations for people, in whole milliseconds: jitter leaves nanoseconds that help no reader.
+// Formats durations for people, in whole milliseconds: the nanoseconds that jitter leaves mean nothing to them.
 import * as Duration from "effect/Duration"
 
 export const formatDuration = (duration: Duration.Duration): string => {

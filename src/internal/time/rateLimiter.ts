@@ -1,5 +1,5 @@
-// A rolling window that can be held: it lets nothing through before a certain moment. The moment may move while callers
-// wait.
+// A rolling window that can also be held: then nothing passes before a given moment. The moment may move later while
+// callers wait.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,7 @@ import type { RollingWindow } from "./rollingWindow.ts"
 import { sleep } from "./sleep.ts"
 
 export interface RateLimiter<Reason> {
-  /** Holds everything until this moment (Unix time in milliseconds), or longer where a later moment was set. */
+  /** Holds everything until this moment (Unix time in milliseconds), or until a later one that is already set. */
   readonly holdUntil: (moment: number, reason: Reason) => void
   /** Waits until the hold is over. `onHold` may fail instead. */
   readonly awaitHold: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
@@ -35,7 +35,7 @@ export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> 
       return onHold(left, held.reason).pipe(Effect.zipRight(sleep(left)), Effect.zipRight(awaitHold(onHold)))
     })
 
-  // A hold may have been set while this caller waited for the window. Then it starts again.
+  // If a hold was set while this caller waited for the window, the caller starts again.
   const acquire: RateLimiter<Reason>["acquire"] = (cost, onHold) =>
     awaitHold(onHold).pipe(
       Effect.zipRight(window.take(cost)),

@@ -5,11 +5,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 export interface RollingWindow {
-  /** Waits until the cost fits. Callers pass in order. A cost above the limit passes alone. */
+  /** Waits until the cost fits. Callers pass in order. A cost above the limit waits for an empty window. */
   readonly take: (cost: number) => Effect.Effect<void>
-  /** Counts a cost without waiting, for example that of a request that was already made. */
+  /** Counts a cost at `now` (Unix time in milliseconds) without waiting, for example after the request was made. */
   readonly unsafeTake: (cost: number, now: number) => void
-  /** The costs of the last `window`. */
+  /** The sum of the costs in the `window` before `now`. */
   readonly used: (now: number) => number
 }
 
@@ -43,7 +43,7 @@ export const make = (limit: number, window: Duration.DurationInput): RollingWind
     sum += cost
   }
 
-  // The time until the cost fits, if nothing more is taken.
+  // The time in milliseconds until the cost fits, if nothing more is taken.
   const wait = (cost: number, now: number): number => {
     forget(now)
     let excess = sum + Math.min(cost, limit) - limit

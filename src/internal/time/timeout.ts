@@ -1,6 +1,6 @@
-// Fails an effect that takes too long. `Effect.timeoutFail` does not serve: in effect 3.22, when it runs in one branch of a
-// concurrent `Effect.all` and another branch fails, it ends only at its own timeout. `Effect.raceFirst` would wait for the
-// interruption of the timer; this one does not.
+// Fails an effect that takes too long. It replaces `Effect.timeoutFail`: in effect 3.22, when that runs in one branch of a
+// concurrent `Effect.all` and another branch fails, it ends only at its own timeout. It also replaces `Effect.raceFirst`,
+// which would wait for the interruption of the timer.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

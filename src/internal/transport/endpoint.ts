@@ -6,7 +6,7 @@ export interface Server {
   readonly port: number
 }
 
-/** The server before a URL is known, or of text that is not a URL. */
+/** Stands for the server while no URL is known, or when the text is not a URL. */
 export const unknownServer: Server = { address: "", port: 0 }
 
 export const isKnown = ({ address }: Server): boolean => address !== ""
@@ -18,5 +18,5 @@ export const fromUrl = (url: Redacted.Redacted): Server => {
   return { address: hostname, port: port === "" ? (protocol === "wss:" ? 443 : 80) : Number(port) }
 }
 
-/** `""` where it is not known. */
+/** Shows `host:port`, or `""` for an unknown server. */
 export const show = (server: Server): string => isKnown(server) ? `${server.address}:${server.port}` : ""

@@ -3,13 +3,13 @@
 // `ws` does not report this. But it parses each chunk inside its own "data" listener on the TCP or TLS socket, and emits
 // all messages of the chunk before that listener returns (its option `allowSynchronousEvents`, on by default since 8.17).
 // Node calls listeners in order, so one listener before that of `ws` and one after it enclose these messages. `ws` adds its
-// listener just before it emits "open", so they are added then.
+// listener just before it emits "open", so `onReads` adds these two on "open".
 import type { WebSocket } from "ws"
 
 export interface Reads {
   /** Called when a read of this many bytes begins. */
   readonly begin: (bytes: number) => void
-  /** Called when all messages that the read completed have been emitted. */
+  /** Called when `ws` has emitted all messages that the read completed. */
   readonly end: () => void
 }
 
@@ -25,7 +25,7 @@ export const onReads = (ws: WebSocket, { begin, end }: Reads): void => {
   })
 }
 
-// The largest read: over TCP libuv's buffer, over TLS one record (RFC 8446 §5.1).
+// The largest read, in bytes: over TCP libuv's buffer, over TLS one record (RFC 8446 §5.1).
 const libuvReadBuffer = 65_536
 const tlsRecord = 16_384
 

@@ -259,6 +259,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "isProven && slots.has(into) && (yield* isAlive(into.pooled))",
     "isProven && slots.has(into)"
   ),
+  mutation("a connection is closed while its last events are on their way", "internal/pool/pool.ts", "        if (Either.isRight(proven)) yield* catchUp(slot.pooled, successor)\n", ""),
   mutation(
     "a failed connection is kept instead of a successor that is not proven",
     "internal/pool/pool.ts",

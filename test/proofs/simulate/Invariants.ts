@@ -251,14 +251,21 @@ export const checkBook = (tape: Tape.Tape, top: OrderBook.Top, name: string, rep
 // ---------------------------------------------------------------------------------------------------------------------
 // 3. States change only as allowed, and `state`, `changes` and `events` agree
 
-const ofEvent = (event: ConnectionEvent.ConnectionEvent): string | undefined => {
+const ofEvent = (
+  event: ConnectionEvent.ConnectionEvent,
+  at: number,
+  events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
+): string | undefined => {
   switch (event._tag) {
     case "Dialling":
       return `Connecting ${event.attempt}`
     case "Opened":
       return `Connected ${event.epoch}`
-    case "Lost":
-      return event.cause._tag === "ReconnectRequested" ? "Reconnecting on request" : undefined
+    case "Lost": {
+      // A connection that is stopped while it closes does not reconnect.
+      const next = events.slice(at + 1).find((later) => later._tag !== "Gap" && later._tag !== "EventsDropped")
+      return event.cause._tag === "ReconnectRequested" && next?._tag === "Dialling" ? "Reconnecting on request" : undefined
+    }
     case "Waiting":
       return `Reconnecting ${event.attempt} until ${event.until}`
     case "Disconnected":

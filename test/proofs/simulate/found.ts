@@ -464,5 +464,70 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a connection was closed after its renewal while its last events were on their way",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 25000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [
+          { kind: "trade", symbol: "BTCUSDT", dawdles: 1, listens: false },
+          { kind: "blockTrade", symbol: "BTCUSDT", dawdles: 0, listens: false },
+          { kind: "book", symbol: "BTCUSDT", dawdles: 0, listens: false },
+          { kind: "aggTrade", symbol: "BTCUSDT", dawdles: 0, listens: false }
+        ],
+        steps: [
+          { after: 20, action: { do: "lag", on: "all", by: 785 } },
+          { after: 0, action: { do: "restDown", lasts: 9984, fault: { how: "hang" } } },
+          { after: 13015, action: { do: "reorder", on: "all", count: 2 } },
+          { after: 1781, action: { do: "rest", times: 1, fault: { how: "slow", by: 100 } } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a disconnect while a connection closed for a reconnect on request was taken for a wrong state",
+    simulated: {
+      level: "connection",
+      plan: {
+        seed: 0,
+        reconnect: {
+          enabled: false,
+          maxRetries: "unlimited",
+          initialDelay: 1000,
+          maxDelay: 60000,
+          backoffMultiplier: 2,
+          jitterFactor: 0.25,
+          stableAfter: 5000,
+          provenBy: "message"
+        },
+        openTimeout: 10000,
+        messageTimeout: 30000,
+        pingInterval: 20000,
+        pongTimeout: 10000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        onOpen: "none",
+        says: 1000,
+        gate: false,
+        listens: false,
+        steps: [
+          { after: 20, action: { do: "lag", on: "all", by: 10 } },
+          { after: 0, action: { do: "reconnect" } },
+          { after: 0, action: { do: "disconnect" } },
+          { after: 0, action: { do: "dials", times: 1, fault: { how: "status", status: 500, retryAfter: undefined } } }
+        ]
+      }
+    }
   }
 ]

@@ -1,0 +1,51 @@
+// The README shows part of the program's output. Each of its lines must have the shape of a line that the program prints.
+import { assert, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { readFileSync } from "node:fs"
+import { ConnectionError, ConnectionEvent, FailureClass, Item } from "holdfast"
+import * as View from "../../src/cli/View.ts"
+
+const [, sample = ""] = /^Part of what `npm start` prints:\n\n```\n([^]*?)\n```/m.exec(readFileSync("README.md", "utf8")) ?? []
+
+// Figures, durations and the number of events of each kind differ from run to run.
+const shapeOf = (line: string) =>
+  line
+    .replace(/ {2}(?:no data|\d+ \w+(?:, \d+ \w+)*)$/, "  COUNTS")
+    .replaceAll(/\d+(?:ms|s|m|h)(?: \d+(?:ms|s|m|h))*/g, "DURATION")
+    .replaceAll(/\d+(?:\.\d+)?/g, "NUMBER")
+
+const cause = new ConnectionError.ConnectionClosed({ code: 1006, reason: "", openFor: Duration.seconds(7), errno: "ECONNRESET" })
+const some = Duration.millis(800)
+
+// What the demo's first outage brings.
+const happens: ReadonlyArray<ConnectionEvent.ConnectionEvent> = [
+  ConnectionEvent.Dialling({ at: 0, attempt: 0 }),
+  ConnectionEvent.Opened({ at: 0, epoch: 1, attempt: 0, protocol: "", took: some, outage: Option.none() }),
+  ConnectionEvent.Lost({ at: 0, epoch: 1, cause, openFor: Duration.seconds(7), messages: 100, proven: true }),
+  ConnectionEvent.Waiting({ at: 0, attempt: 1, cause, class: FailureClass.Retry(), delay: some, until: 800, retriesLeft: 9 }),
+  ConnectionEvent.Dialling({ at: 0, attempt: 1 }),
+  ConnectionEvent.Opened({ at: 0, epoch: 2, attempt: 1, protocol: "", took: some, outage: Option.some(some) }),
+  ConnectionEvent.Gap({ at: 0, gap: Item.Gap({ epoch: 2, cause, downtime: some, dropped: 0 }) })
+]
+
+const printed = (): ReadonlyArray<string> => {
+  let text = ""
+  const view = View.human((more) => {
+    text += more
+  }, { canRedraw: false, hasColours: false })
+  view.market({ source: "binance", symbol: "BTCUSDT", type: "trade", data: { p: "65000.01" }, timestamp: 0, via: "ws" })
+  for (const event of happens) {
+    view.happened({ _tag: "Connection", connection: "", event })
+    view.tick(0)
+  }
+  view.happened({ _tag: "Repaired", at: 0, stream: "btcusdt@trade", events: 8 })
+  return text.trimEnd().split("\n")
+}
+
+it("the README's sample of the output has the shapes of lines that the program prints", () => {
+  const shapes = new Set(printed().map(shapeOf))
+  const lines = sample.split("\n")
+  assert.isAbove(lines.length, 5)
+  for (const line of lines) assert.include([...shapes], shapeOf(line))
+})
