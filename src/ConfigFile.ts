@@ -100,7 +100,7 @@ const load = (path: string) =>
  */
 export const layer: Layer.Layer<never, ConfigError.ConfigError, FileSystem.FileSystem> = Layer.unwrapEffect(
   Effect.gen(function*() {
-    const path = Option.filter(yield* Config.option(Config.string("HOLDFAST_CONFIG")), (path) => path !== "")
+    const path = Option.filter(yield* Config.option(Config.string("HOLDFAST_CONFIG")), (path) => !isBlank(path))
     if (Option.isNone(path)) return Layer.empty
     const file = yield* load(path.value)
     const environment = yield* Effect.configProviderWith(Effect.succeed)

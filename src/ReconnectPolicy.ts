@@ -102,7 +102,11 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
     ...Settings.policyOf(given.map(({ update }) => update)),
     provenBy: options.provenBy ?? defaults.provenBy
   }
-  const errors = [...given.flatMap(({ errors }) => errors), ...Option.toArray(Settings.orderError(policy, "maxDelay"))]
+  const errors = [
+    ...given.flatMap(({ errors }) => errors),
+    ...Option.toArray(Settings.provenByError(policy)),
+    ...Option.toArray(Settings.orderError(policy, "maxDelay"))
+  ]
   return Arr.isNonEmptyReadonlyArray(errors)
     ? Either.left(errors.reduce((all, error) => ConfigError.And(all, error)))
     : Either.right(policy)

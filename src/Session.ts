@@ -18,7 +18,8 @@ import type * as Connection from "./Connection.ts"
 import type { NotConnected } from "./ConnectionError.ts"
 import type * as Item from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
-import { manage } from "./internal/session/session.ts"
+import { positive } from "./internal/connection/settings.ts"
+import { defaultAnswerTimeout, manage } from "./internal/session/session.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { SessionError } from "./SessionError.ts"
 import type { SessionEvent } from "./SessionEvent.ts"
@@ -148,8 +149,8 @@ export interface Options<A, N = never> {
 }
 
 /**
- * Makes a session, which dials at once and lasts until the scope closes. It fails with a `ConfigError` when an option of the
- * connection is out of range.
+ * Makes a session, which dials at once and lasts until the scope closes. It fails with a `ConfigError` when an option is out of
+ * range.
  *
  * The connection drops a peer that sends nothing for its `messageTimeout`. So give the protocol a `probe`, make
  * `messageTimeout` infinite, or subscribe to a topic that always has data.
@@ -185,4 +186,7 @@ export interface Options<A, N = never> {
 export const make = <A, N = never>(
   options: Options<A, N>
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
-  Effect.flatMap(connect(options.connection), (handle) => manage(handle, options))
+  Effect.gen(function*() {
+    const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, defaultAnswerTimeout)
+    return yield* manage(yield* connect(options.connection), { ...options, answerTimeout })
+  })

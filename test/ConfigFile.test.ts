@@ -60,6 +60,7 @@ describe("the settings file", () => {
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* withFile(undefined)).policy, ReconnectPolicy.defaults)
       assert.deepStrictEqual((yield* withFile("")).policy, ReconnectPolicy.defaults)
+      assert.deepStrictEqual((yield* withFile(" ")).policy, ReconnectPolicy.defaults)
     }))
 
   live("must exist if HOLDFAST_CONFIG is set", () =>

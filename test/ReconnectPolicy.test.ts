@@ -172,6 +172,22 @@ describe("make", () => {
   })
 })
 
+describe("make, called by a program without types", () => {
+  const isOptions = (options: unknown): options is ReconnectPolicy.Options => typeof options === "object"
+  const refused = [
+    [{ enabled: "no" }, `enabled: Expected true or false, but received "no"`],
+    [{ jitterFactor: "0.5" }, `jitterFactor: Expected a number from 0 to 1, but received "0.5"`],
+    [{ provenBy: "luck" }, `provenBy: Expected message or open, but received "luck"`]
+  ] as const
+  for (const [given, sentence] of refused) {
+    it(`refuses ${JSON.stringify(given)}`, () => {
+      const options: unknown = given
+      assert(isOptions(options))
+      assert.deepStrictEqual(Either.mapLeft(ReconnectPolicy.make(options), sentences), Either.left([sentence]))
+    })
+  }
+})
+
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
 
@@ -224,6 +240,20 @@ describe("config", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(environment(badVariables)(ReconnectPolicy.config))
       assert.deepStrictEqual(sentences(error), badSentences)
+    }))
+
+  it.effect("refuses durations above 100 years, which count as infinite", () =>
+    Effect.gen(function*() {
+      const tooLong = { WEBSOCKET_MAX_DELAY: "1e12", WEBSOCKET_STABLE_AFTER: "6000 weeks" }
+      const error = yield* Effect.flip(environment(tooLong)(ReconnectPolicy.config))
+      assert.deepStrictEqual(sentences(error), [
+        `WEBSOCKET_MAX_DELAY: Expected a duration longer than zero, in seconds or like "2 minutes", but received "1e12"`,
+        `WEBSOCKET_STABLE_AFTER: Expected a duration of zero or longer, in seconds or like "5 seconds", but received "6000 weeks"`
+      ])
+      assert.deepStrictEqual(sentences(Either.getOrThrow(Either.flip(ReconnectPolicy.make({ initialDelay: 1e300, maxDelay: 1e301 })))), [
+        `initialDelay: Expected a duration of zero or longer, in seconds or like "500 millis", but received "Infinity"`,
+        `maxDelay: Expected a duration longer than zero, in seconds or like "2 minutes", but received "Infinity"`
+      ])
     }))
 
   it.effect("names a key once where an error is printed", () =>

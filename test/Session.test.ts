@@ -914,3 +914,19 @@ describe("a listener of a topic", () => {
       assert.deepStrictEqual(notes, ["first one"])
     })))
 })
+
+describe("the options of a session", () => {
+  const refused = [
+    [{ answerTimeout: 0 }, `answerTimeout: Expected a duration longer than zero, but received "0"`],
+    [{ answerTimeout: "-1 seconds" }, `answerTimeout: Expected a duration, such as "20 seconds", but received "-1 seconds"`],
+    [{ connection: { url: "ws://peer.test", pongTimeout: 0 } }, `pongTimeout: Expected a duration longer than zero, but received "0"`]
+  ] satisfies ReadonlyArray<readonly [Overrides, string]>
+  for (const [options, sentence] of refused) {
+    it.scoped(`are refused: ${sentence}`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(make(options))
+        assert.strictEqual(error._op === "InvalidData" ? `${error.path.join(".")}: ${error.message}` : error._op, sentence)
+        assert.deepStrictEqual(yield* (yield* TestTransport.TestTransport).dials, [])
+      }).pipe(Effect.provide(TestTransport.layer([open(acknowledge)]))))
+  }
+})

@@ -132,7 +132,7 @@ export const BinanceFeed: Context.Tag<BinanceFeed, BinanceFeed> = Context.Generi
 
 /**
  * Makes a feed; it runs until the scope closes. It dials connections when streams are run. It fails with a `ConfigError` if an
- * option of the connections is out of range.
+ * option is out of range.
  *
  * Binance limits dials and REST weight by address, so one feed should serve everything that a process reads from a venue. Several
  * feeds keep their dials within one limit if they share a `DialGate`, such as `DialGate.layer(venue.dials)`. Without one, each

@@ -6,11 +6,13 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import { durationOf, positive } from "../internal/connection/settings.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
 import * as RateLimiter from "../internal/time/rateLimiter.ts"
@@ -155,15 +157,19 @@ const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
 const defaultRetryAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
 
 /**
- * Makes a client of a venue's REST interface. All users of the client share its weight limit.
+ * Makes a client of a venue's REST interface. All users of the client share its weight limit. Fails if an option is out of range.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (venue: Venue, options: Options = {}): Effect.Effect<Rest, never, HttpClient.HttpClient> =>
-  Effect.map(HttpClient.HttpClient, (client) => {
-    const timeout = Duration.decode(options.timeout ?? "10 seconds")
-    const giveUpAfter = Duration.decode(options.giveUpAfter ?? "2 minutes")
+export const make = (
+  venue: Venue,
+  options: Options = {}
+): Effect.Effect<Rest, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    const timeout = yield* positive("timeout", options.timeout, Duration.seconds(10))
+    const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(2))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
     const limiter = RateLimiter.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
     const weigh = weights[venue.api]

@@ -81,9 +81,15 @@ const resumable: ReadonlySet<StreamKind.Continuity> = new Set(["sequence", "cand
 
 const newline = 10
 
+// Every line of a recording begins so.
+const opening = `{"source":"`
+
 // The time of a rotation, between the name of the file and its extension.
 const stamp = /^\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
 const stampOf = (at: number) => `.${new Date(at).toISOString().replaceAll(":", "-")}`
+
+const unsuitable = (description: string) =>
+  new SystemError({ reason: "BadResource", module: "FileSystem", method: "open", description })
 
 const failsAt = (path: string) => (cause: PlatformError) => new RecordingFailed({ path, cause })
 
@@ -114,28 +120,29 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
       )
     )
 
-  // Finds the end of the last whole line, and the size of the file, in bytes.
-  const wholeSize = Effect.fnUntraced(function*(file: string) {
+  // Finds the first bytes, the end of the last whole line, and the size of the file, in bytes.
+  const measure = Effect.fnUntraced(function*(file: string) {
+    let head = ""
     let end = 0
     let offset = 0
     yield* Stream.runForEach(fs.stream(file), (bytes) =>
       Effect.sync(() => {
+        if (offset === 0) head = new TextDecoder().decode(bytes.subarray(0, opening.length))
         const at = bytes.lastIndexOf(newline)
         if (at >= 0) end = offset + at + 1
         offset += bytes.length
       }))
-    return { whole: end, size: offset }
+    return { head, whole: end, size: offset }
   })
 
   const last = new Map<string, number>()
   let size = 0
   if (yield* fs.exists(current)) {
     const { type } = yield* fs.stat(current)
-    if (type !== "File") {
-      const description = type === "Directory" ? "it is a folder" : "it is not a regular file"
-      return yield* new SystemError({ reason: "BadResource", module: "FileSystem", method: "open", description })
-    }
-    const found = yield* wholeSize(current)
+    if (type !== "File") return yield* unsuitable(type === "Directory" ? "it is a folder" : "it is not a regular file")
+    const found = yield* measure(current)
+    // A torn line may be shorter than its opening.
+    if (!found.head.startsWith(opening.slice(0, found.size))) return yield* unsuitable("it has other content")
     if (found.whole < found.size) {
       yield* fs.truncate(current, found.whole)
       yield* Effect.logWarning(`Cut off ${found.size - found.whole} bytes of a torn line at the end of ${base}.`)

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import type * as BinanceFeed from "../binance/BinanceFeed.ts"
 import * as Venue from "../binance/Venue.ts"
 import { oneOf } from "./settings.ts"
+import { withoutSecrets } from "./shown.ts"
 
 export interface VenueChoice {
   readonly venue: Venue.Venue
@@ -28,9 +29,6 @@ const lonely = new WrongVenue({
   message: "--rest gives the REST interface of the venue that --ws names, and --ws is missing. Give --ws too."
 })
 
-// Users, passwords and queries may be secrets.
-const redacted = (text: string) => text.replace(/\?.*$/, "?…").replace(/\/\/[^/]*@/, "//…@")
-
 const schemes = { ws: "ws", rest: "http" } as const
 
 const isPlain = ({ hash, password, search, username }: URL) => [hash, password, search, username].every((part) => part === "")
@@ -41,7 +39,7 @@ const parse = (option: keyof typeof schemes, text: string) => {
   return url !== undefined && isPlain(url) && [`${scheme}:`, `${scheme}s:`].includes(url.protocol)
     ? Effect.succeed(url)
     : new WrongVenue({
-      message: `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, but is "${redacted(text)}".`
+      message: `--${option} must be a URL such as ${scheme}://127.0.0.1:9443, without a user or a query, but is "${withoutSecrets(text)}".`
     })
 }
 

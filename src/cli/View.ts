@@ -8,6 +8,7 @@ import { isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import * as Summary from "./Summary.ts"
+import { withoutControl } from "./shown.ts"
 import type { Look } from "./terminal.ts"
 
 export interface View {
@@ -141,8 +142,7 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
   // On a terminal, the last line is the status, and everything else goes above it.
   const cleared = canRedraw ? "\r\u001b[2K" : ""
   const above = (at: number, text: string, colour?: number) => {
-    // A peer's text may have control characters.
-    const line = text.replaceAll(/\p{Cc}+/gu, " ")
+    const line = withoutControl(text)
     const coloured = colour === undefined || !hasColours ? line : `\u001b[${colour}m${line}\u001b[0m`
     write(`${cleared}${clockTime(at)}  ${coloured}\n`)
   }

@@ -3,8 +3,9 @@ import * as Either from "effect/Either"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import type { Flag, Usage } from "./options.ts"
-import { commands, globalFlags, program } from "./options.ts"
+import { commands, flagText, globalFlags, program } from "./options.ts"
 import { logLevels } from "./settings.ts"
+import { hasControl, withoutControl, withoutSecrets } from "./shown.ts"
 
 export type Command = keyof typeof commands
 
@@ -25,17 +26,20 @@ const isValue = (word: string | undefined): word is string => word !== undefined
 export const usageOf = (command: Command | undefined): Usage => command === undefined ? program : commands[command]
 const nameOf = (command: Command | undefined) => command === undefined ? "holdfast" : `holdfast ${command}`
 
+// A URL may be anywhere on a wrong command line.
+const shown = (word: string) => word.includes("://") ? withoutSecrets(word) : word
+
 const list = (names: ReadonlyArray<string>) => `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`
 
 const find = (usage: Usage, word: string): Flag | undefined =>
-  [...usage.flags, ...globalFlags].find(({ alias, name }) => word.toLowerCase() === `--${name}` || word === `-${alias ?? ""}`)
+  [...usage.flags, ...globalFlags].find(({ alias, name }) => word.toLowerCase() === `--${name}` || (alias !== undefined && word === `-${alias}`))
 
 const wrongArguments = (command: Command, given: ReadonlyArray<string>): string | undefined => {
   const { argument: { example, least, most, name, value } } = commands[command]
   if (given.length < least) return `holdfast ${command} needs a ${name}: holdfast ${command} ${example}.`
-  if (given.length > most) return `holdfast ${command} takes one ${name}, but got ${given.length}: ${list(given)}.`
+  if (given.length > most) return `holdfast ${command} takes one ${name}, but got ${given.length}: ${list(given.map(shown))}.`
   const wrong = given.find((word) => Option.isNone(value.parse(word)))
-  return wrong === undefined ? undefined : `"${wrong}" is not a ${name}. A ${name} is ${value.expected}.`
+  return wrong === undefined ? undefined : `"${shown(wrong)}" is not a ${name}. A ${name} is ${value.expected}.`
 }
 
 // The arguments read so far. Of several errors, the first one counts.
@@ -52,15 +56,17 @@ interface Reading {
 }
 
 const readWord = (reading: Reading, word: string): void => {
-  const { command, given, options } = reading
+  const { command, given, seen } = reading
   if (command !== undefined) given.push(word)
   else if (word === "help") reading.isHelp = true
   else if (isCommand(word)) {
-    if (options.length > 0) reading.error ??= `Options of a command come after it: holdfast ${word} ${options.join(" ")}.`
+    if ([...seen].some((flag) => !globalFlags.includes(flag))) {
+      reading.error ??= `Options of a command come after it: holdfast ${word} ${[...seen].map(flagText).join(" ")}.`
+    }
     reading.command = word
   } else {
     reading.isUnknown = true
-    reading.error ??= `There is no command "${word}". The commands are ${list(commandNames)}; holdfast --help explains them.`
+    reading.error ??= `There is no command "${shown(word)}". The commands are ${list(commandNames)}; holdfast --help explains them.`
   }
 }
 
@@ -68,7 +74,7 @@ const readValue = (reading: Reading, flag: Flag, value: string): void => {
   const option = `--${flag.name}`
   if (value === "") reading.error ??= `${option} needs a value: ${option} ${flag.example ?? "value"}.`
   else if (flag.value !== undefined && Option.isNone(flag.value.parse(value))) {
-    reading.error ??= `${option} must be ${flag.value.expected}, but is "${value}".`
+    reading.error ??= `${option} must be ${flag.value.expected}, but is "${shown(value)}".`
   } else if (flag.name === "log-level") reading.logLevel = logLevels.get(value.toLowerCase())
   // @effect/cli accepts an option that may be repeated only in this form.
   else if (flag.isRepeatable === true) reading.options.push(option, value)
@@ -91,11 +97,15 @@ const readOption = (reading: Reading, word: string, next: string | undefined): 0
     readValue(reading, flag, (inline ?? (isNext ? next : "")).trim())
     return isNext ? 1 : 0
   }
-  if (flag.name === "help") reading.isHelp = true
+  if (inline !== undefined) reading.error ??= `--${flag.name} takes no value.`
+  else if (flag.name === "help") reading.isHelp = true
   else if (flag.name === "version") reading.isVersion = true
-  else reading.options.push(inline === undefined ? `--${flag.name}` : `--${flag.name}=${inline}`)
+  else reading.options.push(`--${flag.name}`)
   return 0
 }
+
+// The wizard asks for what is missing, and a completion script needs nothing.
+const needsNothing = ({ options }: Reading) => options.some((option) => option === "--wizard" || option.startsWith("--completions="))
 
 const missingFile = ({ command, options }: Reading): string | undefined =>
   command === "record" && !options.some((option) => option.startsWith("--out="))
@@ -104,6 +114,10 @@ const missingFile = ({ command, options }: Reading): string | undefined =>
 
 /** Reads the arguments after the program's name. */
 export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, string> => {
+  const wrong = all.find(hasControl)
+  if (wrong !== undefined) {
+    return Either.left(`The argument "${shown(withoutControl(wrong))}" has a control character. Give it without.`)
+  }
   const end = all.indexOf("--")
   const args = end === -1 ? all : all.slice(0, end)
   const reading: Reading = {
@@ -122,11 +136,12 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
     if (isOption(word)) i += readOption(reading, word, args[i + 1])
     else readWord(reading, word)
   }
+  if (end !== -1) for (const word of all.slice(end + 1)) readWord(reading, word)
   const { command, given, isHelp, isUnknown, isVersion, logLevel, options } = reading
   if (isHelp && !isUnknown) return Either.right({ _tag: "Help", command })
   if (isVersion) return Either.right({ _tag: "Version" })
-  if (end !== -1) given.push(...all.slice(end + 1))
-  const error = reading.error ?? (command === undefined ? undefined : wrongArguments(command, given)) ?? missingFile(reading)
+  const incomplete = () => command === undefined ? undefined : wrongArguments(command, given) ?? missingFile(reading)
+  const error = reading.error ?? (needsNothing(reading) ? undefined : incomplete())
   return error === undefined
     ? Either.right({ _tag: "Run", args: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
     : Either.left(error)

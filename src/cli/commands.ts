@@ -21,6 +21,7 @@ import * as CommandLine from "./commandLine.ts"
 import { help } from "./help.ts"
 import { bookConfig, commands, defaultConfig, program, recordConfig, watchConfig } from "./options.ts"
 import { logLevel } from "./settings.ts"
+import { withoutControl } from "./shown.ts"
 
 const version = "0.1.0"
 
@@ -75,17 +76,16 @@ const explainFailure = (failure: unknown): ReadonlyArray<string> => {
   if (ValidationError.isValidationError(failure)) return [HelpDoc.toAnsiText(failure.error).trim()]
   if (ConfigError.isConfigError(failure)) return sentences(failure)
   if (!(failure instanceof Error)) return [`The program failed: ${String(failure)}.`]
-  const advice = isTagged(failure, "RetriesExhausted")
-    ? " Check the address and the network. WEBSOCKET_MAX_RETRIES sets the number of retries."
-    : ""
-  return [failure.message + advice]
+  const isExhausted = isTagged(failure, "RetriesExhausted")
+  const check = isExhausted || isTagged(failure, "DialFailed") ? " Check the address and the network." : ""
+  return [failure.message + check + (isExhausted ? " WEBSOCKET_MAX_RETRIES sets the number of retries." : "")]
 }
 
 const explain = (cause: Cause.Cause<unknown>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
   const lines = Option.match(Cause.failureOption(cause), {
     onNone: () => ["A defect ended the program. Please report it with these lines:", Cause.pretty(cause)],
-    onSome: explainFailure
+    onSome: (failure) => explainFailure(failure).map(withoutControl)
   })
   return Effect.forEach(lines, (line) => Console.error(line), { discard: true })
 }
@@ -97,7 +97,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(1)
 })
 // A terminal that is closed ends the program as Ctrl-C does.
-process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
+process.once("SIGHUP", () => {
+  // The shell and the kernel may each send it.
+  process.on("SIGHUP", () => undefined)
+  process.kill(process.pid, "SIGTERM")
+})
 // The program goes on when standard error is closed.
 process.stderr.on("error", () => undefined)
 

@@ -2,7 +2,7 @@
 import type { Command } from "./commandLine.ts"
 import { commandNames, usageOf } from "./commandLine.ts"
 import type { Flag } from "./options.ts"
-import { commands, globalFlags } from "./options.ts"
+import { commands, flagText, globalFlags } from "./options.ts"
 
 const width = 100
 
@@ -21,8 +21,8 @@ const table = (rows: ReadonlyArray<readonly [name: string, description: string]>
   return rows.map(([name, description]) => `  ${name.padEnd(column)}  ${wrap(description, column + 4)}`).join("\n")
 }
 
-const flagRow = ({ alias, description, name, placeholder }: Flag) =>
-  [`${alias === undefined ? "    " : `-${alias}, `}--${name}${placeholder === undefined ? "" : ` <${placeholder}>`}`, description] as const
+const flagRow = (flag: Flag) =>
+  [`${flag.alias === undefined ? "    " : `-${flag.alias}, `}${flagText(flag)}`, flag.description] as const
 
 const usageLine = (command: Command | undefined): string => {
   if (command === undefined) return "holdfast [options]"

@@ -2,6 +2,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
+import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { logLevelNames, logLevels } from "./settings.ts"
 
@@ -43,15 +44,13 @@ const matching = (pattern: RegExp, expected: string): Value<string> => ({
   parse: (text) => pattern.test(text) ? Option.some(text) : Option.none()
 })
 
-const oneOf = (choices: Iterable<string>, shown: ReadonlyArray<string>): Value<string> => {
-  const all = new Set(choices)
-  return {
-    expected: `one of ${shown.join(", ")}`,
-    parse: (text) => all.has(text.toLowerCase()) ? Option.some(text) : Option.none()
-  }
+const level: Value<LogLevel> = {
+  expected: `one of ${logLevelNames.join(", ")}`,
+  parse: (text) => Option.fromNullable(logLevels.get(text.toLowerCase()))
 }
+const shell = matching(/^(?:sh|bash|fish|zsh)$/, "one of sh, bash, fish, zsh")
 
-const stream = matching(/^(?:[^\s@!]+@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
+const stream = matching(/^(?:[^\s@!/:-][^\s@!/:]*@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
 const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
 
 // The most levels of a snapshot (Binance docs).
@@ -72,6 +71,10 @@ export interface Flag {
   readonly value?: Value<unknown>
   readonly isRepeatable?: boolean
 }
+
+/** An option and what stands for its value, such as `--for <duration>`. */
+export const flagText = ({ name, placeholder }: Flag): string =>
+  placeholder === undefined ? `--${name}` : `--${name} <${placeholder}>`
 
 export interface Usage {
   readonly summary: string
@@ -147,22 +150,20 @@ const flags = {
 
 const commonFlags = [flags.json, flags.for, flags.ws, flags.rest]
 
-const shells = ["sh", "bash", "fish", "zsh"]
-
 /** Options that every command takes. */
 export const globalFlags: ReadonlyArray<Flag> = [
   {
     name: "log-level",
     placeholder: "level",
     example: "info",
-    value: oneOf(logLevels.keys(), logLevelNames),
+    value: level,
     description: "Log to standard error from this level on: all, trace, debug, info, warn, error, fatal or off. Default: LOG_LEVEL."
   },
   {
     name: "completions",
     placeholder: "shell",
     example: "bash",
-    value: oneOf(shells, shells),
+    value: shell,
     description: "Print a completion script for a shell: sh, bash, fish or zsh."
   },
   { name: "wizard", description: "Ask for the options one by one." },

@@ -130,7 +130,7 @@ export interface Options {
 
 /**
  * Makes a feed; it runs until the scope closes. It dials connections when streams are run. It fails with a `ConfigError` if an
- * option of the connections is out of range.
+ * option is out of range.
  *
  * Venues limit dials by address, so one feed should serve everything that a process reads from a venue. Several feeds keep within
  * one limit if they share a `DialGate`.

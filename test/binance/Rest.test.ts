@@ -94,4 +94,22 @@ describe("the REST client", () => {
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(asked.length, 42)
     }))
+
+  it.effect("is not made with an option out of range", () =>
+    Effect.gen(function*() {
+      const client = HttpClient.make(() => Effect.never)
+      const refusals = yield* Effect.forEach(
+        [{ timeout: 0 }, { timeout: "-1 seconds" }, { giveUpAfter: Number.NaN }] satisfies ReadonlyArray<Rest.Options>,
+        (options) =>
+          Effect.map(
+            Effect.flip(Effect.provideService(Rest.make(Venue.spot, options), HttpClient.HttpClient, client)),
+            (error) => error._op === "InvalidData" ? `${error.path.join(".")}: ${error.message}` : error._op
+          )
+      )
+      assert.deepStrictEqual(refusals, [
+        `timeout: Expected a duration longer than zero, but received "0"`,
+        `timeout: Expected a duration, such as "20 seconds", but received "-1 seconds"`,
+        `giveUpAfter: Expected a duration, such as "20 seconds", but received "NaN"`
+      ])
+    }))
 })

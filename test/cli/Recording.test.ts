@@ -56,6 +56,30 @@ describe("a recording", () => {
       assert.strictEqual((yield* Recording.open(path, ["btcusdt@trade"], limits)).last("btcusdt@trade"), 4)
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  for (const content of ["my notes", "one line\nand another", "[1, 2]\n", `{"name": "x"`]) {
+    it.scoped(`leaves a file of other content as it is: ${JSON.stringify(content)}`, () =>
+      Effect.gen(function*() {
+        const path = join(yield* folder, "notes.txt")
+        writeFileSync(path, content)
+        const { message } = yield* Effect.flip(Recording.open(path, ["btcusdt@trade"], limits))
+        assert.strictEqual(
+          message,
+          `The recording ${path} cannot be read or written: it has other content. Give a path that can be written with --out.`
+        )
+        assert.strictEqual(readFileSync(path, "utf8"), content)
+      }).pipe(Effect.provide(NodeContext.layer)))
+  }
+
+  for (const torn of ["{", `{"source":"binance","symb`]) {
+    it.scoped(`cuts off a torn line, even if the file has no other: ${torn}`, () =>
+      Effect.gen(function*() {
+        const path = join(yield* folder, "trades.ndjson")
+        writeFileSync(path, torn)
+        yield* Recording.open(path, ["btcusdt@trade"], limits)
+        assert.strictEqual(readFileSync(path, "utf8"), "")
+      }).pipe(Effect.provide(NodeContext.layer)))
+  }
+
   it.scoped("rotates the file that a link leads to", () =>
     Effect.gen(function*() {
       const dir = yield* folder

@@ -23,6 +23,11 @@ describe("the command line", () => {
   isRead("record --help", { _tag: "Help", command: "record" })
   isRead("watch --nonsense -h", { _tag: "Help", command: "watch" })
   isRead("watch -v", { _tag: "Version" })
+  isRead("-- watch btcusdt@trade", runs("watch", "btcusdt@trade"))
+  // The wizard asks for what is missing.
+  isRead("book --wizard", runs("book", "--wizard"))
+  isRead("record --completions zsh", runs("record", "--completions=zsh"))
+  isRead("--completions fish watch", runs("watch", "--completions=fish"))
 
   const isRefused = (line: ReadonlyArray<string>, expected: string) => {
     it(`is refused: ${line.join(" ")}`, () => {
@@ -52,6 +57,14 @@ describe("the command line", () => {
   isRefused(["watch", "btcusdt@trade", "record"], `"record" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", ""], `"" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", "--", "-x"], `"-x" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["watch", "--", "-x@trade"], `"-x@trade" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["--", "bogus"], `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`)
+  isRefused(["--", "watch", "--json"], `"--json" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["--json=maybe"], "--json takes no value.")
+  isRefused(["--wizard=maybe"], "--wizard takes no value.")
+  isRefused(["--help="], "--help takes no value.")
+  isRefused(["-=x"], "holdfast has no option -. holdfast --help lists its options.")
+  isRefused(["--completions", "BASH"], `--completions must be one of sh, bash, fish, zsh, but is "BASH".`)
   isRefused(["book"], "holdfast book needs a symbol: holdfast book btcusdt.")
   isRefused(["book", "btcusdt", "ethusdt"], "holdfast book takes one symbol, but got 2: btcusdt and ethusdt.")
   isRefused(["book", "btcusdt@trade"], `"btcusdt@trade" is not a symbol. A symbol is letters and digits, such as btcusdt.`)
@@ -67,6 +80,18 @@ describe("the command line", () => {
     ["record", "-o", "trades.ndjson", "--rotate-every", "0s", "btcusdt@trade"],
     `--rotate-every must be a duration longer than zero, such as 30m or 1h, but is "0s".`
   )
+  // Control characters could change the colours of a terminal, or make two lines of one sentence.
+  isRefused(["watch", "\u001b[31mbtcusdt@trade"], `The argument " [31mbtcusdt@trade" has a control character. Give it without.`)
+  isRefused(["--ws=ws://host/?key\nsecret"], `The argument "--ws=ws://host/?…" has a control character. Give it without.`)
+  // No sentence shows the user or the query of a URL.
+  isRefused(["--ws", "ws://me:secret@host", "watch"], "Options of a command come after it: holdfast watch --ws <url>.")
+  isRefused(
+    ["ws://me:secret@host/?key=secret"],
+    `There is no command "ws://…@host/?…". The commands are watch, book and record; holdfast --help explains them.`
+  )
+  isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
+  isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
+  isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 
 describe("what standard output can show", () => {

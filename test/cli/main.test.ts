@@ -17,7 +17,12 @@ interface Ran {
 }
 
 // Runs the program to its end, and interrupts it (Ctrl-C) once it has printed this.
-const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, interruptAt?: string) =>
+const run = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  interruptAt?: string,
+  signals: ReadonlyArray<NodeJS.Signals> = ["SIGINT"]
+) =>
   Effect.async<Ran>((resume) => {
     const child = spawn(process.execPath, ["--import", "tsx", main, ...args], {
       env: { PATH: process.env["PATH"], ...env },
@@ -28,7 +33,10 @@ const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> 
     child.stdout.on("data", (chunk: Buffer) => {
       const before = out
       out += chunk.toString()
-      if (interruptAt !== undefined && !before.includes(interruptAt) && out.includes(interruptAt)) child.kill("SIGINT")
+      if (interruptAt !== undefined && !before.includes(interruptAt) && out.includes(interruptAt)) {
+        // Signals that come at the same time count as one.
+        for (const [i, signal] of signals.entries()) setTimeout(() => child.kill(signal), 10 * i)
+      }
     })
     child.stderr.on("data", (chunk: Buffer) => {
       err += chunk.toString()
@@ -181,6 +189,20 @@ describe("the program", () => {
       assert.match(err, /^Gave up after 0 retries in \d+ms; the last failure: The dial failed with ECONNREFUSED: .*\n$/)
     }), within)
 
+  it.scopedLive("says what to check when it may not dial again, and exits with 1", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_RECONNECTION_ENABLED: "no" })
+      assert.strictEqual(code, 1)
+      assert.match(err, /^The dial failed with ECONNREFUSED: .* Check the address and the network\.\n$/)
+    }), within)
+
+  it.scopedLive("ends with its summary when its terminal is closed, which sends SIGHUP more than once", () =>
+    Effect.gen(function*() {
+      const { code, out } = yield* run([], {}, "connected  BTCUSDT", ["SIGHUP", "SIGHUP"])
+      assert.strictEqual(code, 0)
+      assert.match(out, /Ran for .*\n/)
+    }), within)
+
   for (
     const [variables, sentence] of [
       [
@@ -196,7 +218,9 @@ describe("the program", () => {
         { HOLDFAST_CONFIG: "nowhere.json" },
         `HOLDFAST_CONFIG: "nowhere.json" cannot be read: there is no such file or folder.`
       ],
-      [{ HOLDFAST_CONFIG: "/" }, `HOLDFAST_CONFIG: "/" cannot be read: it is a folder.`]
+      [{ HOLDFAST_CONFIG: "/" }, `HOLDFAST_CONFIG: "/" cannot be read: it is a folder.`],
+      // Without the control character, which would colour the terminal.
+      [{ TRADING_MODE: "\u001b[31mmars" }, `TRADING_MODE: Expected one of demo, paper, live, but received " [31mmars".`]
     ] as const
   ) {
     it.scopedLive(`says what is wrong with ${Object.entries(variables).join()}, and exits with 1`, () =>
@@ -218,6 +242,10 @@ describe("the program", () => {
       [
         ["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"],
         `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "ws://…@127.0.0.1:1/?…".`
+      ],
+      [
+        ["--ws", "ws:/me:sec/ret?@127.0.0.1:1#secret"],
+        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "…@127.0.0.1:1#…".`
       ],
       [
         ["--rest", "http://127.0.0.1:1"],

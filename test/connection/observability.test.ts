@@ -284,7 +284,7 @@ describe("events, logs, metrics and spans", () => {
       assert.deepStrictEqual(refusals, [
         `openTimeout: Expected a duration longer than zero, but received "0"`,
         `messageTimeout: Expected a duration longer than zero, but received "0"`,
-        `pingInterval: Expected a duration longer than zero, but received "0"`,
+        `pingInterval: Expected a duration, such as "20 seconds", but received "-5"`,
         `pongTimeout: Expected a duration longer than zero, but received "0"`,
         `closeTimeout: Expected a duration longer than zero, but received "0"`,
         `inbox.capacity: Expected a whole number from 2, but received "1"`,

@@ -187,3 +187,52 @@ describe("a feed of any venue", () => {
       assert.match(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", /example has no order books/)
     }).pipe(Effect.provide(TestTransport.layer([]))))
 })
+
+describe("options of a feed", () => {
+  // A value that only a program without types can pass.
+  const anyTime = (time: unknown): time is "1 second" => typeof time === "string"
+  const soon: unknown = "soon"
+  assert(anyTime(soon))
+
+  const refused = [
+    [{ redundancy: 0 }, `redundancy: Expected a whole number from 1, but received "0"`],
+    [{ redundancy: Number.NaN }, `redundancy: Expected a whole number from 1, but received "NaN"`],
+    [{ redundancy: 1.5 }, `redundancy: Expected a whole number from 1, but received "1.5"`],
+    [{ redundancy: Number.POSITIVE_INFINITY }, `redundancy: Expected a whole number from 1, but received "Infinity"`],
+    [{ streamsPerConnection: 0 }, `streamsPerConnection: Expected a whole number from 1, but received "0"`],
+    [{ buffer: 0 }, `buffer: Expected a whole number from 1, but received "0"`],
+    [{ repairLimit: 0 }, `repairLimit: Expected a whole number from 1, but received "0"`],
+    [{ maxAge: 0 }, `maxAge: Expected a duration longer than zero, but received "0"`],
+    [{ maxAge: soon }, `maxAge: Expected a duration, such as "20 seconds", but received "soon"`],
+    [{ renewalTimeout: "0 seconds" }, `renewalTimeout: Expected a duration longer than zero, but received "0"`],
+    [{ grace: Duration.infinity }, `grace: Expected a duration of zero or longer, but received "Infinity"`],
+    [{ grace: soon }, `grace: Expected a duration, such as "20 seconds", but received "soon"`],
+    [{ grace: -1 }, `grace: Expected a duration, such as "20 seconds", but received "-1"`],
+    [{ grace: "-1 seconds" }, `grace: Expected a duration, such as "20 seconds", but received "-1 seconds"`],
+    [{ maxAge: Number.NaN }, `maxAge: Expected a duration, such as "20 seconds", but received "NaN"`],
+    [{ connection: { pingInterval: 0 } }, `pingInterval: Expected a duration longer than zero, but received "0"`]
+  ] satisfies ReadonlyArray<readonly [MarketFeed.Options, string]>
+  for (const [options, sentence] of refused) {
+    it.scoped(`are refused: ${sentence}`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(makeFeed({}, options))
+        assert.strictEqual(error._op === "InvalidData" ? `${error.path.join(".")}: ${error.message}` : error._op, sentence)
+      }).pipe(Effect.provide(TestTransport.layer([]))))
+  }
+
+  const allowed: ReadonlyArray<MarketFeed.Options> = [
+    { redundancy: 2, streamsPerConnection: 1, buffer: 1, repairLimit: 1, grace: 0 },
+    { maxAge: Duration.infinity, renewalTimeout: Duration.infinity },
+    { buffer: Number.MAX_SAFE_INTEGER, repairLimit: Number.MAX_SAFE_INTEGER }
+  ]
+  for (const options of allowed) {
+    it.scoped(`are allowed: ${Object.entries(options).map(([name, value]) => `${name} ${String(value)}`).join(", ")}`, () =>
+      Effect.gen(function*() {
+        const feed = yield* makeFeed({}, options)
+        const all = yield* collect(feed.stream(["trades:A", "trades:B"]))
+        assert.deepStrictEqual(all.sort(), [`trade A {"id":1}`, `trade B {"id":1}`])
+      }).pipe(Effect.provide(TestTransport.layer(function*() {
+        for (;;) yield open(acknowledge, send(dataOf("trades:A", 1), dataOf("trades:B", 1)))
+      }()))))
+  }
+})

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { pipe } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type { Options, ReconnectPolicy } from "../../ReconnectPolicy.ts"
 
 export const defaults: ReconnectPolicy = {
@@ -34,11 +35,22 @@ const parseNumber = (text: string) => {
   return Number.isFinite(number) ? Option.some(number) : Option.none()
 }
 
-// Plain numbers are seconds. A leading minus is refused here, because `Duration` would read a negative number as zero.
-const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  if (text.startsWith("-")) return Option.none()
-  return Option.orElse(Option.map(parseNumber(text), Duration.seconds), () => Duration.decodeUnknown(text))
-}
+// `Duration` would read a negative number, and NaN, as zero.
+const isNegative = (given: unknown) =>
+  typeof given === "number" || typeof given === "bigint" ? !(given >= 0) : typeof given === "string" && given.startsWith("-")
+
+// A longer one counts as infinite: neither the date of its end nor its text could be computed.
+const longest = Duration.days(36_525)
+
+const decode = (given: unknown): Option.Option<Duration.Duration> =>
+  isNegative(given) ? Option.none() : Option.map(
+    Duration.decodeUnknown(given),
+    (duration) => Duration.greaterThan(duration, longest) ? Duration.infinity : duration
+  )
+
+// Plain numbers are seconds.
+const parseDuration = (text: string): Option.Option<Duration.Duration> =>
+  Option.match(parseNumber(text), { onNone: () => decode(text), onSome: (seconds) => decode(seconds * 1_000) })
 
 const parseRetries = (text: string): Option.Option<number | "unlimited"> =>
   text === "unlimited" ? Option.some(text) : parseNumber(text)
@@ -60,7 +72,7 @@ export const asDuration = (
   given: Duration.DurationInput
 ): Either.Either<Duration.Duration, ConfigError.ConfigError> =>
   Either.fromOption(
-    Duration.decodeUnknown(given),
+    decode(given),
     () => invalid([name], String(given), `a duration, such as "20 seconds"`)
   )
 
@@ -150,7 +162,7 @@ const table: { readonly [K in Name]: Setting<K> } = {
     allowed: "true or false",
     parse: parseBoolean,
     decode: asGiven,
-    isAllowed: () => true
+    isAllowed: Predicate.isBoolean
   }),
   maxRetries: setting("maxRetries", {
     key: "WEBSOCKET_MAX_RETRIES",
@@ -185,7 +197,7 @@ const table: { readonly [K in Name]: Setting<K> } = {
     allowed: "a number from 0 to 1",
     parse: parseNumber,
     decode: asGiven,
-    isAllowed: (factor) => factor >= 0 && factor <= 1
+    isAllowed: (factor) => Number.isFinite(factor) && factor >= 0 && factor <= 1
   }),
   stableAfter: setting("stableAfter", {
     key: "WEBSOCKET_STABLE_AFTER",
@@ -195,6 +207,10 @@ const table: { readonly [K in Name]: Setting<K> } = {
     isAllowed: isFinite
   })
 }
+
+/** The error if `provenBy` is none of its words. */
+export const provenByError = ({ provenBy }: ReconnectPolicy): Option.Option<ConfigError.ConfigError> =>
+  ["message", "open"].includes(provenBy) ? Option.none() : Option.some(invalid(["provenBy"], provenBy, "message or open"))
 
 /** All rows of the table. */
 export const settings: ReadonlyArray<Setting> = Object.values(table)

@@ -26,14 +26,24 @@ export interface Settings {
   readonly onOpen: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
 }
 
-const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
+export const durationOf = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
+  value === undefined ? Either.right(fallback) : asDuration(key, value)
+
+export const positive = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
   Either.filterOrLeft(
-    value === undefined ? Either.right(fallback) : asDuration(key, value),
-    (given) => Duration.greaterThan(given, Duration.zero),
+    durationOf(key, value, fallback),
+    Duration.greaterThan(Duration.zero),
     (given) => invalid([key], shown(given), "a duration longer than zero")
   )
 
-const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
+export const finite = (key: string, value: Duration.DurationInput | undefined, fallback: Duration.Duration) =>
+  Either.filterOrLeft(
+    durationOf(key, value, fallback),
+    (given) => Duration.isFinite(given),
+    (given) => invalid([key], shown(given), "a duration of zero or longer")
+  )
+
+export const atLeast = (key: string, least: number, value: number | undefined, fallback: number) =>
   value === undefined || (Number.isInteger(value) && value >= least)
     ? Either.right(value ?? fallback)
     : Either.left(invalid([key], shown(value), `a whole number from ${least}`))

@@ -2,7 +2,6 @@
 //
 //     sockets → decode → follow by continuity (put in order, repair) → readers
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -19,7 +18,6 @@ import type { FeedEvent, MarketFeed, Options, StreamRequest } from "../../market
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
-import { resolve } from "../connection/settings.ts"
 import * as Pool from "../pool/pool.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import * as Cursors from "../stream/cursors.ts"
@@ -28,6 +26,8 @@ import * as BookSynchroniser from "./bookSynchroniser.ts"
 import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
 import { gapOf, Pipeline } from "./pipeline.ts"
+import type { Settings } from "./settings.ts"
+import { resolve } from "./settings.ts"
 
 // The most events that a pipeline emits ahead of its slowest reader. When it has to wait, new events stay in its queue; those
 // that no longer fit are fetched later.
@@ -37,14 +37,11 @@ const eventsHeld = 4_096
 export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) {
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
-  // Fails now if an option is out of range, not later when a connection opens.
-  yield* resolve({ ...options.connection, url: "" })
+  const settings = yield* resolve(venue, options)
+  const { buffer: capacity, grace, repairLimit: limit } = settings
 
   const { events, record, skip } = yield* makeEvents(now)
-  const capacity = options.buffer ?? 8_192
-  const grace = Duration.decode(options.grace ?? "500 millis")
-  const pool = yield* makePool(venue, options, { grace, record, skip })
-  const limit = options.repairLimit ?? 100_000
+  const pool = yield* makePool(venue, options.connection ?? {}, settings, { record, skip })
   const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, limit, grace }
   const sourceOf = yield* makePipelines(venue, shared)
 
@@ -121,20 +118,21 @@ const classifyBy = (venue: Venue, { classify }: Pick<Connection.Options, "classi
 
 const makePool = Effect.fnUntraced(function*(
   venue: Venue,
-  options: Options,
-  { grace, record, skip }: Pick<Shared, "grace" | "record" | "skip">
+  options: NonNullable<Options["connection"]>,
+  { grace, maxAge, redundancy, renewalTimeout, streamsPerConnection }: Settings,
+  { record, skip }: Pick<Shared, "record" | "skip">
 ) {
-  const connection = { ...options.connection, classify: classifyBy(venue, options.connection ?? {}) }
+  const connection = { ...options, classify: classifyBy(venue, options) }
   const shared = yield* Effect.serviceOption(DialGate.DialGate)
   return yield* Pool.make<Message, unknown>({
     gate: Option.getOrElse(shared, () => DialGate.make({ classify: venue.classify, ...venue.limits.dials })),
     connection: (group) => ({ ...connection, ...venue.endpoint(group) }),
     protocol: venue.protocol,
-    topicsPerConnection: options.streamsPerConnection ?? venue.limits.topicsPerConnection,
-    redundancy: options.redundancy ?? 1,
+    topicsPerConnection: streamsPerConnection,
+    redundancy,
     grace,
-    maxAge: Duration.decode(options.maxAge ?? "23 hours"),
-    renewalTimeout: Duration.decode(options.renewalTimeout ?? "30 seconds"),
+    maxAge,
+    renewalTimeout,
     isKnown: (topic) => venue.isKnown?.(venue.stream(topic)) ?? Effect.succeed(true),
     isEnding: (notice) => venue.isEnding?.(notice) ?? false,
     onEvent: (connection, event) => {

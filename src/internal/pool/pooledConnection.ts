@@ -13,7 +13,7 @@ import type { SessionEvent } from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
 import { connect } from "../connection/connect.ts"
-import { manage } from "../session/session.ts"
+import { defaultAnswerTimeout, manage } from "../session/session.ts"
 import { within } from "../time/timeout.ts"
 import type { Topic } from "./coverage.ts"
 import { Contribution } from "./coverage.ts"
@@ -121,7 +121,15 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       const { drain, session } = yield* connect(connection).pipe(
         Effect.flatMap((handle) =>
           Effect.map(
-            manage(handle, { connection, protocol, onNotice, relocate, hasDataElsewhere, isKnown: options.isKnown }),
+            manage(handle, {
+              connection,
+              protocol,
+              answerTimeout: defaultAnswerTimeout,
+              onNotice,
+              relocate,
+              hasDataElsewhere,
+              isKnown: options.isKnown
+            }),
             (session) => ({ session, drain: handle.drain })
           )
         ),

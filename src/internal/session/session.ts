@@ -35,11 +35,13 @@ type Phase =
 // Whether a connection is open or will be.
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
 
+export const defaultAnswerTimeout = Duration.seconds(5)
+
 export const manage = Effect.fnUntraced(function*<A, N>(
   { connection, bareItems }: Handle,
-  options: Session.Options<A, N>
+  options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
 ) {
-  const { protocol } = options
+  const { answerTimeout, protocol } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const fiberId = yield* Effect.fiberId
@@ -154,7 +156,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const reconciler: Reconciler.Reconciler = Reconciler.make({
     connection,
     protocol,
-    answerTimeout: Duration.decode(options.answerTimeout ?? "5 seconds"),
+    answerTimeout,
     desired,
     now,
     record,

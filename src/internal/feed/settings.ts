@@ -1,0 +1,38 @@
+// Checks the options of a feed and fills in the defaults.
+import type * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import type { Options } from "../../market/MarketFeed.ts"
+import type { Venue } from "../../market/Venue.ts"
+import * as Connection from "../connection/settings.ts"
+
+export interface Settings {
+  readonly redundancy: number
+  readonly maxAge: Duration.Duration
+  readonly renewalTimeout: Duration.Duration
+  readonly streamsPerConnection: number
+  readonly buffer: number
+  readonly repairLimit: number
+  readonly grace: Duration.Duration
+}
+
+// The docstrings of `MarketFeed.Options` repeat the defaults for users.
+export const resolve = (venue: Venue, options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
+  Either.gen(function*() {
+    // Checked here, since the connections are opened later.
+    yield* Connection.resolve({ ...options.connection, url: "" })
+    return {
+      redundancy: yield* Connection.atLeast("redundancy", 1, options.redundancy, 1),
+      maxAge: yield* Connection.positive("maxAge", options.maxAge, Duration.hours(23)),
+      renewalTimeout: yield* Connection.positive("renewalTimeout", options.renewalTimeout, Duration.seconds(30)),
+      streamsPerConnection: yield* Connection.atLeast(
+        "streamsPerConnection",
+        1,
+        options.streamsPerConnection,
+        venue.limits.topicsPerConnection
+      ),
+      buffer: yield* Connection.atLeast("buffer", 1, options.buffer, 8_192),
+      repairLimit: yield* Connection.atLeast("repairLimit", 1, options.repairLimit, 100_000),
+      grace: yield* Connection.finite("grace", options.grace, Duration.millis(500))
+    }
+  })
