@@ -59,7 +59,7 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
  * @since 0.1.0
  * @category models
  */
-export type Phase = "open" | "message" | "pong"
+export type Deadline = "open" | "message" | "pong"
 
 /**
  * A deadline passed: the connection did not open, no message came, or the peer did not answer a ping.
@@ -71,19 +71,19 @@ export type Phase = "open" | "message" | "pong"
  * import * as Duration from "effect/Duration"
  * import { ConnectionError } from "holdfast"
  *
- * const error = new ConnectionError.ConnectionTimeout({ phase: "message", after: Duration.seconds(30) })
+ * const error = new ConnectionError.ConnectionTimeout({ deadline: "message", after: Duration.seconds(30) })
  * console.log(error.message) // No message came for 30s.
  * ```
  */
 export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
   /** The deadline that passed. */
-  readonly phase: Phase
+  readonly deadline: Deadline
   /** The length of the deadline. */
   readonly after: Duration.Duration
 }> {
   override get message(): string {
     const after = formatDuration(this.after)
-    switch (this.phase) {
+    switch (this.deadline) {
       case "open":
         return `The connection did not open within ${after}.`
       case "message":

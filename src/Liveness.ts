@@ -71,9 +71,9 @@ export interface Options<E> {
 /**
  * Watches a socket. It fails when the peer misses a deadline or when `ping` fails, and never completes otherwise.
  *
- * It fails with `ConnectionTimeout` of phase `message` when no message arrived for `messageTimeout`, and of phase `pong`
- * when no pong arrived within `pongTimeout`. While a full inbox suspends reading, neither deadline applies; instead it logs
- * a warning every `messageTimeout`.
+ * It fails with `ConnectionTimeout`: with the deadline `message` when no message arrived for `messageTimeout`, and with
+ * `pong` when no pong arrived within `pongTimeout`. While a full inbox suspends reading, neither deadline applies; instead
+ * it logs a warning every `messageTimeout`.
  *
  * @since 0.1.0
  * @category deadlines
@@ -96,7 +96,7 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
     const { lastRead, suspendedAt } = observed
     observed = observe(now)
     if (activity.suspendedAt === undefined) {
-      return activity.lastRead === lastRead ? new ConnectionTimeout({ phase: "message", after: messageTimeout }) : Effect.void
+      return activity.lastRead === lastRead ? new ConnectionTimeout({ deadline: "message", after: messageTimeout }) : Effect.void
     }
     return activity.suspendedAt === suspendedAt
       ? Effect.logWarning("The inbox is full and no reader empties it. Reading from the socket is suspended.")
@@ -125,7 +125,7 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
         if (answered) onPong(Duration.millis(now - sent))
         // Not a failure if reading was suspended during the ping: the pong may be stuck behind unread data.
         else if (activity.suspendedAt === undefined && activity.resumedAt < sent) {
-          return new ConnectionTimeout({ phase: "pong", after: pongTimeout })
+          return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })
         }
         return Effect.void
       })

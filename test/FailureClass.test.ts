@@ -48,8 +48,8 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
   ],
   [
     Retry(),
-    (["open", "message", "pong"] as const).map((phase) =>
-      new ConnectionError.ConnectionTimeout({ phase, after: Duration.seconds(1) })
+    (["open", "message", "pong"] as const).map((deadline) =>
+      new ConnectionError.ConnectionTimeout({ deadline, after: Duration.seconds(1) })
     )
   ],
   [Retry(), [new ConnectionError.UrlUnavailable({ cause: "" }), new ConnectionError.OnOpenFailed({ cause: "" })]],
@@ -60,7 +60,7 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
 describe("the standard table", () => {
   for (const [expected, errors] of table) {
     for (const error of errors) {
-      const facts = "code" in error ? error.code : "status" in error ? error.status : "phase" in error ? error.phase : ""
+      const facts = "code" in error ? error.code : "status" in error ? error.status : "deadline" in error ? error.deadline : ""
       it(`classifies ${error._tag} ${facts} as ${expected._tag}`, () => {
         assert.deepStrictEqual(FailureClass.classify(error), expected)
       })

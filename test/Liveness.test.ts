@@ -94,8 +94,8 @@ describe("both deadlines", () => {
   it.effect("the message deadline applies while a pong is due", () =>
     Effect.gen(function*() {
       const { clock, now } = stalling([])
-      const { phase } = yield* Effect.withClock(watch(idle(), both), clock)
-      assert.deepStrictEqual({ phase, at: now() }, { phase: "message", at: 30_000 })
+      const { deadline } = yield* Effect.withClock(watch(idle(), both), clock)
+      assert.deepStrictEqual({ deadline, at: now() }, { deadline: "message", at: 30_000 })
     }))
 
   it.effect("the pong deadline applies while messages come", () =>
@@ -106,7 +106,7 @@ describe("both deadlines", () => {
       }
       // A message is read at 20 seconds, and no pong comes.
       const { clock, now } = stalling([{ late: 0, then: read }])
-      const { phase } = yield* Effect.withClock(watch(activity, both), clock)
-      assert.deepStrictEqual({ phase, at: now() }, { phase: "pong", at: 35_000 })
+      const { deadline } = yield* Effect.withClock(watch(activity, both), clock)
+      assert.deepStrictEqual({ deadline, at: now() }, { deadline: "pong", at: 35_000 })
     }))
 })

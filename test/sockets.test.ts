@@ -90,14 +90,14 @@ describe("over real sockets, a connection heals from", () => {
     Effect.gen(function*() {
       const cause = yield* heal(Fault.Mute(), { messageTimeout: "300 millis" })
       assert(cause._tag === "ConnectionTimeout")
-      assert.strictEqual(cause.phase, "message")
+      assert.strictEqual(cause.deadline, "message")
     }))
 
   it.scopedLive("a peer that vanished", () =>
     Effect.gen(function*() {
       const cause = yield* heal(Fault.Vanish(), { pingInterval: "100 millis", pongTimeout: "200 millis" })
       assert(cause._tag === "ConnectionTimeout")
-      assert.strictEqual(cause.phase, "pong")
+      assert.strictEqual(cause.deadline, "pong")
     }))
 
   it.scopedLive("a frame that breaks the protocol", () =>
@@ -231,7 +231,7 @@ describe("over real sockets, a dial", () => {
       yield* connection.awaitOpen
       const failed = yield* event(connection, "AttemptFailed")
       assert(failed.cause._tag === "ConnectionTimeout")
-      assert.strictEqual(failed.cause.phase, "open")
+      assert.strictEqual(failed.cause.deadline, "open")
       const { accepted, open } = yield* exchange.stats
       assert.deepStrictEqual([accepted, open], [1, 1])
     }))

@@ -6,7 +6,7 @@ export const causeName = (cause: AttemptError | ReconnectRequested): string => {
     case "ConnectionClosed":
       return `closed with ${cause.code}${cause.errno === undefined ? "" : ` (${cause.errno})`}`
     case "ConnectionTimeout":
-      return `${cause.phase} timeout`
+      return `${cause.deadline} timeout`
     case "HandshakeRejected":
       return `refused with ${cause.status}`
     case "DialFailed":

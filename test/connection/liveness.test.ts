@@ -20,7 +20,7 @@ describe("liveness", () => {
       const [first, gap, second] = yield* items.seen
       assert(first?._tag === "Data" && second?._tag === "Data" && gap?._tag === "Gap")
       assert(gap.cause._tag === "ConnectionTimeout")
-      assert.strictEqual(gap.cause.phase, "message")
+      assert.strictEqual(gap.cause.deadline, "message")
       assert.strictEqual(gap.cause.message, "No message came for 30s.")
       assert.deepStrictEqual(gap.downtime, Duration.seconds(1))
       assert.deepStrictEqual(yield* dialTimes, [0, 41])
@@ -36,7 +36,7 @@ describe("liveness", () => {
       yield* TestClock.adjust("1 minute")
       const lost = (yield* events.seen).find((event) => event._tag === "Lost")
       assert(lost?.cause._tag === "ConnectionTimeout")
-      assert.strictEqual(lost.cause.phase, "pong")
+      assert.strictEqual(lost.cause.deadline, "pong")
       assert.deepStrictEqual(yield* dialTimes, [0, 31])
       assert.deepStrictEqual(yield* endings, { closed: 0, terminated: 1, abandoned: 0 })
       assert.strictEqual((yield* connection.state)._tag, "Connected")

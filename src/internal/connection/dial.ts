@@ -25,7 +25,7 @@ export interface Options {
 }
 
 export const withinOpenTimeout = ({ openTimeout }: Pick<Settings, "openTimeout">) =>
-  within(openTimeout, () => new ConnectionTimeout({ phase: "open", after: openTimeout }))
+  within(openTimeout, () => new ConnectionTimeout({ deadline: "open", after: openTimeout }))
 
 const urlOf = ({ openTimeout, url }: Settings) =>
   Effect.isEffect(url)
@@ -40,7 +40,7 @@ export const logDefects = (closing: Effect.Effect<void>) =>
   Effect.catchAllCause(closing, (cause) =>
     Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logError("The transport failed to close its socket.", cause))
 
-const isDead = (error: unknown) => error instanceof ConnectionTimeout && error.phase !== "open"
+const isDead = (error: unknown) => error instanceof ConnectionTimeout && error.deadline !== "open"
 
 // A dead peer cannot answer a close frame, so its socket is terminated before the scope would start the closing handshake.
 const terminateIfDead = ({ terminate }: Socket, { dial }: Settings) => (exit: Exit.Exit<unknown, unknown>) => {

@@ -69,7 +69,7 @@ const signature = (error: AttemptError): string => {
     case "HandshakeRejected":
       return `${error._tag} ${error.status}`
     case "ConnectionTimeout":
-      return `${error._tag} ${error.phase}`
+      return `${error._tag} ${error.deadline}`
     default:
       return error._tag
   }

@@ -132,7 +132,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a missed pong is ignored",
     "Liveness.ts",
-    `return new ConnectionTimeout({ phase: "pong", after: pongTimeout })`,
+    `return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })`,
     "return Effect.void"
   ),
   mutation("a stall of this process counts as silence of the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),

@@ -333,7 +333,7 @@ const factsOf = (cause: ConnectionError.AttemptError | ConnectionError.Reconnect
     case "HandshakeRejected":
       return `${cause._tag} ${cause.status}`
     case "ConnectionTimeout":
-      return `${cause._tag} ${cause.phase}`
+      return `${cause._tag} ${cause.deadline}`
     default:
       return cause._tag
   }
