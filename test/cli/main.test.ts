@@ -88,6 +88,15 @@ describe("the program", () => {
       ])
     }), within)
 
+  it.scopedLive("names the settings file of a value that is not allowed", () =>
+    Effect.gen(function*() {
+      const file = join(yield* temporary, "settings.json")
+      writeFileSync(file, `{"trading_mode": "mars"}`)
+      const { code, err } = yield* run([], { HOLDFAST_CONFIG: file })
+      assert.strictEqual(code, 1)
+      assert.strictEqual(err, `TRADING_MODE: Expected one of demo, paper, live, but received "mars" (in ${file}).\n`)
+    }), within)
+
   it.scopedLive("logs to standard error, and prints only what was asked for", () =>
     Effect.gen(function*() {
       const folder = yield* temporary
