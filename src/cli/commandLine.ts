@@ -44,7 +44,7 @@ const wrongArguments = (command: Command, given: ReadonlyArray<string>): string 
 
 const wrongKind = (given: ReadonlyArray<string>): string | undefined => {
   const wrong = given.find((word) => Option.isNone(binanceStream.parse(word)))
-  return wrong === undefined ? undefined : `"${wrong}" is not a stream of Binance. A stream is ${binanceStream.expected}.`
+  return wrong === undefined ? undefined : `"${shown(wrong)}" is not a stream of Binance. A stream is ${binanceStream.expected}.`
 }
 
 // The arguments read so far. Of several errors, the first one counts.

@@ -54,11 +54,15 @@ const shell = matching(/^(?:sh|bash|fish|zsh)$/, "one of sh, bash, fish, zsh")
 
 /** The shape of a stream's name. */
 export const stream = matching(/^(?:[^\s@!/:-][^\s@!/:]*@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
-/** A stream that Binance has. The types of the last three kinds are not names of streams. */
+
+// The names of these types are not names of streams: those are kline_1m, ticker_1h and depth20.
+const typeOnly = /@(?:kline|windowTicker|partialDepth)$/
+
+/** A stream of a kind that Binance has. */
 export const binanceStream: Value<string> = {
   expected: "a symbol and a kind, such as btcusdt@trade, btcusdt@kline_1m, btcusdt@ticker or btcusdt@depth",
   parse: (text) =>
-    isKnown(StreamKind.parse(text).kind) && !/@(?:kline|windowTicker|partialDepth)$/.test(text) ? Option.some(text) : Option.none()
+    isKnown(StreamKind.parse(text).kind) && !typeOnly.test(text) ? Option.some(text) : Option.none()
 }
 
 const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
@@ -79,9 +83,9 @@ export interface Flag {
   readonly placeholder?: string
   readonly example?: string
   readonly value?: Value<unknown>
-  /** Its values are the arguments of the command, or are added to them. */
+  /** Its values count as arguments of the command. */
   readonly isRepeatable?: boolean
-  /** Names what is missing if the option is. Without it, the option may be missing. */
+  /** What the command needs, in words. Without it, the option may be missing. */
   readonly required?: string
 }
 

@@ -108,6 +108,7 @@ describe("the command line", () => {
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
+  isRefused(["watch", "x@ws://me:secret@host"], isNotOfBinance("…@host"))
   isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 
