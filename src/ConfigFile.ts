@@ -33,6 +33,51 @@ const withoutBlanks = ({ flattened }: ConfigProvider.ConfigProvider): ConfigProv
     patch: flattened.patch
   }))
 
+// The keys of the file are in lower case.
+const keyOf = (path: ReadonlyArray<string>) => path.join(".").toLowerCase()
+
+// Calls `asked` with each key before it is read.
+const reporting = ({ flattened }: ConfigProvider.ConfigProvider, asked: (key: string) => void): ConfigProvider.ConfigProvider =>
+  ConfigProvider.fromFlat(ConfigProvider.makeFlat({
+    load: (path, config, split) =>
+      Effect.suspend(() => {
+        asked(keyOf(path))
+        return flattened.load(path, config, split)
+      }),
+    enumerateChildren: (path) => flattened.enumerateChildren(path),
+    patch: flattened.patch
+  }))
+
+// Appends the source of a value to the errors about it.
+const located = (error: ConfigError.ConfigError, sourceOf: (key: string) => string): ConfigError.ConfigError => {
+  switch (error._op) {
+    case "And":
+      return ConfigError.And(located(error.left, sourceOf), located(error.right, sourceOf))
+    case "Or":
+      return ConfigError.Or(located(error.left, sourceOf), located(error.right, sourceOf))
+    case "InvalidData":
+      return ConfigError.InvalidData(error.path, `${error.message}${sourceOf(keyOf(error.path))}`)
+    default:
+      return error
+  }
+}
+
+// Asks the environment first, then the file, and names the file in the errors about its values.
+const environmentThenFile = (
+  environment: ConfigProvider.ConfigProvider,
+  file: ConfigProvider.ConfigProvider,
+  path: string
+): ConfigProvider.ConfigProvider => {
+  // The file is asked only for what the environment does not have, so a bad value of such a key is the file's.
+  const asked = new Set<string>()
+  const both = ConfigProvider.orElse(withoutBlanks(environment), () => reporting(file, (key) => asked.add(key)))
+  const sourceOf = (key: string) => asked.has(key) ? ` (in ${path})` : ""
+  return ConfigProvider.make({
+    load: (config) => Effect.mapError(both.load(config), (error) => located(error, sourceOf)),
+    flattened: both.flattened
+  })
+}
+
 const prefix = "websocket_"
 
 const load = (path: string) =>
@@ -76,7 +121,7 @@ const load = (path: string) =>
  * Without `HOLDFAST_CONFIG` the layer changes nothing.
  *
  * Fails with a `ConfigError` if the file cannot be read or is not such an object. Logs a warning for each unknown
- * `websocket_` key.
+ * `websocket_` key. An error about a value from the file names the file.
  *
  * @since 0.1.0
  * @category layers
@@ -104,6 +149,6 @@ export const layer: Layer.Layer<never, ConfigError.ConfigError, FileSystem.FileS
     if (Option.isNone(path)) return Layer.empty
     const file = yield* load(path.value)
     const environment = yield* Effect.configProviderWith(Effect.succeed)
-    return Layer.setConfigProvider(ConfigProvider.orElse(withoutBlanks(environment), () => file))
+    return Layer.setConfigProvider(environmentThenFile(environment, file, path.value))
   })
 )

@@ -7,13 +7,16 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
+import { atLeast, positive } from "./internal/connection/settings.ts"
 import * as RollingWindow from "./internal/time/rollingWindow.ts"
 import * as RateLimiter from "./internal/time/rateLimiter.ts"
 
@@ -45,13 +48,13 @@ export const DialGate: Context.Tag<DialGate, DialGate> = Context.GenericTag<Dial
  * @category models
  */
 export interface Options {
-  /** The most dials to one host within any `window`. Default: no limit. */
+  /** The most dials to one host within any `window`: a whole number from 1. Default: no limit. */
   readonly limit?: number | undefined
-  /** The length of the rolling window for `limit`. Default: 1 minute. */
+  /** The length of the rolling window for `limit`, longer than zero. Default: 1 minute. */
   readonly window?: Duration.DurationInput | undefined
   /**
-   * The number of failures in a row after which a host counts as down. Dials to it then run one at a time, 1, 2, 4 … 30
-   * seconds apart, until one succeeds. Default: 5, as in Finagle.
+   * The number of failures in a row after which a host counts as down: a whole number from 1. Dials to it then run one at
+   * a time, 1, 2, 4 … 30 seconds apart, until one succeeds. Default: 5, as in Finagle.
    */
   readonly failures?: number | undefined
   /**
@@ -72,18 +75,30 @@ interface Host {
   failures: number
 }
 
-/**
- * Makes a gate.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = (options: Options = {}): DialGate => {
+interface Settings {
+  readonly failuresUntilDown: number
+  readonly newWindow: () => RollingWindow.RollingWindow
+  readonly classify: FailureClass.Classify
+}
+
+const settingsOf = ({ classify, failures, limit, window }: Options): Either.Either<Settings, ConfigError.ConfigError> =>
+  Either.gen(function*() {
+    const most = limit === undefined ? undefined : yield* atLeast("limit", 1, limit, limit)
+    const length = yield* positive("window", window, Duration.minutes(1))
+    return {
+      failuresUntilDown: yield* atLeast("failures", 1, failures, 5),
+      newWindow: () => most === undefined ? RollingWindow.unlimited : RollingWindow.make(most, length),
+      classify: classify ?? ((_, standard) => standard)
+    }
+  })
+
+const dieOf = (error: ConfigError.ConfigError) => {
+  const problem = error._op === "InvalidData" ? `${error.path.join(".")}: ${error.message}` : "They cannot be read"
+  return Effect.dieMessage(`The options of the dial gate are wrong. ${problem}.`)
+}
+
+const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate => {
   const hosts = new Map<string, Host>()
-  const failuresUntilDown = options.failures ?? 5
-  const classify: FailureClass.Classify = options.classify ?? ((_, standard) => standard)
-  const newWindow = () =>
-    options.limit === undefined ? RollingWindow.unlimited : RollingWindow.make(options.limit, options.window ?? "1 minute")
 
   const hostOf = (name: string): Host => {
     const known = hosts.get(name)
@@ -144,8 +159,17 @@ export const make = (options: Options = {}): DialGate => {
 }
 
 /**
+ * Makes a gate. If an option is not allowed, every dial through the gate dies and names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): DialGate =>
+  Either.match(settingsOf(options), { onLeft: (error) => ({ through: () => () => dieOf(error) }), onRight: gateOf })
+
+/**
  * A layer with a gate. Effect shares layers by reference: to share the gate, provide the same layer value to all
- * connections.
+ * connections. If an option is not allowed, the layer dies and names the option.
  *
  * @since 0.1.0
  * @category layers
@@ -165,7 +189,11 @@ export const make = (options: Options = {}): DialGate => {
  * ).pipe(Layer.provide([NodeTransport.layer, gate]))
  * ```
  */
-export const layer = (options: Options = {}): Layer.Layer<DialGate> => Layer.sync(DialGate, () => make(options))
+export const layer = (options: Options = {}): Layer.Layer<DialGate> =>
+  Layer.effect(
+    DialGate,
+    Either.match(settingsOf(options), { onLeft: dieOf, onRight: (settings) => Effect.sync(() => gateOf(settings)) })
+  )
 
 /**
  * A gate that lets every dial through at once.

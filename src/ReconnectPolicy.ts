@@ -105,7 +105,7 @@ export const make = (options: Options = {}): Either.Either<ReconnectPolicy, Conf
   const errors = [
     ...given.flatMap(({ errors }) => errors),
     ...Option.toArray(Settings.provenByError(policy)),
-    ...Option.toArray(Settings.orderError(policy, "maxDelay"))
+    ...Option.toArray(Settings.orderError(policy, "name"))
   ]
   return Arr.isNonEmptyReadonlyArray(errors)
     ? Either.left(errors.reduce((all, error) => ConfigError.And(all, error)))

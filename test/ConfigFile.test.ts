@@ -100,10 +100,21 @@ describe("the settings file", () => {
   live("is checked like the environment", () =>
     Effect.scoped(Effect.gen(function*() {
       const printed = yield* Effect.map(Effect.flip(read(`{ "websocket_jitter_factor": 2 }`)), String)
-      assert.strictEqual(
+      assert.match(
         printed,
-        `(Invalid data at WEBSOCKET_JITTER_FACTOR: "Expected a number from 0 to 1, but received "2"")`
+        /^\(Invalid data at WEBSOCKET_JITTER_FACTOR: "Expected a number from 0 to 1, but received "2" \(in \/.+\/reconnection\.json\)"\)$/
       )
+    })))
+
+  live("is named in the errors about its values, and in no others", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const printed = (content: string, variables?: Readonly<Record<string, string>>) =>
+        Effect.map(Effect.flip(read(content, variables)), String)
+      const bad = `{ "websocket_jitter_factor": 2, "websocket_max_retries": -1, "websocket_initial_delay": 100 }`
+      assert.match(yield* printed(bad, { WEBSOCKET_MAX_RETRIES: "-2" }), /received "-2""\) and .*received "2" \(in .*\.json\)"\)$/)
+      const long = `{ "websocket_initial_delay": 100 }`
+      assert.match(yield* printed(long), /maximum of 1m \(in .*\.json\)"\)$/)
+      assert.match(yield* printed(long, { WEBSOCKET_MAX_DELAY: "90" }), /WEBSOCKET_MAX_DELAY.*maximum of 1m 30s"\)$/)
     })))
 
   live("gives a warning for each setting that does not exist", () =>

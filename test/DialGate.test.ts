@@ -218,3 +218,27 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer({ limit: 1, window: "1 minute" }))
     ))
 })
+
+describe("the options of a dial gate", () => {
+  const isOptions = (options: unknown): options is DialGate.Options => typeof options === "object"
+  const refused = [
+    [{ limit: Number.NaN }, `limit: Expected a whole number from 1, but received "NaN"`],
+    [{ limit: 0 }, `limit: Expected a whole number from 1, but received "0"`],
+    [{ limit: -1 }, `limit: Expected a whole number from 1, but received "-1"`],
+    [{ limit: 1, window: "soon" }, `window: Expected a duration, such as "20 seconds", but received "soon"`],
+    [{ limit: 1, window: 0 }, `window: Expected a duration longer than zero, but received "0"`],
+    [{ failures: 0 }, `failures: Expected a whole number from 1, but received "0"`]
+  ] as const
+  for (const [given, sentence] of refused) {
+    it.effect(`are refused at once: ${sentence}`, () =>
+      Effect.gen(function*() {
+        const options: unknown = given
+        assert(isOptions(options))
+        const dial = DialGate.make(options).through("peer.test")(Effect.void)
+        for (const started of [dial, Effect.provide(DialGate.DialGate, DialGate.layer(options))]) {
+          const defect = yield* Effect.flip(Effect.catchAllDefect(started, Effect.fail))
+          assert.strictEqual(defect instanceof Error ? defect.message : defect, `The options of the dial gate are wrong. ${sentence}.`)
+        }
+      }))
+  }
+})

@@ -163,11 +163,11 @@ describe("make", () => {
       `backoffMultiplier: Expected a number from 1, but received "0.5"`,
       `jitterFactor: Expected a number from 0 to 1, but received "2"`,
       `stableAfter: Expected a duration of zero or longer, in seconds or like "5 seconds", but received "Infinity"`,
-      `maxDelay: Expected at least the initial delay of Infinity, but received "1m"`
+      `initialDelay: The initial delay of Infinity is longer than the maximum of 1m`
     ])
     const order = Either.flip(ReconnectPolicy.make({ initialDelay: "10 seconds", maxDelay: "5 seconds" }))
     assert.deepStrictEqual(sentences(Either.getOrThrow(order)), [
-      `maxDelay: Expected at least the initial delay of 10s, but received "5s"`
+      `maxDelay: The initial delay of 10s is longer than the maximum of 5s`
     ])
   })
 })
@@ -266,16 +266,24 @@ describe("config", () => {
       )
       assert.strictEqual(
         yield* printed({ WEBSOCKET_INITIAL_DELAY: "90" }),
-        `(Invalid data at WEBSOCKET_MAX_DELAY: "Expected at least the initial delay of 1m 30s, but received "1m"")`
+        `(Invalid data at WEBSOCKET_INITIAL_DELAY: "The initial delay of 1m 30s is longer than the maximum of 1m")`
       )
     }))
 
-  it.effect("fails if maxDelay is below initialDelay", () =>
+  it.effect("fails if maxDelay is below initialDelay, and names a key that was set", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(environment({ WEBSOCKET_INITIAL_DELAY: "90" })(ReconnectPolicy.config))
-      assert.deepStrictEqual(sentences(error), [
-        `WEBSOCKET_MAX_DELAY: Expected at least the initial delay of 1m 30s, but received "1m"`
-      ])
+      const cases = [
+        [{ WEBSOCKET_INITIAL_DELAY: "100" }, "WEBSOCKET_INITIAL_DELAY: The initial delay of 1m 40s is longer than the maximum of 1m"],
+        [{ WEBSOCKET_MAX_DELAY: "0.5" }, "WEBSOCKET_MAX_DELAY: The initial delay of 1s is longer than the maximum of 500ms"],
+        [
+          { WEBSOCKET_INITIAL_DELAY: "90", WEBSOCKET_MAX_DELAY: "80" },
+          "WEBSOCKET_MAX_DELAY: The initial delay of 1m 30s is longer than the maximum of 1m 20s"
+        ]
+      ] as const
+      for (const [variables, sentence] of cases) {
+        const error = yield* Effect.flip(environment(variables)(ReconnectPolicy.config))
+        assert.deepStrictEqual(sentences(error), [sentence])
+      }
     }))
 
   const warned = Effect.fnUntraced(function*(variables: Readonly<Record<string, string>>) {
@@ -303,7 +311,13 @@ describe("config", () => {
       assert.deepStrictEqual(policy.maxDelay, Duration.seconds(90))
       assert.deepStrictEqual(warnings, [[
         "WEBSOCKET_MAX_DELAY",
-        `WEBSOCKET_MAX_DELAY: Expected at least the initial delay of 1m 30s, but received "1m 20s". Using 1m 30s instead.`
+        `WEBSOCKET_MAX_DELAY: The initial delay of 1m 30s is longer than the maximum of 1m 20s. Using a maximum of 1m 30s instead.`
+      ]])
+      const alone = yield* warned({ WEBSOCKET_INITIAL_DELAY: "100" })
+      assert.deepStrictEqual(alone.policy.maxDelay, Duration.seconds(100))
+      assert.deepStrictEqual(alone.warnings, [[
+        "WEBSOCKET_INITIAL_DELAY",
+        "WEBSOCKET_INITIAL_DELAY: The initial delay of 1m 40s is longer than the maximum of 1m. Using a maximum of 1m 40s instead."
       ]])
     }))
 })

@@ -7,6 +7,9 @@ import { causeName } from "./causeName.ts"
 
 export interface Summary {
   readonly startedAt: number
+  /** Whether the run counts market events. */
+  readonly hasMarket: boolean
+  readonly hasConnected: boolean
   /** The time with at least one open connection, in milliseconds, up to the last change. */
   readonly connected: number
   readonly openSince: number | undefined
@@ -24,8 +27,10 @@ export interface Summary {
   readonly causes: Readonly<Record<string, number>>
 }
 
-export const begin = (startedAt: number): Summary => ({
+export const begin = (startedAt: number, hasMarket: boolean): Summary => ({
   startedAt,
+  hasMarket,
+  hasConnected: false,
   connected: 0,
   openSince: undefined,
   open: new Set(),
@@ -59,6 +64,7 @@ const addConnection = (summary: Summary, connection: string, event: ConnectionEv
     case "Opened":
       return {
         ...summary,
+        hasConnected: true,
         openSince: summary.openSince ?? event.at,
         open: new Set([...summary.open, connection]),
         longest: event.outage._tag === "Some"
@@ -101,21 +107,24 @@ const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ?
 
 /** The summary as facts, for machines. Times are in milliseconds. */
 export const facts = (summary: Summary, now: number) => {
-  const { causes, connected, events, gaps, invalid, longest, outages, repaired, startedAt } = closed(summary, now)
-  return { elapsed: now - startedAt, connected, outages, longestOutage: longest, events, repaired, gaps, invalid, causes }
+  const { causes, connected, events, gaps, hasMarket, invalid, longest, outages, repaired, startedAt } = closed(summary, now)
+  const market = hasMarket ? { events, repaired, gaps } : {}
+  return { elapsed: now - startedAt, connected, outages, longestOutage: longest, ...market, invalid, causes }
 }
 
 /** The summary in words, for people. */
 export const lines = (summary: Summary, now: number): ReadonlyArray<string> => {
-  const { causes, connected, elapsed, events, gaps, invalid, longestOutage, outages, repaired } = facts(summary, now)
+  const { causes, connected, events, gaps, hasConnected, hasMarket, invalid, longest, outages, repaired, startedAt } = closed(summary, now)
+  const elapsed = now - startedAt
   const uptime = elapsed === 0 ? 0 : Math.round((connected / elapsed) * 1_000) / 10
   return [
     "",
-    `Ran for ${ms(elapsed)}, connected for ${ms(connected)} of it (${uptime} %).`,
+    `Ran for ${ms(elapsed)}, ${hasConnected ? `connected for ${ms(connected)} of it (${uptime} %)` : "never connected"}.`,
     [
-      plural(outages, "outage") + (longestOutage > 0 ? `, the longest healed after ${ms(longestOutage)}` : ""),
-      plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after an outage` : ""),
-      plural(gaps, "gap"),
+      plural(outages, "outage") + (longest > 0 ? `, the longest healed after ${ms(longest)}` : ""),
+      ...(hasMarket
+        ? [plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after an outage` : ""), plural(gaps, "gap")]
+        : []),
       `${plural(invalid, "invalid message")} skipped`
     ].join("; ") + ".",
     ...Object.entries(causes).sort(([, a], [, b]) => b - a).map(([cause, times]) => `  ${times} × ${cause}`)

@@ -80,7 +80,7 @@ export const json = (venue: string, write: Write): View => {
 
 const clockTime = (at: number) => new Date(at).toISOString().slice(11, 19)
 
-const told = ConnectionEvent.$match({
+const told: (event: ConnectionEvent.ConnectionEvent) => string | undefined = ConnectionEvent.$match({
   Dialling: ({ attempt }) => attempt === 0 ? "dialling" : `dialling, retry ${attempt}`,
   Opened: ({ outage, took }) =>
     outage._tag === "None"
@@ -91,8 +91,8 @@ const told = ConnectionEvent.$match({
   Waiting: ({ attempt, delay, retriesLeft, until }) =>
     `waiting ${formatDuration(delay)}, next dial at ${clockTime(until)}: retry ${attempt}` +
     (typeof retriesLeft === "number" ? ` of ${attempt + retriesLeft}` : ""),
-  Gap: ({ gap }) =>
-    gap.dropped > 0 ? `${gap.dropped} messages were dropped` : `messages may be missing: no connection for ${formatDuration(gap.downtime)}`,
+  // The feed repairs what an outage missed, or tells what it cannot repair.
+  Gap: ({ gap }) => gap.dropped > 0 ? `${gap.dropped} messages were dropped` : undefined,
   Disconnected: () => "disconnected",
   Failed: ({ error }) => error.message,
   Died: ({ cause }) => `a defect ended the connection: ${Cause.pretty(cause).split("\n")[0] ?? ""}`,
@@ -160,7 +160,8 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
         case "Connection": {
           const happened = event.event
           state = states[happened._tag] ?? state
-          above(happened.at, told(happened), colours[happened._tag])
+          const text = told(happened)
+          if (text !== undefined) above(happened.at, text, colours[happened._tag])
           return
         }
         case "Session":

@@ -46,4 +46,4 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
         Effect.delay(Effect.repeat(show, Schedule.spaced("1 second")), "1 second"),
         Effect.catchTag(orderBook.ended, "RestRejected", (cause) => new BookRefused({ symbol: orderBook.symbol, cause }))
       )
-    }).pipe(Effect.scoped), { status: false })
+    }).pipe(Effect.scoped), { hasMarket: false })

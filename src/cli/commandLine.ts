@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import type { Flag, Usage } from "./options.ts"
-import { commands, flagText, globalFlags, program } from "./options.ts"
+import { binanceStream, commands, flagText, globalFlags, program, stream } from "./options.ts"
 import { logLevels } from "./settings.ts"
 import { hasControl, withoutControl, withoutSecrets } from "./shown.ts"
 
@@ -42,6 +42,11 @@ const wrongArguments = (command: Command, given: ReadonlyArray<string>): string 
   return wrong === undefined ? undefined : `"${shown(wrong)}" is not a ${name}. A ${name} is ${value.expected}.`
 }
 
+const wrongKind = (given: ReadonlyArray<string>): string | undefined => {
+  const wrong = given.find((word) => Option.isNone(binanceStream.parse(word)))
+  return wrong === undefined ? undefined : `"${shown(wrong)}" is not a stream of Binance. A stream is ${binanceStream.expected}.`
+}
+
 // The arguments read so far. Of several errors, the first one counts.
 interface Reading {
   command: Command | undefined
@@ -66,7 +71,10 @@ const readWord = (reading: Reading, word: string): void => {
     reading.command = word
   } else {
     reading.isUnknown = true
-    reading.error ??= `There is no command "${shown(word)}". The commands are ${list(commandNames)}; holdfast --help explains them.`
+    const advice = Option.isSome(stream.parse(word))
+      ? `Write holdfast watch ${shown(word)}.`
+      : `The commands are ${list(commandNames)}; holdfast --help explains them.`
+    reading.error ??= `There is no command "${shown(word)}". ${advice}`
   }
 }
 
@@ -76,8 +84,7 @@ const readValue = (reading: Reading, flag: Flag, value: string): void => {
   else if (flag.value !== undefined && Option.isNone(flag.value.parse(value))) {
     reading.error ??= `${option} must be ${flag.value.expected}, but is "${shown(value)}".`
   } else if (flag.name === "log-level") reading.logLevel = logLevels.get(value.toLowerCase())
-  // @effect/cli accepts an option that may be repeated only in this form.
-  else if (flag.isRepeatable === true) reading.options.push(option, value)
+  else if (flag.isRepeatable === true) reading.given.push(value)
   else reading.options.push(`${option}=${value}`)
 }
 
@@ -107,10 +114,19 @@ const readOption = (reading: Reading, word: string, next: string | undefined): 0
 // The wizard asks for what is missing, and a completion script needs nothing.
 const needsNothing = ({ options }: Reading) => options.some((option) => option === "--wizard" || option.startsWith("--completions="))
 
-const missingFile = ({ command, options }: Reading): string | undefined =>
-  command === "record" && !options.some((option) => option.startsWith("--out="))
-    ? "holdfast record needs a file to write to: --out trades.ndjson."
-    : undefined
+const incomplete = ({ command, given, seen }: Reading): string | undefined => {
+  const { argument, flags } = usageOf(command)
+  const missing = flags.find((flag) => flag.required !== undefined && !seen.has(flag))
+  const isAtBinance = ![...seen].some(({ name }) => name === "ws")
+  return (command === undefined ? undefined : wrongArguments(command, given)) ??
+    (missing === undefined ? undefined : `${nameOf(command)} needs ${missing.required}: --${missing.name} ${missing.example ?? "value"}.`) ??
+    // Another venue may have other kinds.
+    (isAtBinance && (argument?.value ?? stream) === stream ? wrongKind(given) : undefined)
+}
+
+// @effect/cli accepts an option that may be repeated only as two words.
+const argsOf = ({ command, given, options }: Reading): ReadonlyArray<string> =>
+  command === undefined ? [...options, ...given.flatMap((name) => ["--stream", name])] : [command, ...options, ...given]
 
 /** Reads the arguments after the program's name. */
 export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, string> => {
@@ -137,12 +153,9 @@ export const read = (all: ReadonlyArray<string>): Either.Either<CommandLine, str
     else readWord(reading, word)
   }
   if (end !== -1) for (const word of all.slice(end + 1)) readWord(reading, word)
-  const { command, given, isHelp, isUnknown, isVersion, logLevel, options } = reading
+  const { command, isHelp, isUnknown, isVersion, logLevel } = reading
   if (isHelp && !isUnknown) return Either.right({ _tag: "Help", command })
   if (isVersion) return Either.right({ _tag: "Version" })
-  const incomplete = () => command === undefined ? undefined : wrongArguments(command, given) ?? missingFile(reading)
-  const error = reading.error ?? (needsNothing(reading) ? undefined : incomplete())
-  return error === undefined
-    ? Either.right({ _tag: "Run", args: [...(command === undefined ? [] : [command]), ...options, ...given], logLevel })
-    : Either.left(error)
+  const error = reading.error ?? (needsNothing(reading) ? undefined : incomplete(reading))
+  return error === undefined ? Either.right({ _tag: "Run", args: argsOf(reading), logLevel }) : Either.left(error)
 }

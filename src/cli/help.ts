@@ -28,7 +28,7 @@ const usageLine = (command: Command | undefined): string => {
   if (command === undefined) return "holdfast [options]"
   const { argument: { least, most, name } } = commands[command]
   const argument = most > 1 ? `<${name}>...` : `<${name}>`
-  const needed = command === "record" ? " --out <file>" : ""
+  const needed = usageOf(command).flags.filter(({ required }) => required !== undefined).map((flag) => ` ${flagText(flag)}`).join("")
   return `holdfast ${command}${needed} [options] ${least === 0 ? `[${argument}]` : argument}`
 }
 

@@ -4,6 +4,8 @@ import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as StreamKind from "../binance/StreamKind.ts"
+import { isKnown } from "../binance/internal/kindTable.ts"
 import { logLevelNames, logLevels } from "./settings.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -50,7 +52,19 @@ const level: Value<LogLevel> = {
 }
 const shell = matching(/^(?:sh|bash|fish|zsh)$/, "one of sh, bash, fish, zsh")
 
-const stream = matching(/^(?:[^\s@!/:-][^\s@!/:]*@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
+/** The shape of a stream's name. */
+export const stream = matching(/^(?:[^\s@!/:-][^\s@!/:]*@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
+
+// The names of these types are not names of streams: those are kline_1m, ticker_1h and depth20.
+const typeOnly = /@(?:kline|windowTicker|partialDepth)$/
+
+/** A stream of a kind that Binance has. */
+export const binanceStream: Value<string> = {
+  expected: "a symbol and a kind, such as btcusdt@trade, btcusdt@kline_1m, btcusdt@ticker or btcusdt@depth",
+  parse: (text) =>
+    isKnown(StreamKind.parse(text).kind) && !typeOnly.test(text) ? Option.some(text) : Option.none()
+}
+
 const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
 
 // The most levels of a snapshot (Binance docs).
@@ -69,7 +83,10 @@ export interface Flag {
   readonly placeholder?: string
   readonly example?: string
   readonly value?: Value<unknown>
+  /** Its values count as arguments of the command. */
   readonly isRepeatable?: boolean
+  /** What the command needs, in words. Without it, the option may be missing. */
+  readonly required?: string
 }
 
 /** An option and what stands for its value, such as `--for <duration>`. */
@@ -95,7 +112,7 @@ const flags = {
     placeholder: "stream",
     example: "btcusdt@trade",
     value: stream,
-    description: "A stream to watch, such as btcusdt@trade. It may be repeated.",
+    description: "A stream, such as btcusdt@trade. It may be repeated.",
     isRepeatable: true
   },
   levels: {
@@ -110,6 +127,7 @@ const flags = {
     alias: "o",
     placeholder: "file",
     example: "trades.ndjson",
+    required: "a file to write to",
     description: "The file to write to, one JSON object per line. The program continues a recording in it."
   },
   rotateSize: {
@@ -182,7 +200,7 @@ export const program: Usage = {
 
 /** The usage of each command. */
 export const commands = {
-  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: commonFlags },
+  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: [flags.stream, ...commonFlags] },
   book: {
     summary: "Shows the top of an order book once a second.",
     argument: { name: "symbol", least: 1, most: 1, example: "btcusdt", value: symbol },
@@ -191,7 +209,7 @@ export const commands = {
   record: {
     summary: "Writes market events to a file, and continues it after a restart.",
     argument: streams(1),
-    flags: [flags.out, flags.rotateSize, flags.rotateEvery, ...commonFlags]
+    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, ...commonFlags]
   }
 } satisfies Record<string, Usage>
 

@@ -1,6 +1,7 @@
 // Runs a command: finds the venue, makes the feed, shows its events, stops when the time is up, and prints a summary.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as BinanceFeed from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
+import { formatDuration } from "../internal/time/durationText.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
@@ -29,6 +31,13 @@ export interface Running {
   readonly market: (event: MarketEvent) => void
 }
 
+/** The time of `--for` was up, and no connection had opened. */
+export class NeverConnected extends Data.TaggedError("NeverConnected")<{ readonly within: Duration.Duration }> {
+  override get message(): string {
+    return `No connection opened within ${formatDuration(this.within)}. Check the address and the network.`
+  }
+}
+
 export const write = (text: string) => {
   process.stdout.write(text)
 }
@@ -38,14 +47,14 @@ export const run = <E, R>(
   { duration, json, rest, ws }: Arguments,
   title: (venue: string) => string,
   body: (running: Running) => Effect.Effect<void, E, R>,
-  /** Whether to show the status once a second. */
-  { status = true }: { readonly status?: boolean } = {}
+  /** Whether `body` has market events: they are counted, and the status is shown once a second. */
+  { hasMarket = true }: { readonly hasMarket?: boolean } = {}
 ) =>
   Effect.gen(function*() {
     const reconnect = yield* ReconnectPolicy.config
     const choice = yield* VenueChoice.resolve(ws, rest)
     const view = json ? View.json(choice.venue.name, write) : View.human(write, lookOf(process.env, process.stdout.isTTY))
-    let summary = Summary.begin(yield* Clock.currentTimeMillis)
+    let summary = Summary.begin(yield* Clock.currentTimeMillis, hasMarket)
 
     yield* Effect.addFinalizer(() =>
       Effect.map(Clock.currentTimeMillis, (now) => {
@@ -67,7 +76,7 @@ export const run = <E, R>(
       Schedule.spaced("1 second")
     )
     yield* Effect.forkScoped(events)
-    if (status) yield* Effect.forkScoped(Effect.delay(ticks, "1 second"))
+    if (hasMarket) yield* Effect.forkScoped(Effect.delay(ticks, "1 second"))
 
     const running = body({
       feed,
@@ -76,8 +85,10 @@ export const run = <E, R>(
         view.market(event)
       }
     })
+    const unlessConnected = (within: Duration.Duration) =>
+      Effect.suspend(() => summary.hasConnected ? Effect.void : new NeverConnected({ within }))
     yield* Option.match(duration, {
       onNone: () => running,
-      onSome: (time) => Effect.raceFirst(running, sleep(time))
+      onSome: (time) => Effect.raceFirst(running, Effect.zipRight(sleep(time), unlessConnected(time)))
     })
   }).pipe(Effect.scoped, Effect.provide([NodeTransport.layer, FetchHttpClient.layer]))

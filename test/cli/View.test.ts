@@ -43,6 +43,10 @@ const printed = (): ReadonlyArray<string> => {
   return text.trimEnd().split("\n")
 }
 
+it("the gap of a connection is not shown: its feed repairs it, or tells what is missing", () => {
+  assert.isFalse(printed().some((line) => line.includes("may be missing")))
+})
+
 it("the README's sample of the output has the shapes of lines that the program prints", () => {
   const shapes = new Set(printed().map(shapeOf))
   const lines = sample.split("\n")

@@ -15,6 +15,14 @@ describe("the command line", () => {
   isRead("--json -s btcusdt@trade --stream=!miniTicker@arr", runs("--json", "--stream", "btcusdt@trade", "--stream", "!miniTicker@arr"))
   isRead("watch btcusdt@trade --for 20s", runs("watch", "--for=20s", "btcusdt@trade"))
   isRead("book btcusdt --LEVELS 3", runs("book", "--levels=3", "btcusdt"))
+  isRead("watch -s btcusdt@trade ethusdt@trade --stream=solusdt@trade", runs("watch", "btcusdt@trade", "ethusdt@trade", "solusdt@trade"))
+  isRead("record -s btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
+  for (const stream of ["btcusdt@kline_1d@+08:00", "btcusdt@depth20@100ms", "BTCUSDT@aggTrade", "!ticker_1h@arr"]) {
+    isRead(`watch ${stream}`, runs("watch", stream))
+  }
+  // Another venue may have other kinds.
+  isRead("watch btcusdt@tarde --ws ws://host", runs("watch", "--ws=ws://host", "btcusdt@tarde"))
+  isRead("-s btcusdt@tarde --ws ws://host", runs("--ws=ws://host", "--stream", "btcusdt@tarde"))
   isRead("record btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
   isRead("--log-level warning --json", { _tag: "Run", args: ["--json"], logLevel: LogLevel.Warning })
   isRead("watch --log-level off", { _tag: "Run", args: ["watch"], logLevel: LogLevel.None })
@@ -40,6 +48,15 @@ describe("the command line", () => {
     ["help", "bogus"],
     `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`
   )
+  isRefused(["btcusdt@trade"], `There is no command "btcusdt@trade". Write holdfast watch btcusdt@trade.`)
+  const isNotOfBinance = (stream: string) =>
+    `"${stream}" is not a stream of Binance. A stream is a symbol and a kind, ` +
+    "such as btcusdt@trade, btcusdt@kline_1m, btcusdt@ticker or btcusdt@depth."
+  for (const stream of ["btcusdt@tarde", "btcusdt@Trade", "btcusdt@depth7", "!ticcer@arr", "!tarde", "btcusdt@kline"]) {
+    isRefused(["watch", "btcusdt@trade", stream], isNotOfBinance(stream))
+    isRefused(["--stream", stream], isNotOfBinance(stream))
+  }
+  isRefused(["record", "-o", "trades.ndjson", "btcusdt@tarde"], isNotOfBinance("btcusdt@tarde"))
   isRefused(["-x"], "holdfast has no option -x. holdfast --help lists its options.")
   isRefused(["book", "--levles", "5", "btcusdt"], "holdfast book has no option --levles. holdfast book --help lists its options.")
   isRefused(["watch", "--for"], "--for needs a value: --for 20s.")
@@ -91,6 +108,7 @@ describe("the command line", () => {
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
+  isRefused(["watch", "x@ws://me:secret@host"], isNotOfBinance("…@host"))
   isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 

@@ -88,6 +88,15 @@ describe("the program", () => {
       ])
     }), within)
 
+  it.scopedLive("names the settings file of a value that is not allowed", () =>
+    Effect.gen(function*() {
+      const file = join(yield* temporary, "settings.json")
+      writeFileSync(file, `{"trading_mode": "mars"}`)
+      const { code, err } = yield* run([], { HOLDFAST_CONFIG: file })
+      assert.strictEqual(code, 1)
+      assert.strictEqual(err, `TRADING_MODE: Expected one of demo, paper, live, but received "mars" (in ${file}).\n`)
+    }), within)
+
   it.scopedLive("logs to standard error, and prints only what was asked for", () =>
     Effect.gen(function*() {
       const folder = yield* temporary
@@ -140,6 +149,18 @@ describe("the program", () => {
       }
     }), within)
 
+  it.scopedLive("counts no market events in the summary of an order book", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      const book = ["book", "btcusdt", "--for", "2s", "--ws", exchange.wsUrl]
+      const last = (yield* lines((yield* run([...book, "--json"])).out)).at(-1) ?? {}
+      assert.deepStrictEqual(
+        Object.keys(last),
+        ["connection", "event", "timestamp", "elapsed", "connected", "outages", "longestOutage", "invalid", "causes"]
+      )
+      assert.match((yield* run(book)).out, /Ran for .*\n0 outages; 0 invalid messages skipped\.\n$/)
+    }), within)
+
   it.scopedLive("records, and after a crash goes on where it had stopped, with what it missed", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
@@ -180,6 +201,14 @@ describe("the program", () => {
       const { code, out } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_INITIAL_DELAY: "3600", WEBSOCKET_MAX_DELAY: "3600" }, "next dial at")
       assert.strictEqual(code, 0)
       assert.match(out, /Ran for .*\n/)
+    }), within)
+
+  it.scopedLive("says that it never connected in the time that --for gave it, and exits with 1", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* run(["--ws", "ws://127.0.0.1:1", "--for", "2s"])
+      assert.strictEqual(code, 1)
+      assert.match(out, /^Ran for 2s[^,]*, never connected\.$/m)
+      assert.strictEqual(err, "No connection opened within 2s. Check the address and the network.\n")
     }), within)
 
   it.scopedLive("says why it gives up, and exits with 1", () =>

@@ -30,5 +30,8 @@ export const table = {
 
 const rows: ReadonlyMap<string, Row> = new Map(Object.entries(table))
 
+/** Tells whether a kind is in the table. */
+export const isKnown = ({ type }: StreamKind): boolean => rows.has(type)
+
 /** The row of a kind, if it is known. */
 export const find = (type: string): Row | undefined => rows.get(type)

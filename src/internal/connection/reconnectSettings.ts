@@ -105,8 +105,8 @@ export interface Setting<K extends Name = Name> {
   readonly configOrDefault: Effect.Effect<Update>
 }
 
-const warn = (key: string, error: ConfigError.ConfigError, used: Value) =>
-  Effect.logWarning(`${key}: ${"message" in error ? error.message : "It cannot be read"}. Using ${shown(used)} instead.`).pipe(
+const warn = (key: string, error: ConfigError.ConfigError, used: Value, what = "") =>
+  Effect.logWarning(`${key}: ${"message" in error ? error.message : "It cannot be read"}. Using ${what}${shown(used)} instead.`).pipe(
     Effect.annotateLogs({ key, used: shown(used) })
   )
 
@@ -221,13 +221,17 @@ export const policyOf = (updates: ReadonlyArray<Update>): ReconnectPolicy =>
 // ---------------------------------------------------------------------------------------------------------------------
 // The rule between two settings
 
-/** The error if the longest wait is below the first one. `name` is the name by which the user set `maxDelay`. */
-export const orderError = (
-  { initialDelay, maxDelay }: ReconnectPolicy,
-  name: string = table.maxDelay.key
-): Option.Option<ConfigError.ConfigError> =>
-  Duration.lessThan(maxDelay, initialDelay)
-    ? Option.some(invalid([name], shown(maxDelay), `at least the initial delay of ${Duration.format(initialDelay)}`))
+// The longest wait is at fault only if the user set it.
+const culprit = ({ maxDelay }: ReconnectPolicy) =>
+  Duration.equals(maxDelay, defaults.maxDelay) ? table.initialDelay : table.maxDelay
+
+/** The error if the longest wait is below the first one. It names `field` of the setting that is at fault. */
+export const orderError = (policy: ReconnectPolicy, field: "key" | "name" = "key"): Option.Option<ConfigError.ConfigError> =>
+  Duration.lessThan(policy.maxDelay, policy.initialDelay)
+    ? Option.some(ConfigError.InvalidData(
+      [culprit(policy)[field]],
+      `The initial delay of ${shown(policy.initialDelay)} is longer than the maximum of ${shown(policy.maxDelay)}`
+    ))
     : Option.none()
 
 /** Raises a `maxDelay` below the first wait to the default, or to the first wait if that is longer, and logs a warning. */
@@ -236,6 +240,6 @@ export const raiseCap = (policy: ReconnectPolicy): Effect.Effect<ReconnectPolicy
     onNone: () => Effect.succeed(policy),
     onSome: (error) => {
       const maxDelay = Duration.max(defaults.maxDelay, policy.initialDelay)
-      return Effect.as(warn(table.maxDelay.key, error, maxDelay), { ...policy, maxDelay })
+      return Effect.as(warn(culprit(policy).key, error, maxDelay, "a maximum of "), { ...policy, maxDelay })
     }
   })
