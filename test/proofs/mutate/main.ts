@@ -36,6 +36,7 @@ const tests = [
   "binance/Failure",
   "binance/OrderBook",
   "binance/hotPath",
+  "binance/pool",
   "binance/redundancy",
   "binance/idReset",
   "binance/venues"
