@@ -85,7 +85,7 @@ export interface Flag {
   readonly value?: Value<unknown>
   /** Its values count as arguments of the command. */
   readonly isRepeatable?: boolean
-  /** What the command needs, in words. Without it, the option may be missing. */
+  /** Describes what the command needs, for the error when the option is missing. Absent for an optional option. */
   readonly required?: string
 }
 

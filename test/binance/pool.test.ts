@@ -132,6 +132,27 @@ describe("a connection", () => {
       ]))
     ))
 
+  it.effect("that is given up leaves its streams to its successor, whatever else is read meanwhile", () =>
+    Effect.gen(function*() {
+      const feed = yield* make()
+      const seen: Array<unknown> = []
+      yield* Effect.forkScoped(Stream.runForEach(feed.trades("BTCUSDT"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : data))))
+      yield* TestClock.adjust("1500 millis")
+      yield* Effect.forkScoped(feed.rotate)
+      yield* TestClock.adjust("2 seconds")
+      yield* Effect.forkScoped(Stream.runDrain(feed.depth("ETHUSDT")))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([yield* isOpen, seen], [2, [1, 2, 3]])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => [])),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), send(trade(1)), wait("2 seconds"), close(1003)),
+        open(acknowledge, wait("4 seconds"), send(trade(2)), wait("10 seconds"), send(trade(3))),
+        open(acknowledge)
+      ]))
+    ))
+
   it.effect("is kept when its proven successor is given up", () =>
     Effect.gen(function*() {
       const feed = yield* make()

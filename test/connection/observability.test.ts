@@ -18,6 +18,20 @@ import { collect, forever, scripted } from "./scripted.ts"
 
 const { close, fail, open, refuse, reset, send, wait } = TestTransport
 
+// A tracer, and the spans that it has made.
+const recordedSpans = Effect.map(Effect.tracer, (native) => {
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    ...native,
+    span: (...args) => {
+      const span = native.span(...args)
+      spans.push(span)
+      return span
+    }
+  })
+  return { spans, tracer }
+})
+
 describe("events, logs, metrics and spans", () => {
   it.effect("every decision has its cause, class, time and remaining retries", () =>
     Effect.gen(function*() {
@@ -158,16 +172,7 @@ describe("events, logs, metrics and spans", () => {
       const logger = Logger.make(({ annotations }) => {
         servers.push(Option.getOrUndefined(HashMap.get(annotations, "server")))
       })
-      const spans: Array<Tracer.Span> = []
-      const native = yield* Effect.tracer
-      const tracer = Tracer.make({
-        ...native,
-        span: (...args) => {
-          const span = native.span(...args)
-          spans.push(span)
-          return span
-        }
-      })
+      const { spans, tracer } = yield* recordedSpans
       const urls = ["not a URL", "ws://named.test"]
       yield* TestClock.adjust("1 minute").pipe(
         Effect.provide(scripted([fail(), open()], {
@@ -232,16 +237,7 @@ describe("events, logs, metrics and spans", () => {
 
   it.effect("every dial is a span with the server, but not the path", () =>
     Effect.gen(function*() {
-      const spans: Array<Tracer.Span> = []
-      const native = yield* Effect.tracer
-      const tracer = Tracer.make({
-        ...native,
-        span: (...args) => {
-          const span = native.span(...args)
-          spans.push(span)
-          return span
-        }
-      })
+      const { spans, tracer } = yield* recordedSpans
       yield* TestClock.adjust("10 seconds").pipe(
         Effect.provide(scripted([fail(), open()])),
         Effect.withTracer(tracer)

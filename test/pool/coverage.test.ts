@@ -6,7 +6,7 @@ import { ConnectionError, Item } from "holdfast"
 import { Contribution, makeTopic } from "../../src/internal/pool/coverage.ts"
 
 type Name = "a" | "b" | "c"
-type Step = `${Name} ${"data" | "gap" | "cease" | "leave" | "end"}`
+type Step = `${Name} ${"data" | "gap" | "cease" | "leave" | "end" | "begin"}`
 
 // A topic with contributions of three connections, and the reports to its listener.
 const make = () => {
@@ -32,6 +32,9 @@ const make = () => {
       of.cease("ceased", "its updates have stopped")
     },
     leave: (of: Contribution<string>) => of.leave("left"),
+    begin: (of: Contribution<string>) => {
+      of.begin()
+    },
     end: (of: Contribution<string>) => {
       of.end(Exit.void)
     }
@@ -94,6 +97,12 @@ describe.each(cases)("%s", (_, disruption, situations, expected) => {
 })
 
 describe("a topic", () => {
+  it("has no gap in a connection that began again if another one has brought everything since its loss", () => {
+    const { play } = make()
+    play("b data", "b gap", "a cease", "a begin")
+    assert.deepStrictEqual(play("a gap"), [])
+  })
+
   it("reports nothing when its last contribution leaves", () => {
     const { play } = make()
     assert.deepStrictEqual(play("b leave", "c leave", "a data", "a leave"), [])
