@@ -153,6 +153,25 @@ describe("a connection", () => {
       ]))
     ))
 
+  it.effect("that is given up leaves its streams to its successor, though that has proven nothing yet", () =>
+    Effect.gen(function*() {
+      const feed = yield* make({ renewalTimeout: "2 seconds" })
+      const seen: Array<unknown> = []
+      yield* Effect.forkScoped(Stream.runForEach(feed.trades("BTCUSDT"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : data))))
+      yield* TestClock.adjust("1500 millis")
+      const rotating = yield* Effect.fork(feed.rotate)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Fiber.join(rotating), 1)
+      assert.deepStrictEqual([yield* isOpen, seen], [1, [1, 2]])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => [])),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), send(trade(1)), wait("1 second"), close(1003)),
+        TestTransport.openAfter("5 seconds", acknowledge, wait("1 second"), send(trade(2)))
+      ]))
+    ))
+
   it.effect("is kept when its proven successor is given up", () =>
     Effect.gen(function*() {
       const feed = yield* make()
