@@ -14,7 +14,8 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { isUtf8 } from "node:buffer"
-import type { IncomingMessage } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
+import type { Socket as TcpSocket } from "node:net"
 import { WebSocket } from "ws"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "./ConnectionError.ts"
 import * as ReceiveBuffer from "./internal/transport/receiveBuffer.ts"
@@ -22,7 +23,7 @@ import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { parseUrl } from "./internal/transport/url.ts"
 import { maxBatchOf, onReads } from "./internal/transport/wsReads.ts"
 import { within } from "./internal/time/timeout.ts"
-import type { DialRequest, Socket, SocketError } from "./Transport.ts"
+import type { DialRequest, Progress, Socket, SocketError } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 
 // The most bytes of a refusal's body that an error shows, and the deadline for their arrival.
@@ -154,15 +155,39 @@ const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Rec
   return buffer
 }
 
+// The headers of an answer, one text for each name. `set-cookie` may come several times.
+const headersOf = (headers: IncomingHttpHeaders): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]]
+    )
+  )
+
+const noProgress: Progress = { received: 0, sent: 0 }
+
+interface Answer {
+  readonly headers: Readonly<Record<string, string>>
+  readonly progress: () => Progress
+}
+
+const answerOf = (headers: IncomingHttpHeaders, socket: TcpSocket): Answer => ({
+  headers: headersOf(headers),
+  progress: () => ({ received: socket.bytesRead, sent: socket.bytesWritten })
+})
+
 const awaitUpgrade = (ws: WebSocket, url: URL, headers: Readonly<Record<string, string>>) =>
-  Effect.async<void, DialFailed | HandshakeRejected>((resume) => {
-    const settle = (outcome: Effect.Effect<void, DialFailed | HandshakeRejected>) => {
+  Effect.async<Answer, DialFailed | HandshakeRejected>((resume) => {
+    let answer: Answer = { headers: {}, progress: () => noProgress }
+    const settle = (outcome: Effect.Effect<Answer, DialFailed | HandshakeRejected>) => {
       // A listener that stayed would keep the whole dial in memory.
-      ws.off("open", open).off("unexpected-response", refused).off("error", failed)
+      ws.off("upgrade", upgraded).off("open", open).off("unexpected-response", refused).off("error", failed)
       resume(outcome)
     }
+    const upgraded = ({ headers, socket }: IncomingMessage) => {
+      answer = answerOf(headers, socket)
+    }
     const open = () => {
-      settle(Effect.void)
+      settle(Effect.succeed(answer))
     }
     const refused = (_: unknown, response: IncomingMessage) => {
       settle(rejection(response, url, headers))
@@ -170,7 +195,7 @@ const awaitUpgrade = (ws: WebSocket, url: URL, headers: Readonly<Record<string, 
     const failed = (error: Error) => {
       settle(new DialFailed({ code: codeOf(error, "ERR_HANDSHAKE"), reason: error.message }))
     }
-    ws.on("open", open).on("unexpected-response", refused).on("error", failed)
+    ws.on("upgrade", upgraded).on("open", open).on("unexpected-response", refused).on("error", failed)
   })
 
 const terminate = (ws: WebSocket) =>
@@ -236,10 +261,12 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
   const { buffer, ws } = yield* Effect.uninterruptible(
     Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
   )
-  yield* awaitUpgrade(ws, url, headers)
+  const answer = yield* awaitUpgrade(ws, url, headers)
 
   const socket: Socket = {
     protocol: ws.protocol,
+    headers: answer.headers,
+    progress: answer.progress,
     receive: buffer.receive,
     send: (message) =>
       Effect.async((resume) => {

@@ -87,6 +87,19 @@ export type DialError = DialFailed | HandshakeRejected | InvalidUrl
 export type SocketError = ConnectionClosed | MessageTooLarge
 
 /**
+ * The bytes that a socket has moved since it opened. While either count grows, the peer and the network are alive.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  /** The bytes that have arrived, those of unfinished messages and of pongs too. */
+  readonly received: number
+  /** The bytes that the operating system has taken from this process to send. */
+  readonly sent: number
+}
+
+/**
  * An open socket. It lasts until the scope of its dial closes: then it is closed as by `close`, and a `receive` or `ping`
  * that still runs fails.
  *
@@ -108,6 +121,10 @@ export type SocketError = ConnectionClosed | MessageTooLarge
 export interface Socket {
   /** The subprotocol that the server chose, or `""`. */
   readonly protocol: string
+  /** The headers of the server's answer to the upgrade, with names in lower case. Empty if the transport cannot see them. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The bytes that have moved so far. A transport that sees only whole messages counts those. */
+  readonly progress: () => Progress
   /**
    * Reads until the socket ends. Calls `handler` with each batch, in order, as it arrives. If the handler returns an
    * effect, the next batch waits until that effect is done; if the effect fails, `receive` fails too. If the handler
@@ -120,7 +137,10 @@ export interface Socket {
   readonly receive: <E = never>(
     handler: (batch: NonEmptyReadonlyArray<Message>) => Effect.Effect<void, E> | void
   ) => Effect.Effect<never, SocketError | E>
-  /** Sends a message; completes when the transport has written it. */
+  /**
+   * Sends a message. Completes when the operating system has taken the whole message, and fails if the socket ends before
+   * that.
+   */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /** Sends a ping frame; completes when its pong arrives. Never completes if the transport cannot ping. */
   readonly ping: Effect.Effect<void, SocketError>

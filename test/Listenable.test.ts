@@ -50,6 +50,8 @@ const echo: Layer.Layer<Transport.Transport> = Layer.effect(
       dial: () =>
         Effect.succeed({
           protocol: "",
+          headers: {},
+          progress: () => ({ received: 0, sent: 0 }),
           receive: (handler) =>
             Effect.suspend(() => {
               deliver = (text) => Effect.orDie(handler([text]) ?? Effect.void)

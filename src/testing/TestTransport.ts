@@ -282,6 +282,8 @@ export const layer = (
       const unmatched: Array<Message> = []
       const arrived = Effect.unsafeMakeLatch(false)
       let vanished = false
+      let received = 0
+      let given = 0
       let answering: (message: Message) => ReadonlyArray<Message> = () => []
 
       // Returns true for the first end of the socket.
@@ -305,6 +307,7 @@ export const layer = (
 
       const sendNow = (message: Message) => {
         const size = sizeOf(message)
+        received += size
         if (size > request.maxMessageBytes) buffer.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
         else buffer.unsafeOffer(message, size)
       }
@@ -333,11 +336,14 @@ export const layer = (
 
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
+        headers: {},
+        progress: () => ({ received, sent: given }),
         receive: buffer.receive,
         send: (message) =>
           Effect.suspend(() => {
             if (buffer.isEnded()) return new SendFailed({ reason: "the socket has ended" })
             sent.push(message)
+            given += sizeOf(message)
             unmatched.push(message)
             return Effect.zipRight(arrived.open, sendAll(vanished ? [] : answering(message)))
           }),

@@ -15,6 +15,8 @@ describe("memory", () => {
       Effect.acquireRelease(
         Effect.sync((): Transport.Socket => ({
           protocol: "",
+          headers: {},
+          progress: () => ({ received: 0, sent: 0 }),
           receive: (handler) =>
             Effect.zipRight(
               Effect.suspend(() => handler(["hello"]) ?? Effect.void),

@@ -63,6 +63,8 @@ export const heapUsed = Effect.sync(() => {
 // Parts of faulty transports.
 export const idle: Transport.Socket = {
   protocol: "",
+  headers: {},
+  progress: () => ({ received: 0, sent: 0 }),
   receive: () => Effect.never,
   send: () => Effect.void,
   ping: Effect.void,

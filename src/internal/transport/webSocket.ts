@@ -30,6 +30,8 @@ export const dialWith = (construct: Construct) =>
     const clock = yield* Effect.clock
     // The WHATWG WebSocket cannot be paused: the buffer holds all messages until they are received.
     const buffer = ReceiveBuffer.make({ pause: () => undefined, resume: () => undefined })
+    let received = 0
+    let sent = 0
     let openedAt = clock.unsafeCurrentTimeMillis()
 
     const end = (code: number, reason: string) => {
@@ -47,6 +49,7 @@ export const dialWith = (construct: Construct) =>
         const message = typeof data === "string" ? data : data instanceof ArrayBuffer ? new Uint8Array(data) : undefined
         if (message === undefined || buffer.isEnded()) return
         const size = sizeOf(message)
+        received += size
         if (size <= request.maxMessageBytes) {
           buffer.unsafeOffer(message, size)
           return
@@ -115,10 +118,13 @@ export const dialWith = (construct: Construct) =>
 
     const socket: Socket = {
       protocol: ws.protocol,
+      headers: {},
+      progress: () => ({ received, sent: sent - ws.bufferedAmount }),
       receive: buffer.receive,
       send: (message) =>
         Effect.suspend(() => {
           if (ws.readyState !== open) return new SendFailed({ reason: "the socket has ended" })
+          sent += sizeOf(message)
           ws.send(message)
           return Effect.void
         }),

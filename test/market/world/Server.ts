@@ -167,6 +167,8 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       peers.add(peer)
       const socket: Transport.Socket = {
         protocol: "",
+        headers: {},
+        progress: () => ({ received: 0, sent: 0 }),
         receive: (handler) =>
           Effect.forever(Effect.flatMap(inbox.takeAll, ([messages]) => {
             const batch = Chunk.toReadonlyArray(messages)

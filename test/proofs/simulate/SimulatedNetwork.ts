@@ -169,8 +169,12 @@ export const make = (options: {
       buffer.unsafeEnd(error)
     }
 
+    let bytesReceived = 0
+    let bytesSent = 0
     const receive = (arrival: Arrival) => {
       if (ended) return
+      // A pong with a payload of one byte has three.
+      bytesReceived += arrival._tag === "Data" ? arrival.text.length : 3
       if (arrival._tag === "Pong") arrival.answer()
       else if (arrival._tag === "End") end(arrival.error)
       else if (arrival.text.length > request.maxMessageBytes) {
@@ -288,6 +292,8 @@ export const make = (options: {
     }
     const socket: Transport.Socket = {
       protocol: "",
+      headers: {},
+      progress: () => ({ received: bytesReceived, sent: bytesSent }),
       receive: (handler) =>
         buffer.receive((batch) => {
           // Some transports cannot call the handler as the batch arrives. Every fourth socket is like them.
@@ -298,6 +304,7 @@ export const make = (options: {
       send: (message) =>
         Effect.suspend(() => {
           if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
+          bytesSent += String(message).length
           toServer(() => {
             peer.countMessage()
             host.onMessage(peer, String(message))
