@@ -59,10 +59,16 @@ export interface Connection {
    */
   readonly awaitOpen: Effect.Effect<void, ConnectionError | NotConnected>
   /**
-   * Sends a message. Without a `deadline`, it fails at once with `NotConnected` when no connection is open. With a
-   * `deadline`, it waits that long for an open connection, then fails with `SendTimeout`. A deadline given as a plain
-   * number is in milliseconds. It fails with `SendFailed` when the socket refuses the message or ends meanwhile. A message
-   * that failed to be sent is never sent later.
+   * Sends a message. Completes when the operating system has taken the whole message. Sends that wait for an open connection
+   * go out first, in the order in which they were issued.
+   *
+   * - Without a `deadline`, it fails at once with `NotConnected` when no connection is open.
+   * - With a `deadline`, it waits for an open connection. It fails with `SendTimeout` when the deadline passes before the
+   *   message has been sent whole. A plain number is in milliseconds.
+   * - It fails with `SendFailed` when the socket refuses the message, or ends before the message has been sent whole.
+   *
+   * A message that failed is not sent later, except for one whose write had begun when its deadline passed or when it was
+   * interrupted: the rest of it may still arrive.
    */
   readonly send: (
     message: Message,

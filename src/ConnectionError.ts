@@ -44,6 +44,8 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
   ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"].map((code) =>
     [code, " Trust the authority that signed the certificate, in Node with NODE_EXTRA_CA_CERTS."] as const
   ),
+  ["ERR_SSL_WRONG_VERSION_NUMBER", " Should the URL begin with ws:// instead of wss://?"],
+  ["HPE_INVALID_CONSTANT", " The server does not answer in HTTP. Should the URL begin with wss://?"],
   ...["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"].map((code) =>
     [code, " Dial the host by a name that its certificate has."] as const
   )
@@ -353,7 +355,8 @@ export class NotConnected extends Data.TaggedError("NotConnected")<{
 }
 
 /**
- * No connection was open before the deadline of `send`. The message was not sent.
+ * The deadline of `send` passed. If no connection was open before it, the message was not sent. If the message was being
+ * written, the peer may have a part of it, and the rest may still arrive.
  *
  * @since 0.1.0
  * @category errors
@@ -361,9 +364,14 @@ export class NotConnected extends Data.TaggedError("NotConnected")<{
 export class SendTimeout extends Data.TaggedError("SendTimeout")<{
   /** The length of the deadline. */
   readonly after: Duration.Duration
+  /** Where the time was spent: on waiting for an open connection, or on writing the message. */
+  readonly stage: "open" | "write"
 }> {
   override get message(): string {
-    return `The message was not sent: no connection opened within ${formatDuration(this.after)}.`
+    const after = formatDuration(this.after)
+    return this.stage === "open"
+      ? `The message was not sent: no connection opened within ${after}.`
+      : `The message was not sent whole within ${after}: the peer does not read. The rest may still arrive.`
   }
 }
 
