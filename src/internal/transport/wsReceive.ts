@@ -18,11 +18,27 @@ const violations: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_CLOSE_CODE: 1002,
   WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: 1002,
   WS_ERR_INVALID_OPCODE: 1002,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
   WS_ERR_UNEXPECTED_MASK: 1002,
   WS_ERR_UNEXPECTED_RSV_1: 1002,
   WS_ERR_UNEXPECTED_RSV_2_3: 1002,
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
 }
+
+// `ws` keeps an object of about 128 bytes for each fragment of an unfinished message, however small the fragment. This many
+// take 32 MiB. A larger limit of messages allows more, as long as they take no more than twice that limit.
+const leastFragments = 262_144
+const bytesPerFragment = 64
+
+/** The options of `ws` that rule how it receives. */
+export const receiveOptions = (maxMessageBytes: number) => ({
+  maxPayload: maxMessageBytes,
+  maxFragments: Math.max(leastFragments, Math.ceil(maxMessageBytes / bytesPerFragment)),
+  // `answerPings` answers them: after a stall of this process, many may arrive in one read.
+  autoPong: false,
+  // `listen` checks it at a lower cost.
+  skipUTF8Validation: true
+})
 
 const replaced = /\uFFFD/
 
