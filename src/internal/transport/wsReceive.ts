@@ -30,10 +30,13 @@ const violations: Readonly<Record<string, number>> = {
 const leastFragments = 262_144
 const bytesPerFragment = 64
 
+const largestLimit = 2 ** 31 - 1
+
 /** The options of `ws` that rule how it receives. */
 export const receiveOptions = (maxMessageBytes: number) => ({
-  maxPayload: maxMessageBytes,
-  maxFragments: Math.max(leastFragments, Math.ceil(maxMessageBytes / bytesPerFragment)),
+  // `ws` keeps its limits in 32 bits.
+  maxPayload: Math.min(maxMessageBytes, largestLimit),
+  maxFragments: Math.min(Math.max(leastFragments, Math.ceil(maxMessageBytes / bytesPerFragment)), largestLimit),
   // `answerPings` answers them: after a stall of this process, many may arrive in one read.
   autoPong: false,
   // `listen` checks it at a lower cost.
