@@ -61,7 +61,7 @@ export class SendQueue {
   }
 
   #sendWithin(message: Message, after: Duration.Duration): Effect.Effect<void, SendError> {
-    return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
+    return Effect.flatMap(Effect.runtime(), (runtime) =>
       Effect.acquireUseRelease(
         Effect.sync(() => this.#join({ message, runtime, write: undefined })),
         (send): Effect.Effect<void, SendError> =>
