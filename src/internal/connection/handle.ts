@@ -33,6 +33,8 @@ export interface Handle {
    * ping.
    */
   readonly drain: Effect.Effect<void>
+  /** The deadline for messages, infinite if there is none. */
+  readonly messageTimeout: Duration.Duration
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
 }
@@ -227,5 +229,5 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity) } satisfies Handle
+  return { connection, drain: drain(parts, transport), messageTimeout: settings.messageTimeout, bareItems: Cursors.of(inboxes, identity) } satisfies Handle
 })

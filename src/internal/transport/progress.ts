@@ -3,7 +3,7 @@ import * as Predicate from "effect/Predicate"
 import type { Socket } from "node:net"
 import type { Progress } from "../../Transport.ts"
 
-const none: Progress = { received: 0, sent: 0, unsent: 0 }
+const none: Progress = { received: 0, control: 0, sent: 0, unsent: 0 }
 
 // What the operating system has not taken yet of the write under way. Node's own idle timeout of sockets reads it too.
 const writeQueueOf = (socket: Socket): number =>
@@ -12,10 +12,11 @@ const writeQueueOf = (socket: Socket): number =>
     ? socket._handle.writeQueueSize
     : 0
 
-export const progressOf = (socket: Socket | undefined): Progress => {
+/** The progress of a socket, `control` bytes of which belonged to pings and pongs. */
+export const progressOf = (socket: Socket | undefined, control: number): Progress => {
   if (socket === undefined) return none
   // `bytesWritten` counts the bytes that wait in Node too. `writableLength` counts those and the write under way.
   const queued = writeQueueOf(socket)
   const unsent = socket.writableLength
-  return { received: socket.bytesRead, sent: socket.bytesWritten - unsent - queued, unsent }
+  return { received: socket.bytesRead, control, sent: socket.bytesWritten - unsent - queued, unsent }
 }

@@ -53,9 +53,35 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "an outage leaves no gap in the items",
     "internal/connection/lifetime.ts",
-    "inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))",
-    "void [cause, lostAt]"
+    "inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(openedAt - moment), dropped: 0 }))",
+    "void [cause, moment]"
   ),
+  mutation(
+    "a send that is cut counts as sent",
+    "internal/transport/wsSend.ts",
+    "tcp?.destroyed === true",
+    "tcp === undefined"
+  ),
+  mutation(
+    "a send that is issued later overtakes those that wait",
+    "internal/connection/handle.ts",
+    `phase._tag === "Open" && parts.sends.isEmpty()`,
+    `phase._tag === "Open"`
+  ),
+  mutation("a close frame is not seen", "internal/transport/wsEnd.ts", "        onEnd(code, reason.toString())\n", ""),
+  mutation(
+    "bytes of an unfinished message are no sign of life",
+    "Liveness.ts",
+    "after.received - after.control > before.received - before.control ||",
+    ""
+  ),
+  mutation(
+    "a refusal ends a connection that was proven before",
+    "internal/connection/retryState.ts",
+    "hasBeenProven || count <= failureClass.tries",
+    "count <= failureClass.tries"
+  ),
+  mutation("pongs count as messages", "Liveness.ts", "after.received - after.control > before.received - before.control", "after.received > before.received"),
   mutation("the epoch does not advance", "internal/connection/lifetime.ts", "      context.epoch++\n", ""),
   mutation(
     "messages that arrive just before the peer closes are lost",
