@@ -135,7 +135,7 @@ export interface Options {
    *
    * A schedule gets the facts of each {@link ReconnectPolicy.Loss | loss} and decides how long to wait. When it ends, the
    * connection is given up with `RetriesExhausted`. It starts over after a connection that was proven by the defaults:
-   * open for five seconds, with at least one message. Failure classes apply as they do to a policy: a fatal failure gives
+   * open for five seconds, with at least one message or pong. Failure classes apply as they do to a policy: a fatal failure gives
    * up, and no wait is shorter than the server asks for. Events report its remaining retries as `"unknown"`.
    *
    * @example
@@ -159,11 +159,15 @@ export interface Options {
   readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
   /** The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again. Default: 10 seconds. */
   readonly openTimeout?: Duration.DurationInput | undefined
-  /** The longest time without a message before the connection counts as lost. Default: 30 seconds. */
+  /**
+   * The longest time without a message before the connection counts as lost. Pongs are not messages. Bytes of a message that
+   * is still arriving, and bytes that the peer takes from us, start the time anew. Default: off where the transport pings, 30
+   * seconds where it does not. A feed asks for 30 seconds.
+   */
   readonly messageTimeout?: Duration.DurationInput | undefined
   /** The time from the end of one ping to the next. Default: 20 seconds. */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** The deadline for a pong. Default: 10 seconds. */
+  /** The deadline for a pong. Any other byte that the peer sends, or takes from us, will do too. Default: 10 seconds. */
   readonly pongTimeout?: Duration.DurationInput | undefined
   /** The deadline of a closing handshake; after that, the transport terminates the socket. Default: 2 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined

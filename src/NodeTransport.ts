@@ -133,14 +133,14 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
         perMessageDeflate: false
       })
       // Listens at once: the first messages may come in the same packet as the response to the upgrade.
-      return { ws, buffer: listen(ws, clock, maxMessageBytes) }
+      return { ws, ...listen(ws, clock, maxMessageBytes) }
     },
     // The messages of `ws` and Node may name a header, but never show its value or the URL.
     catch: (error) =>
       new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })
   // `Effect.acquireRelease` would keep the fibre references of the dial, its span too, while the socket is open: 3 KiB.
-  const { buffer, ws } = yield* Effect.uninterruptible(
+  const { buffer, controlBytes, ws } = yield* Effect.uninterruptible(
     Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
   )
   const answer = yield* awaitUpgrade(ws, url, headers)
@@ -148,7 +148,7 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
   const socket: Socket = {
     protocol: ws.protocol,
     headers: answer.headers,
-    progress: () => progressOf(answer.socket),
+    progress: () => progressOf(answer.socket, controlBytes()),
     receive: buffer.receive,
     send: sendOn(ws, answer.socket),
     ping: makePing(ws, buffer),

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import { durationOf, positive } from "../internal/connection/settings.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
+import { monotonic } from "../internal/time/monotonic.ts"
 import * as RateLimiter from "../internal/time/rateLimiter.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
@@ -182,7 +183,7 @@ export const make = (
         isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void)
 
     const wait = (duration: Duration.Duration, status: number) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(monotonic, (now) => {
         limiter.holdUntil(now + Duration.toMillis(duration), status)
       })
 

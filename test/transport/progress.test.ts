@@ -49,25 +49,25 @@ describe("progressOf", () => {
         yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
         yield* until(() => peer !== undefined)
 
-        const before = progressOf(socket)
+        const before = progressOf(socket, 0)
         socket.write(Buffer.alloc(size))
         const seen = [before.sent]
         // The peer takes a little at a time.
         for (let at = before.sent; at < before.sent + size;) {
           yield* until(() => {
             peer?.read()
-            return progressOf(socket).sent > at
+            return progressOf(socket, 0).sent > at
           })
-          at = progressOf(socket).sent
+          at = progressOf(socket, 0).sent
           seen.push(at)
         }
         assert.isAbove(seen.length, 4)
         assert.isAtLeast(Math.min(...seen), before.sent)
-        yield* until(() => progressOf(socket).unsent === 0)
+        yield* until(() => progressOf(socket, 0).unsent === 0)
       }))
   }
 
   it("counts nothing where the runtime does not show the socket", () => {
-    assert.deepStrictEqual(progressOf(undefined), { received: 0, sent: 0, unsent: 0 })
+    assert.deepStrictEqual(progressOf(undefined, 0), { received: 0, control: 0, sent: 0, unsent: 0 })
   })
 })

@@ -23,7 +23,7 @@ const warnIfUnableToPing = (transport: Transport, { messageTimeout, pingInterval
 export const connect = Effect.fnUntraced(function*(options: Options) {
   const transport = yield* Transport
   const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.open)
-  const settings = yield* resolve(options)
+  const settings = yield* resolve(options, transport.capabilities.ping)
   yield* warnIfUnableToPing(transport, settings)
   return yield* Handle.make(transport, gate, settings)
 })

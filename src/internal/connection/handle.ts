@@ -1,5 +1,6 @@
 // The connection that users hold: its streams, and its operations on the loop.
 import type * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -31,6 +32,8 @@ export interface Handle {
    * ping.
    */
   readonly drain: Effect.Effect<void>
+  /** The deadline for messages, infinite if there is none. */
+  readonly messageTimeout: Duration.Duration
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
 }
@@ -186,5 +189,5 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity) } satisfies Handle
+  return { connection, drain: drain(parts, transport), messageTimeout: settings.messageTimeout, bareItems: Cursors.of(inboxes, identity) } satisfies Handle
 })

@@ -8,7 +8,7 @@ import * as Predicate from "effect/Predicate"
 import type { Socket } from "node:net"
 import type { Progress } from "../../Transport.ts"
 
-const none: Progress = { received: 0, sent: 0, unsent: 0 }
+const none: Progress = { received: 0, control: 0, sent: 0, unsent: 0 }
 
 const tcpHandleOf = (socket: Socket): unknown => {
   const handle = Predicate.hasProperty(socket, "_handle") ? socket._handle : undefined
@@ -23,7 +23,8 @@ const sentOf = (socket: Socket): number => {
     : socket.bytesWritten - socket.writableLength
 }
 
-export const progressOf = (socket: Socket | undefined): Progress =>
+/** The progress of a socket, `control` bytes of which belonged to pings and pongs. */
+export const progressOf = (socket: Socket | undefined, control: number): Progress =>
   socket === undefined
     ? none
-    : { received: socket.bytesRead, sent: sentOf(socket), unsent: socket.writableLength }
+    : { received: socket.bytesRead, control, sent: sentOf(socket), unsent: socket.writableLength }

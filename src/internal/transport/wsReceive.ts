@@ -5,9 +5,10 @@ import { isUtf8 } from "node:buffer"
 import type { WebSocket } from "ws"
 import { ConnectionClosed, MessageTooLarge } from "../../ConnectionError.ts"
 import { codeOf } from "./errorCode.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import * as ReceiveBuffer from "./receiveBuffer.ts"
 import { tcpSocketOf } from "./tcpSocket.ts"
-import { onCloseFrame } from "./wsCloseFrame.ts"
+import { onCloseFrame } from "./wsEnd.ts"
 import { answerPings } from "./wsPong.ts"
 import { maxBatchOf, onReads } from "./wsReads.ts"
 
@@ -45,8 +46,14 @@ export const receiveOptions = (maxMessageBytes: number) => ({
 
 const replaced = /\uFFFD/
 
+export interface Received {
+  readonly buffer: ReceiveBuffer.ReceiveBuffer
+  /** The number of bytes of pings and pongs that have arrived so far. */
+  readonly controlBytes: () => number
+}
+
 /** Listens to a new socket. Must be called while it is still connecting. */
-export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): ReceiveBuffer.ReceiveBuffer => {
+export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Received => {
   const buffer = ReceiveBuffer.make({
     pause: () => {
       ws.pause()
@@ -55,11 +62,11 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
       ws.resume()
     }
   })
-  let openedAt = clock.unsafeCurrentTimeMillis()
+  let openedAt = monotonicMillis(clock)
   let errno: string | undefined
 
   const end = (code: number, reason: string) => {
-    const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
+    const openFor = Duration.millis(monotonicMillis(clock) - openedAt)
     buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
   }
 
@@ -71,7 +78,7 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
     })
     onCloseFrame(ws, tcp, end)
     ws.once("open", () => {
-      openedAt = clock.unsafeCurrentTimeMillis()
+      openedAt = monotonicMillis(clock)
     })
   })
   onReads(ws, {
@@ -91,7 +98,7 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
     }
     buffer.unsafeOffer(message, data.length)
   })
-  answerPings(ws)
+  const controlBytes = answerPings(ws)
   // This listener stays: `ws` also emits an error when a dial is aborted, which without a listener would end the process.
   ws.on("error", (error) => {
     const code = codeOf(error, "")
@@ -105,5 +112,5 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
   ws.on("close", (code, reason) => {
     end(code, reason.toString())
   })
-  return buffer
+  return { buffer, controlBytes }
 }
