@@ -458,7 +458,7 @@ export const make = (options: {
     },
     isHealthy: ({ idle, pongs }) =>
       [...links].some((link) =>
-        (link.peer.isOpen() || link.vanished) && !(link.vanished && (idle || pongs)) && !(link.silent && idle) && !(link.noPongs && pongs)
+        (link.peer.isOpen() || link.vanished) && !(link.vanished && (idle || pongs)) && !(link.silent && (idle || (link.noPongs && pongs)))
       ),
     dialled: () => dialled,
     held: () => held,
