@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import tseslint from "typescript-eslint"
 
 const clocks = "Use the Clock service, so that tests can control time with TestClock."
+const intervals = "Measure with internal/time/monotonic.ts: the wall clock can be set. It is only for times that are shown."
 const chance = "Use the Random service, so that tests with a seed are reproducible."
 
 // Names that the glossary in ARCHITECTURE.md has replaced, as words of a camelCase name.
@@ -14,6 +15,26 @@ const refusedNames = (but = []) =>
       message: `"${word}" is a retired name. Write ${better} (see the glossary in ARCHITECTURE.md).`
     }
   })
+
+const services = [
+  { object: "Date", property: "now", message: clocks },
+  { object: "performance", property: "now", message: clocks },
+  { object: "Math", property: "random", message: chance }
+]
+const wallClock = ["currentTimeMillis", "unsafeCurrentTimeMillis"].map((property) => ({ property, message: intervals }))
+
+// The modules that show wall time: in events, states, log lines and files.
+const wallTime = [
+  "src/NodeTransport.ts",
+  "src/binance/Rest.ts",
+  "src/binance/exchange/{Exchange,RestApi}.ts",
+  "src/cli/{Recording,book,demo,program}.ts",
+  "src/internal/connection/{handle,inbox,lifetime,loop,retryState}.ts",
+  "src/internal/feed/feed.ts",
+  "src/internal/pool/pooledConnection.ts",
+  "src/internal/session/session.ts",
+  "src/testing/TestTransport.ts"
+]
 
 export default tseslint.config(
   { ignores: ["**/dist/", "coverage/", ".ci/", ".docs/", "**/node_modules/"] },
@@ -41,15 +62,11 @@ export default tseslint.config(
   {
     files: ["src/**/*.ts"],
     rules: {
-      "no-restricted-properties": [
-        "error",
-        { object: "Date", property: "now", message: clocks },
-        { object: "performance", property: "now", message: clocks },
-        { object: "Math", property: "random", message: chance }
-      ],
+      "no-restricted-properties": ["error", ...services, ...wallClock],
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate"]
     }
   },
+  { files: wallTime, rules: { "no-restricted-properties": ["error", ...services] } },
   { files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames()] } },
   // RFC 6455's frames, and Node's IncomingMessage.
   { files: ["src/NodeTransport.ts", "src/internal/transport/ws*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame", "incoming"])] } },

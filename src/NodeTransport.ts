@@ -75,7 +75,7 @@ const rejection = (
     (now) =>
       new HandshakeRejected({
         status: response.statusCode ?? 0,
-        retryAfter: RetryAfter.parse(response.headers["retry-after"], now),
+        retryAfter: RetryAfter.parse(response.headers["retry-after"], response.headers.date, now),
         body: withoutSecrets(Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim(), url, headers)
       })
   )

@@ -17,6 +17,7 @@ import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
 import { monotonic } from "../internal/time/monotonic.ts"
 import * as RateLimiter from "../internal/time/rateLimiter.ts"
+import { upTo } from "../internal/time/upTo.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import type { RestError } from "../market/RestError.ts"
@@ -192,7 +193,10 @@ export const make = (
       const { headers, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
-        const retryAfter = Option.getOrElse(RetryAfter.parse(headers["retry-after"], now), () => defaultRetryAfter(status))
+        const retryAfter = Option.getOrElse(
+          RetryAfter.parse(headers["retry-after"], headers["date"], now),
+          () => defaultRetryAfter(status)
+        )
         yield* wait(retryAfter, status)
         return yield* new RestLimited({ path, status, retryAfter })
       }
@@ -206,7 +210,7 @@ export const make = (
     const retries = Schedule.exponential("250 millis").pipe(
       Schedule.jittered,
       Schedule.union(Schedule.spaced("10 seconds")),
-      Schedule.upTo(giveUpAfter)
+      upTo(giveUpAfter)
     )
 
     const get = <A, I>(

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as StreamKind from "../binance/StreamKind.ts"
+import { monotonic } from "../internal/time/monotonic.ts"
 import { describePlatformError } from "../internal/platformError.ts"
 
 /** The file cannot be read or written. */
@@ -167,9 +168,15 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
   }
 
   // A continued file keeps its age.
-  let openedAt = size === 0
-    ? yield* Clock.currentTimeMillis
-    : Option.match((yield* fs.stat(current)).birthtime, { onNone: () => 0, onSome: (at) => at.getTime() })
+  const now = yield* Clock.currentTimeMillis
+  const age = size === 0
+    ? 0
+    : Option.match((yield* fs.stat(current)).birthtime, {
+      onNone: () => Number.POSITIVE_INFINITY,
+      onSome: (at) => Math.max(0, now - at.getTime())
+    })
+  // In monotonic time.
+  let openedAt = (yield* monotonic) - age
   const begin = Effect.gen(function*() {
     const fileScope = yield* Scope.fork(scope, { _tag: "Sequential" })
     const file = yield* Scope.extend(fs.open(current, { flag: "a" }), fileScope)
@@ -189,7 +196,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     while (yield* fs.exists(target())) to++
     yield* fs.rename(current, target())
     writing = yield* begin
-    openedAt = now
+    openedAt = yield* monotonic
     size = 0
   })
 
@@ -199,7 +206,7 @@ export const open = Effect.fnUntraced(function*(path: string, streams: ReadonlyA
     /** Writes whole lines. */
     write: (lines: string) =>
       Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* monotonic
         if (size > 0 && (size >= limits.size || now - openedAt >= Duration.toMillis(limits.every))) yield* rotate
         const bytes = encoder.encode(lines)
         // Cuts off the part that was written, which would be a torn line.

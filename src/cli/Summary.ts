@@ -5,6 +5,7 @@ import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import { causeName } from "./causeName.ts"
 
+/** What happened up to a moment. Moments are in monotonic time, in milliseconds. */
 export interface Summary {
   readonly startedAt: number
   /** Whether the run counts market events. */
@@ -59,13 +60,13 @@ const without = (summary: Summary, connection: string, at: number): Summary => {
   return { ...(open.size === 0 ? closed(summary, at) : summary), open }
 }
 
-const addConnection = (summary: Summary, connection: string, event: ConnectionEvent): Summary => {
+const addConnection = (summary: Summary, connection: string, event: ConnectionEvent, moment: number): Summary => {
   switch (event._tag) {
     case "Opened":
       return {
         ...summary,
         hasConnected: true,
-        openSince: summary.openSince ?? event.at,
+        openSince: summary.openSince ?? moment,
         open: new Set([...summary.open, connection]),
         longest: event.outage._tag === "Some"
           ? Math.max(summary.longest, Duration.toMillis(event.outage.value))
@@ -73,11 +74,11 @@ const addConnection = (summary: Summary, connection: string, event: ConnectionEv
       }
     case "Lost":
       return count(
-        { ...without(summary, connection, event.at), outages: summary.outages + 1 },
+        { ...without(summary, connection, moment), outages: summary.outages + 1 },
         causeName(event.cause)
       )
     case "Closed":
-      return without(summary, connection, event.at)
+      return without(summary, connection, moment)
     case "AttemptFailed":
       return count(summary, causeName(event.cause))
     default:
@@ -85,10 +86,11 @@ const addConnection = (summary: Summary, connection: string, event: ConnectionEv
   }
 }
 
-export const add = (summary: Summary, event: FeedEvent): Summary => {
+/** Adds an event that happened now. */
+export const add = (summary: Summary, event: FeedEvent, now: number): Summary => {
   switch (event._tag) {
     case "Connection":
-      return addConnection(summary, event.connection, event.event)
+      return addConnection(summary, event.connection, event.event, now)
     case "Repaired":
       return { ...summary, repaired: summary.repaired + event.events }
     case "Gap":

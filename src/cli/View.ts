@@ -16,7 +16,8 @@ export interface View {
   readonly market: (event: MarketEvent) => void
   /** Shows the status. Called once a second. */
   readonly tick: (at: number) => void
-  readonly end: (summary: Summary.Summary, at: number) => void
+  /** Ends with the summary up to now, in monotonic time. */
+  readonly end: (summary: Summary.Summary, at: number, now: number) => void
 }
 
 type Write = (text: string) => void
@@ -69,8 +70,8 @@ export const json = (venue: string, write: Write): View => {
       write(marketLine(event))
     },
     tick: () => undefined,
-    end: (summary, at) => {
-      line({ connection: venue, event: "Summary", timestamp: at, ...Summary.facts(summary, at) })
+    end: (summary, at, now) => {
+      line({ connection: venue, event: "Summary", timestamp: at, ...Summary.facts(summary, now) })
     }
   }
 }
@@ -189,8 +190,8 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
     tick: (at) => {
       write(canRedraw ? `${cleared}${status()}` : `${clockTime(at)}  ${status()}\n`)
     },
-    end: (summary, at) => {
-      write(`${cleared}${Summary.lines(summary, at).join("\n")}\n`)
+    end: (summary, _, now) => {
+      write(`${cleared}${Summary.lines(summary, now).join("\n")}\n`)
     }
   }
 }

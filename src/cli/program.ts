@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import * as BinanceFeed from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
+import { monotonic, monotonicMillis } from "../internal/time/monotonic.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
@@ -54,11 +55,12 @@ export const run = <E, R>(
     const reconnect = yield* ReconnectPolicy.config
     const choice = yield* VenueChoice.resolve(ws, rest)
     const view = json ? View.json(choice.venue.name, write) : View.human(write, lookOf(process.env, process.stdout.isTTY))
-    let summary = Summary.begin(yield* Clock.currentTimeMillis, hasMarket)
+    const clock = yield* Effect.clock
+    let summary = Summary.begin(monotonicMillis(clock), hasMarket)
 
     yield* Effect.addFinalizer(() =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        view.end(summary, now)
+      Effect.zipWith(Clock.currentTimeMillis, monotonic, (at, now) => {
+        view.end(summary, at, now)
       })
     )
     const feed = yield* BinanceFeed.make({ venue: choice.venue, connection: { ...choice.connection, reconnect } })
@@ -66,7 +68,7 @@ export const run = <E, R>(
 
     const events = Stream.runForEach(feed.events, (event) =>
       Effect.sync(() => {
-        summary = Summary.add(summary, event)
+        summary = Summary.add(summary, event, monotonicMillis(clock))
         view.happened(event)
       }))
     const ticks = Effect.repeat(

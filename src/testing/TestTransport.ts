@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "../ConnectionError.ts"
+import { monotonic } from "../internal/time/monotonic.ts"
 import * as ReceiveBuffer from "../internal/transport/receiveBuffer.ts"
 import type { Capabilities, DialError, DialRequest, Message, Socket } from "../Transport.ts"
 import { Transport } from "../Transport.ts"
@@ -264,7 +265,7 @@ export const layer = (
     )
 
     const openSocket = Effect.fnUntraced(function*(request: DialRequest, steps: ReadonlyArray<Step>) {
-      const openedAt = yield* Clock.currentTimeMillis
+      const openedAt = yield* monotonic
       const room = Effect.unsafeMakeLatch(true)
       const buffer = ReceiveBuffer.make({
         pause: () => {
@@ -288,7 +289,7 @@ export const layer = (
 
       // Returns true for the first end of the socket.
       const end = (code: number, reason: string, errno?: string) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
+        Effect.map(monotonic, (now) => {
           if (buffer.isEnded()) return false
           buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor: Duration.millis(now - openedAt), errno }))
           return true

@@ -332,7 +332,7 @@ const reading = (
   const now = () => 0
   const desired = Desired.make<string | Uint8Array>({
     cadence: () => "exempt",
-    now,
+    moment: now,
     fiberId: FiberId.none,
     onChange: () => undefined
   })
@@ -349,6 +349,7 @@ const reading = (
     protocol,
     topics: desired.topics,
     now,
+    moment: now,
     record: ({ _tag }) => {
       if (_tag === "Invalid") onElse("Invalid")
     },

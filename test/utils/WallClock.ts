@@ -1,11 +1,15 @@
 // A clock whose wall time can be set, as people, NTP and restored machines set it. Its monotonic time goes on.
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
 
 export interface WallClock {
   readonly clock: Clock.Clock
   /** Sets the wall clock forward by this many milliseconds, or back. */
   readonly move: (millis: number) => Effect.Effect<void>
+  /** Lets time go on, if the present clock is a TestClock. */
+  readonly adjust: (duration: Duration.DurationInput) => Effect.Effect<void>
 }
 
 /** A wall clock over the present clock, which may be a TestClock. */
@@ -25,6 +29,7 @@ export const make: Effect.Effect<WallClock> = Effect.map(Effect.clock, (present)
     move: (by) =>
       Effect.sync(() => {
         offset += by
-      })
+      }),
+    adjust: (duration) => Effect.withClock(TestClock.adjust(duration), present)
   }
 })

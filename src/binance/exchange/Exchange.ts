@@ -18,6 +18,7 @@ import type { IncomingMessage } from "node:http"
 import { createServer, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
+import { monotonicMillis } from "../../internal/time/monotonic.ts"
 import * as OptionalPeer from "../../internal/optionalPeer.ts"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
@@ -181,6 +182,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
   Effect.gen(function*() {
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
+    const moment = () => monotonicMillis(clock)
     const runFork = yield* FiberSet.makeRuntime()
     const stats = { accepted: 0, refused: 0, sent: 0, received: 0 }
     const limits = Limits.make(options.limits)
@@ -247,7 +249,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const upgrade = Effect.fnUntraced(function*(request: IncomingMessage, tcp: Duplex, head: Buffer) {
       // Without a listener, an error of the socket would end the process.
       tcp.on("error", () => undefined)
-      const limited = limits.dial(now())
+      const limited = limits.dial(moment())
       if (limited !== undefined) {
         refuse(tcp, limited.status, "Too many connection attempts.", limited.retryAfter)
         return
@@ -280,7 +282,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           streams: new Set(),
           combined,
           muted: false,
-          lastPong: now()
+          lastPong: moment()
         }
         clients.add(client)
         const topicNames = names.filter((name) => name !== "")
@@ -296,13 +298,13 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         ws.on("error", () => undefined)
         const exceedsLimit = limits.connection()
         const isAllowed = () => {
-          const exceeded = exceedsLimit(now())
+          const exceeded = exceedsLimit(moment())
           if (exceeded) ws.close(1008, "Too many requests")
           return !exceeded
         }
         ws.on("ping", isAllowed)
         ws.on("pong", () => {
-          client.lastPong = now()
+          client.lastPong = moment()
           isAllowed()
         })
         ws.on("message", (data) => {
@@ -321,7 +323,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
 
     const pingAll = Effect.sync(() => {
       for (const client of clients) {
-        if (now() - client.lastPong > pongTimeout) client.ws.terminate()
+        if (moment() - client.lastPong > pongTimeout) client.ws.terminate()
         else if (Clients.canReceive(client)) client.ws.ping()
       }
     })

@@ -52,13 +52,13 @@ export interface Violations {
 export interface Limits {
   readonly streamsPerConnection: number
   /**
-   * Makes the counter of one connection. The counter counts a message at `now`, and returns true if it exceeds the
+   * Makes the counter of one connection. The counter counts a message at `now` (monotonic time), and returns true if it exceeds the
    * limit.
    */
   readonly connection: () => (now: number) => boolean
-  /** Counts a dial at `now`. Returns the refusal, or undefined if it is accepted. */
+  /** Counts a dial at `now` (monotonic time). Returns the refusal, or undefined if it is accepted. */
   readonly dial: (now: number) => Omit<Refusal, "times"> | undefined
-  /** Counts a REST request at `now`. Returns the refusal, or undefined if it is accepted. */
+  /** Counts a REST request at `now` (monotonic time). Returns the refusal, or undefined if it is accepted. */
   readonly request: (weight: number, now: number) => Omit<Refusal, "times"> | undefined
   /** The weight used in the current minute. */
   readonly usedWeight: () => number

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { monotonic } from "../../internal/time/monotonic.ts"
 import type { Candle } from "./Candles.ts"
 import * as Candles from "./Candles.ts"
 import type { Refusal } from "./Fault.ts"
@@ -160,7 +161,7 @@ export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextR
         return yield* new Rejected({ status, code: -1003, msg: "Refused on purpose.", retryAfter })
       }
       const query = yield* Effect.mapError(HttpServerRequest.schemaSearchParams(Query), () => malformed)
-      const limited = limits.request(weightOf(query), now)
+      const limited = limits.request(weightOf(query), yield* monotonic)
       if (limited !== undefined) {
         return yield* new Rejected({ ...limited, code: -1003, msg: "Too much request weight used." })
       }

@@ -13,7 +13,7 @@ import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as IdReset from "./idReset.ts"
 import * as Lag from "./lag.ts"
 import { ReorderBuffer } from "./reorderBuffer.ts"
-import { monotonic } from "../time/monotonic.ts"
+import { isDue, monotonic } from "../time/monotonic.ts"
 
 export interface MissingRange {
   /** The first id that is missing. */
@@ -217,7 +217,7 @@ export class Resequencer<A extends MarketEvent> {
   // Whether other connections have had their time to fill the missing range, or the buffer is full.
   #isOverdue({ since, size }: ReorderBuffer<A>): Effect.Effect<boolean> {
     const { capacity, grace } = this.#options
-    return Effect.map(monotonic, (now) => now - since >= Duration.toMillis(grace()) || size >= capacity)
+    return Effect.map(monotonic, (now) => isDue(since + Duration.toMillis(grace()), now) || size >= capacity)
   }
 
   // Fills the missing range and emits the events after it. Returns the events that were fetched from beyond it.

@@ -1,4 +1,4 @@
-// Tells when a topic's data is later than its cadence allows. Times are in milliseconds.
+// Tells when a topic's data is later than its cadence allows. Times are monotonic, in milliseconds.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Cadence } from "../../SessionProtocol.ts"

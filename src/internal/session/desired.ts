@@ -15,6 +15,7 @@ export interface TopicEntry<A> {
   /** Calls of `subscribe` that were not undone by `unsubscribe`. */
   held: number
   status: Subscription["status"]
+  /** In monotonic time. */
   since: number
   readonly tracker: CadenceTracker.CadenceTracker
   /** The index of the topic's batch in the dispatcher, while it has one. */
@@ -32,9 +33,9 @@ export interface Desired<A> {
   readonly finish: (entry: TopicEntry<A>, exit: Exit.Exit<void, SessionError>, state?: "Disconnected" | "Closed") => void
 }
 
-export const make = <A>({ cadence, fiberId, now, onChange }: {
+export const make = <A>({ cadence, fiberId, moment, onChange }: {
   readonly cadence: (topic: string) => Cadence
-  readonly now: () => number
+  readonly moment: () => number
   readonly fiberId: FiberId.FiberId
   readonly onChange: () => void
 }): Desired<A> => {
@@ -54,7 +55,7 @@ export const make = <A>({ cadence, fiberId, now, onChange }: {
         listeners: [],
         held: 0,
         status: "requested",
-        since: now(),
+        since: moment(),
         tracker: CadenceTracker.make(cadence(topic)),
         batchIndex: 0,
         acknowledged: Deferred.unsafeMake(fiberId)

@@ -12,6 +12,8 @@ export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
   readonly topics: Desired<A>["topics"]
   readonly now: () => number
+  /** Monotonic time. */
+  readonly moment: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly onAnswer: (answer: Answered) => void
   readonly onNotice: ((notice: N) => void) | undefined
@@ -21,12 +23,12 @@ export interface Options<A, N> {
 
 export interface Dispatcher {
   readonly receive: (items: ReadonlyArray<Inbox.BareItem>) => void
-  /** The time of the latest message or gap, as Unix time in milliseconds. */
+  /** The moment of the latest message or gap. */
   readonly last: () => number
 }
 
-export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
-  let last = now()
+export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
+  let last = moment()
 
   // The topics that have data to deliver, and their batches at the same indexes. A topic's data is delivered at once; the
   // order between topics does not matter, except at a gap.
@@ -53,7 +55,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
-        record(SessionEvent.Live({ at, topic: entry.topic }))
+        record(SessionEvent.Live({ at: now(), topic: entry.topic }))
       }
       entry.tracker.observe(at)
       const { listeners } = entry
@@ -117,7 +119,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
 
   return {
     receive: (items) => {
-      const at = now()
+      const at = moment()
       last = at
       // Gaps are rare.
       if (items.every(Inbox.isMessage)) {

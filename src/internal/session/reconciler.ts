@@ -26,6 +26,8 @@ export interface Options<A, N> {
   readonly answerTimeout: Duration.Duration
   readonly desired: Desired<A>
   readonly now: () => number
+  /** Monotonic time. */
+  readonly moment: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly fiberId: FiberId.FiberId
   readonly isProbeDue: () => boolean
@@ -53,7 +55,7 @@ export interface Reconciler {
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
-  { answerTimeout, connection, desired, fiberId, isProbeDue, now, protocol, record }: Options<A, N>
+  { answerTimeout, connection, desired, fiberId, isProbeDue, moment, now, protocol, record }: Options<A, N>
 ): Reconciler => {
   const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
@@ -76,7 +78,7 @@ export const make = <A, N>(
     if (wire !== undefined) endWire(wire)
     wire = {
       epoch,
-      since: now(),
+      since: moment(),
       topics: new Map(),
       halves: [],
       postponed: new Set(),
@@ -85,7 +87,7 @@ export const make = <A, N>(
     }
     for (const entry of desiredTopics.values()) {
       entry.status = "requested"
-      entry.since = now()
+      entry.since = moment()
     }
   }
 
@@ -109,7 +111,7 @@ export const make = <A, N>(
     const requestedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
       for (const topic of topics) on.topics.set(topic, desiredTopics.get(topic))
-      setStatus(topics, "requested", now())
+      setStatus(topics, "requested")
       record(SessionEvent.Requested({ at: now(), topics }))
     }
     const sent = yield* Effect.either(connection.send(write(id)))
@@ -146,7 +148,7 @@ export const make = <A, N>(
       const { topics } = outcome
       switch (outcome._tag) {
         case "Subscribed":
-          setStatus(topics, "acknowledged", at)
+          setStatus(topics, "acknowledged")
           record(SessionEvent.Acknowledged({ at, topics }))
           for (const topic of topics) {
             const entry = desiredTopics.get(topic)
@@ -184,7 +186,8 @@ export const make = <A, N>(
       }
     })
 
-  const setStatus = (topics: ReadonlyArray<string>, status: TopicEntry<A>["status"], at: number) => {
+  const setStatus = (topics: ReadonlyArray<string>, status: TopicEntry<A>["status"]) => {
+    const at = moment()
     for (const topic of topics) {
       const entry = desiredTopics.get(topic)
       // Data may come before the acknowledgement.

@@ -14,6 +14,7 @@ import type { SessionError } from "../../SessionError.ts"
 import type * as SessionEvent from "../../SessionEvent.ts"
 import type { Handle } from "../connection/handle.ts"
 import * as Machine from "../connection/stateMachine.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
@@ -43,6 +44,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const { answerTimeout, protocol } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
+  const moment = () => monotonicMillis(clock)
+  // The present wall time of a moment in monotonic time.
+  const shown = (at: number) => Math.round(now() - (moment() - at))
   const fiberId = yield* Effect.fiberId
 
   let phase: Phase = { _tag: "Running" }
@@ -57,7 +61,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   const desired = Desired.make<A>({
     cadence: protocol.cadence,
-    now,
+    moment,
     fiberId,
     onChange: () => {
       reconciler.change()
@@ -98,6 +102,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     protocol,
     topics: desiredTopics,
     now,
+    moment,
     record,
     onAnswer: (answer) => {
       reconciler.answer(answer)
@@ -144,11 +149,11 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   // Half of the time after which the connection drops a silent peer.
   const quietAfter = Duration.toMillis(messageTimeout) / 2
-  const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
+  const isQuiet = () => moment() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
   // Sends no probe while data is late: a peer may answer probes but send no data. Then `messageTimeout` must end the
   // connection.
   const isDataLate = () => {
-    const at = now()
+    const at = moment()
     return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
   }
 
@@ -158,6 +163,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     answerTimeout,
     desired,
     now,
+    moment,
     record,
     fiberId,
     isProbeDue: () => isQuiet() && !isDataLate()
@@ -178,6 +184,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     cadence: protocol.cadence,
     desired,
     now,
+    moment,
     record,
     isRequested: reconciler.isRequested,
     requestAgain: reconciler.requestAgain,
@@ -244,9 +251,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       [...desiredTopics.values()].map(({ held, listeners, tracker, since, status, topic }) => ({
         topic,
         status,
-        since,
+        since: shown(since),
         listeners: listeners.length + held,
-        lastData: tracker.last()
+        lastData: Option.map(tracker.last(), shown)
       }))
     ),
     events: events.stream

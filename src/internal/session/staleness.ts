@@ -15,6 +15,8 @@ export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "hasDat
   readonly cadence: (topic: string) => Cadence
   readonly desired: Desired<A>
   readonly now: () => number
+  /** Monotonic time. */
+  readonly moment: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   /** Whether the topic was requested on the open connection and is not to be requested again. */
   readonly isRequested: (topic: string) => boolean
@@ -30,13 +32,12 @@ const recent = 5_000
 
 /** Checks all topics once. */
 export const check = <A>(options: Options<A>): Effect.Effect<void> => {
-  const { cadence, desired, isRequested, now, onChange, record, requestAgain, scope } = options
+  const { cadence, desired, isRequested, moment, now, onChange, record, requestAgain, scope } = options
 
   const treat = (entry: TopicEntry<A>, idleFor: Duration.Duration, remedy: "resubscribe" | "relocate" | "fail") => {
-    const at = now()
     entry.status = "stale"
-    entry.since = at
-    record(SessionEvent.Stale({ at, topic: entry.topic, idleFor, remedy }))
+    entry.since = moment()
+    record(SessionEvent.Stale({ at: now(), topic: entry.topic, idleFor, remedy }))
     if (remedy === "fail") desired.finish(entry, Exit.fail(new SubscriptionStale({ topic: entry.topic, idleFor })))
     else if (remedy === "resubscribe") requestAgain(entry.topic)
     onChange()
@@ -55,10 +56,10 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
   const hasDataElsewhere = (entry: TopicEntry<A>, since: number) =>
     [...desired.topics.values()].some((other) => other !== entry && other.tracker.observedSince(since))
       ? Effect.succeed(true)
-      : options.hasDataElsewhere?.(since) ?? Effect.succeed(false)
+      : options.hasDataElsewhere?.(now() - recent) ?? Effect.succeed(false)
 
   return Effect.gen(function*() {
-    const at = now()
+    const at = moment()
     for (const entry of [...desired.topics.values()]) {
       if (!isRequested(entry.topic) || entry.status === "requested" || !entry.tracker.isStale(at)) continue
       // When no topic has data, the connection's own deadlines decide.

@@ -8,6 +8,7 @@ import type { Desired, TopicEntry } from "./desired.ts"
 
 export interface Wire<A> {
   readonly epoch: number
+  /** In monotonic time. */
   readonly since: number
   /**
    * The actual topics: requested, and not certainly unsubscribed since. Each has the entry it was requested for. A topic

@@ -9,6 +9,12 @@ export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.unsa
 /** The monotonic time now. */
 export const monotonic: Effect.Effect<number> = Effect.map(Effect.clock, monotonicMillis)
 
+// A clock may round by a few nanoseconds, so that a sleep ends just short of the time it was meant to reach.
+const rounding = 1e-3
+
+/** Whether a moment has come. */
+export const isDue = (moment: number, now: number): boolean => now >= moment - rounding
+
 /** A clock that tells monotonic time as its milliseconds too. The drivers of Effect's schedules measure with those. */
 export const monotonicClock = (clock: Clock.Clock): Clock.Clock => {
   const millis = () => monotonicMillis(clock)

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RollingWindow } from "./rollingWindow.ts"
 import { sleep } from "./sleep.ts"
-import { monotonic } from "./monotonic.ts"
+import { isDue, monotonic } from "./monotonic.ts"
 
 export interface RateLimiter<Reason> {
   /** Holds everything until this moment in monotonic time, or until a later one that is already set. */
@@ -25,7 +25,7 @@ interface Hold<Reason> {
 
 export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> => {
   let hold: Hold<Reason> | undefined
-  const heldAt = (now: number) => hold !== undefined && now < hold.until ? hold : undefined
+  const heldAt = (now: number) => hold === undefined || isDue(hold.until, now) ? undefined : hold
 
   const awaitHold: RateLimiter<Reason>["awaitHold"] = (onHold = () => Effect.void) =>
     Effect.flatMap(monotonic, (now) => {

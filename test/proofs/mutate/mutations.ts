@@ -334,5 +334,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a send gives up on a socket that has ended, though it has a deadline", "internal/connection/sendQueue.ts", "Exit.isFailure(exit) && Cause.isFailure(exit.cause)) return false", "Exit.isFailure(exit) && Cause.isDie(exit.cause)) return false"),
   mutation("what waits in this process counts as sent", "internal/transport/progress.ts", "handle.bytesWritten - handle.writeQueueSize", "handle.bytesWritten"),
   mutation("the end of the stream is seen only with the end of TCP", "internal/transport/wsEnd.ts", `_receiver.once("finish"`, `_receiver.once("finished"`),
+  mutation("a REST request is given up by the wall clock", "internal/time/upTo.ts", "Effect.flatMap(monotonic, (moment) =>", "Effect.flatMap(Effect.succeed(now), (moment) =>"),
+  mutation("a Retry-After date is read against our own clock", "internal/transport/retryAfter.ts", "Math.max(0, until - sent)", "Math.max(0, until - now)"),
+  mutation("data of a topic is timed by the wall clock", "internal/session/dispatcher.ts", "      const at = moment()\n", "      const at = now()\n"),
   mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
 ]
