@@ -1,4 +1,4 @@
-// What an error of Node or of `ws` says: its code, such as ECONNRESET, and its reason.
+// The code of an error of Node or of `ws`, such as ECONNRESET, and its reason in words.
 import * as Predicate from "effect/Predicate"
 
 export const codeOf = (error: Error, fallback: string): string =>
