@@ -22,7 +22,8 @@ export default defineConfig({
             "test/{DialGate,Listenable,Session}.test.ts",
             "test/{connection,pool}/*.test.ts"
           ],
-          setupFiles: ["test/utils/eagerFibres.ts"]
+          setupFiles: ["test/utils/eagerFibres.ts"],
+          env: { FIBRES: "eager" }
         }
       }
     ],
