@@ -9,7 +9,7 @@ import { Connection, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 import { collect, forever, idle, quiet, rough, scripted } from "./scripted.ts"
 
-const { fail, open, send } = TestTransport
+const { answer, fail, open, send } = TestTransport
 
 const numbers: NonEmptyReadonlyArray<string> = ["0", ...Array.from({ length: 99 }, (_, i) => String(i + 1))]
 const tiny = { inbox: { capacity: 2 } }
@@ -56,7 +56,7 @@ describe("wakes", () => {
         seen.push(...batch)
       }))
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(seen, numbers)
+      assert.deepStrictEqual(seen, [...numbers])
     }).pipe(Effect.provide(scripted([open(send(...numbers))], tiny))))
 
   it.effect("a slow reader that leaves makes room for a listener's messages", () =>
@@ -74,6 +74,21 @@ describe("wakes", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(seen.slice(-3), ["97", "98", "99"])
     }).pipe(Effect.provide(scripted([open(send(...numbers))], tiny))))
+
+  it.effect("a message that waited goes out once, though its answer makes others follow", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { sent } = yield* TestTransport.TestTransport
+      yield* Effect.fork(connection.messages.forEach((message) =>
+        String(message).length < 6 ? connection.send(`${String(message)}+`, { deadline: "1 second" }) : Effect.void
+      ))
+      yield* Effect.forEach(["a", "b", "c"], (message) => Effect.fork(connection.send(message, { deadline: "1 minute" })))
+      yield* TestClock.adjust("1 minute")
+      const counts = new Map((yield* sent).map((message) => [String(message), 0]))
+      for (const message of yield* sent) counts.set(String(message), (counts.get(String(message)) ?? 0) + 1)
+      assert.deepStrictEqual([...counts].filter(([, count]) => count !== 1), [])
+      assert.deepStrictEqual([...counts.keys()].filter((message) => message.length === 1), ["a", "b", "c"])
+    }).pipe(Effect.provide(scripted([fail(), open(answer((message) => [message]))]))))
 
   it.effect("a reader of the state acts after the event of that state", () =>
     Effect.gen(function*() {
