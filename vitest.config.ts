@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: "eager fibres",
           include: [
-            "test/{DialGate,Listenable,Session}.test.ts",
+            "test/{DialGate,Listenable,NodeTransport,Session,sockets}.test.ts",
             "test/{connection,pool}/*.test.ts"
           ],
           setupFiles: ["test/utils/eagerFibres.ts"],
