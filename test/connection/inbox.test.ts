@@ -177,7 +177,7 @@ describe("the inbox", () => {
     it.effect("a bound of no bytes is refused", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(Connection.make({ url: "ws://test", inbox: { maxBytes: 0 } }))
-        assert.include(String(error), "inbox.maxBytes")
+        assert.deepStrictEqual(error._op === "InvalidData" ? error.path : [], ["inbox.maxBytes"])
       }).pipe(Effect.scoped, Effect.provide(TestTransport.layer([]))))
   })
 

@@ -16,7 +16,7 @@ import type { DialGate } from "../../DialGate.ts"
 import type { Listenable } from "../../Listenable.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
-import { inOneTurn } from "../stream/turn.ts"
+import { holdWakes } from "../stream/wakes.ts"
 import * as EventLog from "./eventLog.ts"
 import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
@@ -82,7 +82,7 @@ const disconnect = Effect.fnUntraced(function*(parts: Parts) {
   const state = machine.current()
   // The connection may have been given up while the loop stopped: it stays `Failed` then.
   if (!Machine.isActive(state)) return
-  inOneTurn(() => {
+  holdWakes(() => {
     machine.go(state, ConnectionState.Disconnected({ since: now(parts) }))
     log.record(ConnectionEvent.Disconnected({ at: now(parts) }))
   })
@@ -94,7 +94,7 @@ const close = Effect.fnUntraced(function*(parts: Parts) {
   const { log, loop, machine } = parts
   yield* loop.stop
   const state = machine.current()
-  inOneTurn(() => {
+  holdWakes(() => {
     if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now(parts) }))
     log.record(ConnectionEvent.Closed({ at: now(parts) }))
   })

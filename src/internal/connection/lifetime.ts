@@ -14,7 +14,7 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import * as Item from "../../Item.ts"
 import type { Socket, Transport } from "../../Transport.ts"
-import { inOneTurn } from "../stream/turn.ts"
+import { holdWakes } from "../stream/wakes.ts"
 import { monotonicMillis } from "../time/monotonic.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
@@ -118,7 +118,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       lost: { at: now(), moment, cause: error.left },
       skipWait
     })
-    inOneTurn(() => {
+    holdWakes(() => {
       recordLoss(context, lifetime)
     })
     settle(Effect.succeed(lifetime))
@@ -137,7 +137,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       }
       reading = delivery
       const at = openedAt = monotonicMillis(clock)
-      inOneTurn(() => {
+      holdWakes(() => {
         const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
         recordOpened(context, dialContext, opened, { protocol: socket.protocol, dialledAt, openedAt: at })
       })

@@ -8,7 +8,7 @@ import * as Runtime from "effect/Runtime"
 import type { ConnectionError } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
-import { inOneTurn } from "../stream/turn.ts"
+import { holdWakes } from "../stream/wakes.ts"
 import { sleep } from "../time/sleep.ts"
 import * as Inbox from "./inbox.ts"
 import type { Context, Lifetime, Lost } from "./lifetime.ts"
@@ -74,7 +74,7 @@ const decide = Effect.fnUntraced(function*(
     }))
   if (decision._tag === "GivenUp") {
     context.phase = Phase.ended
-    inOneTurn(() => {
+    holdWakes(() => {
       machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
       log.record(ConnectionEvent.Failed({ at, ...decision }))
     })
@@ -83,7 +83,7 @@ const decide = Effect.fnUntraced(function*(
   }
   const until = at + Duration.toMillis(decision.delay)
   const waiting = { since: at, attempt: decision.attempt, nextDialAt: until, cause }
-  const state = inOneTurn(() => {
+  const state = holdWakes(() => {
     log.record(ConnectionEvent.Waiting({ at, cause, until, ...decision }))
     return machine.go(reached, ConnectionState.Reconnecting(waiting))
   })
@@ -114,7 +114,7 @@ const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
     context.failing = undefined
     context.phase = Phase.ended
     const at = clock.unsafeCurrentTimeMillis()
-    inOneTurn(() => {
+    holdWakes(() => {
       const state = machine.current()
       if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at, defect: { option, cause } }))
       log.publish(ConnectionEvent.Died({ at, cause, option }))

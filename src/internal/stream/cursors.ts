@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Listenable } from "../../Listenable.ts"
-import * as Turn from "./turn.ts"
+import * as Wakes from "./wakes.ts"
 
 /** A reader's position in one buffer. */
 export interface Cursor<A, E> {
@@ -38,7 +38,7 @@ export interface Readable<A, E> {
 }
 
 /** The cursors of one reader. */
-class Positions<A, E> implements Waker<A, E>, Turn.Sleeper {
+class Positions<A, E> implements Waker<A, E>, Wakes.Sleeper {
   readonly #cursors: ReadonlyArray<Cursor<A, E>>
   #ready: Array<Cursor<A, E>> = []
   #running: number
@@ -54,7 +54,7 @@ class Positions<A, E> implements Waker<A, E>, Turn.Sleeper {
 
   wake(cursor: Cursor<A, E>): void {
     this.#addReady(cursor)
-    if (this.#waiting !== undefined) Turn.wake(this)
+    if (this.#waiting !== undefined) Wakes.wake(this)
   }
 
   resume(): void {

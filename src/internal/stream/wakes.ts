@@ -11,14 +11,14 @@ export interface Sleeper {
 let depth = 0
 let sleepers: Array<Sleeper> = []
 
-/** Wakes a reader: now, or at the end of the turn under way. */
+/** Wakes a reader: now, or when the change under way is complete. */
 export const wake = (sleeper: Sleeper): void => {
   if (depth === 0) sleeper.resume()
   else sleepers.push(sleeper)
 }
 
 /** Makes a change as a whole: the readers that it wakes run after it. Listeners are called meanwhile, as ever. */
-export const inOneTurn = <A>(change: () => A): A => {
+export const holdWakes = <A>(change: () => A): A => {
   depth++
   try {
     return change()
