@@ -12,7 +12,21 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    projects: [
+      { extends: true, test: { name: "all", include: ["test/**/*.test.ts", "examples/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "eager fibres",
+          include: [
+            "test/{DialGate,Listenable,NodeTransport,Session,sockets}.test.ts",
+            "test/{connection,pool}/*.test.ts"
+          ],
+          setupFiles: ["test/utils/eagerFibres.ts"],
+          env: { FIBRES: "eager" }
+        }
+      }
+    ],
     testTimeout: 30_000,
     // Print the logs of failed tests only.
     silent: "passed-only"

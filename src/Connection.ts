@@ -172,8 +172,13 @@ export interface Options {
   /** The deadline of a closing handshake; after that, the transport terminates the socket. Default: 2 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
-   * The buffer between the socket and slow readers. `capacity` is in messages (default 4096, at least 2). `overflow` is
-   * the policy when the buffer is full:
+   * The buffer between the socket and slow readers. It is full when it holds `capacity` messages (default 4096, at least 2)
+   * or `maxBytes` bytes (default 64 MiB, at least 1), whichever is first. A message larger than `maxBytes` passes through
+   * an empty buffer. A binary message counts its bytes and a text its characters: V8 keeps a character in one byte, or in
+   * two if the text has any outside Latin-1. The transport holds 1 MiB or one message more, each reader that has taken a
+   * batch likewise, and during `onOpen` as many bytes again wait.
+   *
+   * `overflow` is the policy when the buffer is full:
    *
    * - `"suspend"` (default): stop reading, so that TCP slows the peer down. No message is dropped.
    * - `"sliding"`: drop the oldest messages. Each reader loses only what it was too slow for.
@@ -184,6 +189,7 @@ export interface Options {
    */
   readonly inbox?: {
     readonly capacity?: number | undefined
+    readonly maxBytes?: number | undefined
     readonly overflow?: "suspend" | "sliding" | "dropping" | "fail" | undefined
   } | undefined
   /** The largest message, in bytes. A larger one ends the socket with `MessageTooLarge`. Default: 16 MiB. */

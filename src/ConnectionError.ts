@@ -221,7 +221,7 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
 }
 
 /**
- * A message arrived while the inbox was full. With the overflow policy `fail`, the connection is given up. With `sliding`
+ * A message arrived while the inbox was full, in messages or in bytes. With the overflow policy `fail`, the connection is given up. With `sliding`
  * and `dropping`, this is the cause in the gap for the dropped messages.
  *
  * @since 0.1.0
@@ -230,9 +230,14 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
 export class InboxOverflow extends Data.TaggedError("InboxOverflow")<{
   /** The capacity of the inbox, in messages. */
   readonly capacity: number
+  /** The most bytes that the inbox holds. */
+  readonly maxBytes: number
+  /** The bound that the message did not fit into. */
+  readonly bound: "capacity" | "maxBytes"
 }> {
   override get message(): string {
-    return `The inbox is full: a reader is more than ${this.capacity} messages behind. Read faster, or raise inbox.capacity.`
+    const behind = this.bound === "capacity" ? `${this.capacity} messages` : `${this.maxBytes} bytes`
+    return `The inbox is full: a reader is more than ${behind} behind. Read faster, or raise inbox.${this.bound}.`
   }
 }
 

@@ -79,12 +79,14 @@ export interface Session<A> {
    * The data of a topic, with its gaps. The stream subscribes when it is run. When it ends, it unsubscribes, unless the
    * topic has other subscribers.
    *
-   * `capacity` (default: 4096) is the number of items that it holds for a slow reader. Beyond that, it drops the oldest and
-   * puts a `Gap` in their place, so that a slow reader of one topic does not hold up the others.
+   * `capacity` (default: 4096) is the number of items that it holds for a slow reader, and `maxBytes` (default: 64 MiB) the
+   * most bytes of them. Only data that is a text or bytes counts there, as in the inbox of a connection: parsed data has no
+   * size that could be known. Beyond either, it drops the oldest and puts a `Gap` in their place, so that a slow reader of
+   * one topic does not hold up the others.
    */
   readonly stream: (
     topic: string,
-    options?: { readonly capacity?: number | undefined }
+    options?: { readonly capacity?: number | undefined; readonly maxBytes?: number | undefined }
   ) => Listenable<Item.Item<A>, SessionError>
   /**
    * Subscribes to a topic and calls the listener with its data, without a buffer. Unsubscribes when the scope closes,

@@ -61,7 +61,7 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
   ],
   [Retry(), [new ConnectionError.UrlUnavailable({ cause: "" }), new ConnectionError.OnOpenFailed({ cause: "" })]],
   [Limited({ tries: 1 }), [new ConnectionError.MessageTooLarge({ limit: 1 })]],
-  [Fatal(), [new ConnectionError.InvalidUrl({ reason: "" }), new ConnectionError.InboxOverflow({ capacity: 1 })]]
+  [Fatal(), [new ConnectionError.InvalidUrl({ reason: "" }), new ConnectionError.InboxOverflow({ capacity: 1, maxBytes: 1, bound: "capacity" })]]
 ]
 
 describe("the standard table", () => {
@@ -77,7 +77,7 @@ describe("the standard table", () => {
   it("tells local failures from remote ones", () => {
     assert.isTrue(FailureClass.isLocal(failed("EMFILE")))
     assert.isFalse(FailureClass.isLocal(failed("ECONNREFUSED")))
-    assert.isTrue(FailureClass.isLocal(new ConnectionError.InboxOverflow({ capacity: 1 })))
+    assert.isTrue(FailureClass.isLocal(new ConnectionError.InboxOverflow({ capacity: 1, maxBytes: 1, bound: "capacity" })))
   })
 })
 

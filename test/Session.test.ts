@@ -381,7 +381,7 @@ describe("a session", () => {
     })))
 
   it.scoped("gives a slow reader a gap with the number of items it missed, and does not hold up the others", () =>
-    run([open(acknowledge, send(...Array.from({ length: 10 }, (_, i) => `a: ${i}`), "b: 1"))], Effect.gen(function*() {
+    run([open(acknowledge, wait("1 second"), send(...Array.from({ length: 10 }, (_, i) => `a: ${i}`), "b: 1"))], Effect.gen(function*() {
       const session = yield* make()
       const first = yield* session.stream("a", { capacity: 4 }).pipe(
         Stream.mapEffect((item) => Effect.as(Effect.sleep("1 second"), item)),
@@ -390,6 +390,7 @@ describe("a session", () => {
         Effect.fork
       )
       const b = yield* collect(session, "b")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(b.seen, ["1"])
       yield* TestClock.adjust("1 minute")
       const items = [...yield* Fiber.join(first)]
@@ -421,7 +422,8 @@ describe("a session", () => {
       assert.deepStrictEqual(after.seen, ["hello"])
     })))
 
-  it.scoped("delivers the data that arrives at once for a topic in one batch, whatever arrives between", () =>
+  // Where fibres run at once, no two messages of the scripted peer arrive at once.
+  it.scoped.skipIf(process.env.FIBRES === "eager")("delivers the data that arrives at once for a topic in one batch, whatever arrives between", () =>
     run([open(acknowledge, wait("1 second"), send("a: 1", "b: 1", "a: 2", "b: 2", "a: 3"))], Effect.gen(function*() {
       const session = yield* make()
       const batches: Array<string> = []

@@ -2,11 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { Connection, Transport } from "holdfast"
+import { Connection, ConnectionError, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 import { closed, collect, forever, idle, quiet, rough, scripted, waits } from "./scripted.ts"
 
 const { close, expect, hang, open, send, wait } = TestTransport
+
+const numbers = Array.from({ length: 100 }, (_, i) => String(i))
 
 describe("the protocol's handshake", () => {
   const login = (handshake: Connection.Handshake) =>
@@ -44,6 +46,29 @@ describe("the protocol's handshake", () => {
       expect("login"),
       ...["one", "two", "three", "four", "welcome"].flatMap((message) => [send(message), wait("10 millis")])
     )], { inbox: { capacity: 2 }, onOpen: login }))))
+
+  it.effect("lets the peer wait while it does not look at the messages, and loses none", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(yield* messages.seen, numbers)
+    }).pipe(Effect.provide(scripted([open(send(...numbers))], {
+      inbox: { maxBytes: 16 },
+      onOpen: () => Effect.sleep("2 seconds")
+    }))))
+
+  it.effect("fails if it asks for more messages than the inbox may hold in bytes", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const error = yield* Effect.flip(connection.awaitOpen)
+      assert(error._tag === "OnOpenFailed" && error.cause instanceof ConnectionError.InboxOverflow)
+      assert.deepStrictEqual([error.cause.bound, error.cause.maxBytes], ["maxBytes", 16])
+    }).pipe(Effect.provide(scripted([open(expect("login"), ...numbers.map((message) => send(message)))], {
+      inbox: { maxBytes: 16 },
+      onOpen: login,
+      reconnect: { enabled: false }
+    }))))
 
   it.effect("keeps the messages that came with its answer for a later reader, even if the socket ends at once", () =>
     Effect.gen(function*() {

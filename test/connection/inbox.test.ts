@@ -79,6 +79,108 @@ describe("the inbox", () => {
       Effect.provide(scripted([open(send(...numbers(1, 100))), open(send("new"))], { inbox: { capacity: 8 } }))
     ))
 
+  describe("is bounded in bytes", () => {
+    const sized = (overflow: "suspend" | "sliding" | "dropping" | "fail") =>
+      scripted([open(send(...numbers(10, 99)))], { inbox: { maxBytes: 16, overflow } })
+    const bytesBehind = (count: number, maxBytes = 16) =>
+      `${count} dropped: The inbox is full: a reader is more than ${maxBytes} bytes behind. Read faster, or raise inbox.maxBytes.`
+
+    it.effect("suspend drops nothing", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* drain).texts, numbers(10, 99))
+      }).pipe(Effect.provide(sized("suspend"))))
+
+    it.effect("sliding keeps the newest messages that fit", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* drain).texts, [bytesBehind(82), ...numbers(92, 99)])
+      }).pipe(Effect.provide(sized("sliding"))))
+
+    it.effect("dropping keeps the oldest messages that fit", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* drain).texts, [...numbers(10, 17), bytesBehind(82)])
+      }).pipe(Effect.provide(sized("dropping"))))
+
+    it.effect("fail says which bound was reached", () =>
+      Effect.gen(function*() {
+        const { exit, texts } = yield* drain
+        assert.deepStrictEqual(texts, numbers(10, 17))
+        const ended = yield* exit
+        const error = Exit.isFailure(ended) ? yield* Effect.flip(Effect.failCause(ended.cause)) : undefined
+        assert(error?._tag === "InboxOverflow")
+        assert.deepStrictEqual([error.bound, error.maxBytes], ["maxBytes", 16])
+      }).pipe(Effect.provide(sized("fail"))))
+
+    for (const { overflow, seen } of [
+      { overflow: "suspend" as const, seen: ["much too long", "1", "also too long", "2"] },
+      { overflow: "sliding" as const, seen: [bytesBehind(3, 8), "2"] },
+      { overflow: "dropping" as const, seen: ["much too long", bytesBehind(3, 8)] }
+    ]) {
+      it.effect(`with ${overflow}, a message larger than the bound passes alone`, () =>
+        Effect.gen(function*() {
+          assert.deepStrictEqual((yield* drain).texts, seen)
+        }).pipe(Effect.provide(scripted([open(send("much too long", "1", "also too long", "2"))], {
+          inbox: { maxBytes: 8, overflow }
+        }))))
+    }
+
+    it.effect("with sliding, the newest message stays however large it is", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* drain).texts, [bytesBehind(1, 8), "much too long"])
+      }).pipe(Effect.provide(scripted([open(send("1", "much too long"))], { inbox: { maxBytes: 8, overflow: "sliding" } }))))
+
+    it.effect("counts the bytes of binary messages", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* drain).texts, ["0,0,0,0,0,0", bytesBehind(2, 8)])
+      }).pipe(Effect.provide(scripted([open(send(new Uint8Array(6), new Uint8Array(6), new Uint8Array(1)))], {
+        inbox: { maxBytes: 8, overflow: "dropping" }
+      }))))
+
+    const mebibyte = 1024 * 1024
+    const large = "x".repeat(mebibyte)
+
+    it.effect("a reader takes no more than a mebibyte at once, and no message is lost or out of order", () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* TestClock.adjust("1 second")
+        const batches: Array<ReadonlyArray<string>> = []
+        yield* Effect.fork(Stream.runForEachChunk(connection.messages, (batch) =>
+          Effect.sync(() => {
+            batches.push([...batch].map((message) => String(message).slice(0, 1)))
+          })))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(batches, [["a", "x"], ["x"], ["y", "z"]])
+      }).pipe(Effect.provide(scripted([open(send("a", large.slice(2), large, "y", "z"))]))))
+
+    for (const overflow of ["suspend", "sliding", "dropping"] as const) {
+      it.effect(`with ${overflow}, a stuck reader keeps no more than that waiting`, () =>
+        Effect.gen(function*() {
+          const connection = yield* Connection.Connection
+          let given = 0
+          yield* Effect.fork(connection.messages.forEach(() =>
+            Effect.suspend(() => {
+              given++
+              return Effect.never
+            })
+          ))
+          yield* TestClock.adjust("1 second")
+          yield* connection.disconnect
+          assert.strictEqual(given, 1)
+          const held = (yield* Stream.runCollect(connection.messages)).length
+          assert.strictEqual(held, 4)
+        }).pipe(
+          Effect.provide(scripted([open(send(...Array.from({ length: 64 }, () => large)))], {
+            inbox: { maxBytes: 4 * mebibyte, overflow }
+          }))
+        ))
+    }
+
+    it.effect("a bound of no bytes is refused", () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Connection.make({ url: "ws://test", inbox: { maxBytes: 0 } }))
+        assert.deepStrictEqual(error._op === "InvalidData" ? error.path : [], ["inbox.maxBytes"])
+      }).pipe(Effect.scoped, Effect.provide(TestTransport.layer([]))))
+  })
+
   it.effect("two readers both get every message, and the first also those from before it", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

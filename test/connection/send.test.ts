@@ -16,12 +16,13 @@ describe("send", () => {
       const connection = yield* Connection.Connection
       yield* connection.awaitOpen
       const { sent } = yield* TestTransport.TestTransport
-      yield* Effect.all([
+      const sends = yield* Effect.forEach([
         connection.send("first", { deadline: "1 second" }),
         connection.send("second"),
         connection.send("third", { deadline: "1 second" }),
         connection.send("fourth")
-      ], { concurrency: "unbounded" })
+      ], Effect.fork)
+      yield* Fiber.joinAll(sends)
       assert.deepStrictEqual(yield* sent, ["first", "second", "third", "fourth"])
     }).pipe(Effect.provide(scripted([open()]))))
 

@@ -19,7 +19,7 @@ const make = () => {
   })
   const contribution = () => new Contribution(topic, () => reported.push("end"))
   const contributions = { a: contribution(), b: contribution(), c: contribution() }
-  const cause = new ConnectionError.InboxOverflow({ capacity: 1 })
+  const cause = new ConnectionError.InboxOverflow({ capacity: 1, maxBytes: 1, bound: "capacity" })
   const gap = Item.Gap({ epoch: 1, cause, downtime: Duration.zero, dropped: 1 })
   const acts = {
     data: (of: Contribution<string>) => {

@@ -288,7 +288,6 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
         const topicNames = names.filter((name) => name !== "")
         if (topicNames.length > limits.streamsPerConnection) limits.tooManyStreams()
         topics.subscribe(client, topicNames.slice(0, limits.streamsPerConnection))
-        playback.onSubscribed()
         const ageing = runFork(Effect.zipRight(
           Effect.sleep(maxAge),
           Effect.sync(() => {
@@ -318,6 +317,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
           clients.delete(client)
           topics.unsubscribe(client, client.streams)
         })
+        playback.onSubscribed()
       })
     })
 

@@ -2,7 +2,7 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AttemptError } from "../../ConnectionError.ts"
+import type { AttemptError, InboxOverflow, OnOpenFailed } from "../../ConnectionError.ts"
 import * as Liveness from "../../Liveness.ts"
 import type { Socket } from "../../Transport.ts"
 import { Delivery } from "./delivery.ts"
@@ -40,7 +40,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* open(socket, delivery)
     yield* log.writeLog
   } else {
-    const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox.capacity)
+    const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox)
     yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
@@ -56,7 +56,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const deadlines = watch(options, socket, delivery)
   if (deadlines !== undefined) yield* inBackground(deadlines)
 
-  const reading = socket.receive((batch) => {
+  const reading = socket.receive<InboxOverflow | OnOpenFailed>((batch) => {
     delivery.noteActivity()
     return buffer?.hold(batch) ?? delivery.deliver(batch)
   })

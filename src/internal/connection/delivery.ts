@@ -57,12 +57,14 @@ export class Delivery {
 
   /** Delivers a batch. Returns an effect if the socket has to wait for it. */
   deliver(batch: ReadonlyArray<Message>): Effect.Effect<void, InboxOverflow> | undefined {
-    const { inbox, log, settings: { capacity, overflow } } = this.#options
+    const { inbox, log, settings: { capacity, maxBytes, overflow } } = this.#options
     this.#messages += batch.length
     log.counters().received(batch.length)
     const left = inbox.unsafeOfferAll(batch)
     if (left > 0) {
-      return overflow === "fail" ? new InboxOverflow({ capacity }) : this.#waitForRoom(batch.slice(batch.length - left))
+      return overflow === "fail"
+        ? new InboxOverflow({ capacity, maxBytes, bound: inbox.fullBound() })
+        : this.#waitForRoom(batch.slice(batch.length - left))
     }
     if (this.#hasWarned || inbox.lost() === this.#lostBefore) return undefined
     this.#hasWarned = true

@@ -103,9 +103,9 @@ export class EventLog {
 
   /** Publishes and measures an event at once. The next `writeLog` logs it. */
   record(event: Recorded): void {
-    this.#events.unsafeOfferAll([event])
     measure(event, this.#counters)
     this.#unwritten.push({ event, server: Server.show(this.#server) })
+    this.#events.unsafeOfferAll([event])
   }
 
   /** Publishes an event to readers only. */

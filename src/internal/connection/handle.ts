@@ -16,6 +16,7 @@ import type { DialGate } from "../../DialGate.ts"
 import type { Listenable } from "../../Listenable.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
+import { holdWakes } from "../stream/wakes.ts"
 import * as EventLog from "./eventLog.ts"
 import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
@@ -81,8 +82,10 @@ const disconnect = Effect.fnUntraced(function*(parts: Parts) {
   const state = machine.current()
   // The connection may have been given up while the loop stopped: it stays `Failed` then.
   if (!Machine.isActive(state)) return
-  machine.go(state, ConnectionState.Disconnected({ since: now(parts) }))
-  log.record(ConnectionEvent.Disconnected({ at: now(parts) }))
+  holdWakes(() => {
+    machine.go(state, ConnectionState.Disconnected({ since: now(parts) }))
+    log.record(ConnectionEvent.Disconnected({ at: now(parts) }))
+  })
   yield* log.writeLog
   loop.inbox().end(Exit.void)
 })
@@ -91,8 +94,10 @@ const close = Effect.fnUntraced(function*(parts: Parts) {
   const { log, loop, machine } = parts
   yield* loop.stop
   const state = machine.current()
-  if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now(parts) }))
-  log.record(ConnectionEvent.Closed({ at: now(parts) }))
+  holdWakes(() => {
+    if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now(parts) }))
+    log.record(ConnectionEvent.Closed({ at: now(parts) }))
+  })
   yield* log.writeLog
   loop.inbox().end(Exit.void)
   machine.end(Exit.void)

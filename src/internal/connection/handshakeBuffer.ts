@@ -1,14 +1,20 @@
 // Holds the messages that arrive while the protocol's handshake runs. The handshake peeks at each of them; when it is
 // done, all are delivered in order.
+//
+// A woken fibre may run at once, inside the call that wakes it: each function changes its state first and wakes last, and
+// whatever waits looks at the state again.
 import * as Effect from "effect/Effect"
+import { InboxOverflow, OnOpenFailed } from "../../ConnectionError.ts"
 import type { Message } from "../../Transport.ts"
+import { sizeOf } from "./messageSize.ts"
 
 export interface HandshakeBuffer {
   /**
    * Takes a batch. The socket has to run the returned effect: it lets the handshake look at the batch, and waits while
-   * the buffer is full. Once all held messages are delivered, it takes nothing and returns `undefined`.
+   * the buffer is full. It fails if the buffer is full of messages that the handshake has seen, and the handshake waits for
+   * another. Once all held messages are delivered, it takes nothing and returns `undefined`.
    */
-  readonly hold: (batch: ReadonlyArray<Message>) => Effect.Effect<void> | undefined
+  readonly hold: (batch: ReadonlyArray<Message>) => Effect.Effect<void, OnOpenFailed> | undefined
   /** The next message that the handshake has not seen. It stays in the buffer. */
   readonly receive: Effect.Effect<Message>
   /**
@@ -20,8 +26,10 @@ export interface HandshakeBuffer {
   readonly release: <E>(deliver: (batch: ReadonlyArray<Message>) => Effect.Effect<void, E>) => Effect.Effect<void, E>
 }
 
-export const make = (capacity: number): HandshakeBuffer => {
+export const make = ({ capacity, maxBytes }: { readonly capacity: number; readonly maxBytes: number }): HandshakeBuffer => {
   let held: Array<Message> = []
+  // The size of the held messages, and of those that are being delivered.
+  let bytes = 0
   // How many of the held messages the handshake has seen.
   let seen = 0
   let isWaiting = false
@@ -29,20 +37,28 @@ export const make = (capacity: number): HandshakeBuffer => {
   let isReleased = false
   let hasEnded = false
   const arrived = Effect.unsafeMakeLatch(false)
-  const drained = Effect.unsafeMakeLatch(true)
+  const progressed = Effect.unsafeMakeLatch(false)
   const finished = Effect.unsafeMakeLatch(false)
 
-  // Seen messages do not count towards the capacity: the handshake may be waiting for a later one.
+  // Seen messages do not count towards the capacity: the handshake may be waiting for a later one. They take memory though.
   const unseen = () => isReleasing ? held.length : held.length - seen
+  const isFull = () => !isReleased && (unseen() >= capacity || bytes >= maxBytes)
+  const isStuck = () => isFull() && !isReleasing && isWaiting && unseen() === 0
 
-  const awaitRoom = Effect.zipRight(drained.await, Effect.yieldNow())
+  const awaitRoom: Effect.Effect<void, OnOpenFailed> = Effect.suspend(() => {
+    if (isStuck()) return new OnOpenFailed({ cause: new InboxOverflow({ capacity, maxBytes, bound: "maxBytes" }) })
+    if (!isFull()) return Effect.void
+    progressed.unsafeClose()
+    return Effect.zipRight(progressed.await, awaitRoom)
+  })
 
   const receive: Effect.Effect<Message> = Effect.suspend(() => {
     const message = held[seen]
     if (message === undefined) {
-      if (hasEnded) finished.unsafeOpen()
       isWaiting = true
       arrived.unsafeClose()
+      if (hasEnded) finished.unsafeOpen()
+      progressed.unsafeOpen()
       // On interruption too: a handshake may stop waiting, after a timeout say, and go on.
       const nextArrived = Effect.ensuring(arrived.await, Effect.sync(() => {
         isWaiting = false
@@ -50,17 +66,19 @@ export const make = (capacity: number): HandshakeBuffer => {
       return Effect.zipRight(nextArrived, receive)
     }
     seen++
-    if (unseen() < capacity) drained.unsafeOpen()
+    progressed.unsafeOpen()
     return Effect.succeed(message)
   })
 
   return {
     hold: (batch) => {
       if (isReleased) return undefined
-      for (const message of batch) held.push(message)
+      for (const message of batch) {
+        held.push(message)
+        bytes += sizeOf(message)
+      }
       arrived.unsafeOpen()
-      if (unseen() >= capacity) drained.unsafeClose()
-      return awaitRoom
+      return Effect.zipRight(Effect.yieldNow(), awaitRoom)
     },
     receive,
     finish: Effect.suspend(() => {
@@ -72,12 +90,18 @@ export const make = (capacity: number): HandshakeBuffer => {
         isReleasing = true
         if (held.length === 0) {
           isReleased = true
-          return finished.open
+          progressed.unsafeOpen()
+          finished.unsafeOpen()
+          return Effect.void
         }
         const batch = held
+        const size = bytes
         held = []
-        drained.unsafeOpen()
-        return Effect.zipRight(deliver(batch), next)
+        return Effect.flatMap(deliver(batch), () => {
+          bytes -= size
+          progressed.unsafeOpen()
+          return next
+        })
       })
       return next
     }

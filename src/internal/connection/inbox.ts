@@ -8,6 +8,7 @@ import * as Item from "../../Item.ts"
 import type { Message } from "../../Transport.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import type { EventLog } from "./eventLog.ts"
+import { sizeOf } from "./messageSize.ts"
 
 // An item whose message is not wrapped, to save an object per message: most readers read `messages`, not `items`.
 export type BareItem = Message | Item.Gap
@@ -20,6 +21,7 @@ export const toItem = (item: BareItem): Item.Item => isMessage(item) ? Item.Data
 
 interface Options {
   readonly capacity: number
+  readonly maxBytes: number
   readonly overflow: Broadcast.Overflow
   /** The epoch of the open connection. */
   readonly epoch: () => number
@@ -30,11 +32,13 @@ interface Options {
 // Folds dropped messages into gaps, publishes the gaps as events, and counts the drops. A class, because each connection
 // has one, and methods take no memory per instance as closures do.
 class InboxOptions implements Broadcast.Options<BareItem> {
+  readonly bytes: Broadcast.Bytes<BareItem>
   readonly #options: Options
   // Made on first use: the stack trace of an error keeps its origin in memory.
   #overflow: InboxOverflow | undefined = undefined
 
   constructor(options: Options) {
+    this.bytes = { max: options.maxBytes, of: sizeOf }
     this.#options = options
   }
 
@@ -46,13 +50,13 @@ class InboxOptions implements Broadcast.Options<BareItem> {
     return this.#options.overflow
   }
 
-  fold(marker: BareItem | undefined, lost: ReadonlyArray<BareItem>): BareItem {
+  fold(marker: BareItem | undefined, lost: ReadonlyArray<BareItem>, bound: Broadcast.Bound): BareItem {
     const items = marker === undefined ? lost : [marker, ...lost]
     const gaps: Array<Item.Gap> = []
     for (const item of items) {
       if (!isMessage(item)) gaps.push(item)
     }
-    return gaps.reduce(Item.mergeGaps, this.#dropped(items.length - gaps.length))
+    return gaps.reduce(Item.mergeGaps, this.#dropped(items.length - gaps.length, bound))
   }
 
   onMarker(marker: BareItem): void {
@@ -65,9 +69,9 @@ class InboxOptions implements Broadcast.Options<BareItem> {
     this.#options.log.counters().dropped(count)
   }
 
-  #dropped(count: number): Item.Gap {
-    const { capacity, epoch } = this.#options
-    this.#overflow ??= new InboxOverflow({ capacity })
+  #dropped(count: number, bound: Broadcast.Bound): Item.Gap {
+    const { capacity, epoch, maxBytes } = this.#options
+    if (this.#overflow?.bound !== bound) this.#overflow = new InboxOverflow({ capacity, maxBytes, bound })
     return Item.Gap({ epoch: epoch(), cause: this.#overflow, downtime: Duration.zero, dropped: count })
   }
 }

@@ -14,6 +14,7 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import * as Item from "../../Item.ts"
 import type { Socket, Transport } from "../../Transport.ts"
+import { holdWakes } from "../stream/wakes.ts"
 import { monotonicMillis } from "../time/monotonic.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
@@ -117,7 +118,9 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       lost: { at: now(), moment, cause: error.left },
       skipWait
     })
-    recordLoss(context, lifetime)
+    holdWakes(() => {
+      recordLoss(context, lifetime)
+    })
     settle(Effect.succeed(lifetime))
   }
   const open = (socket: Socket, delivery: Delivery) =>
@@ -133,9 +136,11 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
         }
       }
       reading = delivery
-      const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
-      openedAt = monotonicMillis(clock)
-      recordOpened(context, dialContext, opened, { protocol: socket.protocol, dialledAt, openedAt })
+      const at = openedAt = monotonicMillis(clock)
+      holdWakes(() => {
+        const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
+        recordOpened(context, dialContext, opened, { protocol: socket.protocol, dialledAt, openedAt: at })
+      })
       return Effect.void
     })
 

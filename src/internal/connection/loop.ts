@@ -8,6 +8,7 @@ import * as Runtime from "effect/Runtime"
 import type { ConnectionError } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
+import { holdWakes } from "../stream/wakes.ts"
 import { sleep } from "../time/sleep.ts"
 import * as Inbox from "./inbox.ts"
 import type { Context, Lifetime, Lost } from "./lifetime.ts"
@@ -73,15 +74,19 @@ const decide = Effect.fnUntraced(function*(
     }))
   if (decision._tag === "GivenUp") {
     context.phase = Phase.ended
-    machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
-    log.record(ConnectionEvent.Failed({ at, ...decision }))
+    holdWakes(() => {
+      machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
+      log.record(ConnectionEvent.Failed({ at, ...decision }))
+    })
     yield* log.writeLog
     return givenUp(decision.error)
   }
   const until = at + Duration.toMillis(decision.delay)
   const waiting = { since: at, attempt: decision.attempt, nextDialAt: until, cause }
-  const state = machine.go(reached, ConnectionState.Reconnecting(waiting))
-  log.record(ConnectionEvent.Waiting({ at, cause, until, ...decision }))
+  const state = holdWakes(() => {
+    log.record(ConnectionEvent.Waiting({ at, cause, until, ...decision }))
+    return machine.go(reached, ConnectionState.Reconnecting(waiting))
+  })
   if (until > at) yield* log.writeLog
   return dialNext(state, decision.delay)
 })
@@ -109,10 +114,12 @@ const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
     context.failing = undefined
     context.phase = Phase.ended
     const at = clock.unsafeCurrentTimeMillis()
-    const state = machine.current()
-    if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at, defect: { option, cause } }))
-    log.publish(ConnectionEvent.Died({ at, cause, option }))
-    inbox.end(Exit.failCause(cause))
+    holdWakes(() => {
+      const state = machine.current()
+      if (isActive(state)) machine.go(state, ConnectionState.Disconnected({ since: at, defect: { option, cause } }))
+      log.publish(ConnectionEvent.Died({ at, cause, option }))
+      inbox.end(Exit.failCause(cause))
+    })
   })
 }
 
@@ -134,8 +141,8 @@ export const make = Effect.fnUntraced(function*(
   // No spread: V8 gives a spread object its own hidden class, which takes as much memory again.
   const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0, failing: undefined }
 
-  const { capacity, overflow } = settings.inbox
-  const newInbox = () => Inbox.make({ capacity, overflow, epoch: () => context.epoch, clock, log })
+  const { capacity, maxBytes, overflow } = settings.inbox
+  const newInbox = () => Inbox.make({ capacity, maxBytes, overflow, epoch: () => context.epoch, clock, log })
   let inbox = newInbox()
   let fiber: Fiber.RuntimeFiber<void> | undefined
 

@@ -103,12 +103,12 @@ export class SendQueue {
   #beginAll(socket: Socket | undefined): void {
     if (socket === undefined || socket === this.#ended) return
     this.#ended = undefined
-    for (let next = this.#waiting?.[0]; next !== undefined; next = this.#waiting?.[0]) {
-      if (!begin(next, socket)) {
-        this.#ended = socket
-        return
-      }
-      this.#waiting?.shift()
+    // Each leaves the queue first: what it wakes may send, and so come here again.
+    for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
+      if (begin(next, socket)) continue
+      this.#ended = socket
+      this.#waiting?.unshift(next)
+      return
     }
   }
 }

@@ -21,7 +21,7 @@ export interface Settings {
   readonly messageTimeout: Duration.Duration
   readonly pingInterval: Duration.Duration
   readonly pongTimeout: Duration.Duration
-  readonly inbox: { readonly capacity: number; readonly overflow: Overflow }
+  readonly inbox: { readonly capacity: number; readonly maxBytes: number; readonly overflow: Overflow }
   readonly classify: Classify
   readonly onOpen: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
 }
@@ -60,6 +60,9 @@ const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, Config
   given === undefined
     ? Either.right(ReconnectPolicy.defaults)
     : Schedule.isSchedule(given) ? Either.right(given) : ReconnectPolicy.make(given)
+
+/** 64 MiB: four messages of the largest size that is accepted by default. */
+export const defaultMaxBytes = 64 * 1024 * 1024
 
 /** The deadline for messages where nothing else shows a dead peer. */
 export const defaultMessageTimeout = Duration.seconds(30)
@@ -103,6 +106,7 @@ export const resolve = (options: Options, canPing: boolean): Either.Either<Setti
       pongTimeout,
       inbox: {
         capacity: yield* atLeast("inbox.capacity", 2, options.inbox?.capacity, 4096),
+        maxBytes: yield* atLeast("inbox.maxBytes", 1, options.inbox?.maxBytes, defaultMaxBytes),
         overflow: yield* overflow(options.inbox?.overflow ?? "suspend")
       },
       classify: options.classify ?? defaults.classify,

@@ -46,8 +46,8 @@ export class BookStatus<Diff> {
   sync(book: OrderBook.Book<Diff>): void {
     if (this.#status._tag === "Ended") return
     this.#status = { _tag: "Synced", book }
-    this.#settled.unsafeOpen()
     this.#publish(OrderBook.BookChange.Synced(book.top(this.#levels)))
+    this.#settled.unsafeOpen()
   }
 
   /** Publishes an update that was applied to a book that is right. */

@@ -84,10 +84,12 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     this.#broadcast.end(exit)
   }
 
-  tryEmit(events: ReadonlyArray<A>): boolean {
-    if (!this.#broadcast.fits(events.length)) return false
+  fits(count: number): boolean {
+    return this.#broadcast.fits(count)
+  }
+
+  emitNow(events: ReadonlyArray<A>): void {
     this.#broadcast.unsafeOfferAll(this.#real(events))
-    return true
   }
 
   emit(events: ReadonlyArray<A>): Effect.Effect<void> {

@@ -40,8 +40,10 @@ export interface Options<A extends MarketEvent> {
 
 /** Receives the events in order. */
 export interface Output<A> {
-  /** Emits events at once if there is room for all of them. Returns whether it did. */
-  tryEmit(events: ReadonlyArray<A>): boolean
+  /** Whether there is room for this many events. */
+  fits(count: number): boolean
+  /** Emits events for which there is room. */
+  emitNow(events: ReadonlyArray<A>): void
   emit(events: ReadonlyArray<A>): Effect.Effect<void>
   emitMissing(missing: MissingRange): Effect.Effect<void>
 }
@@ -89,10 +91,11 @@ export class Resequencer<A extends MarketEvent> {
   // Emits the events without waking the fibre, if none is missing and no reader is slow. Returns whether it did.
   #passStraightOn(events: ReadonlyArray<A>): boolean {
     const fresh = this.#following(events)
-    if (fresh === undefined || (fresh.length > 0 && !this.#output.tryEmit(fresh))) return false
+    if (fresh === undefined || !this.#output.fits(fresh.length)) return false
     if (fresh.length > 0) {
       this.#due += fresh.length
       this.#remember(fresh[fresh.length - 1])
+      this.#output.emitNow(fresh)
     }
     return true
   }

@@ -72,10 +72,10 @@ export const make = <A>({ cadence, fiberId, moment, onChange }: {
     },
     finish: (entry, exit, state = "Disconnected") => {
       if (entry.isDesired) drop(entry)
-      // A stream may end with a success. A `subscribe` without an acknowledgement may not.
-      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state })) : exit)
       const { listeners } = entry
       entry.listeners = []
+      // A stream may end with a success. A `subscribe` without an acknowledgement may not.
+      Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state })) : exit)
       for (const listener of listeners) listener.end(exit)
       onChange()
     }

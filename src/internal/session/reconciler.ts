@@ -93,8 +93,8 @@ export const make = <A, N>(
 
   const endWire = (ending: Wire<A>) => {
     endedEpoch = Math.max(endedEpoch, ending.epoch)
-    Deferred.unsafeDone(ending.ended, Exit.void)
     if (wire === ending) wire = undefined
+    Deferred.unsafeDone(ending.ended, Exit.void)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

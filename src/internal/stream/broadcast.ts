@@ -3,6 +3,12 @@
 // It holds the items that a reader has not read yet. Without readers and listeners it holds all items for the first one. A
 // new reader starts at the oldest item held. The overflow policy decides what happens when it is full. Lost items are
 // folded into a marker, an item that stands in their place.
+//
+// It is bounded in items and, if they are measured, in bytes. What a reader has taken no longer counts. So a reader takes
+// only so many bytes at once.
+//
+// A scheduler may run a woken fibre at once, inside the call that wakes it. So each method changes its state first and
+// wakes last, and whatever waits looks at the state again once it can be woken.
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
@@ -12,12 +18,25 @@ import * as Cursors from "./cursors.ts"
 
 export type Overflow = "suspend" | "sliding" | "dropping" | "fail"
 
+/** The bound that lost items did not fit into. */
+export type Bound = "capacity" | "maxBytes"
+
+/** A bound on the bytes that are held. */
+export interface Bytes<A> {
+  /** The most bytes. A larger item is held if it is the only one that has bytes. */
+  readonly max: number
+  /** The size of an item. Markers take none. Called only for items that are held. */
+  readonly of: (item: A) => number
+}
+
 export interface Options<A> {
   /** The most items that it holds, markers included. At least 2: an item and the marker before it. */
   readonly capacity: number
+  /** Default: items are not measured. */
+  readonly bytes?: Bytes<A> | undefined
   readonly overflow: Overflow
   /** Folds lost items (at least one) into the marker of the items lost before them, if there is one. */
-  readonly fold: (marker: A | undefined, lost: ReadonlyArray<A>) => A
+  readonly fold: (marker: A | undefined, lost: ReadonlyArray<A>, bound: Bound) => A
   /** Called with every marker, just before a reader or a listener gets it. */
   readonly onMarker?: ((marker: A) => void) | undefined
   /** Called with the number of items, whenever items are lost. */
@@ -54,11 +73,15 @@ class Reader<A, E> implements Cursor<A, E> {
 
 const none: ReadonlyArray<never> = []
 
+// The most bytes that a reader takes at once, unless one item has more. As many as a transport holds before it pauses.
+const mostTaken = 1024 * 1024
+
 // A class, not closures: each connection and each stream has several, and closures take more memory (measured: they double
 // the cost of a trade among a thousand streams).
 export class Broadcast<A, E = never> implements Readable<A, E> {
   readonly #options: Options<A>
   readonly #capacity: number
+  readonly #measure: Bytes<A> | undefined
   readonly #overflow: Overflow
   // These two arrays are replaced and never changed: a reader or a listener may come or leave during a loop over them.
   #readers: ReadonlyArray<Reader<A, E>> = none
@@ -67,6 +90,8 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   // Deliveries that wait for the one under way.
   #later: Array<() => void> = []
   #items: Array<A> = []
+  // The size of `items`.
+  #bytes = 0
   // The sequence number of items[0].
   #base = 0
   // The marker to put before the next item.
@@ -75,11 +100,13 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   #unread: A | undefined = undefined
   #ended: Exit.Exit<void, E> | undefined = undefined
   #wakeWriter: (() => void) | undefined = undefined
+  #fullBound: Bound = "capacity"
   #lost = 0
 
   constructor(options: Options<A>) {
     this.#options = options
     this.#capacity = options.capacity
+    this.#measure = options.bytes
     this.#overflow = options.overflow
   }
 
@@ -95,7 +122,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
       const left = this.unsafeOfferAll(batch)
       if (left === 0 || this.#overflow !== "suspend" || this.#ended !== undefined) return Effect.succeed(left)
       const rest = batch.slice(batch.length - left)
-      return this.#awaitRoom().pipe(
+      return this.#awaitRoom(rest).pipe(
         Effect.onInterrupt(() =>
           Effect.sync(() => {
             this.#lose(rest)
@@ -110,18 +137,24 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   unsafeOfferAll(batch: ReadonlyArray<A>): number {
     if (batch.length === 0) return 0
     if (this.#ended !== undefined) return batch.length
-    const count = Math.min(Math.max(this.#room(), 0), batch.length)
+    const count = this.#fitting(batch)
     if (count > 0) {
       this.#flushMarker()
       this.#push(count === batch.length ? batch : batch.slice(0, count))
-      this.#wakeReaders()
     }
-    if (count === batch.length || this.#overflow !== "dropping") return batch.length - count
-    this.#lose(batch.slice(count))
-    return 0
+    if (count < batch.length) this.#fullBound = this.#freeRoom() < 1 ? "capacity" : "maxBytes"
+    const isDropping = count < batch.length && this.#overflow === "dropping"
+    if (isDropping) this.#lose(batch.slice(count))
+    if (count > 0) this.#wakeReaders()
+    return isDropping ? 0 : batch.length - count
   }
 
-  /** Whether there is room for this many items. */
+  /** The bound that the latest item without room did not fit into. */
+  fullBound(): Bound {
+    return this.#fullBound
+  }
+
+  /** Whether there is room for this many items, whatever their size. */
   fits(count: number): boolean {
     return this.#room() >= count
   }
@@ -129,7 +162,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   /** Puts a marker before the next item. A reader that has read everything gets it now. */
   mark(marker: A): void {
     if (this.#ended !== undefined) return
-    this.#pending = this.#pending === undefined ? marker : this.#options.fold(this.#pending, [marker])
+    this.#pending = this.#pending === undefined ? marker : this.#options.fold(this.#pending, [marker], "capacity")
     if (this.#isRead()) this.#flushMarker()
     this.#wakeReaders()
   }
@@ -192,6 +225,21 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
       : this.#freeRoom()
   }
 
+  // How many of these items, from the first on, there is room for.
+  #fitting(batch: ReadonlyArray<A>): number {
+    const count = Math.min(Math.max(this.#room(), 0), batch.length)
+    const measure = this.#measure
+    if (measure === undefined || this.#overflow === "sliding" || this.#isRead()) return count
+    let bytes = this.#bytes
+    for (let index = 0; index < count; index++) {
+      const item = batch[index]
+      const size = item === undefined ? 0 : measure.of(item)
+      if (bytes > 0 && bytes + size > measure.max) return index
+      bytes += size
+    }
+    return count
+  }
+
   #freeRoom(): number {
     return this.#capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
   }
@@ -205,7 +253,16 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   #hold(batch: ReadonlyArray<A>): void {
     if (this.#items.length === 0) this.#items = [...batch]
     else for (const item of batch) this.#items.push(item)
-    if (this.#overflow === "sliding" && this.#items.length > this.#capacity) this.#slide(this.#items.length - this.#capacity)
+    this.#bytes += this.#sizeOf(batch)
+    if (this.#overflow === "sliding") this.#slide()
+  }
+
+  #sizeOf(items: ReadonlyArray<A>): number {
+    const measure = this.#measure
+    if (measure === undefined) return 0
+    let bytes = 0
+    for (const item of items) bytes += measure.of(item)
+    return bytes
   }
 
   #takeUnread(): A | undefined {
@@ -223,7 +280,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   }
 
   #lose(lost: ReadonlyArray<A>): void {
-    this.#pending = this.#options.fold(this.#pending, lost)
+    this.#pending = this.#options.fold(this.#pending, lost, this.#fullBound)
     this.#countLost(lost.length)
   }
 
@@ -232,26 +289,50 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     this.#options.onLost?.(count)
   }
 
-  #slide(excess: number): void {
+  // How many of the oldest items have to go. The last bytes stay, however many they are.
+  #excess(): number {
+    let excess = Math.max(0, this.#items.length - this.#capacity)
+    const measure = this.#measure
+    if (measure === undefined || this.#bytes <= measure.max) return excess
+    let bytes = this.#bytes - this.#sizeOf(this.#items.slice(0, excess))
+    for (let index = excess; bytes > measure.max; index++) {
+      const item = this.#items[index]
+      const size = item === undefined ? bytes : measure.of(item)
+      if (size === bytes) break
+      bytes -= size
+      if (size > 0) excess = index + 1
+    }
+    return excess
+  }
+
+  #slide(): void {
+    const excess = this.#excess()
+    if (excess === 0) return
+    const bound = this.#items.length > this.#capacity ? "capacity" : "maxBytes"
     this.#countLost(excess)
     const options = this.#options
-    if (this.#readers.length === 0) this.#unread = options.fold(this.#unread, this.#items.slice(0, excess))
+    if (this.#readers.length === 0) this.#unread = options.fold(this.#unread, this.#items.slice(0, excess), bound)
     for (const reader of this.#readers) {
       const read = reader.next - this.#base
       if (read >= excess) continue
-      reader.before = options.fold(reader.before, this.#items.slice(read, excess))
+      reader.before = options.fold(reader.before, this.#items.slice(read, excess), bound)
       reader.next = this.#base + excess
     }
     this.#forget(this.#base + excess)
   }
 
-  #forget(until: number): void {
+  // Returns whether there is more room now. The caller then wakes the writer, as the last thing it does.
+  #forget(until: number): boolean {
     const count = until - this.#base
-    if (count <= 0) return
-    if (count >= this.#items.length) this.#items = []
-    else this.#items.splice(0, count)
+    if (count <= 0) return false
+    if (count >= this.#items.length) {
+      this.#items = []
+      this.#bytes = 0
+    } else {
+      this.#bytes -= this.#sizeOf(this.#items.splice(0, count))
+    }
     this.#base = until
-    this.#wakeWriter?.()
+    return true
   }
 
   #oldestNeeded(): number {
@@ -265,10 +346,11 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
 
   #listen(held: ReadonlyArray<A>, listener: Listener<A, E>): () => void {
     this.#listeners = [...this.#listeners, listener]
-    if (this.#readers.length === 0) this.#forget(this.#base + this.#items.length)
+    const hasRoom = this.#readers.length === 0 && this.#forget(this.#base + this.#items.length)
     if (held.length > 0) this.#deliver([listener], held)
     this.#flushMarker()
     if (this.#ended !== undefined) this.#endListeners(this.#ended)
+    if (hasRoom) this.#wakeWriter?.()
     return () => {
       this.#listeners = this.#listeners.filter((other) => other !== listener)
     }
@@ -308,8 +390,13 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     for (const reader of this.#readers) reader.waker.wake(reader)
   }
 
-  #awaitRoom(): Effect.Effect<void> {
+  // A reader may have made room since the writer found none.
+  #awaitRoom(rest: ReadonlyArray<A>): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
+      if (this.#ended !== undefined || this.#fitting(rest) > 0) {
+        resume(Effect.void)
+        return
+      }
       const wake = () => {
         this.#wakeWriter = undefined
         resume(Effect.void)
@@ -333,9 +420,13 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   leave(reader: Reader<A, E>): void {
     this.#readers = this.#readers.filter((other) => other !== reader)
     // When the last reader leaves, the items that it has not read are held for the next one.
-    if (this.#readers.length > 0) this.#forget(this.#oldestNeeded())
-    else if (this.#listeners.length === 0) this.#unread = reader.before
-    else this.#forget(this.#base + this.#items.length)
+    if (this.#readers.length === 0 && this.#listeners.length === 0) {
+      this.#unread = reader.before
+      return
+    }
+    const oldest = this.#readers.length > 0 ? this.#oldestNeeded() : this.#base + this.#items.length
+    // Without readers there is room for everything.
+    if (this.#forget(oldest) || this.#readers.length === 0) this.#wakeWriter?.()
   }
 
   ended(): Exit.Exit<void, E> | undefined {
@@ -343,33 +434,44 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   }
 
   drain(reader: Reader<A, E>): ReadonlyArray<A> {
-    const held = this.#takeHeld(reader)
+    const before = this.#base
+    const taken = this.#takeHeld(reader)
+    const hasRead = reader.next === this.#base + this.#items.length
     // The reader has read everything, so the pending marker comes now, unless a slower reader leaves no room for it.
-    if (this.#pending === undefined || (this.#ended === undefined && this.#items.length >= this.#capacity)) {
-      return held
-    }
-    this.#flushMarker()
-    return [...held, ...this.#takeHeld(reader)]
+    const isMarked = hasRead && this.#pending !== undefined && (this.#ended !== undefined || this.#items.length < this.#capacity)
+    if (isMarked) this.#flushMarker()
+    const all = isMarked ? [...taken, ...this.#takeHeld(reader)] : taken
+    if (!hasRead) reader.waker.wake(reader)
+    if (this.#base > before) this.#wakeWriter?.()
+    return all
   }
 
   #takeHeld(reader: Reader<A, E>): ReadonlyArray<A> {
     const from = reader.next - this.#base
-    const alone = from === 0 && this.#readers.length === 1
-    const held = alone ? this.#items : this.#items.slice(from)
-    reader.next = this.#base + this.#items.length
-    if (alone) {
-      // The only reader gets the array itself, not a copy.
-      this.#items = []
-      this.#base = reader.next
-      if (held.length > 0) this.#wakeWriter?.()
-    } else {
-      this.#forget(this.#oldestNeeded())
-    }
+    const until = this.#takeUntil(from)
+    const alone = from === 0 && until === this.#items.length && this.#readers.length === 1
+    // The only reader gets the array itself, not a copy.
+    const held = alone ? this.#items : this.#items.slice(from, until)
+    reader.next = this.#base + until
+    this.#forget(alone ? reader.next : this.#oldestNeeded())
     if (reader.before === undefined) return held
     const before = reader.before
     reader.before = undefined
     this.#options.onMarker?.(before)
     return [before, ...held]
+  }
+
+  // The index after the last item that a reader takes now.
+  #takeUntil(from: number): number {
+    const measure = this.#measure
+    if (measure === undefined || this.#bytes <= mostTaken) return this.#items.length
+    let bytes = 0
+    for (let index = from; index < this.#items.length; index++) {
+      const item = this.#items[index]
+      bytes += item === undefined ? 0 : measure.of(item)
+      if (bytes > mostTaken) return Math.max(index, from + 1)
+    }
+    return this.#items.length
   }
 }
 

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Listenable } from "../../Listenable.ts"
+import * as Wakes from "./wakes.ts"
 
 /** A reader's position in one buffer. */
 export interface Cursor<A, E> {
@@ -37,12 +38,12 @@ export interface Readable<A, E> {
 }
 
 /** The cursors of one reader. */
-class Positions<A, E> implements Waker<A, E> {
+class Positions<A, E> implements Waker<A, E>, Wakes.Sleeper {
   readonly #cursors: ReadonlyArray<Cursor<A, E>>
   #ready: Array<Cursor<A, E>> = []
   #running: number
   #ended: Exit.Exit<void, E> | undefined
-  #resume: ((arrived: Effect.Effect<void>) => void) | undefined = undefined
+  #waiting: ((arrived: Effect.Effect<void>) => void) | undefined = undefined
 
   constructor(readables: ReadonlyArray<Readable<A, E>>) {
     this.#running = readables.length
@@ -53,8 +54,12 @@ class Positions<A, E> implements Waker<A, E> {
 
   wake(cursor: Cursor<A, E>): void {
     this.#addReady(cursor)
-    const waiting = this.#resume
-    this.#resume = undefined
+    if (this.#waiting !== undefined) Wakes.wake(this)
+  }
+
+  resume(): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
     waiting?.(Effect.void)
   }
 
@@ -99,7 +104,7 @@ class Positions<A, E> implements Waker<A, E> {
   // Waits until a cursor is ready, if none is yet. It needs no finalizer, since resuming an interrupted fibre does no harm.
   readonly arrived: Effect.Effect<void> = Effect.async<void>((waiting) => {
     if (this.#ready.length > 0) waiting(Effect.void)
-    else this.#resume = waiting
+    else this.#waiting = waiting
   })
 
   close(): void {

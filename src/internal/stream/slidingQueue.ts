@@ -21,6 +21,17 @@ export class SlidingQueue<A> {
   }
 
   offer(item: A): void {
+    this.#add(item)
+    this.#latch.unsafeOpen()
+  }
+
+  offerAll(items: ReadonlyArray<A>): void {
+    if (items.length === 0) return
+    for (const item of items) this.#add(item)
+    this.#latch.unsafeOpen()
+  }
+
+  #add(item: A): void {
     this.#items.push(item)
     if (this.#items.length - this.#head > this.#capacity) {
       this.#head++
@@ -30,11 +41,6 @@ export class SlidingQueue<A> {
         this.#head = 0
       }
     }
-    this.#latch.unsafeOpen()
-  }
-
-  offerAll(items: ReadonlyArray<A>): void {
-    for (const item of items) this.offer(item)
   }
 
   /** Completes when there are items to drain. */

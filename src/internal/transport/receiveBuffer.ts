@@ -98,10 +98,13 @@ export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer 
   const receive = <E>(handler: Handler<E>): Effect.Effect<never, SocketError | E> => {
     const receiveOnce = Effect.withFiberRuntime<void, SocketError | E>((fiber) =>
       Effect.async((wake) => {
+        let isStopped = false
         const deliver = () => {
           if (receiver !== waiting) return
           receiver = idle
           const effect = runHandler(handler, take())
+          // The handler itself may have made another fibre interrupt this one.
+          if (isStopped) return
           if (effect !== undefined) wake(effect)
           else if (messages.length === 0 && end !== undefined) wake(end)
           else {
@@ -117,6 +120,7 @@ export const make = (flow: Flow, highWater: HighWater = oneTurn): ReceiveBuffer 
         receiver = waiting
         deliver()
         return Effect.sync(() => {
+          isStopped = true
           if (receiver === waiting) receiver = idle
         })
       })

@@ -92,8 +92,8 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
     const message = isBinary ? data : data.toString()
     // Decoding turns invalid UTF-8 (RFC 6455 §8.1) into U+FFFD, so only a text that contains it needs the check.
     if (typeof message === "string" && replaced.test(message) && !isUtf8(data)) {
-      end(1007, "invalid UTF-8 sequence")
       ws.close(1007)
+      end(1007, "invalid UTF-8 sequence")
       return
     }
     buffer.unsafeOffer(message, data.length)
