@@ -17,10 +17,12 @@ import type { Listenable } from "../../Listenable.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
 import { within } from "../time/timeout.ts"
+import type { Redactor } from "../transport/redactor.ts"
 import * as EventLog from "./eventLog.ts"
 import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
 import * as Loop from "./loop.ts"
+import * as Sendable from "./sendable.ts"
 import type { Settings } from "./settings.ts"
 import * as Machine from "./stateMachine.ts"
 
@@ -34,6 +36,8 @@ export interface Handle {
   readonly drain: Effect.Effect<void>
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
+  /** Removes what the dials have sent from text of the peer before it is shown. */
+  readonly redactor: Redactor
 }
 
 // Gaps are rare: nearly always the batch is returned as it is.
@@ -184,12 +188,19 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     changes: machine.changes,
     awaitOpen: awaitOpen(parts),
     send: (message, options) =>
-      Effect.map(Effect.flatMap(socketFor(parts, options?.deadline), (socket) => socket.send(message)), () => {
-        log.counters().sent(1)
-      }),
+      Effect.mapBoth(
+        Effect.flatMap(Sendable.check(message, options?.deadline), () =>
+          Effect.flatMap(socketFor(parts, options?.deadline), (socket) => socket.send(message))),
+        {
+          onFailure: (error) => loop.redactor.sendError(error),
+          onSuccess: () => {
+            log.counters().sent(1)
+          }
+        }
+      ),
     reconnect: (reason) => reconnect(parts, reason),
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity) } satisfies Handle
+  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity), redactor: loop.redactor } satisfies Handle
 })

@@ -14,6 +14,7 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import * as Item from "../../Item.ts"
 import type { Socket, Transport } from "../../Transport.ts"
+import type { Redactor } from "../transport/redactor.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
 import { logDefects } from "./dial.ts"
@@ -32,6 +33,7 @@ export interface Context {
   readonly clock: Clock.Clock
   readonly machine: Machine
   readonly log: EventLog
+  readonly redactor: Redactor
   phase: Phase.Phase
   /** The number of connections that have opened so far. */
   epoch: number
@@ -77,7 +79,7 @@ export interface Lifetime {
 
 /** Starts an attempt in its own fibre, so that the loop's fibre keeps none of its memory. */
 export const begin = Effect.fnUntraced(function*(context: Context, dialContext: DialContext) {
-  const { clock, gate, log, machine, settings, transport } = context
+  const { clock, gate, log, machine, redactor, settings, transport } = context
   const { dialled, inbox } = dialContext
   const now = () => clock.unsafeCurrentTimeMillis()
   // A latch, because a Deferred takes 0.6 KiB for each open connection.
@@ -101,7 +103,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
     }
     const state = machine.current()
     const reached = state._tag === "Connected" ? state : dialled
-    const lifetime = lifetimeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: error.left }, skipWait })
+    const lifetime = lifetimeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: redactor.failure(error.left) }, skipWait })
     recordLoss(context, lifetime)
     settle(Effect.succeed(lifetime))
   }
@@ -119,13 +121,13 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       }
       reading = delivery
       const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
-      recordOpened(context, dialContext, opened, socket.protocol)
+      recordOpened(context, dialContext, opened, redactor.text(socket.protocol))
       return Effect.void
     })
 
   log.record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
   const scope = yield* Scope.make()
-  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, scope, attempt: dialled.attempt, open, end }).pipe(
+  const attempt = yield* Attempt.run({ transport, gate, settings, log, redactor, inbox, scope, attempt: dialled.attempt, open, end }).pipe(
     Effect.flatten,
     Effect.catchAllCause((cause) => Effect.sync(() => {
       end(cause)
@@ -145,7 +147,7 @@ export const close = (context: Context, { attempt, scope }: Started, ended: Exit
   Effect.suspend(() => {
     context.phase = Phase.closing(context.phase)
     const exit = Exit.flatMap(ended, ({ lost }) => Exit.fail(lost.cause))
-    return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
+    return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit)), context.redactor))
   }).pipe(
     Effect.map(() => {
       if (context.machine.current()._tag === "Connected") context.log.counters().gone()

@@ -8,6 +8,8 @@ import * as Cause from "effect/Cause"
 import * as Encoding from "effect/Encoding"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import type { AttemptError, ReconnectRequested, SendError } from "../../ConnectionError.ts"
+import * as Errors from "../../ConnectionError.ts"
 import type { DialRequest } from "../../Transport.ts"
 
 /** What is sent with an upgrade, and must not be shown. */
@@ -312,6 +314,13 @@ export class Redactor {
     return withoutSpans(text, levelsOf(bytesOf(text)).flatMap((level) => spansOf(level, text.length, needles)))
   }
 
+  /** Removes the secrets from what ended an attempt. */
+  failure<E extends AttemptError | ReconnectRequested>(error: E): AttemptError | ReconnectRequested
+  failure(error: AttemptError): AttemptError
+  failure(error: AttemptError | ReconnectRequested): AttemptError | ReconnectRequested {
+    return error
+  }
+
   /** Removes the secrets from an error of a user's function, and what is secret in any URL. Errors stay of their class. */
   error(error: unknown): unknown {
     return this.#unknown(error, new Set())
@@ -319,9 +328,18 @@ export class Redactor {
 
   /** Removes the secrets from the defects of a cause. */
   cause<E>(cause: Cause.Cause<E>): Cause.Cause<E> {
+    return this.#each(cause, (error) => error)
+  }
+
+  /** Removes the secrets from the failures and the defects of a cause. */
+  failures<E extends AttemptError>(cause: Cause.Cause<E>): Cause.Cause<AttemptError> {
+    return this.#each(cause, (error) => this.failure(error))
+  }
+
+  #each<E, E2>(cause: Cause.Cause<E>, change: (error: E) => E2): Cause.Cause<E2> {
     return Cause.match(cause, {
       onEmpty: Cause.empty,
-      onFail: (error) => Cause.fail(error),
+      onFail: (error) => Cause.fail(change(error)),
       onDie: (defect) => Cause.die(this.error(defect)),
       onInterrupt: Cause.interrupt,
       onSequential: Cause.sequential,
