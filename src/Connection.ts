@@ -20,6 +20,7 @@ import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { Item } from "./Item.ts"
+import { concise } from "./internal/connection/configError.ts"
 import { connect } from "./internal/connection/connect.ts"
 import type { Listenable } from "./Listenable.ts"
 import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
@@ -59,10 +60,16 @@ export interface Connection {
    */
   readonly awaitOpen: Effect.Effect<void, ConnectionError | NotConnected>
   /**
-   * Sends a message. Without a `deadline`, it fails at once with `NotConnected` when no connection is open. With a
-   * `deadline`, it waits that long for an open connection, then fails with `SendTimeout`. A deadline given as a plain
-   * number is in milliseconds. It fails with `SendFailed` when the socket refuses the message or ends meanwhile. A message
-   * that failed to be sent is never sent later.
+   * Sends a message. Completes when the operating system has taken the whole message. Sends that wait for an open connection
+   * go out first, in the order in which they were issued.
+   *
+   * - Without a `deadline`, it fails at once with `NotConnected` when no connection is open.
+   * - With a `deadline`, it waits for an open connection. It fails with `SendTimeout` when the deadline passes before the
+   *   message has been sent whole. A plain number is in milliseconds.
+   * - It fails with `SendFailed` when the socket refuses the message, or ends before the message has been sent whole.
+   *
+   * A message that failed is not sent later, except for one whose write had begun when its deadline passed or when it was
+   * interrupted: the rest of it may still arrive.
    */
   readonly send: (
     message: Message,
@@ -265,7 +272,7 @@ export const layer = (options: Options): Layer.Layer<Connection, ConfigError.Con
 export const layerConfig = (
   config: Config.Config.Wrap<Options>
 ): Layer.Layer<Connection, ConfigError.ConfigError, Transport> =>
-  Layer.scoped(Connection, Effect.flatMap(Config.unwrap(config), make))
+  Layer.scoped(Connection, Effect.flatMap(Effect.mapError(Config.unwrap(config), concise), make))
 
 /**
  * The type of the class that {@link Tag} makes: a tag for one connection, with layers for it.
@@ -305,6 +312,6 @@ export const Tag = <Self>() => <const Id extends string>(id: Id): TagClass<Self,
   return Object.assign(tag, {
     layer: (options: Options) => Layer.scoped(tag, make(options)),
     layerConfig: (config: Config.Config.Wrap<Options>) =>
-      Layer.scoped(tag, Effect.flatMap(Config.unwrap(config), make))
+      Layer.scoped(tag, Effect.flatMap(Effect.mapError(Config.unwrap(config), concise), make))
   })
 }

@@ -2,7 +2,8 @@
  * The errors of a connection.
  *
  * Each is a tagged error with its facts as fields. Its message is one line: the failure, then the remedy if there is one.
- * No error contains the URL's path, its query or the value of a header, because those may be secret.
+ * No error of a connection shows the URL's path, its query, the value of a header or a token among the subprotocols, because
+ * those may be secret: where the peer quotes one, in whatever encoding, `…` stands for it.
  *
  * @since 0.1.0
  */
@@ -17,7 +18,8 @@ const longestQuote = 200
 
 // A peer's text may have many lines, and control characters for a terminal.
 const quoted = (text: string): string => {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim()
+  // The sentence around the quote has its own full stop.
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim().replace(/(?<!\.)\.$/, "")
   return line === "" ? "" : `: "${line.length > longestQuote ? `${line.slice(0, longestQuote)}…` : line}"`
 }
 
@@ -28,7 +30,7 @@ const describeCause = (error: unknown): string => {
   return Predicate.hasProperty(error, "_tag") ? String(error._tag) : "no reason was given"
 }
 
-const sentence = (text: string): string => text.endsWith(".") ? text.slice(0, -1) : text
+const sentence = (text: string): string => text.trim().replace(/[.!]+$/, "")
 
 const credentialsAdvice = " Check the credentials in the URL or the headers."
 const redirectAdvice = " Redirects are not followed: dial the address that it leads to."
@@ -44,6 +46,8 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
   ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"].map((code) =>
     [code, " Trust the authority that signed the certificate, in Node with NODE_EXTRA_CA_CERTS."] as const
   ),
+  ["ERR_SSL_WRONG_VERSION_NUMBER", " Should the URL begin with ws:// instead of wss://?"],
+  ["HPE_INVALID_CONSTANT", " The server does not answer in HTTP. Should the URL begin with wss://?"],
   ...["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"].map((code) =>
     [code, " Dial the host by a name that its certificate has."] as const
   )
@@ -129,7 +133,7 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
   readonly status: number
   /** The wait that the server asked for with `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. */
   readonly retryAfter: Option.Option<Duration.Duration>
-  /** The beginning of the response's body; `""` if there is none. Quotes of the URL and the headers are removed. */
+  /** The beginning of the response's body; `""` if there is none. A connection removes quotes of the URL and the headers. */
   readonly body: string
 }> {
   override get message(): string {
@@ -353,7 +357,8 @@ export class NotConnected extends Data.TaggedError("NotConnected")<{
 }
 
 /**
- * No connection was open before the deadline of `send`. The message was not sent.
+ * The deadline of `send` passed. If no connection was open before it, the message was not sent. If the message was being
+ * written, the peer may have a part of it, and the rest may still arrive.
  *
  * @since 0.1.0
  * @category errors
@@ -361,9 +366,14 @@ export class NotConnected extends Data.TaggedError("NotConnected")<{
 export class SendTimeout extends Data.TaggedError("SendTimeout")<{
   /** The length of the deadline. */
   readonly after: Duration.Duration
+  /** Where the time was spent: on waiting for an open connection, or on writing the message. */
+  readonly stage: "open" | "write"
 }> {
   override get message(): string {
-    return `The message was not sent: no connection opened within ${formatDuration(this.after)}.`
+    const after = formatDuration(this.after)
+    return this.stage === "open"
+      ? `The message was not sent: no connection opened within ${after}.`
+      : `The message was not sent whole within ${after}: the peer does not read. The rest may still arrive.`
   }
 }
 

@@ -14,7 +14,7 @@ import type { Gap as GapItem } from "./Item.ts"
 /**
  * Why a connection was given up:
  *
- * - `fatal`: the failure is of the class `Fatal`.
+ * - `fatal`: the failure is of the class `Fatal`, or of the class `Passing` with no tries, before any connection was proven.
  * - `disabled`: reconnection is off.
  * - `exhausted`: the retry budget is spent.
  * - `limited`: the same failure came more often than its class allows.

@@ -14,6 +14,9 @@ import type { AttemptError } from "./ConnectionError.ts"
  * - `Retry`: dial again after the backoff.
  * - `RetryAfter`: dial again after the backoff, but no sooner than after `floor`.
  * - `Limited`: dial again, but give up when the same failure comes more than `tries` times in one outage.
+ * - `Passing`: as `Limited`, until a connection has been proven. From then on, as `Retry`: what has worked before may be
+ *   refused for a while, by a proxy that restarts or by a network that asks for a login. `connect` after `disconnect` begins
+ *   anew.
  * - `Fatal`: give up now, because a retry would fail in the same way.
  *
  * @since 0.1.0
@@ -23,6 +26,7 @@ export type FailureClass = Data.TaggedEnum<{
   readonly Retry: object
   readonly RetryAfter: { readonly floor: Duration.Duration }
   readonly Limited: { readonly tries: number }
+  readonly Passing: { readonly tries: number }
   readonly Fatal: object
 }>
 
@@ -43,7 +47,7 @@ export type FailureClass = Data.TaggedEnum<{
  * })
  * ```
  */
-export const { $is, $match, Fatal, Limited, Retry, RetryAfter } = Data.taggedEnum<FailureClass>()
+export const { $is, $match, Fatal, Limited, Passing, Retry, RetryAfter } = Data.taggedEnum<FailureClass>()
 
 /**
  * A function that classifies failures. It gets a failure and its class in the standard table, and returns the class to use.
@@ -83,6 +87,7 @@ export const exhaustedFloor: Duration.Duration = Duration.seconds(10)
 
 const retry = Retry()
 const fatal = Fatal()
+const refused = Passing({ tries: 0 })
 const raised = RetryAfter({ floor: raisedFloor })
 
 // RFC 6455 §7.4.1 and the IANA registry of close codes. All other codes are retried: 1000 (normal, sent by the peer),
@@ -90,22 +95,22 @@ const raised = RetryAfter({ floor: raisedFloor })
 // 3000 to 4999, whose meaning depends on the application.
 const byCloseCode: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass>([
   // Protocol error. A single one may be a glitch.
-  [1002, Limited({ tries: 1 })],
+  [1002, Passing({ tries: 1 })],
   [1003, fatal],
-  [1007, Limited({ tries: 1 })],
+  [1007, Passing({ tries: 1 })],
   // Policy violation. Some servers use it for rate limits too.
   [1008, Limited({ tries: 3 })],
   [1009, fatal],
   [1010, fatal],
   [1013, raised],
-  [1015, fatal]
+  [1015, refused]
 ])
 
-// RFC 9110 §15. All other 4xx are fatal, and so are redirects (3xx), which are not followed. All other statuses are retried.
+// RFC 9110 §15. All other 4xx are refusals, and so are redirects (3xx), which are not followed. All other statuses are retried.
 const byStatus: ReadonlyMap<number, FailureClass> = new Map<number, FailureClass>([
   // One more dial, in case the credentials had just expired: an effect for the URL runs again before it.
-  [401, Limited({ tries: 1 })],
-  [403, Limited({ tries: 1 })],
+  [401, Passing({ tries: 1 })],
+  [403, Passing({ tries: 1 })],
   [408, retry],
   [425, retry]
 ])
@@ -142,7 +147,9 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
     "UNABLE_TO_GET_ISSUER_CERT",
     "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
     "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
-  ].map((code) => [code, fatal] as const)
+  ].map((code) => [code, refused] as const),
+  // The server does not speak TLS.
+  ["ERR_SSL_WRONG_VERSION_NUMBER", refused]
 ])
 
 /**
@@ -172,7 +179,7 @@ export const obey = (retryAfter: Option.Option<Duration.Duration>): FailureClass
 const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>): FailureClass =>
   busyStatuses.has(status)
     ? obey(retryAfter)
-    : byStatus.get(status) ?? (status >= 300 && status < 500 ? fatal : retry)
+    : byStatus.get(status) ?? (status >= 300 && status < 500 ? refused : retry)
 
 /**
  * The standard table: gives the class of a failure.
@@ -185,7 +192,7 @@ const ofStatus = (status: number, retryAfter: Option.Option<Duration.Duration>):
  *
  * const refused = new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "connection refused" })
  * const expired = new ConnectionError.DialFailed({ code: "CERT_HAS_EXPIRED", reason: "certificate has expired" })
- * console.log(FailureClass.classify(refused)._tag, FailureClass.classify(expired)._tag) // Retry Fatal
+ * console.log(FailureClass.classify(refused)._tag, FailureClass.classify(expired)._tag) // Retry Passing
  * ```
  */
 export const classify = (error: AttemptError): FailureClass => {

@@ -87,7 +87,8 @@ export type DialError = DialFailed | HandshakeRejected | InvalidUrl
 export type SocketError = ConnectionClosed | MessageTooLarge
 
 /**
- * The bytes that a socket has moved since it opened. While either count grows, the peer and the network are alive.
+ * The bytes that a socket has moved since it opened. While `received` grows, the peer and the network are alive. So they are
+ * while bytes are unsent and `sent` grows.
  *
  * @since 0.1.0
  * @category models
@@ -95,8 +96,10 @@ export type SocketError = ConnectionClosed | MessageTooLarge
 export interface Progress {
   /** The bytes that have arrived, those of unfinished messages and of pongs too. */
   readonly received: number
-  /** The bytes that the operating system has taken from this process to send. */
+  /** Grows while the operating system takes bytes from this process to send. */
   readonly sent: number
+  /** The bytes that wait until the operating system takes them. While some wait, `sent` grows only if the peer reads. */
+  readonly unsent: number
 }
 
 /**

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { ConnectionError, FailureClass } from "holdfast"
 
-const { Fatal, Limited, Retry, RetryAfter } = FailureClass
+const { Fatal, Limited, Passing, Retry, RetryAfter } = FailureClass
 const seconds = (n: number) => RetryAfter({ floor: Duration.seconds(n) })
 
 const closed = (code: number) => new ConnectionError.ConnectionClosed({ code, reason: "", openFor: Duration.zero })
@@ -19,10 +19,11 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
   [Retry(), [1000, 1001, 1005, 1006, 1011, 1012, 1014, 3000, 4000, 4999].map(closed)],
   [seconds(5), [closed(1013)]],
   [Limited({ tries: 3 }), [closed(1008)]],
-  [Limited({ tries: 1 }), [1002, 1007].map(closed)],
-  [Fatal(), [1003, 1009, 1010, 1015].map(closed)],
-  [Fatal(), [301, 302, 307, 400, 404, 405, 410, 418, 426, 451, 499].map((status) => rejected(status))],
-  [Limited({ tries: 1 }), [401, 403].map((status) => rejected(status))],
+  [Passing({ tries: 1 }), [1002, 1007].map(closed)],
+  [Fatal(), [1003, 1009, 1010].map(closed)],
+  [Passing({ tries: 0 }), [closed(1015)]],
+  [Passing({ tries: 0 }), [301, 302, 307, 400, 404, 405, 410, 418, 426, 451, 499].map((status) => rejected(status))],
+  [Passing({ tries: 1 }), [401, 403].map((status) => rejected(status))],
   [Retry(), [408, 425, 500, 502, 504, 599].map((status) => rejected(status))],
   [seconds(5), [429, 503].map((status) => rejected(status))],
   [seconds(17), [429, 503].map((status) => rejected(status, "17 seconds"))],
@@ -43,9 +44,15 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
   ],
   [seconds(10), ["EMFILE", "ENFILE"].map(failed)],
   [
-    Fatal(),
-    ["CERT_HAS_EXPIRED", "DEPTH_ZERO_SELF_SIGNED_CERT", "ERR_TLS_CERT_ALTNAME_INVALID", "ERR_INVALID_REQUEST"].map(failed)
+    Passing({ tries: 0 }),
+    [
+      "CERT_HAS_EXPIRED",
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "ERR_SSL_WRONG_VERSION_NUMBER"
+    ].map(failed)
   ],
+  [Fatal(), ["ERR_INVALID_REQUEST", "UNSUPPORTED_HEADERS"].map(failed)],
   [
     Retry(),
     (["open", "message", "pong"] as const).map((deadline) =>

@@ -392,6 +392,179 @@ describe("NodeTransport", () => {
       yield* closed
     }).pipe(provide))
 
+  // A server frame (RFC 6455 §5.2) with a short payload.
+  const frame = (opcode: number, payload: Uint8Array | string, isFinal = true) => {
+    const bytes = Buffer.from(payload)
+    return Buffer.concat([Buffer.from([(isFinal ? 0x80 : 0) | opcode, bytes.length]), bytes])
+  }
+
+  const closeFrame = (code: number, reason: string) => {
+    const payload = Buffer.alloc(2)
+    payload.writeUInt16BE(code)
+    return frame(8, Buffer.concat([payload, Buffer.from(reason)]))
+  }
+
+  // A server that opens a WebSocket on every TCP connection, and never closes it by itself.
+  const halfOpen = (onOpen: (socket: TcpSocket) => void) =>
+    Effect.gen(function*() {
+      const server = createServer({ allowHalfOpen: true }, (socket) => {
+        socket.on("error", () => undefined)
+        socket.once("data", (data) => {
+          const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
+          socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+            `Sec-WebSocket-Accept: ${accept(key)}\r\n\r\n`)
+          onOpen(socket)
+        })
+      })
+      const sockets = new Set<TcpSocket>()
+      server.on("connection", (socket) => sockets.add(socket))
+      server.listen(0, "127.0.0.1")
+      yield* listening(server)
+      yield* Effect.addFinalizer(() => Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
+      }))
+      return `ws://127.0.0.1:${portOf(server)}`
+    })
+
+  for (const code of [1009, 1013, 4001]) {
+    it.scopedLive(`ends with the close frame ${code}, while the TCP connection stays open`, () =>
+      Effect.gen(function*() {
+        const url = yield* halfOpen((socket) => {
+          socket.resume()
+          socket.write(Buffer.concat([frame(1, "last"), closeFrame(code, "go away")]))
+        })
+        const socket = yield* dial(url, { closeTimeout: Duration.hours(1) })
+        const received: Array<Transport.Message> = []
+        const error = yield* Effect.flip(socket.receive((batch) => {
+          received.push(...batch)
+        }))
+        assert(error._tag === "ConnectionClosed")
+        assert.deepStrictEqual([error.code, error.reason, received], [code, "go away", ["last"]])
+        assert.strictEqual((yield* Effect.flip(socket.send("late")))._tag, "SendFailed")
+      }).pipe(provide))
+  }
+
+  it.scopedLive("ends with a FIN, while the peer does not read what is still to be sent", () =>
+    Effect.gen(function*() {
+      const url = yield* halfOpen((socket) => {
+        socket.pause()
+        socket.end(frame(1, "last"))
+      })
+      const socket = yield* dial(url)
+      const sending = yield* Effect.fork(Effect.flip(socket.send(Buffer.alloc(20_000_000))))
+      const error = yield* Effect.flip(socket.receive(() => undefined))
+      assert(error._tag === "ConnectionClosed")
+      assert.strictEqual(error.code, 1006)
+      yield* socket.terminate
+      assert.strictEqual((yield* sending)._tag, "SendFailed")
+    }).pipe(provide))
+
+  const endings: ReadonlyArray<readonly [string, (socket: Transport.Socket) => Effect.Effect<void>]> = [
+    ["terminated", ({ terminate }) => terminate],
+    ["closed", ({ close }) => close()]
+  ]
+  for (const [name, end] of endings) {
+    it.scopedLive(`fails a send that was cut when the socket was ${name}, and those queued behind it`, () =>
+      Effect.gen(function*() {
+        let received = 0
+        const firstBytes = Effect.unsafeMakeLatch(false)
+        const url = yield* halfOpen((socket) => {
+          socket.on("data", ({ length }) => {
+            received += length
+            socket.pause()
+            firstBytes.unsafeOpen()
+          })
+        })
+        const socket = yield* dial(url)
+        const sends = yield* Effect.forEach([20_000_000, 100, 100], (size) =>
+          Effect.fork(Effect.flip(socket.send(Buffer.alloc(size)))))
+        yield* firstBytes.await
+        yield* end(socket)
+        const errors = yield* Fiber.joinAll(sends)
+        assert.deepStrictEqual(errors.map(({ _tag }) => _tag), ["SendFailed", "SendFailed", "SendFailed"])
+        assert.isBelow(received, 20_000_000)
+      }).pipe(provide))
+  }
+
+  it.scopedLive("takes any number of pings in one read, and answers the latest", () =>
+    Effect.gen(function*() {
+      const answered = Effect.unsafeMakeLatch(false)
+      const url = yield* halfOpen((socket) => {
+        const pings = Array.from({ length: 500 }, (_, i) => frame(9, String(i)))
+        let all = ""
+        socket.on("data", (data) => {
+          // The mask of a client's frame (RFC 6455 §5.3) is undone.
+          for (let at = 0; at + 6 <= data.length;) {
+            const length = (data[at + 1] ?? 0) & 0x7f
+            const mask = data.subarray(at + 2, at + 6)
+            const payload = data.subarray(at + 6, at + 6 + length).map((byte, i) => byte ^ (mask[i % 4] ?? 0))
+            all += `${Buffer.from(payload).toString()} `
+            at += 6 + length
+          }
+          if (all.endsWith("499 ")) answered.unsafeOpen()
+        })
+        socket.write(Buffer.concat([...pings, frame(1, "after")]))
+      })
+      const socket = yield* dial(url)
+      assert.deepStrictEqual(yield* collect(socket, 1), ["after"])
+      yield* answered.await
+    }).pipe(provide))
+
+  it.scopedLive("takes a message in any number of fragments", () =>
+    Effect.gen(function*() {
+      const url = yield* halfOpen((socket) => {
+        const fragments = Array.from({ length: 20_000 }, (_, i) => frame(i === 0 ? 1 : 0, "x", i === 19_999))
+        socket.resume()
+        socket.write(Buffer.concat(fragments))
+      })
+      const socket = yield* dial(url)
+      const [message] = yield* collect(socket, 1)
+      assert.strictEqual(message, "x".repeat(20_000))
+    }).pipe(provide))
+
+  it.scopedLive("counts the bytes of an unfinished message, and those that the peer has taken", () =>
+    Effect.gen(function*() {
+      const read = Effect.unsafeMakeLatch(false)
+      const url = yield* halfOpen((socket) => {
+        socket.pause()
+        // The beginning of a message of 100 bytes.
+        socket.write(Buffer.from([0x81, 100, 0x78, 0x78]))
+        Effect.runFork(Effect.map(read.await, () => socket.resume()))
+      })
+      const socket = yield* dial(url)
+      const before = socket.progress()
+      const sending = yield* Effect.fork(socket.send(Buffer.alloc(20_000_000)))
+      const until = (holds: () => boolean): Effect.Effect<void> =>
+        Effect.suspend(() => holds() ? Effect.void : Effect.zipRight(Effect.sleep("1 millis"), until(holds)))
+      yield* until(() => socket.progress().received >= before.received && socket.progress().unsent > 0)
+      const stuck = socket.progress()
+      assert.isAbove(stuck.unsent, 0)
+      yield* read.open
+      yield* until(() => socket.progress().sent > stuck.sent)
+      yield* sending
+      assert.strictEqual(socket.progress().unsent, 0)
+    }).pipe(provide))
+
+  it.scopedLive("says why each address of a host refused", () =>
+    Effect.gen(function*() {
+      const free = yield* Effect.scoped(peer(() => undefined))
+      const port = Number(new URL(free).port)
+      const error = yield* Effect.flip(dial(`ws://127.0.0.1:${port}`))
+      assert(error._tag === "DialFailed")
+      assert.match(error.message, /^The dial failed with ECONNREFUSED: .*127\.0\.0\.1:\d+\.$/)
+    }).pipe(provide))
+
+  it.scopedLive("asks whether the URL should be ws:// when the server does not speak TLS", () =>
+    Effect.gen(function*() {
+      const url = yield* peer(() => undefined)
+      const error = yield* Effect.flip(dial(url.replace("ws://", "wss://")))
+      assert(error._tag === "DialFailed")
+      assert.match(
+        error.message,
+        /^The dial failed with \w+: the server does not speak TLS\. Should the URL begin with ws:\/\/ instead of wss:\/\/\?$/
+      )
+    }).pipe(provide))
+
   it.scopedLive("fails a dial to a server that does not speak HTTP", () =>
     Effect.gen(function*() {
       const { url } = yield* raw((socket) => {

@@ -204,6 +204,48 @@ describe("connect, disconnect, reconnect and send", () => {
       assert.deepStrictEqual(yield* sent, ["patient", "now"])
     }).pipe(Effect.provide(scripted([fail(), open()]))))
 
+  it.effect("sends that wait go out in the order in which they were issued, before a later one", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      const { sent } = yield* TestTransport.TestTransport
+      const runtime = yield* Effect.runtime()
+      const opened = yield* Effect.fork(connection.events.forEach((event) =>
+        event._tag === "Opened" ? connection.send("on Opened") : Effect.void
+      ))
+      const listening = yield* Effect.fork(connection.events.listen((events) => {
+        if (events.some(({ _tag }) => _tag === "Opened")) Runtime.runFork(runtime)(connection.send("in the listener"))
+      }))
+      const waiting = yield* Effect.forEach(["a", "b", "c", "d", "e"], (message) =>
+        Effect.fork(connection.send(message, { deadline: "10 seconds" })))
+      const late = yield* Effect.fork(Effect.flip(connection.send("late", { deadline: "500 millis" })))
+      yield* TestClock.adjust(0)
+      // One that gives up does not let those after it overtake those before it.
+      for (const fiber of waiting.slice(1, 2)) yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* late)._tag, "SendTimeout")
+      const order = yield* sent
+      assert.deepStrictEqual(order.slice(0, 4), ["a", "c", "d", "e"])
+      assert.deepStrictEqual([...order.slice(4)].sort(), ["in the listener", "on Opened"])
+      yield* Fiber.interruptAll([opened, listening])
+    }).pipe(Effect.provide(scripted([fail(), open()]))))
+
+  it.effect("a deadline bounds the whole send, on a socket that takes nothing too", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: "ws://peer.test", ...quiet }).pipe(
+        Effect.provideService(Transport.Transport, rough(() => Effect.succeed({ ...idle, send: () => Effect.never })))
+      )
+      yield* connection.awaitOpen
+      const sending = yield* Effect.fork(Effect.flip(connection.send("stuck", { deadline: "1 second" })))
+      yield* TestClock.adjust("1 second")
+      const error = yield* sending
+      assert(error._tag === "SendTimeout")
+      assert.strictEqual(error.stage, "write")
+      assert.strictEqual(
+        error.message,
+        "The message was not sent whole within 1s: the peer does not read. The rest may still arrive."
+      )
+    }).pipe(Effect.scoped))
+
   const closings: ReadonlyArray<readonly [ConnectionState.Tag, ReadonlyArray<TestTransport.Dial>, Overrides]> = [
     ["Connected", [open(send("x"))], {}],
     ["Reconnecting", [fail()], {}],

@@ -52,6 +52,61 @@ describe("failure classes", () => {
       }))
     ))
 
+  const refusals = [
+    ...[301, 400, 403, 404, 410, 421].map((status) => refuse(status)),
+    fail("CERT_HAS_EXPIRED"),
+    fail("ERR_SSL_WRONG_VERSION_NUMBER"),
+    open(close(1002)),
+    open(close(1015))
+  ]
+  // Proven: open for longer than `stableAfter`, with a message.
+  const proven = open(send("hello"), wait("10 seconds"), close(1001))
+
+  it.effect("what refuses a proven connection for a while is met with patience", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      const state = yield* connection.state
+      assert(state._tag === "Connected")
+      assert.strictEqual((yield* dialTimes).length, 1 + 2 * refusals.length + 1)
+    }).pipe(Effect.provide(
+      scripted([proven, ...refusals, ...refusals, open()], { reconnect: { maxRetries: "unlimited" } })
+    )))
+
+  it.effect("the retry budget bounds this patience", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      const state = yield* connection.state
+      assert(state._tag === "Failed")
+      assert.strictEqual(state.error._tag, "RetriesExhausted")
+      assert.strictEqual((yield* dialTimes).length, 1 + 3)
+    }).pipe(Effect.provide(
+      scripted((function*() {
+        yield proven
+        for (;;) yield refuse(404)
+      })(), { reconnect: { maxRetries: 3 } })
+    )))
+
+  it.effect("a connection that was open, but not proven, earns no patience", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("1 hour")
+      const state = yield* connection.state
+      assert(state._tag === "Failed")
+      assert(state.error._tag === "HandshakeRejected")
+    }).pipe(Effect.provide(scripted([open(send("hello"), close(1001)), refuse(404), open()]))))
+
+  it.effect("connect after disconnect begins without patience", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.Connection
+      yield* TestClock.adjust("5 seconds")
+      yield* connection.disconnect
+      yield* connection.connect
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* connection.state)._tag, "Failed")
+    }).pipe(Effect.provide(scripted([open(send("hello"), wait("1 day")), refuse(404), open()]))))
+
   it.effect("close code 1008 gets three retries, then gives up", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

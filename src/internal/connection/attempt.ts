@@ -10,6 +10,7 @@ import * as Dial from "./dial.ts"
 import { runHandshake } from "./handshake.ts"
 import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
+import { problemOf } from "./sendable.ts"
 
 export interface Options extends Dial.Options {
   readonly inbox: Inbox
@@ -41,7 +42,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* log.writeLog
   } else {
     const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox.capacity)
-    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: (message) => problemOf(message) ?? socket.send(message), receive }, settings).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {

@@ -48,7 +48,8 @@ const isDead = (error: unknown) => error instanceof ConnectionTimeout && error.d
 const terminateIfDead = ({ terminate }: Socket, { redactor, settings: { dial } }: Options) => (exit: Exit.Exit<unknown, unknown>) => {
   const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isDead)
   return mustDrop
-    ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, (closing) => logDefects(closing, redactor))
+    ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, (closing) =>
+      logDefects(closing, redactor))
     : Effect.void
 }
 

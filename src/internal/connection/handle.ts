@@ -8,13 +8,13 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Connection } from "../../Connection.ts"
-import type { ConnectionError, NotConnected as NotConnectedError } from "../../ConnectionError.ts"
+import type { ConnectionError, NotConnected as NotConnectedError, SendError, SendFailed } from "../../ConnectionError.ts"
 import { NotConnected, ReconnectRequested, SendTimeout } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Listenable } from "../../Listenable.ts"
-import type { Socket, Transport } from "../../Transport.ts"
+import type { Message, Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
 import { within } from "../time/timeout.ts"
 import type { Redactor } from "../transport/redactor.ts"
@@ -22,7 +22,8 @@ import * as EventLog from "./eventLog.ts"
 import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
 import * as Loop from "./loop.ts"
-import * as Sendable from "./sendable.ts"
+import { problemOf } from "./sendable.ts"
+import { SendQueue } from "./sendQueue.ts"
 import type { Settings } from "./settings.ts"
 import * as Machine from "./stateMachine.ts"
 
@@ -51,6 +52,7 @@ interface Parts {
   readonly log: EventLog.EventLog
   readonly loop: Loop.Loop
   readonly clock: Clock.Clock
+  readonly sends: SendQueue
 }
 
 const now = ({ clock }: Parts) => clock.unsafeCurrentTimeMillis()
@@ -146,13 +148,47 @@ const openSocket = (parts: Parts): Effect.Effect<Socket, NotConnectedError> => {
     : Effect.zipRight(Effect.catchAll(awaitOpen(parts), () => notConnected(parts)), Effect.suspend(() => openSocket(parts)))
 }
 
-const socketFor = (parts: Parts, deadline: Duration.DurationInput | undefined) =>
-  Effect.suspend((): Effect.Effect<Socket, NotConnectedError | SendTimeout> => {
+const presentSocket = (parts: Parts) =>
+  Effect.suspend((): Effect.Effect<Socket, NotConnectedError> => {
     const phase = parts.loop.phase()
-    if (phase._tag === "Open") return Effect.succeed(phase.socket)
-    if (deadline === undefined) return notConnected(parts)
+    return phase._tag === "Open" ? Effect.succeed(phase.socket) : notConnected(parts)
+  })
+
+// Waits for the sends before it, then for the socket. The next send follows once this one's write has begun.
+const sendInTurn = (
+  { sends }: Parts,
+  message: Message,
+  socket: Effect.Effect<Socket, NotConnectedError>,
+  onWrite: () => void
+): Effect.Effect<void, NotConnectedError | SendFailed> =>
+  Effect.suspend(() => {
+    const { leave, turn } = sends.join()
+    const left = Effect.sync(leave)
+    return turn.pipe(
+      Effect.zipRight(socket),
+      Effect.flatMap((open) => {
+        onWrite()
+        return Effect.zipLeft(open.send(message), left, { concurrent: true })
+      }),
+      Effect.ensuring(left)
+    )
+  })
+
+const send = (parts: Parts, message: Message, deadline: Duration.DurationInput | undefined) =>
+  Effect.suspend((): Effect.Effect<void, SendError> => {
+    const phase = parts.loop.phase()
+    const writesAtOnce = phase._tag === "Open" && parts.sends.isEmpty()
+    if (deadline === undefined) {
+      return writesAtOnce ? phase.socket.send(message) : sendInTurn(parts, message, presentSocket(parts), () => undefined)
+    }
     const after = Duration.decode(deadline)
-    return within(after, () => new SendTimeout({ after }))(Effect.suspend(() => openSocket(parts)))
+    let stage: SendTimeout["stage"] = writesAtOnce ? "write" : "open"
+    const sending = writesAtOnce
+      ? phase.socket.send(message)
+      : sendInTurn(parts, message, Effect.suspend(() => openSocket(parts)), () => {
+        stage = "write"
+      })
+    return within(after, () => new SendTimeout({ after, stage }))(sending)
   })
 
 const drain = ({ loop }: Parts, { capabilities }: Transport) =>
@@ -167,7 +203,7 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
   const machine = new Machine.Machine(disconnected)
   const log = new EventLog.EventLog()
   const loop = yield* Loop.make({ transport, gate, settings, machine, log })
-  const parts: Parts = { machine, log, loop, clock }
+  const parts: Parts = { machine, log, loop, clock, sends: new SendQueue() }
   loop.start(disconnected)
 
   // `connect`, `disconnect` and `close` run one at a time.
@@ -188,16 +224,12 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     changes: machine.changes,
     awaitOpen: awaitOpen(parts),
     send: (message, options) =>
-      Effect.mapBoth(
-        Effect.flatMap(Sendable.check(message, options?.deadline), () =>
-          Effect.flatMap(socketFor(parts, options?.deadline), (socket) => socket.send(message))),
-        {
-          onFailure: (error) => loop.redactor.sendError(error),
-          onSuccess: () => {
-            log.counters().sent(1)
-          }
+      problemOf(message, options?.deadline) ?? Effect.mapBoth(send(parts, message, options?.deadline), {
+        onFailure: (error) => loop.redactor.sendError(error),
+        onSuccess: () => {
+          log.counters().sent(1)
         }
-      ),
+      }),
     reconnect: (reason) => reconnect(parts, reason),
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))

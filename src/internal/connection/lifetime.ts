@@ -103,7 +103,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
     }
     const state = machine.current()
     const reached = state._tag === "Connected" ? state : dialled
-    const lifetime = lifetimeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: redactor.failure(error.left) }, skipWait })
+    const lifetime = lifetimeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: redactor.end(error.left) }, skipWait })
     recordLoss(context, lifetime)
     settle(Effect.succeed(lifetime))
   }

@@ -84,6 +84,22 @@ const withFailure = (outage: Outage, at: number, error: AttemptError): Outage =>
   counts: new Map(outage.counts).set(signature(error), countOf(outage, error) + 1)
 })
 
+// `count` is the number of times that this failure has come in the outage.
+const reasonToGiveUp = (failureClass: FailureClass, count: number, hasBeenProven: boolean): GiveUp | undefined => {
+  switch (failureClass._tag) {
+    case "Fatal":
+      return "fatal"
+    case "Passing":
+      if (hasBeenProven || count <= failureClass.tries) return undefined
+      return failureClass.tries === 0 ? "fatal" : "limited"
+    case "Limited":
+      return count > failureClass.tries ? "limited" : undefined
+    case "Retry":
+    case "RetryAfter":
+      return undefined
+  }
+}
+
 // A driver that returns each wait at once, for the caller to wait.
 const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
   Schedule.driver(Schedule.modifyDelay(Schedule.delays(schedule), () => Duration.zero))
@@ -92,6 +108,7 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   const { enabled, retriesLeft, schedule } = Reconnection.from(reconnect)
   let outage = noOutage
   let running: Defect["option"]
+  let hasBeenProven = false
   // The last proven lifetime, until the schedule gets it as input. `reconnect` does not step the schedule, so the next
   // failure steps it with this lifetime. Thus the schedule starts over for every outage.
   let lastProven: Lifetime | undefined
@@ -100,6 +117,7 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
 
   const settle = (lifetime: Lifetime) => {
     if (!lifetime.proven) return
+    hasBeenProven = true
     outage = noOutage
     lastProven = lifetime
   }
@@ -113,8 +131,8 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     const giveUp = (because: GiveUp, final: ConnectionError = error): Decision =>
       ({ _tag: "GivenUp", class: failureClass, because, error: final })
     if (!enabled) return giveUp("disabled")
-    if (failureClass._tag === "Fatal") return giveUp("fatal")
-    if (failureClass._tag === "Limited" && countOf(outage, error) > failureClass.tries) return giveUp("limited")
+    const because = reasonToGiveUp(failureClass, countOf(outage, error), hasBeenProven)
+    if (because !== undefined) return giveUp(because)
 
     driver ??= yield* driverOfWaits(schedule)
     const { messages, openFor, opened } = lastProven ?? lifetime

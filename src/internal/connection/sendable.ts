@@ -1,5 +1,4 @@
 // Checks the arguments of `send`: programs without types may pass anything.
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Duration from "effect/Duration"
 import { SendFailed } from "../../ConnectionError.ts"
@@ -26,14 +25,12 @@ const kindOf = (value: unknown): string => {
   return kinds.get(kind) ?? (typeof value === "object" ? "an object" : `a ${typeof value}`)
 }
 
-/** Fails if the message is neither text nor bytes. */
-export const checkMessage = (message: unknown): Effect.Effect<void, SendFailed> =>
-  typeof message === "string" || isBytes(message)
-    ? Effect.void
-    : new SendFailed({ reason: `a message is a string or a Uint8Array, but this is ${kindOf(message)}` })
-
-/** Fails if the message is neither text nor bytes, or the deadline is no duration. */
-export const check = (message: unknown, deadline: Duration.DurationInput | undefined): Effect.Effect<void, SendFailed> =>
-  deadline === undefined || Either.isRight(asDuration("deadline", deadline))
-    ? checkMessage(message)
-    : new SendFailed({ reason: `its deadline must be a duration of zero or longer, such as "20 seconds", but is ${String(deadline)}` })
+/** The failure of a send whose message is neither text nor bytes, or whose deadline is no duration. */
+export const problemOf = (message: unknown, deadline?: Duration.DurationInput): SendFailed | undefined => {
+  if (typeof message !== "string" && !isBytes(message)) {
+    return new SendFailed({ reason: `a message is a string or a Uint8Array, but this is ${kindOf(message)}` })
+  }
+  return deadline === undefined || Either.isRight(asDuration("deadline", deadline))
+    ? undefined
+    : new SendFailed({ reason: `a deadline is a duration of zero or longer, such as "20 seconds", but this is "${String(deadline)}"` })
+}

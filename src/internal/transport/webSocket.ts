@@ -119,7 +119,7 @@ export const dialWith = (construct: Construct) =>
     const socket: Socket = {
       protocol: ws.protocol,
       headers: {},
-      progress: () => ({ received, sent: sent - ws.bufferedAmount }),
+      progress: () => ({ received, sent: sent - ws.bufferedAmount, unsent: ws.bufferedAmount }),
       receive: buffer.receive,
       send: (message) =>
         Effect.suspend(() => {

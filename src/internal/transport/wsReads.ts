@@ -5,6 +5,7 @@
 // Node calls listeners in order, so one listener before that of `ws` and one after it enclose these messages. `ws` adds its
 // listener just before it emits "open", so `onReads` adds these two on "open".
 import type { WebSocket } from "ws"
+import { tcpSocketOf } from "./tcpSocket.ts"
 
 export interface Reads {
   /** Called when a read of this many bytes begins. */
@@ -15,7 +16,10 @@ export interface Reads {
 
 /** Reports every read of a socket. Must be called while it is still connecting. */
 export const onReads = (ws: WebSocket, { begin, end }: Reads): void => {
-  ws.once("upgrade", ({ socket }) => {
+  ws.once("upgrade", (response) => {
+    const socket = tcpSocketOf(response)
+    // Without reads, messages are delivered after the callbacks of this turn.
+    if (socket === undefined) return
     ws.once("open", () => {
       socket.prependListener("data", ({ length }: Buffer) => {
         begin(length)

@@ -43,12 +43,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     "ReconnectPolicy.noSoonerThanAsked(ReconnectPolicy.defaults.jitterFactor)",
     "(same) => same"
   ),
-  mutation("a limited failure gets one retry too few", "internal/connection/retryState.ts", "countOf(outage, error) > failureClass.tries", "countOf(outage, error) >= failureClass.tries"),
+  mutation("a limited failure gets one retry too few", "internal/connection/retryState.ts", "return count > failureClass.tries", "return count >= failureClass.tries"),
   mutation(
     "a fatal failure is retried",
     "internal/connection/retryState.ts",
-    `    if (failureClass._tag === "Fatal") return giveUp("fatal")\n`,
-    ""
+    `case "Fatal":\n      return "fatal"`,
+    `case "Fatal":\n      return undefined`
   ),
   mutation(
     "an outage leaves no gap in the items",

@@ -293,7 +293,7 @@ export const make = (options: {
     const socket: Transport.Socket = {
       protocol: "",
       headers: {},
-      progress: () => ({ received: bytesReceived, sent: bytesSent }),
+      progress: () => ({ received: bytesReceived, sent: bytesSent, unsent: 0 }),
       receive: (handler) =>
         buffer.receive((batch) => {
           // Some transports cannot call the handler as the batch arrives. Every fourth socket is like them.

@@ -1,0 +1,23 @@
+// What an error of Node or of `ws` says: its code, such as ECONNRESET, and its reason.
+import * as Predicate from "effect/Predicate"
+
+export const codeOf = (error: Error, fallback: string): string =>
+  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : fallback
+
+// OpenSSL's words for an answer that is not TLS. Node gives it the code EPROTO or one of its own.
+const notTls = /wrong version number|packet length too long/
+
+// For a host with several addresses, Node has one error for each, in an error without a message.
+const reasonOf = (error: Error): string => {
+  if (error.message !== "") return error.message
+  const reasons = error instanceof AggregateError
+    ? error.errors.flatMap((each: unknown) => each instanceof Error ? [each.message] : [])
+    : []
+  return reasons.length === 0 ? error.name : reasons.join(", ")
+}
+
+/** The code and the reason of a failed dial. */
+export const dialFailure = (error: Error): { readonly code: string; readonly reason: string } =>
+  notTls.test(error.message)
+    ? { code: "ERR_SSL_WRONG_VERSION_NUMBER", reason: "the server does not speak TLS" }
+    : { code: codeOf(error, "ERR_HANDSHAKE"), reason: reasonOf(error) }

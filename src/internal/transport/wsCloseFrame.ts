@@ -1,0 +1,40 @@
+// Tells when the peer's close frame arrives, and when its TCP stream ends.
+//
+// `ws` reports the end of a socket only when its TCP connection is gone, and waits 30 seconds for that. Nothing can follow a
+// close frame (RFC 6455 §5.5.1), so the connection ends with it. `ws` has no event for it, but its receiver has one,
+// "conclude". Where a runtime replaces `ws`, there may be no such receiver: then `onEnd` is not called, and
+// the end of the TCP connection decides.
+import * as Predicate from "effect/Predicate"
+import { EventEmitter } from "node:events"
+import type { Socket } from "node:net"
+import { WebSocket } from "ws"
+
+/** Called with the code and reason of the close frame; with 1006 and `""` if the stream ends without one. */
+export type OnEnd = (code: number, reason: string) => void
+
+/** Must be called before the socket opens. */
+export const onCloseFrame = (ws: WebSocket, tcp: Socket | undefined, onEnd: OnEnd): void => {
+  ws.once("open", () => {
+    if (Predicate.hasProperty(ws, "_receiver") && ws._receiver instanceof EventEmitter) {
+      // Before the listener of `ws`, which answers the close frame if it is not itself the answer to ours.
+      let isAnswer = false
+      ws._receiver.prependOnceListener("conclude", () => {
+        isAnswer = ws.readyState !== WebSocket.OPEN
+      })
+      ws._receiver.once("conclude", (code: number, reason: Buffer) => {
+        onEnd(code, reason.toString())
+        if (isAnswer) return
+        // A client may close the TCP connection itself (RFC 6455 §7.1.1): once the answer is written, nothing is left to do.
+        tcp?.once("finish", () => {
+          ws.terminate()
+        })
+        tcp?.end()
+      })
+    }
+    // An inflater may still hold messages when the stream ends.
+    if (ws.extensions !== "") return
+    tcp?.once("end", () => {
+      onEnd(1006, "")
+    })
+  })
+}

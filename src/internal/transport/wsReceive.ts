@@ -1,0 +1,90 @@
+// Receives from a `ws` socket: puts its messages into a buffer, and ends the buffer when the socket ends.
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import { isUtf8 } from "node:buffer"
+import type { WebSocket } from "ws"
+import { ConnectionClosed, MessageTooLarge } from "../../ConnectionError.ts"
+import { codeOf } from "./errorCode.ts"
+import * as ReceiveBuffer from "./receiveBuffer.ts"
+import { tcpSocketOf } from "./tcpSocket.ts"
+import { onCloseFrame } from "./wsCloseFrame.ts"
+import { answerPings } from "./wsPong.ts"
+import { maxBatchOf, onReads } from "./wsReads.ts"
+
+// The close code (RFC 6455 §7.4.1) for each protocol violation that `ws` reports.
+const violations: Readonly<Record<string, number>> = {
+  WS_ERR_EXPECTED_FIN: 1002,
+  WS_ERR_EXPECTED_MASK: 1002,
+  WS_ERR_INVALID_CLOSE_CODE: 1002,
+  WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: 1002,
+  WS_ERR_INVALID_OPCODE: 1002,
+  WS_ERR_UNEXPECTED_MASK: 1002,
+  WS_ERR_UNEXPECTED_RSV_1: 1002,
+  WS_ERR_UNEXPECTED_RSV_2_3: 1002,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
+}
+
+const replaced = /\uFFFD/
+
+/** Listens to a new socket. Must be called while it is still connecting. */
+export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): ReceiveBuffer.ReceiveBuffer => {
+  const buffer = ReceiveBuffer.make({
+    pause: () => {
+      ws.pause()
+    },
+    resume: () => {
+      ws.resume()
+    }
+  })
+  let openedAt = clock.unsafeCurrentTimeMillis()
+  let errno: string | undefined
+
+  const end = (code: number, reason: string) => {
+    const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
+    buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
+  }
+
+  ws.once("upgrade", (response) => {
+    const tcp = tcpSocketOf(response)
+    // `ws` does not report errors of the TCP socket once it is open.
+    tcp?.on("error", (error) => {
+      errno = codeOf(error, error.message)
+    })
+    onCloseFrame(ws, tcp, end)
+    ws.once("open", () => {
+      openedAt = clock.unsafeCurrentTimeMillis()
+    })
+  })
+  onReads(ws, {
+    begin: (bytes) => {
+      buffer.unsafeBeginRead(maxBatchOf(bytes))
+    },
+    end: buffer.unsafeEndRead
+  })
+  ws.on("message", (data, isBinary) => {
+    if (!Buffer.isBuffer(data)) return
+    const message = isBinary ? data : data.toString()
+    // Decoding turns invalid UTF-8 (RFC 6455 §8.1) into U+FFFD, so only a text that contains it needs the check.
+    if (typeof message === "string" && replaced.test(message) && !isUtf8(data)) {
+      end(1007, "invalid UTF-8 sequence")
+      ws.close(1007)
+      return
+    }
+    buffer.unsafeOffer(message, data.length)
+  })
+  answerPings(ws)
+  // This listener stays: `ws` also emits an error when a dial is aborted, which without a listener would end the process.
+  ws.on("error", (error) => {
+    const code = codeOf(error, "")
+    const violation = violations[code]
+    if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+      buffer.unsafeEnd(new MessageTooLarge({ limit: maxMessageBytes }))
+    } else if (violation !== undefined) {
+      end(violation, error.message)
+    }
+  })
+  ws.on("close", (code, reason) => {
+    end(code, reason.toString())
+  })
+  return buffer
+}
