@@ -158,15 +158,30 @@ export interface Options {
    * ```
    */
   readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
-  /** The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again. Default: 10 seconds. */
+  /**
+   * The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again.
+   * A plain number is in milliseconds. Default: 10 seconds.
+   */
   readonly openTimeout?: Duration.DurationInput | undefined
-  /** The longest time without a message before the connection counts as lost. Default: 30 seconds. */
+  /**
+   * The longest time without a message before the connection counts as lost.
+   * A plain number is in milliseconds. Default: 30 seconds.
+   */
   readonly messageTimeout?: Duration.DurationInput | undefined
-  /** The time from the end of one ping to the next. Default: 20 seconds. */
+  /**
+   * The time from the end of one ping to the next.
+   * A plain number is in milliseconds. Default: 20 seconds.
+   */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** The deadline for a pong. Default: 10 seconds. */
+  /**
+   * The deadline for a pong.
+   * A plain number is in milliseconds. Default: 10 seconds.
+   */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** The deadline of a closing handshake; after that, the transport terminates the socket. Default: 2 seconds. */
+  /**
+   * The deadline of a closing handshake; after that, the transport terminates the socket.
+   * A plain number is in milliseconds. Default: 2 seconds.
+   */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
    * The buffer between the socket and slow readers. `capacity` is in messages (default 4096, at least 2). `overflow` is

@@ -99,7 +99,7 @@ describe("the command line", () => {
   )
   // Control characters could change the colours of a terminal, or make two lines of one sentence.
   isRefused(["watch", "\u001b[31mbtcusdt@trade"], `The argument " [31mbtcusdt@trade" has a control character. Give it without.`)
-  isRefused(["--ws=ws://host/?key\nsecret"], `The argument "--ws=ws://host/?…" has a control character. Give it without.`)
+  isRefused(["--ws=ws://host/?key\nsecret"], `The argument "--ws=ws://host/…" has a control character. Give it without.`)
   // No sentence shows the user or the query of a URL.
   isRefused(["--ws", "ws://me:secret@host", "watch"], "Options of a command come after it: holdfast watch --ws <url>.")
   isRefused(

@@ -42,7 +42,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* log.writeLog
   } else {
     const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox.capacity)
-    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: (message) => problemOf(message) ?? socket.send(message), receive }, settings).pipe(
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: (message) => problemOf(message) ?? socket.send(message), receive }, options).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {
@@ -66,12 +66,14 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 })
 
 // Undefined if no deadline is on: a fibre takes as much memory as a socket.
-const watch = ({ log, settings, transport }: Options, { ping }: Socket, { activity }: Delivery) => {
+const watch = ({ log, redactor, settings, transport }: Options, { ping }: Socket, { activity }: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
   const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))
+  // Liveness waits for it in a fibre of its own, and Effect logs how that fibre fails.
+  const shownPing = Effect.mapErrorCause(ping, (cause) => redactor.failures(cause))
   const onPong = (roundTrip: Duration.Duration) => {
     log.counters().pong(roundTrip)
   }
-  return isWatched ? Liveness.watch({ activity, messageTimeout, ping, pingInterval, pongTimeout, onPong }) : undefined
+  return isWatched ? Liveness.watch({ activity, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong }) : undefined
 }

@@ -29,10 +29,10 @@ export interface Options {
 export const withinOpenTimeout = ({ openTimeout }: Pick<Settings, "openTimeout">) =>
   within(openTimeout, () => new ConnectionTimeout({ deadline: "open", after: openTimeout }))
 
-const urlOf = ({ openTimeout, url }: Settings) =>
+const urlOf = ({ redactor, settings: { openTimeout, url } }: Options) =>
   Effect.isEffect(url)
     ? url.pipe(
-      Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: Cause.squash(cause) }))),
+      Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: redactor.error(Cause.squash(cause)) }))),
       withinOpenTimeout({ openTimeout })
     )
     : Effect.succeed(url)
@@ -56,14 +56,18 @@ const terminateIfDead = ({ terminate }: Socket, { redactor, settings: { dial } }
 /** Dials. Closing the scope closes the socket. */
 export const dial = (options: Options) => {
   const { attempt, gate, log, redactor, scope, settings, transport } = options
-  return Effect.flatMap(urlOf(settings), (given) => {
+  return Effect.flatMap(urlOf(options), (given) => {
     const url = Redacted.isRedacted(given) ? given : Redacted.make(given)
     const server = Endpoint.fromUrl(url)
     log.dials(server)
     const request = { url, ...settings.dial }
     redactor.sends(request)
+    let opened: Socket | undefined
     return transport.dial(request).pipe(
-      // Here, because a span shows the error that ends it.
+      // A span shows how it ends. So it ends without the socket, and with an error that may be shown.
+      Effect.map((socket) => {
+        opened = socket
+      }),
       Effect.mapErrorCause((cause) => redactor.failures(cause)),
       withinOpenTimeout(settings),
       gate.through(Endpoint.show(server)),
@@ -76,6 +80,7 @@ export const dial = (options: Options) => {
           ...(Endpoint.isKnown(server) ? { "server.address": server.address, "server.port": server.port } : {})
         }
       }),
+      Effect.flatMap(() => opened === undefined ? Effect.dieMessage("the gate did not dial") : Effect.succeed(opened)),
       // `Effect.addFinalizer` would keep the fibre references of the dial until the connection ends.
       Effect.tap((socket) => Scope.addFinalizerExit(scope, terminateIfDead(socket, options))),
       Scope.extend(scope)

@@ -9,18 +9,17 @@ export interface Bytes {
 
 const encoder = new TextEncoder()
 
-// At most 64 KiB, far above any limit of a text that is shown.
 const latin1 = (bytes: Uint8Array): string => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")
 
-const utf8 = (text: string): string => latin1(encoder.encode(text))
+const utf8 = (text: string): string => text < "\x80" ? text : latin1(encoder.encode(text))
 
-export const bytesOf = (original: string): Bytes => {
+export const bytesOf = (original: string, fold: "fold" | "keep"): Bytes => {
   const from: Array<number> = []
   const to: Array<number> = []
   let text = ""
   let at = 0
   for (const character of original) {
-    for (const byte of utf8(character)) {
+    for (const byte of utf8(fold === "fold" ? character.toLowerCase() : character)) {
       text += byte
       from.push(at)
       to.push(at + character.length)

@@ -24,6 +24,10 @@ const occurrences = (text: string, needle: string): ReadonlyArray<number> => {
 // What may follow a text that was cut: half an escape, or marks of the one who cut it.
 const afterCut = /(?:%[\da-f]?|&#?\w{0,8}|\\(?:[ux][\da-f]{0,3})?)?[\s"'`.…)\]}>]*$/i
 
+const longestTail = 64
+
+const withoutTail = (text: string) => text.slice(0, -longestTail) + text.slice(-longestTail).replace(afterCut, "")
+
 // The beginning of a secret at the end of a text, which a cut left there.
 const cutAt = (text: string, needle: string): number | undefined => {
   for (let length = Math.min(needle.length - 1, text.length); length >= shortestSecret; length--) {
@@ -44,18 +48,23 @@ const spansOf = ({ from, text: given, to }: Bytes, end: number, { coded, plain }
     while (last + 1 < text.length && isCode.test(text.charAt(last + 1))) last++
     return span(first, last)
   }
-  // "…" is three bytes, and stays whole.
-  const ends = [text, text.replace(/(?:\xe2\x80\xa6|\xef\xbf\xbd)+$/, "").replace(afterCut, "")]
   return [
     ...plain.flatMap((needle) => occurrences(text, needle).map((at) => span(at, at + needle.length - 1))),
-    ...coded.flatMap((needle) => occurrences(text, needle).map((at) => aroundCode(at, needle.length))),
-    ...[...plain, ...coded].flatMap((needle) =>
-      ends.flatMap((cut) => {
-        const at = cutAt(cut, needle)
-        return at === undefined ? [] : [[from[at] ?? 0, end] as const]
-      })
-    )
+    ...coded.flatMap((needle) => occurrences(text, needle).map((at) => aroundCode(at, needle.length)))
   ]
+}
+
+// What a cut left of a secret, with all that follows.
+const endsOf = ({ from, text: given }: Bytes, end: number, { coded, plain }: Needles): ReadonlyArray<Span> => {
+  const text = given.toLowerCase()
+  // "…" and the mark of bytes that are no text have three bytes.
+  const ends = [text, withoutTail(text.replace(/(?:\xe2\x80\xa6|\xef\xbf\xbd)+$/, ""))]
+  return [...plain, ...coded].flatMap((needle) =>
+    ends.flatMap((cut): ReadonlyArray<Span> => {
+      const at = cutAt(cut, needle)
+      return at === undefined ? [] : [[from[at] ?? 0, end]]
+    })
+  )
 }
 
 const withoutSpans = (text: string, spans: ReadonlyArray<Span>): string => {
@@ -103,24 +112,41 @@ export class Redactor {
   text(text: string): string {
     if (text === "" || this.#sent.length === 0) return text
     const needles = this.#needles ??= needlesOf(this.#sent)
-    return withoutSpans(text, levelsOf(bytesOf(text)).flatMap((level) => spansOf(level, text.length, needles)))
+    const levels = levelsOf(bytesOf(text, "fold"))
+    const whole = withoutTail(text)
+    // Half an escape at the end may look like a whole one.
+    const ends = whole === text ? levels : [...levels, ...levelsOf(bytesOf(whole, "fold"))]
+    return withoutSpans(text, [
+      ...levels.flatMap((level) => spansOf(level, text.length, needles)),
+      ...ends.flatMap((level) => endsOf(level, text.length, needles))
+    ])
   }
 
   /** Removes the secrets from a failed attempt, and shortens what the server answered. */
   attempt(error: AttemptError): AttemptError {
     switch (error._tag) {
-      case "ConnectionClosed":
-        return new Errors.ConnectionClosed({ ...error, reason: this.text(error.reason) })
-      case "HandshakeRejected":
-        return new Errors.HandshakeRejected({ ...error, body: this.text(error.body).slice(0, longestBody) })
-      case "DialFailed":
-        return new Errors.DialFailed({ ...error, reason: this.text(error.reason) })
-      case "InvalidUrl":
-        return new Errors.InvalidUrl({ ...error, reason: this.text(error.reason) })
-      case "UrlUnavailable":
-        return new Errors.UrlUnavailable({ ...error, cause: this.error(error.cause) })
-      case "OnOpenFailed":
-        return new Errors.OnOpenFailed({ ...error, cause: this.error(error.cause) })
+      case "ConnectionClosed": {
+        const { code, errno, openFor } = error
+        const reason = this.text(error.reason)
+        return reason === error.reason ? error : new Errors.ConnectionClosed({ code, errno, openFor, reason })
+      }
+      case "HandshakeRejected": {
+        const { retryAfter, status } = error
+        const body = this.text(error.body).slice(0, longestBody)
+        return body === error.body ? error : new Errors.HandshakeRejected({ status, retryAfter, body })
+      }
+      case "DialFailed": {
+        const reason = this.text(error.reason)
+        return reason === error.reason ? error : new Errors.DialFailed({ code: error.code, reason })
+      }
+      case "UrlUnavailable": {
+        const cause = this.error(error.cause)
+        return cause === error.cause ? error : new Errors.UrlUnavailable({ cause })
+      }
+      case "OnOpenFailed": {
+        const cause = this.error(error.cause)
+        return cause === error.cause ? error : new Errors.OnOpenFailed({ cause })
+      }
       default:
         return error
     }
@@ -128,14 +154,16 @@ export class Redactor {
 
   /** Removes the secrets from what ended a connection. */
   end(error: AttemptError | ReconnectRequested): AttemptError | ReconnectRequested {
-    return error._tag === "ReconnectRequested"
-      ? new Errors.ReconnectRequested({ reason: this.text(error.reason) })
-      : this.attempt(error)
+    if (error._tag !== "ReconnectRequested") return this.attempt(error)
+    const reason = this.text(error.reason)
+    return reason === error.reason ? error : new Errors.ReconnectRequested({ reason })
   }
 
   /** Removes the secrets from a failed send. */
   sendError(error: SendError): SendError {
-    return error._tag === "SendFailed" ? new Errors.SendFailed({ ...error, reason: this.text(error.reason) }) : error
+    if (error._tag !== "SendFailed") return error
+    const reason = this.text(error.reason)
+    return reason === error.reason ? error : new Errors.SendFailed({ reason })
   }
 
   /** Removes the secrets from an error of a user's function, and what is secret in any URL. Errors stay of their class. */
@@ -176,7 +204,8 @@ export class Redactor {
     }
     const stack = value instanceof Error ? value.stack : undefined
     if (!(value instanceof Error) && !isPlain(value)) return value
-    const properties = Object.entries(Object.getOwnPropertyDescriptors(value))
+    const own: PropertyDescriptorMap = Object.getOwnPropertyDescriptors(value)
+    const properties = Object.entries(own)
     const changed = properties.flatMap(([key, property]) => {
       const before: unknown = key === "stack" ? stack : property.value
       const after = key === "stack" && value instanceof Error && stack !== undefined
@@ -186,7 +215,7 @@ export class Redactor {
       return after === before ? [] : [[key, { value: after, enumerable, configurable: true, writable: true }] as const]
     })
     if (changed.length === 0) return value
-    const copy: unknown = Object.create(Reflect.getPrototypeOf(value), Object.fromEntries([...properties, ...changed]))
+    const copy: unknown = Object.create(Reflect.getPrototypeOf(value), { ...own, ...Object.fromEntries(changed) })
     return copy
   }
 }

@@ -1,8 +1,8 @@
 // What must not be shown of an upgrade: the parts of its URL, its headers and its subprotocols.
 //
 // Each part of the path counts, each value of the query, the user, the password, each header value and each subprotocol that is
-// not a plain name; whole, and in words. Values of fewer than four characters do not: they can be guessed, and their removal
-// would tear other words apart. Nor do well-known words, and what is part of the host's name, which is shown anyway.
+// not a plain name; whole, and in parts. Values of fewer than four characters do not: they can be guessed, and their removal
+// would tear other text apart. Nor do well-known terms, and what is part of the host's name, which is shown anyway.
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
@@ -13,19 +13,26 @@ import { bytesOf, levelsOf, percentDecoded } from "./escapes.ts"
 export type Sent = Pick<DialRequest, "url" | "headers" | "protocols">
 
 export const shortestSecret = 4
-// A base64 text of fewer characters, or a word of a longer value, may be there by chance.
+// A base64 text of fewer characters, or a part of a longer value, may be there by chance.
 const shortestCode = 5
-const shortestWord = 8
+const shortestPart = 8
+const mostSeparators = 16
 
 export const wellKnown: ReadonlySet<string> = new Set(
-  ("api apikey basic bearer binary digest false feed gzip http https json market negotiate none null private public socket " +
-    "stream streams text token true utf-8 websocket websockets").split(" ")
+  ("api apikey basic bearer binary certificate closed connect connection digest error false feed gzip http https invalid json " +
+    "market negotiate none null private public refused request response server socket stream streams text timeout token true " +
+    "upgrade utf-8 websocket websockets").split(" ")
 )
 
-const words = (value: string) => value.split(/[^\p{L}\p{N}_~-]+/u).filter(({ length }) => length >= shortestWord)
+const partsOf = (value: string) => value.split(/[^\p{L}\p{N}_~-]+/u).filter(({ length }) => length >= shortestPart)
 
-// A header's value is a list of parts: "Bearer X", "a=b; c=d", "v1, v2".
-const parts = (value: string) => value.split(/[\s,;="]+/)
+// A header's value may be a list: "Bearer X", "a=b; c=d", "v1, v2". All that follows a separator counts too, since a credential
+// may have one inside.
+const listed = (value: string) => [
+  value.trim(),
+  ...value.split(/[\s,;="]+/),
+  ...[...value.matchAll(/[\s,;="]+/g)].slice(0, mostSeparators).map(({ 0: separator, index }) => value.slice(index + separator.length))
+]
 
 // `ws` sends the user and the password of a URL as a header.
 const decoded = (part: string): ReadonlyArray<string> => {
@@ -56,9 +63,10 @@ const secretsOfUrl = (text: string): ReadonlyArray<string> => {
   ]
 }
 
-// A version or a few short lower-case words, such as "graphql-transport-ws" or "v12.stomp". The server shows which one it
+// A version or a few short lower-case terms, such as "graphql-transport-ws" or "v12.stomp". The server shows which one it
 // chose, and it is no secret. A token has capital letters, or letters and digits mixed.
-const isName = (protocol: string) => protocol.length <= 40 && /^(?:[a-z]{1,12}\d{0,2}|v?\d{1,3}|[a-z]\d[a-z])(?:[._+-](?:[a-z]{1,12}\d{0,2}|v?\d{1,3}|[a-z]\d[a-z]))*$/.test(protocol)
+const isName = (protocol: string) =>
+  protocol.length <= 40 && protocol.split(/[._+-]/).every((part) => /^(?:[a-z]{1,12}\d{0,2}|v?\d{1,3}|[a-z]\d[a-z])$/.test(part))
 
 const hostOf = (text: string) => URL.canParse(text) ? new URL(text).hostname.toLowerCase() : ""
 
@@ -80,19 +88,17 @@ export interface Needles {
 export const needlesOf = (sent: ReadonlyArray<Sent>): Needles => {
   const values = sent.flatMap(({ headers, protocols, url }) => [
     ...secretsOfUrl(Redacted.value(url)),
-    ...[...Object.values(headers).map(Redacted.value), ...protocols.filter((protocol) => !isName(protocol))].flatMap((value) => [
-      value.trim(),
-      ...parts(value)
-    ])
+    ...[...Object.values(headers).map(Redacted.value), ...protocols.filter((protocol) => !isName(protocol))].flatMap(listed)
   ])
   const hosts = new Set(sent.map(({ url }) => hostOf(Redacted.value(url))))
   const isShown = (secret: string) =>
     wellKnown.has(secret) || [...hosts].some((host) => host === secret || host.split(".").includes(secret))
-  const exact = [...values, ...values.flatMap(decoded)].flatMap((value) => [value, ...words(value)])
-  const bytes = new Set(exact.flatMap((value) => levelsOf(bytesOf(value)).map(({ text }) => text)))
-  const secrets = [...bytes].filter((secret) => secret.trim().length >= shortestSecret && !isShown(secret.toLowerCase()))
+  const exact = [...values, ...values.flatMap(decoded)].flatMap((value) => [value, ...partsOf(value)])
+  const all = (fold: "fold" | "keep") =>
+    [...new Set(exact.flatMap((value) => levelsOf(bytesOf(value, fold)).map(({ text }) => text)))]
+      .filter((secret) => secret.trim().length >= shortestSecret && !isShown(secret.toLowerCase()))
   return {
-    plain: [...new Set(secrets.map((secret) => secret.toLowerCase()))],
-    coded: [...new Set(secrets.flatMap(codes).map((code) => code.toLowerCase()))]
+    plain: [...new Set(all("fold").map((secret) => secret.toLowerCase()))],
+    coded: [...new Set(all("keep").flatMap(codes).map((code) => code.toLowerCase()))]
   }
 }

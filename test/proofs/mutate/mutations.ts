@@ -304,5 +304,10 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a number that is not a safe integer is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
   mutation("the text after an object is not checked", "internal/json/compiledReader.ts", "ending])}$`", "ending])}`"),
   mutation("a number loses its sign", "internal/json/compiledReader.ts", `return isNegative ? -value : value`, `return value`),
-  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
+  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`),
+  mutation("a redactor ignores base64", "internal/transport/redactor.ts", "    ...coded.flatMap((needle) => occurrences", "    ...[].flatMap((needle) => occurrences"),
+  mutation("a redactor leaves what a cut left of a secret", "internal/transport/redactor.ts", "return at === undefined ? [] : [[from[at] ?? 0, end]]", "return at === undefined ? [] : []"),
+  mutation("the reason of a close frame is shown as it came", "internal/transport/redactor.ts", "const reason = this.text(error.reason)\n        return reason === error.reason ? error : new Errors.ConnectionClosed", "const reason = error.reason\n        return reason === error.reason ? error : new Errors.ConnectionClosed"),
+  mutation("a body is cut before its secrets are removed", "internal/transport/redactor.ts", "this.text(error.body).slice(0, longestBody)", "this.text(error.body.slice(0, longestBody))"),
+  mutation("an object is sent as [object Object]", "internal/connection/sendable.ts", "typeof message !== \"string\" && !isBytes(message)", "message === undefined")
 ]
