@@ -29,7 +29,7 @@ const nameOf = (command: Command | undefined) => command === undefined ? "holdfa
 // A URL may be anywhere on a wrong command line.
 const shown = (word: string): string => {
   const [, option = "", value = word] = /^(--[a-z-]+=)(.*)$/s.exec(word) ?? []
-  return value.includes("://") ? `${option}${withoutSecrets(value)}` : word
+  return value.includes(":/") ? `${option}${withoutSecrets(value)}` : word
 }
 
 const list = (names: ReadonlyArray<string>) => `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`
