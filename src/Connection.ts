@@ -136,7 +136,7 @@ export interface Options {
    *
    * A schedule gets the facts of each {@link ReconnectPolicy.Loss | loss} and decides how long to wait. When it ends, the
    * connection is given up with `RetriesExhausted`. It starts over after a connection that was proven by the defaults:
-   * open for five seconds, with at least one message. Failure classes apply as they do to a policy: a fatal failure gives
+   * open for five seconds, with at least one message or pong. Failure classes apply as they do to a policy: a fatal failure gives
    * up, and no wait is shorter than the server asks for. Events report its remaining retries as `"unknown"`.
    *
    * @example
@@ -164,8 +164,9 @@ export interface Options {
    */
   readonly openTimeout?: Duration.DurationInput | undefined
   /**
-   * The longest time without a message before the connection counts as lost.
-   * A plain number is in milliseconds. Default: 30 seconds.
+   * The longest time without a message before the connection counts as lost. Pongs are not messages. Bytes of a message that
+   * is still arriving, and bytes that the peer takes from us, start the time anew. A plain number is in milliseconds. Default: off where the transport pings, 30
+   * seconds where it does not. A feed asks for 30 seconds.
    */
   readonly messageTimeout?: Duration.DurationInput | undefined
   /**
@@ -174,7 +175,7 @@ export interface Options {
    */
   readonly pingInterval?: Duration.DurationInput | undefined
   /**
-   * The deadline for a pong.
+   * The deadline for a pong. Any other byte that the peer sends, or takes from us, will do too.
    * A plain number is in milliseconds. Default: 10 seconds.
    */
   readonly pongTimeout?: Duration.DurationInput | undefined

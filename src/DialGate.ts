@@ -6,7 +6,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -19,6 +18,7 @@ import * as FailureClass from "./FailureClass.ts"
 import { atLeast, positive } from "./internal/connection/settings.ts"
 import * as RollingWindow from "./internal/time/rollingWindow.ts"
 import * as RateLimiter from "./internal/time/rateLimiter.ts"
+import { monotonic } from "./internal/time/monotonic.ts"
 
 /**
  * A dial gate.
@@ -122,7 +122,7 @@ const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate 
   }
 
   const recordFailure = (host: Host, error: AttemptError) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
+    Effect.map(monotonic, (now) => {
       // A local failure says nothing about the host.
       if (FailureClass.isLocal(error)) return
       host.failures++

@@ -1,16 +1,18 @@
 /**
- * Detects a dead peer: a deadline for the next message and one for each pong.
+ * Detects a dead peer: a deadline for the next message and one for each pong. Bytes that move are a sign of life: a large
+ * message on a slow link misses no deadline.
  *
  * Deadlines do not count time in which this process could not read. After its event loop stalled, received data may still
  * be in the kernel's buffer. While a slow reader suspends reading, pongs are stuck behind unread data.
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionTimeout } from "./ConnectionError.ts"
+import type { Progress } from "./Transport.ts"
 import { sleep } from "./internal/time/sleep.ts"
+import { monotonic } from "./internal/time/monotonic.ts"
 
 /**
  * One second. A timer that fires this late or later shows that the event loop stalled or the machine slept. The deadline
@@ -23,7 +25,7 @@ import { sleep } from "./internal/time/sleep.ts"
 export const stallGrace: Duration.Duration = Duration.seconds(1)
 
 /**
- * The latest activity on a socket. Times are Unix times in milliseconds, as `Clock` gives them.
+ * The latest activity on a socket. Times are monotonic, in milliseconds, as `Clock` gives them in nanoseconds.
  *
  * @since 0.1.0
  * @category models
@@ -41,9 +43,9 @@ const graceMillis = Duration.toMillis(stallGrace)
 
 // Sleeps until the given time, and longer each time the wake-up shows that the event loop stalled.
 const sleepUntil = (at: number): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+  Effect.flatMap(monotonic, (now) =>
     Effect.flatMap(
-      Effect.zipRight(sleep(Duration.millis(Math.max(0, at - now))), Clock.currentTimeMillis),
+      Effect.zipRight(sleep(Duration.millis(Math.max(0, at - now))), monotonic),
       (woke) => woke - at >= graceMillis ? sleepUntil(woke + graceMillis) : Effect.void
     ))
 
@@ -56,6 +58,8 @@ const sleepUntil = (at: number): Effect.Effect<void> =>
  */
 export interface Options<E> {
   readonly activity: Activity
+  /** The bytes that the socket has moved so far. */
+  readonly progress: () => Progress
   /** The longest time without a message. */
   readonly messageTimeout: Duration.Duration
   /** Sends a ping and completes when its pong arrives. */
@@ -71,32 +75,44 @@ export interface Options<E> {
 /**
  * Watches a socket. It fails when the peer misses a deadline or when `ping` fails, and never completes otherwise.
  *
- * It fails with `ConnectionTimeout`: with the deadline `message` when no message arrived for `messageTimeout`, and with
- * `pong` when no pong arrived within `pongTimeout`. While a full inbox suspends reading, neither deadline applies; instead
+ * It fails with `ConnectionTimeout`: with the deadline `message` when neither a message nor a part of one arrived for
+ * `messageTimeout`, and with `pong` when nothing at all arrived within `pongTimeout` of a ping. Bytes that the peer takes from us
+ * keep both deadlines from passing. While a full inbox suspends reading, neither deadline applies; instead
  * it logs a warning every `messageTimeout`.
  *
  * @since 0.1.0
  * @category deadlines
  */
 export const watch = <E>(options: Options<E>): Effect.Effect<never, ConnectionTimeout | E> =>
-  Effect.flatMap(Clock.currentTimeMillis, (began) => watchFrom(options, began))
+  Effect.flatMap(monotonic, (began) => watchFrom(options, began))
+
+// While bytes are unsent, the operating system takes more of them only if the peer does.
+const takesData = (before: Progress, after: Progress) => before.unsent > 0 && after.sent > before.sent
+
+const bringsData = (before: Progress, after: Progress) =>
+  after.received - after.control > before.received - before.control || takesData(before, after)
+
+const isAlive = (before: Progress, after: Progress) => after.received > before.received || takesData(before, after)
 
 // One fibre for all deadlines: there may be thousands of connections, and a fibre takes as much memory as a socket.
 const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, ConnectionTimeout | E> => {
-  const { activity, messageTimeout, onPong, ping, pingInterval, pongTimeout } = options
+  const { activity, messageTimeout, onPong, ping, pingInterval, pongTimeout, progress } = options
   const millis = Duration.toMillis(messageTimeout)
   // The activity at the last check, and the time of the next check.
   const observe = (now: number) => {
     const { lastRead, suspendedAt } = activity
-    return { lastRead, suspendedAt, nextCheckAt: (suspendedAt === undefined ? lastRead : now) + millis }
+    return { lastRead, suspendedAt, moved: progress(), nextCheckAt: (suspendedAt === undefined ? lastRead : now) + millis }
   }
   let observed = observe(began)
 
-  const checkMessages = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, ConnectionTimeout> => {
-    const { lastRead, suspendedAt } = observed
+  const checkMessages = Effect.flatMap(monotonic, (now): Effect.Effect<void, ConnectionTimeout> => {
+    const { lastRead, moved, suspendedAt } = observed
     observed = observe(now)
     if (activity.suspendedAt === undefined) {
-      return activity.lastRead === lastRead ? new ConnectionTimeout({ deadline: "message", after: messageTimeout }) : Effect.void
+      if (activity.lastRead !== lastRead) return Effect.void
+      if (!bringsData(moved, observed.moved)) return new ConnectionTimeout({ deadline: "message", after: messageTimeout })
+      observed = { ...observed, nextCheckAt: now + millis }
+      return Effect.void
     }
     return activity.suspendedAt === suspendedAt
       ? Effect.logWarning("The inbox is full and no reader empties it. Reading from the socket is suspended.")
@@ -114,23 +130,25 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
     return Duration.isFinite(messageTimeout) ? Effect.zipRight(until(Number.POSITIVE_INFINITY), Effect.never) : Effect.never
   }
 
-  const pingOnce = Effect.flatMap(Clock.currentTimeMillis, (sent) =>
-    Effect.raceFirst(
+  const pingOnce = Effect.flatMap(monotonic, (sent) => {
+    const moved = progress()
+    return Effect.raceFirst(
       // An uninterruptible ping must not delay the deadlines.
       Effect.as(Effect.disconnect(ping), true),
       Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)
     ).pipe(
-      Effect.zip(Clock.currentTimeMillis),
+      Effect.zip(monotonic),
       Effect.flatMap(([answered, now]): Effect.Effect<void, ConnectionTimeout> => {
         if (answered) onPong(Duration.millis(now - sent))
         // Not a failure if reading was suspended during the ping: the pong may be stuck behind unread data.
-        else if (activity.suspendedAt === undefined && activity.resumedAt < sent) {
+        else if (activity.suspendedAt === undefined && activity.resumedAt < sent && !isAlive(moved, progress())) {
           return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })
         }
         return Effect.void
       })
-    ))
-  const pingForever: Effect.Effect<never, ConnectionTimeout | E> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    )
+  })
+  const pingForever: Effect.Effect<never, ConnectionTimeout | E> = Effect.flatMap(monotonic, (now) =>
     until(now + Duration.toMillis(pingInterval)).pipe(Effect.zipRight(pingOnce), Effect.zipRight(pingForever)))
   return pingForever
 }

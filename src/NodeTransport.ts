@@ -24,7 +24,7 @@ import { finishRequest, tcpSocketOf } from "./internal/transport/tcpSocket.ts"
 import { parseUrl } from "./internal/transport/url.ts"
 import { closeSocket, terminate } from "./internal/transport/wsClose.ts"
 import { makePing } from "./internal/transport/wsPing.ts"
-import { listen } from "./internal/transport/wsReceive.ts"
+import { listen, receiveOptions } from "./internal/transport/wsReceive.ts"
 import { sendOn } from "./internal/transport/wsSend.ts"
 import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket } from "./Transport.ts"
@@ -107,26 +107,19 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
       const ws = new WebSocket(url, [...protocols], {
         headers,
         finishRequest,
-        maxPayload: maxMessageBytes,
+        ...receiveOptions(maxMessageBytes),
         // Compression costs memory per socket and time per message. Market data comes in small messages.
-        perMessageDeflate: false,
-        // A message of 16 MiB may come in any number of fragments: `maxPayload` bounds it. After a stall of this process, many
-        // pings may arrive in one read: `wsPong` answers them.
-        maxFragments: 0,
-        maxBufferedChunks: 0,
-        autoPong: false,
-        // `listen` checks it at a lower cost.
-        skipUTF8Validation: true
+        perMessageDeflate: false
       })
       // Listens at once: the first messages may come in the same packet as the response to the upgrade.
-      return { ws, buffer: listen(ws, clock, maxMessageBytes) }
+      return { ws, ...listen(ws, clock, maxMessageBytes) }
     },
     // The messages of `ws` and Node may name a header, but never show its value or the URL.
     catch: (error) =>
       new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.message : "refused" })
   })
   // `Effect.acquireRelease` would keep the fibre references of the dial, its span too, while the socket is open: 3 KiB.
-  const { buffer, ws } = yield* Effect.uninterruptible(
+  const { buffer, controlBytes, ws } = yield* Effect.uninterruptible(
     Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
   )
   const answer = yield* awaitUpgrade(ws)
@@ -134,7 +127,7 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
   const socket: Socket = {
     protocol: ws.protocol,
     headers: answer.headers,
-    progress: () => progressOf(answer.socket),
+    progress: () => progressOf(answer.socket, controlBytes()),
     receive: buffer.receive,
     send: sendOn(ws, answer.socket),
     ping: makePing(ws, buffer),

@@ -36,10 +36,10 @@ export interface ReconnectPolicy {
   /** The time that a connection must be open to be proven. A proven connection resets the backoff and the retry budget. */
   readonly stableAfter: Duration.Duration
   /**
-   * The second condition of a proven connection: `"message"` needs at least one message, `"open"` needs none. Use `"open"`
-   * for peers that send only when asked.
+   * The second condition of a proven connection: `"pong"` needs at least one message or one pong, `"message"` needs a message,
+   * `"open"` needs neither.
    */
-  readonly provenBy: "message" | "open"
+  readonly provenBy: "pong" | "message" | "open"
 }
 
 /**
@@ -71,8 +71,11 @@ export interface Options {
    * seconds.
    */
   readonly stableAfter?: Duration.DurationInput | undefined
-  /** The second condition of a proven connection: `"message"` needs at least one, `"open"` none. Default: `"message"`. */
-  readonly provenBy?: "message" | "open" | undefined
+  /**
+   * The second condition of a proven connection: `"pong"` needs at least one message or one pong, `"message"` needs a message,
+   * `"open"` needs neither. Default: `"pong"`.
+   */
+  readonly provenBy?: "pong" | "message" | "open" | undefined
 }
 
 /**
@@ -136,13 +139,21 @@ export interface Loss {
   readonly openFor: Duration.Duration
   /** The number of messages that it received. */
   readonly messages: number
+  /** The number of pongs that it received in time. 0 if the transport cannot ping. */
+  readonly pongs: number
   /** The shortest wait that the failure allows, such as a `Retry-After`. */
   readonly floor: Option.Option<Duration.Duration>
 }
 
+const isEvidence: Readonly<Record<ReconnectPolicy["provenBy"], (loss: Omit<Loss, "floor">) => boolean>> = {
+  pong: ({ messages, pongs }) => messages > 0 || pongs > 0,
+  message: ({ messages }) => messages > 0,
+  open: () => true
+}
+
 /**
- * Tells whether a connection was proven: open for `stableAfter`, and by default with at least one message. A connection
- * to a server that accepts it and closes it at once is never proven.
+ * Tells whether a connection was proven: open for `stableAfter`, and by default with at least one message or one pong. A
+ * connection to a server that accepts it and closes it at once is never proven.
  *
  * @since 0.1.0
  * @category predicates
@@ -153,14 +164,14 @@ export interface Loss {
  * import { ReconnectPolicy } from "holdfast"
  *
  * const isProven = ReconnectPolicy.isProven(ReconnectPolicy.defaults)
- * const loss = { opened: true, openFor: Duration.hours(1), messages: 0, floor: Option.none() }
- * console.log(isProven(loss), isProven({ ...loss, messages: 1 })) // false true
+ * const loss = { opened: true, openFor: Duration.hours(1), messages: 0, pongs: 0, floor: Option.none() }
+ * console.log(isProven(loss), isProven({ ...loss, pongs: 1 })) // false true
  * ```
  */
 export const isProven = (policy: ReconnectPolicy) => (loss: Omit<Loss, "floor">): boolean =>
   loss.opened &&
   Duration.greaterThanOrEqualTo(loss.openFor, policy.stableAfter) &&
-  (policy.provenBy === "open" || loss.messages > 0)
+  isEvidence[policy.provenBy](loss)
 
 const isZero = (delay: Duration.DurationInput) => Duration.equals(delay, Duration.zero)
 
@@ -291,7 +302,7 @@ export const noStorm =
  * import * as Schedule from "effect/Schedule"
  * import { ReconnectPolicy } from "holdfast"
  *
- * const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, floor: Option.none() }
+ * const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, pongs: 0, floor: Option.none() }
  * const policy = { ...ReconnectPolicy.defaults, jitterFactor: 0 }
  * const waits = Schedule.run(Schedule.delays(ReconnectPolicy.schedule(policy)), 0, Array.from({ length: 8 }, () => refused))
  * Effect.runPromise(Effect.map(waits, Chunk.map(Duration.toSeconds))).then(console.log)

@@ -152,8 +152,8 @@ export interface Options<A, N = never> {
  * Makes a session, which dials at once and lasts until the scope closes. It fails with a `ConfigError` when an option is out of
  * range.
  *
- * The connection drops a peer that sends nothing for its `messageTimeout`. So give the protocol a `probe`, make
- * `messageTimeout` infinite, or subscribe to a topic that always has data.
+ * A connection with a `messageTimeout` drops a peer that sends nothing for so long. So give the protocol a `probe`, or subscribe
+ * to a topic that always has data.
  *
  * @since 0.1.0
  * @category constructors

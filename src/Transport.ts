@@ -96,6 +96,8 @@ export type SocketError = ConnectionClosed | MessageTooLarge
 export interface Progress {
   /** The bytes that have arrived, those of unfinished messages and of pongs too. */
   readonly received: number
+  /** Those of them that belong to pings and pongs. The others belong to messages. */
+  readonly control: number
   /** Grows while the operating system takes bytes from this process to send. */
   readonly sent: number
   /** The bytes that wait until the operating system takes them. While some wait, `sent` grows only if the peer reads. */

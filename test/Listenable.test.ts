@@ -51,7 +51,7 @@ const echo: Layer.Layer<Transport.Transport> = Layer.effect(
         Effect.succeed({
           protocol: "",
           headers: {},
-          progress: () => ({ received: 0, sent: 0, unsent: 0 }),
+          progress: () => ({ received: 0, control: 0, sent: 0, unsent: 0 }),
           receive: (handler) =>
             Effect.suspend(() => {
               deliver = (text) => Effect.orDie(handler([text]) ?? Effect.void)

@@ -32,6 +32,7 @@ const never = Duration.infinity
 const watch = (activity: Liveness.Activity, options: Partial<Liveness.Options<never>>) =>
   Effect.flip(Liveness.watch<never>({
     activity,
+    progress: () => ({ received: 0, control: 0, sent: 0, unsent: 0 }),
     messageTimeout: never,
     ping: Effect.never,
     pingInterval: never,

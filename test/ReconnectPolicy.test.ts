@@ -14,8 +14,8 @@ import * as Schedule from "effect/Schedule"
 import * as fc from "fast-check"
 import { ReconnectPolicy } from "holdfast"
 
-const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, floor: Option.none() }
-const healthy: ReconnectPolicy.Loss = { opened: true, openFor: Duration.hours(1), messages: 1, floor: Option.none() }
+const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, pongs: 0, floor: Option.none() }
+const healthy: ReconnectPolicy.Loss = { opened: true, openFor: Duration.hours(1), messages: 1, pongs: 0, floor: Option.none() }
 
 const policyOf = (options: ReconnectPolicy.Options) => Either.getOrThrow(ReconnectPolicy.make(options))
 
@@ -120,6 +120,8 @@ describe("the schedule", () => {
         waits({ jitterFactor: 0, maxRetries: 3, ...options }, [refused, refused, loss, refused, refused, refused])
       assert.deepStrictEqual(yield* after(healthy), [1, 2, 1, 2, 4, 0])
       assert.deepStrictEqual(yield* after({ ...healthy, messages: 0 }), [1, 2, 4, 0])
+      assert.deepStrictEqual(yield* after({ ...healthy, messages: 0, pongs: 1 }), [1, 2, 1, 2, 4, 0])
+      assert.deepStrictEqual(yield* after({ ...healthy, messages: 0, pongs: 1 }, { provenBy: "message" }), [1, 2, 4, 0])
       assert.deepStrictEqual(yield* after({ ...healthy, openFor: Duration.seconds(4) }), [1, 2, 4, 0])
       assert.deepStrictEqual(yield* after({ ...healthy, messages: 0 }, { provenBy: "open" }), [1, 2, 1, 2, 4, 0])
       assert.deepStrictEqual(yield* after(refused, { stableAfter: 0, provenBy: "open" }), [1, 2, 4, 0])
@@ -177,7 +179,7 @@ describe("make, called by a program without types", () => {
   const refused = [
     [{ enabled: "no" }, `enabled: Expected true or false, but received "no"`],
     [{ jitterFactor: "0.5" }, `jitterFactor: Expected a number from 0 to 1, but received "0.5"`],
-    [{ provenBy: "luck" }, `provenBy: Expected message or open, but received "luck"`]
+    [{ provenBy: "luck" }, `provenBy: Expected pong, message or open, but received "luck"`]
   ] as const
   for (const [given, sentence] of refused) {
     it(`refuses ${JSON.stringify(given)}`, () => {
@@ -220,7 +222,7 @@ describe("config", () => {
         backoffMultiplier: 1.5,
         jitterFactor: 0,
         stableAfter: Duration.millis(500),
-        provenBy: "message"
+        provenBy: "pong"
       })
     }))
 

@@ -49,6 +49,7 @@ export const policies: ReadonlyArray<Policy> = [
 export const lost: ReconnectPolicy.Loss = {
   opened: true,
   openFor: Duration.hours(1),
+  pongs: 0,
   messages: 1_000,
   floor: Option.none()
 }
@@ -57,6 +58,7 @@ export const lost: ReconnectPolicy.Loss = {
 export const refused: ReconnectPolicy.Loss = {
   opened: false,
   openFor: Duration.zero,
+  pongs: 0,
   messages: 0,
   floor: Option.none()
 }

@@ -17,6 +17,7 @@ import { durationOf, positive } from "../internal/connection/settings.ts"
 import { Redactor } from "../internal/transport/redactor.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
+import { monotonic } from "../internal/time/monotonic.ts"
 import * as RateLimiter from "../internal/time/rateLimiter.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
@@ -190,7 +191,7 @@ export const make = (
         isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void)
 
     const wait = (duration: Duration.Duration, status: number) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(monotonic, (now) => {
         limiter.holdUntil(now + Duration.toMillis(duration), status)
       })
 

@@ -337,7 +337,7 @@ export const layer = (
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
         headers: {},
-        progress: () => ({ received, sent: given, unsent: 0 }),
+        progress: () => ({ received, control: 0, sent: given, unsent: 0 }),
         receive: buffer.receive,
         send: (message) =>
           Effect.suspend(() => {

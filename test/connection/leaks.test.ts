@@ -16,7 +16,7 @@ describe("memory", () => {
         Effect.sync((): Transport.Socket => ({
           protocol: "",
           headers: {},
-          progress: () => ({ received: 0, sent: 0, unsent: 0 }),
+          progress: () => ({ received: 0, control: 0, sent: 0, unsent: 0 }),
           receive: (handler) =>
             Effect.zipRight(
               Effect.suspend(() => handler(["hello"]) ?? Effect.void),

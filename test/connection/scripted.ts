@@ -64,7 +64,7 @@ export const heapUsed = Effect.sync(() => {
 export const idle: Transport.Socket = {
   protocol: "",
   headers: {},
-  progress: () => ({ received: 0, sent: 0, unsent: 0 }),
+  progress: () => ({ received: 0, control: 0, sent: 0, unsent: 0 }),
   receive: () => Effect.never,
   send: () => Effect.void,
   ping: Effect.void,

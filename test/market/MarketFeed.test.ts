@@ -150,7 +150,7 @@ describe("a feed of any venue", () => {
       }, { connection: { ...connection, classify } })
       const exit = yield* Effect.fork(Effect.exit(Stream.runDrain(feed.stream("trades:A"))))
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(standards, ["RetryAfter", "Fatal"])
+      assert.deepStrictEqual(standards, ["RetryAfter", "Passing"])
       assert.deepStrictEqual((yield* dials).map(({ at }) => at), [0, 7_000])
       assert.isTrue(Exit.isFailure(yield* exit))
     }).pipe(Effect.provide(TestTransport.layer([refuse(404), refuse(400), open(acknowledge)]))))

@@ -66,14 +66,17 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 })
 
 // Undefined if no deadline is on: a fibre takes as much memory as a socket.
-const watch = ({ log, redactor, settings, transport }: Options, { ping }: Socket, { activity }: Delivery) => {
+const watch = ({ log, redactor, settings, transport }: Options, { ping, progress }: Socket, delivery: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
   const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))
   // Liveness waits for it in a fibre of its own, and Effect logs how that fibre fails.
   const shownPing = Effect.mapErrorCause(ping, (cause) => redactor.failures(cause))
   const onPong = (roundTrip: Duration.Duration) => {
+    delivery.notePong()
     log.counters().pong(roundTrip)
   }
-  return isWatched ? Liveness.watch({ activity, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong }) : undefined
+  return isWatched
+    ? Liveness.watch({ activity: delivery.activity, progress, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong })
+    : undefined
 }

@@ -33,7 +33,7 @@ const warnOfStorm = ({ reconnect }: Settings) =>
 export const connect = Effect.fnUntraced(function*(options: Options) {
   const transport = yield* Transport
   const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.open)
-  const settings = yield* resolve(options)
+  const settings = yield* resolve(options, transport.capabilities.ping)
   yield* warnIfUnableToPing(transport, settings)
   yield* warnOfStorm(settings)
   return yield* Handle.make(transport, gate, settings)

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { InboxOverflow } from "../../ConnectionError.ts"
 import type { Activity } from "../../Liveness.ts"
 import type { Message } from "../../Transport.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import type { EventLog } from "./eventLog.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Settings } from "./settings.ts"
@@ -24,6 +25,7 @@ export class Delivery {
   readonly #options: Options
   readonly #lostBefore: number
   #messages = 0
+  #pongs = 0
   // The warning is logged once per connection: drops come by the thousand.
   #hasWarned = false
 
@@ -36,6 +38,16 @@ export class Delivery {
   /** The number of messages that this connection has received. */
   messages(): number {
     return this.#messages
+  }
+
+  /** The number of pongs that this connection has received in time. */
+  pongs(): number {
+    return this.#pongs
+  }
+
+  /** Counts a pong. */
+  notePong(): void {
+    this.#pongs++
   }
 
   /** Records the time of the latest message. */
@@ -58,7 +70,7 @@ export class Delivery {
   }
 
   #now(): number {
-    return this.#options.clock.unsafeCurrentTimeMillis()
+    return monotonicMillis(this.#options.clock)
   }
 
   #waitForRoom(rest: ReadonlyArray<Message>): Effect.Effect<void> {

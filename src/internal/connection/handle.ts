@@ -1,6 +1,6 @@
 // The connection that users hold: its streams, and its operations on the loop.
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,15 +8,14 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Connection } from "../../Connection.ts"
-import type { ConnectionError, NotConnected as NotConnectedError, SendError, SendFailed } from "../../ConnectionError.ts"
-import { NotConnected, ReconnectRequested, SendTimeout } from "../../ConnectionError.ts"
+import type { ConnectionError, NotConnected as NotConnectedError } from "../../ConnectionError.ts"
+import { NotConnected, ReconnectRequested } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Listenable } from "../../Listenable.ts"
-import type { Message, Socket, Transport } from "../../Transport.ts"
+import type { Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
-import { within } from "../time/timeout.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import * as EventLog from "./eventLog.ts"
 import type { BareItem } from "./inbox.ts"
@@ -35,6 +34,8 @@ export interface Handle {
    * ping.
    */
   readonly drain: Effect.Effect<void>
+  /** The deadline for messages, infinite if there is none. */
+  readonly messageTimeout: Duration.Duration
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
   /** Removes what the dials have sent from text of the peer before it is shown. */
@@ -52,7 +53,6 @@ interface Parts {
   readonly log: EventLog.EventLog
   readonly loop: Loop.Loop
   readonly clock: Clock.Clock
-  readonly sends: SendQueue
 }
 
 const now = ({ clock }: Parts) => clock.unsafeCurrentTimeMillis()
@@ -128,10 +128,17 @@ const isSettled = ({ loop }: Parts) => (state: ConnectionState.ConnectionState) 
   return state._tag === "Connected" && _tag !== "Closing" && _tag !== "Ended"
 }
 
-const awaitOpen = (parts: Parts) =>
-  Effect.suspend(() =>
-    parts.machine.changes.pipe(
-      Stream.filter(isSettled(parts)),
+const socketOf = ({ loop }: Pick<Parts, "loop">): Socket | undefined => {
+  const phase = loop.phase()
+  return phase._tag === "Open" ? phase.socket : undefined
+}
+
+// Waits for an open connection, whose socket is not `ended`.
+const awaitOther = (parts: Parts, ended: Socket | undefined) =>
+  Effect.suspend(() => {
+    const isEnded = () => ended !== undefined && socketOf(parts) === ended
+    return parts.machine.changes.pipe(
+      Stream.filter((state) => isSettled(parts)(state) && !isEnded()),
       Stream.runHead,
       Effect.flatMap((settled): Effect.Effect<void, ConnectionError | NotConnectedError> => {
         if (Option.isNone(settled)) return notConnected(parts)
@@ -139,56 +146,6 @@ const awaitOpen = (parts: Parts) =>
         return settled.value._tag === "Failed" ? settled.value.error : notConnected(parts)
       })
     )
-  )
-
-const openSocket = (parts: Parts): Effect.Effect<Socket, NotConnectedError> => {
-  const phase = parts.loop.phase()
-  return phase._tag === "Open"
-    ? Effect.succeed(phase.socket)
-    : Effect.zipRight(Effect.catchAll(awaitOpen(parts), () => notConnected(parts)), Effect.suspend(() => openSocket(parts)))
-}
-
-const presentSocket = (parts: Parts) =>
-  Effect.suspend((): Effect.Effect<Socket, NotConnectedError> => {
-    const phase = parts.loop.phase()
-    return phase._tag === "Open" ? Effect.succeed(phase.socket) : notConnected(parts)
-  })
-
-// Waits for the sends before it, then for the socket. The next send follows once this one's write has begun.
-const sendInTurn = (
-  { sends }: Parts,
-  message: Message,
-  socket: Effect.Effect<Socket, NotConnectedError>,
-  onWrite: () => void
-): Effect.Effect<void, NotConnectedError | SendFailed> =>
-  Effect.suspend(() => {
-    const { leave, turn } = sends.join()
-    const left = Effect.sync(leave)
-    return turn.pipe(
-      Effect.zipRight(socket),
-      Effect.flatMap((open) => {
-        onWrite()
-        return Effect.zipLeft(open.send(message), left, { concurrent: true })
-      }),
-      Effect.ensuring(left)
-    )
-  })
-
-const send = (parts: Parts, message: Message, deadline: Duration.DurationInput | undefined) =>
-  Effect.suspend((): Effect.Effect<void, SendError> => {
-    const phase = parts.loop.phase()
-    const writesAtOnce = phase._tag === "Open" && parts.sends.isEmpty()
-    if (deadline === undefined) {
-      return writesAtOnce ? phase.socket.send(message) : sendInTurn(parts, message, presentSocket(parts), () => undefined)
-    }
-    const after = Duration.decode(deadline)
-    let stage: SendTimeout["stage"] = writesAtOnce ? "write" : "open"
-    const sending = writesAtOnce
-      ? phase.socket.send(message)
-      : sendInTurn(parts, message, Effect.suspend(() => openSocket(parts)), () => {
-        stage = "write"
-      })
-    return within(after, () => new SendTimeout({ after, stage }))(sending)
   })
 
 const drain = ({ loop }: Parts, { capabilities }: Transport) =>
@@ -203,7 +160,12 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
   const machine = new Machine.Machine(disconnected)
   const log = new EventLog.EventLog()
   const loop = yield* Loop.make({ transport, gate, settings, machine, log })
-  const parts: Parts = { machine, log, loop, clock, sends: new SendQueue() }
+  const parts: Parts = { machine, log, loop, clock }
+  const sends = new SendQueue({
+    socket: () => socketOf(parts),
+    awaitSocket: (ended) => Effect.catchAll(awaitOther(parts, ended), () => notConnected(parts)),
+    notConnected: notConnected(parts)
+  })
   loop.start(disconnected)
 
   // `connect`, `disconnect` and `close` run one at a time.
@@ -222,9 +184,9 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     events: log.events,
     state: Effect.sync(() => machine.current()),
     changes: machine.changes,
-    awaitOpen: awaitOpen(parts),
+    awaitOpen: awaitOther(parts, undefined),
     send: (message, options) =>
-      problemOf(message, options?.deadline) ?? Effect.mapBoth(send(parts, message, options?.deadline), {
+      problemOf(message, options?.deadline) ?? Effect.mapBoth(sends.send(message, options?.deadline), {
         onFailure: (error) => loop.redactor.sendError(error),
         onSuccess: () => {
           log.counters().sent(1)
@@ -234,5 +196,11 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, drain: drain(parts, transport), bareItems: Cursors.of(inboxes, identity), redactor: loop.redactor } satisfies Handle
+  return {
+    connection,
+    drain: drain(parts, transport),
+    messageTimeout: settings.messageTimeout,
+    bareItems: Cursors.of(inboxes, identity),
+    redactor: loop.redactor
+  } satisfies Handle
 })

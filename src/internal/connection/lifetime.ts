@@ -14,6 +14,7 @@ import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import * as Item from "../../Item.ts"
 import type { Socket, Transport } from "../../Transport.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
@@ -60,7 +61,10 @@ export interface Started {
 type EndError = AttemptError | ReconnectRequested
 
 export interface Lost {
+  /** Unix time in milliseconds. */
   readonly at: number
+  /** The same moment in monotonic time. */
+  readonly moment: number
   readonly cause: EndError
 }
 
@@ -70,6 +74,7 @@ export interface Lifetime {
   readonly opened: boolean
   readonly openFor: Duration.Duration
   readonly messages: number
+  readonly pongs: number
   /** True if the connection was proven: it resets the backoff. */
   readonly proven: boolean
   readonly lost: Lost
@@ -82,6 +87,8 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
   const { clock, gate, log, machine, redactor, settings, transport } = context
   const { dialled, inbox } = dialContext
   const now = () => clock.unsafeCurrentTimeMillis()
+  const dialledAt = monotonicMillis(clock)
+  let openedAt: number | undefined
   // A latch, because a Deferred takes 0.6 KiB for each open connection.
   const ending = Effect.unsafeMakeLatch()
   let outcome: Effect.Effect<Lifetime> = Effect.never
@@ -103,7 +110,15 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
     }
     const state = machine.current()
     const reached = state._tag === "Connected" ? state : dialled
-    const lifetime = lifetimeOf(context, { reached, messages: reading?.messages() ?? 0, lost: { at: now(), cause: redactor.end(error.left) }, skipWait })
+    const moment = monotonicMillis(clock)
+    const lifetime = lifetimeOf(context, {
+      reached,
+      openFor: Duration.millis(openedAt === undefined ? 0 : moment - openedAt),
+      messages: reading?.messages() ?? 0,
+      pongs: reading?.pongs() ?? 0,
+      lost: { at: now(), moment, cause: redactor.end(error.left) },
+      skipWait
+    })
     recordLoss(context, lifetime)
     settle(Effect.succeed(lifetime))
   }
@@ -121,7 +136,8 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       }
       reading = delivery
       const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
-      recordOpened(context, dialContext, opened, redactor.text(socket.protocol))
+      openedAt = monotonicMillis(clock)
+      recordOpened(context, dialContext, opened, { protocol: redactor.text(socket.protocol), dialledAt, openedAt })
       return Effect.void
     })
 
@@ -156,12 +172,11 @@ export const close = (context: Context, { attempt, scope }: Started, ended: Exit
 
 const lifetimeOf = (
   { settings }: Context,
-  { skipWait, lost, messages, reached }: Pick<Lifetime, "skipWait" | "lost" | "messages" | "reached">
+  { skipWait, lost, messages, openFor, pongs, reached }: Omit<Lifetime, "opened" | "proven">
 ): Lifetime => {
   const opened = reached._tag === "Connected"
-  const openFor = Duration.millis(opened ? lost.at - reached.since : 0)
-  const proven = Reconnection.isProven(settings.reconnect)({ opened, openFor, messages })
-  return { reached, opened, openFor, messages, proven, lost, skipWait }
+  const proven = Reconnection.isProven(settings.reconnect)({ opened, openFor, messages, pongs })
+  return { reached, opened, openFor, messages, pongs, proven, lost, skipWait }
 }
 
 const recordLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, proven, reached }: Lifetime) => {
@@ -173,14 +188,25 @@ const recordLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, 
 // fibres that added its finalizers, with their history: in the loop's fibre that would be 4 KiB more for each attempt.
 const inOwnFiber = <A, E>(effect: Effect.Effect<A, E>) => Effect.flatMap(Effect.fork(effect), Fiber.await)
 
-const recordOpened = ({ log }: Context, { dialled, takeLoss, inbox }: DialContext, opened: State<"Connected">, protocol: string) => {
-  const { epoch, since: at } = opened
+interface Opening {
+  readonly protocol: string
+  /** In monotonic time. */
+  readonly dialledAt: number
+  readonly openedAt: number
+}
+
+const recordOpened = (
+  { log }: Context,
+  { dialled, takeLoss, inbox }: DialContext,
+  { epoch, since: at }: State<"Connected">,
+  { dialledAt, openedAt, protocol }: Opening
+) => {
   const lost = Option.fromNullable(takeLoss())
-  const outage = Option.map(lost, (before) => Duration.millis(at - before.at))
-  const took = Duration.millis(at - dialled.since)
+  const outage = Option.map(lost, (before) => Duration.millis(openedAt - before.moment))
+  const took = Duration.millis(openedAt - dialledAt)
   log.record(ConnectionEvent.Opened({ at, epoch, attempt: dialled.attempt, protocol, took, outage }))
   if (Option.isSome(lost)) {
-    const { at: lostAt, cause } = lost.value
-    inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))
+    const { cause, moment } = lost.value
+    inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(openedAt - moment), dropped: 0 }))
   }
 }

@@ -17,7 +17,7 @@ export const defaults: ReconnectPolicy = {
   backoffMultiplier: 2,
   jitterFactor: 0.25,
   stableAfter: Duration.seconds(5),
-  provenBy: "message"
+  provenBy: "pong"
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -212,7 +212,9 @@ const table: { readonly [K in Name]: Setting<K> } = {
 
 /** The error if `provenBy` is none of its words. */
 export const provenByError = ({ provenBy }: ReconnectPolicy): Option.Option<ConfigError.ConfigError> =>
-  ["message", "open"].includes(provenBy) ? Option.none() : Option.some(invalid(["provenBy"], provenBy, "message or open"))
+  ["pong", "message", "open"].includes(provenBy)
+    ? Option.none()
+    : Option.some(invalid(["provenBy"], provenBy, "pong, message or open"))
 
 /** All rows of the table. */
 export const settings: ReadonlyArray<Setting> = Object.values(table)

@@ -1,5 +1,4 @@
 // Counts the failures of an outage and decides after each: wait and dial again, or give up.
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,6 +9,7 @@ import type { GiveUp } from "../../ConnectionEvent.ts"
 import type { Classify, FailureClass } from "../../FailureClass.ts"
 import { classify as standard } from "../../FailureClass.ts"
 import type { Loss } from "../../ReconnectPolicy.ts"
+import { monotonicClock, monotonicMillis } from "../time/monotonic.ts"
 import type { Reconnect } from "./reconnection.ts"
 import * as Reconnection from "./reconnection.ts"
 
@@ -49,6 +49,7 @@ export interface RetryState {
 // The failures since the last proven connection.
 interface Outage {
   readonly attempt: number
+  /** The first failure, in monotonic time. */
   readonly since: number | undefined
   readonly history: ReadonlyArray<Attempt>
   /** The number of failures by signature. */
@@ -77,9 +78,9 @@ const signature = (error: AttemptError): string => {
 
 const countOf = ({ counts }: Outage, error: AttemptError) => counts.get(signature(error)) ?? 0
 
-const withFailure = (outage: Outage, at: number, error: AttemptError): Outage => ({
+const withFailure = (outage: Outage, at: number, moment: number, error: AttemptError): Outage => ({
   ...outage,
-  since: outage.since ?? at,
+  since: outage.since ?? moment,
   history: [...outage.history.slice(1 - historyLimit), { at, error }],
   counts: new Map(outage.counts).set(signature(error), countOf(outage, error) + 1)
 })
@@ -123,8 +124,9 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
   }
 
   const decide = Effect.fnUntraced(function*(lifetime: Lifetime, error: AttemptError) {
-    const now = yield* Clock.currentTimeMillis
-    outage = withFailure(outage, now, error)
+    const clock = yield* Effect.clock
+    const moment = monotonicMillis(clock)
+    outage = withFailure(outage, clock.unsafeCurrentTimeMillis(), moment, error)
     running = "classify"
     const failureClass = classify(error, standard(error))
     running = undefined
@@ -135,15 +137,15 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     if (because !== undefined) return giveUp(because)
 
     driver ??= yield* driverOfWaits(schedule)
-    const { messages, openFor, opened } = lastProven ?? lifetime
+    const { messages, openFor, opened, pongs } = lastProven ?? lifetime
     lastProven = undefined
     const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
     running = "reconnect"
-    const delay = yield* Effect.option(driver.next({ opened, openFor, messages, floor }))
+    const delay = yield* Effect.option(Effect.withClock(driver.next({ opened, openFor, messages, pongs, floor }), monotonicClock(clock)))
     running = undefined
-    const { attempt: attempts, history, since = now } = outage
+    const { attempt: attempts, history, since = moment } = outage
     if (Option.isNone(delay)) {
-      return giveUp("exhausted", new RetriesExhausted({ attempts, elapsed: Duration.millis(now - since), last: error, history }))
+      return giveUp("exhausted", new RetriesExhausted({ attempts, elapsed: Duration.millis(moment - since), last: error, history }))
     }
     outage = { ...outage, attempt: attempts + 1 }
     const wait: Decision = {

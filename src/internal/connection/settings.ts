@@ -61,7 +61,11 @@ const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, Config
     ? Either.right(ReconnectPolicy.defaults)
     : Schedule.isSchedule(given) ? Either.right(given) : ReconnectPolicy.make(given)
 
+/** The deadline for messages where nothing else shows a dead peer. */
 export const defaultMessageTimeout = Duration.seconds(30)
+
+const messageTimeoutFor = (canPing: boolean, pingInterval: Duration.Duration, pongTimeout: Duration.Duration) =>
+  canPing && Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout) ? Duration.infinity : defaultMessageTimeout
 
 // Shared by all connections, to save memory. The docstrings of `Connection.Options` repeat these values for users.
 const defaults = {
@@ -72,8 +76,10 @@ const defaults = {
   classify: ((_, standard) => standard) satisfies Classify
 }
 
-export const resolve = (options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
+export const resolve = (options: Options, canPing: boolean): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
+    const pingInterval = yield* positive("pingInterval", options.pingInterval, defaults.pingInterval)
+    const pongTimeout = yield* positive("pongTimeout", options.pongTimeout, defaults.pongTimeout)
     return {
       url: options.url,
       dial: {
@@ -88,9 +94,13 @@ export const resolve = (options: Options): Either.Either<Settings, ConfigError.C
       },
       reconnect: yield* reconnect(options.reconnect),
       openTimeout: yield* positive("openTimeout", options.openTimeout, defaults.openTimeout),
-      messageTimeout: yield* positive("messageTimeout", options.messageTimeout, defaultMessageTimeout),
-      pingInterval: yield* positive("pingInterval", options.pingInterval, defaults.pingInterval),
-      pongTimeout: yield* positive("pongTimeout", options.pongTimeout, defaults.pongTimeout),
+      messageTimeout: yield* positive(
+        "messageTimeout",
+        options.messageTimeout,
+        messageTimeoutFor(canPing, pingInterval, pongTimeout)
+      ),
+      pingInterval,
+      pongTimeout,
       inbox: {
         capacity: yield* atLeast("inbox.capacity", 2, options.inbox?.capacity, 4096),
         overflow: yield* overflow(options.inbox?.overflow ?? "suspend")

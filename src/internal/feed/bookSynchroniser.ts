@@ -1,6 +1,5 @@
 // Keeps one order book equal to the venue's: takes a snapshot, applies the updates that continue it, and takes a new snapshot
 // when an update is missing.
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,6 +15,7 @@ import type { Drained } from "./bookUpdates.ts"
 import { BookUpdates, lost } from "./bookUpdates.ts"
 import * as IdReset from "./idReset.ts"
 import * as Lag from "./lag.ts"
+import { monotonic } from "../time/monotonic.ts"
 
 export interface Options<Diff> {
   readonly symbol: string
@@ -92,7 +92,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
       status.end(Exit.fail(begun.left))
       return
     }
-    const startedAt = yield* Clock.currentTimeMillis
+    const startedAt = yield* monotonic
     if (begun.right !== undefined) {
       if (!updates.isLossAhead()) status.sync(begun.right.book)
       const ended: Ending = yield* follow(options, status, updates, begun.right)
@@ -101,7 +101,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
       yield* Effect.logInfo(`The book of ${options.symbol} takes a new snapshot: ${ended.reason}.`)
     }
     // A book that fails again and again must not use up the request budget of the others.
-    failures = (yield* Clock.currentTimeMillis) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
+    failures = (yield* monotonic) - startedAt < Duration.toMillis(longestWait) ? failures + 1 : 0
     if (failures > 1) yield* wait(failures - 2)
   }
 })

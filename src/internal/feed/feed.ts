@@ -18,6 +18,7 @@ import type { FeedEvent, MarketFeed, Options, StreamRequest } from "../../market
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
+import { defaultMessageTimeout } from "../connection/settings.ts"
 import * as Pool from "../pool/pool.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import * as Cursors from "../stream/cursors.ts"
@@ -126,7 +127,12 @@ const makePool = Effect.fnUntraced(function*(
   const shared = yield* Effect.serviceOption(DialGate.DialGate)
   return yield* Pool.make<Message, unknown>({
     gate: Option.getOrElse(shared, () => DialGate.make({ classify: venue.classify, ...venue.limits.dials })),
-    connection: (group) => ({ ...connection, ...venue.endpoint(group) }),
+    connection: (group) => ({
+      ...connection,
+      // A peer that answers pings and says nothing must not go unnoticed.
+      messageTimeout: connection.messageTimeout ?? defaultMessageTimeout,
+      ...venue.endpoint(group)
+    }),
     protocol: venue.protocol,
     topicsPerConnection: streamsPerConnection,
     redundancy,

@@ -3,7 +3,6 @@
 //
 // Nearly always nothing is missing, and events pass straight on. Otherwise a fibre loops: it drains the queue, puts the events
 // in order (those after a missing range wait in a reorder buffer), and fetches the range if no other connection fills it in time.
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -14,6 +13,7 @@ import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as IdReset from "./idReset.ts"
 import * as Lag from "./lag.ts"
 import { ReorderBuffer } from "./reorderBuffer.ts"
+import { monotonic } from "../time/monotonic.ts"
 
 export interface MissingRange {
   /** The first id that is missing. */
@@ -159,7 +159,7 @@ export class Resequencer<A extends MarketEvent> {
         this.#isCaughtUp = this.#due >= 0 && this.#queue.isEmpty()
         return yield* ready
       }
-      const left = this.#held.since + Duration.toMillis(this.#options.grace()) - (yield* Clock.currentTimeMillis)
+      const left = this.#held.since + Duration.toMillis(this.#options.grace()) - (yield* monotonic)
       if (left > 0) yield* Effect.raceFirst(ready, Effect.sleep(left))
     })
   }
@@ -183,7 +183,7 @@ export class Resequencer<A extends MarketEvent> {
           this.#due++
           this.#release(events)
         } else {
-          this.#held ??= new ReorderBuffer(yield* Clock.currentTimeMillis)
+          this.#held ??= new ReorderBuffer(yield* monotonic)
           this.#held.put(id, event)
         }
       }
@@ -217,7 +217,7 @@ export class Resequencer<A extends MarketEvent> {
   // Whether other connections have had their time to fill the missing range, or the buffer is full.
   #isOverdue({ since, size }: ReorderBuffer<A>): Effect.Effect<boolean> {
     const { capacity, grace } = this.#options
-    return Effect.map(Clock.currentTimeMillis, (now) => now - since >= Duration.toMillis(grace()) || size >= capacity)
+    return Effect.map(monotonic, (now) => now - since >= Duration.toMillis(grace()) || size >= capacity)
   }
 
   // Fills the missing range and emits the events after it. Returns the events that were fetched from beyond it.
@@ -230,7 +230,7 @@ export class Resequencer<A extends MarketEvent> {
       this.#due = resumeAt
       const released: Array<A> = []
       this.#release(released)
-      held.since = yield* Clock.currentTimeMillis
+      held.since = yield* monotonic
       yield* this.#emit(released)
       return beyond
     })

@@ -20,7 +20,7 @@ export interface Settings {
 export const resolve = (venue: Venue, options: Options): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
     // Checked here, since the connections are opened later.
-    yield* Connection.resolve({ ...options.connection, url: "" })
+    yield* Connection.resolve({ ...options.connection, url: "" }, true)
     return {
       redundancy: yield* Connection.atLeast("redundancy", 1, options.redundancy, 1),
       maxAge: yield* Connection.positive("maxAge", options.maxAge, Duration.hours(23)),

@@ -12,7 +12,6 @@ import type { ConnectionState } from "../../ConnectionState.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type * as SessionEvent from "../../SessionEvent.ts"
-import { defaultMessageTimeout } from "../connection/settings.ts"
 import type { Handle } from "../connection/handle.ts"
 import * as Machine from "../connection/stateMachine.ts"
 import * as EventStream from "../stream/eventStream.ts"
@@ -38,7 +37,7 @@ const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== 
 export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, bareItems, redactor }: Handle,
+  { connection, bareItems, messageTimeout, redactor }: Handle,
   options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
 ) {
   const { answerTimeout, protocol } = options
@@ -145,7 +144,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // The requests
 
   // Half of the time after which the connection drops a silent peer.
-  const quietAfter = Duration.toMillis(options.connection.messageTimeout ?? defaultMessageTimeout) / 2
+  const quietAfter = Duration.toMillis(messageTimeout) / 2
   const isQuiet = () => now() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
   // Sends no probe while data is late: a peer may answer probes but send no data. Then `messageTimeout` must end the
   // connection.

@@ -1,13 +1,13 @@
 // A rolling window that can also be held: then nothing passes before a given moment. The moment may move later while
 // callers wait.
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RollingWindow } from "./rollingWindow.ts"
 import { sleep } from "./sleep.ts"
+import { monotonic } from "./monotonic.ts"
 
 export interface RateLimiter<Reason> {
-  /** Holds everything until this moment (Unix time in milliseconds), or until a later one that is already set. */
+  /** Holds everything until this moment in monotonic time, or until a later one that is already set. */
   readonly holdUntil: (moment: number, reason: Reason) => void
   /** Waits until the hold is over. `onHold` may fail instead. */
   readonly awaitHold: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
@@ -28,7 +28,7 @@ export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> 
   const heldAt = (now: number) => hold !== undefined && now < hold.until ? hold : undefined
 
   const awaitHold: RateLimiter<Reason>["awaitHold"] = (onHold = () => Effect.void) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(monotonic, (now) => {
       const held = heldAt(now)
       if (held === undefined) return Effect.void
       const left = Duration.millis(held.until - now)
@@ -39,7 +39,7 @@ export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> 
   const acquire: RateLimiter<Reason>["acquire"] = (cost, onHold) =>
     awaitHold(onHold).pipe(
       Effect.zipRight(window.take(cost)),
-      Effect.zipRight(Clock.currentTimeMillis),
+      Effect.zipRight(monotonic),
       Effect.flatMap((now) => heldAt(now) === undefined ? Effect.void : acquire(cost, onHold))
     )
 

@@ -1,13 +1,13 @@
 // A strict rolling window: never more than `limit` in any `window` of time. A token bucket would let up to twice as much
 // through in one window, and venues ban clients for that.
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { monotonic } from "./monotonic.ts"
 
 export interface RollingWindow {
   /** Waits until the cost fits. Callers pass in order. A cost above the limit waits for an empty window. */
   readonly take: (cost: number) => Effect.Effect<void>
-  /** Counts a cost at `now` (Unix time in milliseconds) without waiting, for example after the request was made. */
+  /** Counts a cost at `now` (monotonic time) without waiting, for example after the request was made. */
   readonly unsafeTake: (cost: number, now: number) => void
   /** The sum of the costs in the `window` before `now`. */
   readonly used: (now: number) => number
@@ -56,7 +56,7 @@ export const make = (limit: number, window: Duration.DurationInput): RollingWind
   }
 
   const admit = (cost: number): Effect.Effect<void> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(monotonic, (now) => {
       const delay = wait(cost, now)
       if (delay > 0) return Effect.zipRight(Effect.sleep(delay), admit(cost))
       put(cost, now)

@@ -5,6 +5,7 @@ import { ConnectionClosed, DialFailed, MessageTooLarge, SendFailed } from "../..
 import type { DialRequest, Message, Socket } from "../../Transport.ts"
 import * as ReceiveBuffer from "./receiveBuffer.ts"
 import { parseUrl } from "./url.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import { within } from "../time/timeout.ts"
 
 type Construct = (url: string, protocols?: string | Array<string>) => globalThis.WebSocket
@@ -32,10 +33,10 @@ export const dialWith = (construct: Construct) =>
     const buffer = ReceiveBuffer.make({ pause: () => undefined, resume: () => undefined })
     let received = 0
     let sent = 0
-    let openedAt = clock.unsafeCurrentTimeMillis()
+    let openedAt = monotonicMillis(clock)
 
     const end = (code: number, reason: string) => {
-      const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
+      const openFor = Duration.millis(monotonicMillis(clock) - openedAt)
       buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor }))
     }
 
@@ -43,7 +44,7 @@ export const dialWith = (construct: Construct) =>
       // A Blob has to be read asynchronously, and later messages could overtake it.
       ws.binaryType = "arraybuffer"
       ws.addEventListener("open", () => {
-        openedAt = clock.unsafeCurrentTimeMillis()
+        openedAt = monotonicMillis(clock)
       })
       ws.addEventListener("message", ({ data }: { readonly data: unknown }) => {
         const message = typeof data === "string" ? data : data instanceof ArrayBuffer ? new Uint8Array(data) : undefined
@@ -119,7 +120,7 @@ export const dialWith = (construct: Construct) =>
     const socket: Socket = {
       protocol: ws.protocol,
       headers: {},
-      progress: () => ({ received, sent: sent - ws.bufferedAmount, unsent: ws.bufferedAmount }),
+      progress: () => ({ received, control: 0, sent: sent - ws.bufferedAmount, unsent: ws.bufferedAmount }),
       receive: buffer.receive,
       send: (message) =>
         Effect.suspend(() => {

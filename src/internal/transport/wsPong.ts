@@ -1,10 +1,19 @@
-// Answers the peer's pings.
+// Answers the peer's pings, and counts the bytes of pings and pongs.
 //
 // `ws` would answer each ping at once, and drop a connection on which 64 pongs wait to be written. After a stall of this
 // process more pings than that may arrive in one read. RFC 6455 §5.5.3 lets an endpoint answer only the latest ping.
 import { WebSocket } from "ws"
 
-export const answerPings = (ws: WebSocket): void => {
+// The header of a control frame (RFC 6455 §5.5).
+const header = 2
+
+/** Returns the number of bytes of pings and pongs that have arrived so far. */
+export const answerPings = (ws: WebSocket): () => number => {
+  let arrived = 0
+  const count = ({ length }: Buffer) => {
+    arrived += header + length
+  }
+  ws.on("ping", count).on("pong", count)
   // The payload of the latest ping, while an earlier pong is being written.
   let latest: Buffer | undefined
   let isWriting = false
@@ -22,4 +31,5 @@ export const answerPings = (ws: WebSocket): void => {
     if (isWriting) latest = payload
     else answer(payload)
   })
+  return () => arrived
 }

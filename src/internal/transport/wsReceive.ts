@@ -5,9 +5,10 @@ import { isUtf8 } from "node:buffer"
 import type { WebSocket } from "ws"
 import { ConnectionClosed, MessageTooLarge } from "../../ConnectionError.ts"
 import { codeOf } from "./errorCode.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import * as ReceiveBuffer from "./receiveBuffer.ts"
 import { tcpSocketOf } from "./tcpSocket.ts"
-import { onCloseFrame } from "./wsCloseFrame.ts"
+import { onCloseFrame } from "./wsEnd.ts"
 import { answerPings } from "./wsPong.ts"
 import { maxBatchOf, onReads } from "./wsReads.ts"
 
@@ -18,16 +19,41 @@ const violations: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_CLOSE_CODE: 1002,
   WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: 1002,
   WS_ERR_INVALID_OPCODE: 1002,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
   WS_ERR_UNEXPECTED_MASK: 1002,
   WS_ERR_UNEXPECTED_RSV_1: 1002,
   WS_ERR_UNEXPECTED_RSV_2_3: 1002,
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
 }
 
+// `ws` keeps an object of about 128 bytes for each fragment of an unfinished message, however small the fragment. This many
+// take 32 MiB. A larger limit of messages allows more, as long as they take no more than twice that limit.
+const leastFragments = 262_144
+const bytesPerFragment = 64
+
+const largestLimit = 2 ** 31 - 1
+
+/** The options of `ws` that rule how it receives. */
+export const receiveOptions = (maxMessageBytes: number) => ({
+  // `ws` keeps its limits in 32 bits.
+  maxPayload: Math.min(maxMessageBytes, largestLimit),
+  maxFragments: Math.min(Math.max(leastFragments, Math.ceil(maxMessageBytes / bytesPerFragment)), largestLimit),
+  // `answerPings` answers them: after a stall of this process, many may arrive in one read.
+  autoPong: false,
+  // `listen` checks it at a lower cost.
+  skipUTF8Validation: true
+})
+
 const replaced = /\uFFFD/
 
+export interface Received {
+  readonly buffer: ReceiveBuffer.ReceiveBuffer
+  /** The number of bytes of pings and pongs that have arrived so far. */
+  readonly controlBytes: () => number
+}
+
 /** Listens to a new socket. Must be called while it is still connecting. */
-export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): ReceiveBuffer.ReceiveBuffer => {
+export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: number): Received => {
   const buffer = ReceiveBuffer.make({
     pause: () => {
       ws.pause()
@@ -36,11 +62,11 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
       ws.resume()
     }
   })
-  let openedAt = clock.unsafeCurrentTimeMillis()
+  let openedAt = monotonicMillis(clock)
   let errno: string | undefined
 
   const end = (code: number, reason: string) => {
-    const openFor = Duration.millis(clock.unsafeCurrentTimeMillis() - openedAt)
+    const openFor = Duration.millis(monotonicMillis(clock) - openedAt)
     buffer.unsafeEnd(new ConnectionClosed({ code, reason, openFor, errno }))
   }
 
@@ -52,7 +78,7 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
     })
     onCloseFrame(ws, tcp, end)
     ws.once("open", () => {
-      openedAt = clock.unsafeCurrentTimeMillis()
+      openedAt = monotonicMillis(clock)
     })
   })
   onReads(ws, {
@@ -72,7 +98,7 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
     }
     buffer.unsafeOffer(message, data.length)
   })
-  answerPings(ws)
+  const controlBytes = answerPings(ws)
   // This listener stays: `ws` also emits an error when a dial is aborted, which without a listener would end the process.
   ws.on("error", (error) => {
     const code = codeOf(error, "")
@@ -86,5 +112,5 @@ export const listen = (ws: WebSocket, clock: Clock.Clock, maxMessageBytes: numbe
   ws.on("close", (code, reason) => {
     end(code, reason.toString())
   })
-  return buffer
+  return { buffer, controlBytes }
 }

@@ -12,9 +12,8 @@ export const sendOn = (ws: WebSocket, tcp: TcpSocket | undefined): Socket["send"
       return
     }
     ws.send(message, (error) => {
-      if (error instanceof Error) resume(new SendFailed({ reason: error.message }))
       // Node 20 reports no error for a write that is cut because its socket is destroyed.
-      else if (tcp?.destroyed === true) resume(new SendFailed({ reason: "the socket ended before it was sent whole" }))
-      else resume(Effect.void)
+      if (tcp?.destroyed === true) resume(new SendFailed({ reason: "the socket ended before it was sent whole" }))
+      else resume(error instanceof Error ? new SendFailed({ reason: error.message }) : Effect.void)
     })
   })

@@ -168,7 +168,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       const socket: Transport.Socket = {
         protocol: "",
         headers: {},
-        progress: () => ({ received: 0, sent: 0, unsent: 0 }),
+        progress: () => ({ received: 0, control: 0, sent: 0, unsent: 0 }),
         receive: (handler) =>
           Effect.forever(Effect.flatMap(inbox.takeAll, ([messages]) => {
             const batch = Chunk.toReadonlyArray(messages)

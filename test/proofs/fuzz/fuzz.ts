@@ -565,7 +565,7 @@ export const feedAll = ({ messages: total, onProgress, seed }: Options): Effect.
         return {
           protocol: "",
           headers: {},
-          progress: () => ({ received: 0, sent: 0, unsent: 0 }),
+          progress: () => ({ received: 0, control: 0, sent: 0, unsent: 0 }),
           receive: (handler) => Effect.forever(Effect.flatMap(next, (batch) => handler(batch) ?? Effect.void)),
           send: (message) =>
             Effect.sync(() => {

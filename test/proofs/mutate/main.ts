@@ -27,6 +27,7 @@ const tests = [
   "market/",
   "pool/",
   "testing/",
+  "transport/",
   "DialGate",
   "Listenable",
   "Liveness",

@@ -53,9 +53,35 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "an outage leaves no gap in the items",
     "internal/connection/lifetime.ts",
-    "inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(at - lostAt), dropped: 0 }))",
-    "void [cause, lostAt]"
+    "inbox.mark(Item.Gap({ epoch, cause, downtime: Duration.millis(openedAt - moment), dropped: 0 }))",
+    "void [cause, moment]"
   ),
+  mutation(
+    "a send that is cut counts as sent",
+    "internal/transport/wsSend.ts",
+    "tcp?.destroyed === true",
+    "tcp === undefined"
+  ),
+  mutation(
+    "a send that is issued later overtakes those that wait",
+    "internal/connection/sendQueue.ts",
+    "      this.#beginAll(socket)\n      return socket.send(message)",
+    "      return socket.send(message)"
+  ),
+  mutation("a close frame is not seen", "internal/transport/wsEnd.ts", "        onEnd(code, reason.toString())\n", ""),
+  mutation(
+    "bytes of an unfinished message are no sign of life",
+    "Liveness.ts",
+    "after.received - after.control > before.received - before.control ||",
+    ""
+  ),
+  mutation(
+    "a refusal ends a connection that was proven before",
+    "internal/connection/retryState.ts",
+    "hasBeenProven || count <= failureClass.tries",
+    "count <= failureClass.tries"
+  ),
+  mutation("pongs count as messages", "Liveness.ts", "after.received - after.control > before.received - before.control", "after.received > before.received"),
   mutation("the epoch does not advance", "internal/connection/lifetime.ts", "      context.epoch++\n", ""),
   mutation(
     "messages that arrive just before the peer closes are lost",
@@ -304,6 +330,10 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a number that is not a safe integer is read", "internal/json/compiledReader.ts", String.raw`\d{0,14}`, String.raw`\d{0,16}`),
   mutation("the text after an object is not checked", "internal/json/compiledReader.ts", "ending])}$`", "ending])}`"),
   mutation("a number loses its sign", "internal/json/compiledReader.ts", `return isNegative ? -value : value`, `return value`),
+  mutation("a send that left the queue is still sent", "internal/connection/sendQueue.ts", "if (position >= 0) this.#waiting?.splice(position, 1)", "void position"),
+  mutation("a send gives up on a socket that has ended, though it has a deadline", "internal/connection/sendQueue.ts", "Exit.isFailure(exit) && Cause.isFailure(exit.cause)) return false", "Exit.isFailure(exit) && Cause.isDie(exit.cause)) return false"),
+  mutation("what waits in this process counts as sent", "internal/transport/progress.ts", "handle.bytesWritten - handle.writeQueueSize", "handle.bytesWritten"),
+  mutation("the end of the stream is seen only with the end of TCP", "internal/transport/wsEnd.ts", `_receiver.once("finish"`, `_receiver.once("finished"`),
   mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`),
   mutation("a redactor ignores base64", "internal/transport/redactor.ts", "    ...coded.flatMap((needle) => occurrences", "    ...[].flatMap((needle) => occurrences"),
   mutation("a redactor leaves what a cut left of a secret", "internal/transport/redactor.ts", "return at === undefined ? [] : [[from[at] ?? 0, end]]", "return at === undefined ? [] : []"),

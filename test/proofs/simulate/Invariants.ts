@@ -339,6 +339,14 @@ const factsOf = (cause: ConnectionError.AttemptError | ConnectionError.Reconnect
   }
 }
 
+// Why a failure that has come `count` times in the outage must end the connection.
+const forbids = (failureClass: FailureClass.FailureClass, count: number, hasBeenProven: boolean) => {
+  if (failureClass._tag === "Fatal") return "fatal"
+  if (failureClass._tag === "Passing" && failureClass.tries === 0) return hasBeenProven ? undefined : "fatal"
+  const isLimited = failureClass._tag === "Limited" || (failureClass._tag === "Passing" && !hasBeenProven)
+  return isLimited && count > failureClass.tries ? "limited" : undefined
+}
+
 export const checkPolicy = (options: {
   readonly name: string
   readonly policy: Policy
@@ -356,6 +364,7 @@ export const checkPolicy = (options: {
   let over = true
   let epoch = 0
   let failures = 0
+  let hasBeenProven = false
 
   for (const event of events) {
     const wrong = (detail: string) => {
@@ -373,6 +382,7 @@ export const checkPolicy = (options: {
           counts = new Map()
           failures = 0
           over = false
+          hasBeenProven = false
         }
         if (pending !== undefined) wrong("a dial without a decision")
         if (event.attempt !== attempt) wrong(`dialled as retry ${event.attempt}, expected ${attempt}`)
@@ -395,6 +405,7 @@ export const checkPolicy = (options: {
         const proven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0)
         if (event.proven !== proven) wrong(`proven is ${event.proven}`)
         if (proven) {
+          hasBeenProven = true
           attempt = 0
           counts = new Map()
           failures = 0
@@ -412,8 +423,7 @@ export const checkPolicy = (options: {
         attempt++
         const most = policy.maxRetries === "unlimited" ? Number.POSITIVE_INFINITY : policy.maxRetries
         if (!policy.enabled) wrong("a retry, though retries are disabled")
-        if (standard._tag === "Fatal") wrong(`a retry after a fatal failure: ${pending.message}`)
-        if (standard._tag === "Limited" && (counts.get(factsOf(pending)) ?? 0) > standard.tries) {
+        if (forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven) !== undefined) {
           wrong(`a retry after "${pending.message}", its failure number ${counts.get(factsOf(pending)) ?? 0}`)
         }
         if (attempt > most) wrong(`retry ${attempt} of ${most}`)
@@ -444,13 +454,8 @@ export const checkPolicy = (options: {
         const standard = Failure.classify(pending, FailureClass.classify(pending))
         const because = !policy.enabled
           ? "disabled"
-          : standard._tag === "Fatal"
-          ? "fatal"
-          : standard._tag === "Limited" && (counts.get(factsOf(pending)) ?? 0) > standard.tries
-          ? "limited"
-          : attempt === policy.maxRetries
-          ? "exhausted"
-          : "nothing"
+          : forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven) ??
+            (attempt === policy.maxRetries ? "exhausted" : "nothing")
         if (event.because !== because) wrong(`failed as ${event.because} after "${pending.message}", expected ${because}`)
         if (event.error._tag === "RetriesExhausted") {
           if (event.error.attempts !== attempt) wrong(`exhausted after ${event.error.attempts} retries, expected ${attempt}`)

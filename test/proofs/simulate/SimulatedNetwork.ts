@@ -170,11 +170,13 @@ export const make = (options: {
     }
 
     let bytesReceived = 0
+    let controlBytes = 0
     let bytesSent = 0
     const receive = (arrival: Arrival) => {
       if (ended) return
       // A pong with a payload of one byte has three.
       bytesReceived += arrival._tag === "Data" ? arrival.text.length : 3
+      if (arrival._tag !== "Data") controlBytes += 3
       if (arrival._tag === "Pong") arrival.answer()
       else if (arrival._tag === "End") end(arrival.error)
       else if (arrival.text.length > request.maxMessageBytes) {
@@ -293,7 +295,7 @@ export const make = (options: {
     const socket: Transport.Socket = {
       protocol: "",
       headers: {},
-      progress: () => ({ received: bytesReceived, sent: bytesSent, unsent: 0 }),
+      progress: () => ({ received: bytesReceived, control: controlBytes, sent: bytesSent, unsent: 0 }),
       receive: (handler) =>
         buffer.receive((batch) => {
           // Some transports cannot call the handler as the batch arrives. Every fourth socket is like them.
@@ -456,7 +458,7 @@ export const make = (options: {
     },
     isHealthy: ({ idle, pongs }) =>
       [...links].some((link) =>
-        (link.peer.isOpen() || link.vanished) && !(link.vanished && (idle || pongs)) && !(link.silent && idle) && !(link.noPongs && pongs)
+        (link.peer.isOpen() || link.vanished) && !(link.vanished && (idle || pongs)) && !(link.silent && (idle || (link.noPongs && pongs)))
       ),
     dialled: () => dialled,
     held: () => held,

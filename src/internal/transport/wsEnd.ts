@@ -1,9 +1,10 @@
 // Tells when the peer's close frame arrives, and when its TCP stream ends.
 //
-// `ws` reports the end of a socket only when its TCP connection is gone, and waits 30 seconds for that. Nothing can follow a
-// close frame (RFC 6455 §5.5.1), so the connection ends with it. `ws` has no event for it, but its receiver has one,
-// "conclude". Where a runtime replaces `ws`, there may be no such receiver: then `onEnd` is not called, and
-// the end of the TCP connection decides.
+// `ws` reports the end of a socket only when its TCP connection is gone. After a close frame it waits 30 seconds for that;
+// after a FIN it waits until our own bytes are written, which a peer that has gone never takes. Nothing can follow either
+// (RFC 6455 §5.5.1), so the connection ends with them. `ws` has no event for that, but its receiver has: "conclude" for a
+// close frame, and "finish" when it has parsed everything before a FIN. Where a runtime replaces `ws`, there may be no such
+// receiver: then `onEnd` is not called, and the end of the TCP connection decides.
 import * as Predicate from "effect/Predicate"
 import { EventEmitter } from "node:events"
 import type { Socket } from "node:net"
@@ -30,11 +31,9 @@ export const onCloseFrame = (ws: WebSocket, tcp: Socket | undefined, onEnd: OnEn
         })
         tcp?.end()
       })
+      ws._receiver.once("finish", () => {
+        onEnd(1006, "")
+      })
     }
-    // An inflater may still hold messages when the stream ends.
-    if (ws.extensions !== "") return
-    tcp?.once("end", () => {
-      onEnd(1006, "")
-    })
   })
 }
