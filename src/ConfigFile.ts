@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { describePlatformError } from "./internal/platformError.ts"
+import { concise } from "./internal/connection/configError.ts"
 import { isBlank } from "./internal/connection/reconnectSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
@@ -73,7 +74,7 @@ const environmentThenFile = (
   const both = ConfigProvider.orElse(withoutBlanks(environment), () => reporting(file, (key) => asked.add(key)))
   const sourceOf = (key: string) => asked.has(key) ? ` (in ${path})` : ""
   return ConfigProvider.make({
-    load: (config) => Effect.mapError(both.load(config), (error) => located(error, sourceOf)),
+    load: (config) => Effect.mapError(both.load(config), (error) => concise(located(error, sourceOf))),
     flattened: both.flattened
   })
 }

@@ -20,6 +20,7 @@ import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { Item } from "./Item.ts"
+import { concise } from "./internal/connection/configError.ts"
 import { connect } from "./internal/connection/connect.ts"
 import type { Listenable } from "./Listenable.ts"
 import type * as ReconnectPolicy from "./ReconnectPolicy.ts"
@@ -157,19 +158,31 @@ export interface Options {
    * ```
    */
   readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
-  /** The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again. Default: 10 seconds. */
+  /**
+   * The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again.
+   * A plain number is in milliseconds. Default: 10 seconds.
+   */
   readonly openTimeout?: Duration.DurationInput | undefined
   /**
    * The longest time without a message before the connection counts as lost. Pongs are not messages. Bytes of a message that
-   * is still arriving, and bytes that the peer takes from us, start the time anew. Default: off where the transport pings, 30
+   * is still arriving, and bytes that the peer takes from us, start the time anew. A plain number is in milliseconds. Default: off where the transport pings, 30
    * seconds where it does not. A feed asks for 30 seconds.
    */
   readonly messageTimeout?: Duration.DurationInput | undefined
-  /** The time from the end of one ping to the next. Default: 20 seconds. */
+  /**
+   * The time from the end of one ping to the next.
+   * A plain number is in milliseconds. Default: 20 seconds.
+   */
   readonly pingInterval?: Duration.DurationInput | undefined
-  /** The deadline for a pong. Any other byte that the peer sends, or takes from us, will do too. Default: 10 seconds. */
+  /**
+   * The deadline for a pong. Any other byte that the peer sends, or takes from us, will do too.
+   * A plain number is in milliseconds. Default: 10 seconds.
+   */
   readonly pongTimeout?: Duration.DurationInput | undefined
-  /** The deadline of a closing handshake; after that, the transport terminates the socket. Default: 2 seconds. */
+  /**
+   * The deadline of a closing handshake; after that, the transport terminates the socket.
+   * A plain number is in milliseconds. Default: 2 seconds.
+   */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /**
    * The buffer between the socket and slow readers. It is full when it holds `capacity` messages (default 4096, at least 2)
@@ -281,7 +294,7 @@ export const layer = (options: Options): Layer.Layer<Connection, ConfigError.Con
 export const layerConfig = (
   config: Config.Config.Wrap<Options>
 ): Layer.Layer<Connection, ConfigError.ConfigError, Transport> =>
-  Layer.scoped(Connection, Effect.flatMap(Config.unwrap(config), make))
+  Layer.scoped(Connection, Effect.flatMap(Effect.mapError(Config.unwrap(config), concise), make))
 
 /**
  * The type of the class that {@link Tag} makes: a tag for one connection, with layers for it.
@@ -321,6 +334,6 @@ export const Tag = <Self>() => <const Id extends string>(id: Id): TagClass<Self,
   return Object.assign(tag, {
     layer: (options: Options) => Layer.scoped(tag, make(options)),
     layerConfig: (config: Config.Config.Wrap<Options>) =>
-      Layer.scoped(tag, Effect.flatMap(Config.unwrap(config), make))
+      Layer.scoped(tag, Effect.flatMap(Effect.mapError(Config.unwrap(config), concise), make))
   })
 }

@@ -2,7 +2,8 @@
  * The errors of a connection.
  *
  * Each is a tagged error with its facts as fields. Its message is one line: the failure, then the remedy if there is one.
- * No error contains the URL's path, its query or the value of a header, because those may be secret.
+ * No error of a connection shows the URL's path, its query, the value of a header or a token among the subprotocols, because
+ * those may be secret: where the peer quotes one, in whatever encoding, `…` stands for it.
  *
  * @since 0.1.0
  */
@@ -17,7 +18,8 @@ const longestQuote = 200
 
 // A peer's text may have many lines, and control characters for a terminal.
 const quoted = (text: string): string => {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim()
+  // The sentence around the quote has its own full stop.
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim().replace(/(?<!\.)\.$/, "")
   return line === "" ? "" : `: "${line.length > longestQuote ? `${line.slice(0, longestQuote)}…` : line}"`
 }
 
@@ -28,7 +30,7 @@ const describeCause = (error: unknown): string => {
   return Predicate.hasProperty(error, "_tag") ? String(error._tag) : "no reason was given"
 }
 
-const sentence = (text: string): string => text.endsWith(".") ? text.slice(0, -1) : text
+const sentence = (text: string): string => text.trim().replace(/[.!]+$/, "")
 
 const credentialsAdvice = " Check the credentials in the URL or the headers."
 const redirectAdvice = " Redirects are not followed: dial the address that it leads to."
@@ -131,7 +133,7 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
   readonly status: number
   /** The wait that the server asked for with `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. */
   readonly retryAfter: Option.Option<Duration.Duration>
-  /** The beginning of the response's body; `""` if there is none. Quotes of the URL and the headers are removed. */
+  /** The beginning of the response's body; `""` if there is none. A connection removes quotes of the URL and the headers. */
   readonly body: string
 }> {
   override get message(): string {

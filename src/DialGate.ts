@@ -112,12 +112,21 @@ const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate 
     return host
   }
 
+  const classOf = (error: AttemptError) => {
+    try {
+      return classify(error, FailureClass.classify(error))
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new Error(`the classify of the dial gate threw: ${reason}`, { cause })
+    }
+  }
+
   const recordFailure = (host: Host, error: AttemptError) =>
     Effect.map(monotonic, (now) => {
       // A local failure says nothing about the host.
       if (FailureClass.isLocal(error)) return
       host.failures++
-      const failureClass = classify(error, FailureClass.classify(error))
+      const failureClass = classOf(error)
       const asked = failureClass._tag === "RetryAfter" ? failureClass.floor : Duration.zero
       const spacing = host.failures < failuresUntilDown
         ? Duration.zero

@@ -30,33 +30,12 @@ import { within } from "./internal/time/timeout.ts"
 import type { DialRequest, Socket } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 
-// The most bytes of a refusal's body that an error shows, and the deadline for their arrival.
-const bodyLimit = 512
+// The most bytes of a refusal's body that are read, and the deadline for their arrival. `Connection` removes what the server
+// quotes of the request, then shows less.
+const bodyLimit = 16 * 1024
 const bodyTimeout = Duration.seconds(1)
 
-// Shorter parts of a URL or header are not treated as secrets.
-const shortestSecret = 6
-
-// Removes the URL's parts and the headers from the body: servers often quote the request that they refuse.
-const withoutSecrets = (body: string, url: URL, headers: Readonly<Record<string, string>>): string => {
-  const path = `${url.pathname}${url.search}`
-  const secrets = [
-    path,
-    ...path.split(/[/?&=]/),
-    ...url.searchParams.values(),
-    url.username,
-    url.password,
-    ...Object.values(headers),
-    ...Object.values(headers).flatMap((value) => value.split(" "))
-  ].filter(({ length }) => length >= shortestSecret)
-  return secrets.sort((a, b) => b.length - a.length).reduce((text, secret) => text.replaceAll(secret, "…"), body)
-}
-
-const rejection = (
-  response: IncomingMessage,
-  url: URL,
-  headers: Readonly<Record<string, string>>
-): Effect.Effect<never, HandshakeRejected> => {
+const rejection = (response: IncomingMessage): Effect.Effect<never, HandshakeRejected> => {
   const chunks: Array<Buffer> = []
   const body = Effect.async<void>((resume) => {
     const done = () => {
@@ -76,7 +55,7 @@ const rejection = (
       new HandshakeRejected({
         status: response.statusCode ?? 0,
         retryAfter: RetryAfter.parse(response.headers["retry-after"], response.headers.date, now),
-        body: withoutSecrets(Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim(), url, headers)
+        body: Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim()
       })
   )
 }
@@ -86,7 +65,7 @@ interface Answer {
   readonly socket: TcpSocket | undefined
 }
 
-const awaitUpgrade = (ws: WebSocket, url: URL, headers: Readonly<Record<string, string>>) =>
+const awaitUpgrade = (ws: WebSocket) =>
   Effect.async<Answer, DialFailed | HandshakeRejected>((resume) => {
     let answer: Answer = { headers: {}, socket: undefined }
     const settle = (outcome: Effect.Effect<Answer, DialFailed | HandshakeRejected>) => {
@@ -101,7 +80,7 @@ const awaitUpgrade = (ws: WebSocket, url: URL, headers: Readonly<Record<string, 
       settle(Effect.succeed(answer))
     }
     const refused = (_: unknown, response: IncomingMessage) => {
-      settle(rejection(response, url, headers))
+      settle(rejection(response))
     }
     const failed = (error: Error) => {
       settle(new DialFailed(dialFailure(error)))
@@ -143,7 +122,7 @@ const dial = Effect.fnUntraced(function*({ closeTimeout, maxMessageBytes, protoc
   const { buffer, controlBytes, ws } = yield* Effect.uninterruptible(
     Effect.tap(create, ({ ws }) => Scope.addFinalizer(scope, release(ws, closeTimeout)))
   )
-  const answer = yield* awaitUpgrade(ws, url, headers)
+  const answer = yield* awaitUpgrade(ws)
 
   const socket: Socket = {
     protocol: ws.protocol,

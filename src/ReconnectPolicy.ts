@@ -54,17 +54,22 @@ export interface Options {
   /** The number of retries per outage: a whole number from 0, or `"unlimited"`. Default: 10. */
   readonly maxRetries?: number | "unlimited" | undefined
   /**
-   * The first wait: zero or longer. If it is zero, the first retry follows at once, and the next waits begin at 1 second.
-   * Default: 1 second.
+   * The first wait: zero or longer. A plain number is in milliseconds: `1` is one millisecond, whereas in the environment it is
+   * a second. If it is zero, the first retry follows at once, and the next waits begin at 1 second. Default: 1 second.
    */
   readonly initialDelay?: Duration.DurationInput | undefined
-  /** The longest wait: at least `initialDelay`, and longer than zero. Default: 60 seconds. */
+  /**
+   * The longest wait: at least `initialDelay`, and longer than zero. A plain number is in milliseconds. Default: 60 seconds.
+   */
   readonly maxDelay?: Duration.DurationInput | undefined
   /** The factor from each wait to the next, at least 1. Default: 2. */
   readonly backoffMultiplier?: number | undefined
   /** The largest random deviation of a wait, as a fraction of it, from 0 to 1. Default: 0.25. */
   readonly jitterFactor?: number | undefined
-  /** The time that a connection must be open to be proven: zero or longer. Default: 5 seconds. */
+  /**
+   * The time that a connection must be open to be proven: zero or longer. A plain number is in milliseconds. Default: 5
+   * seconds.
+   */
   readonly stableAfter?: Duration.DurationInput | undefined
   /**
    * The second condition of a proven connection: `"pong"` needs at least one message or one pong, `"message"` needs a message,

@@ -10,9 +10,11 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { durationOf, positive } from "../internal/connection/settings.ts"
+import { Redactor } from "../internal/transport/redactor.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
 import { monotonic } from "../internal/time/monotonic.ts"
@@ -148,10 +150,15 @@ const RestKline = Schema.Tuple(
 
 const Rejection = Schema.Struct({ code: Schema.Number, msg: Schema.String })
 
-const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
+// The venue may quote the request.
+const reasonOf = (response: HttpClientResponse.HttpClientResponse, url: string) =>
   response.json.pipe(
     Effect.flatMap(Schema.decodeUnknown(Rejection)),
-    Effect.map(({ code, msg }) => `${msg.replace(/\.$/, "")} (${code})`),
+    Effect.map(({ code, msg }) => {
+      const redactor = new Redactor()
+      redactor.sends({ url: Redacted.make(url), headers: {}, protocols: [] })
+      return `${redactor.text(msg).replace(/\.$/, "")} (${code})`
+    }),
     Effect.orElseSucceed(() => "no reason was given")
   )
 
@@ -169,7 +176,8 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<Rest, ConfigError.ConfigError, HttpClient.HttpClient> =>
   Effect.gen(function*() {
-    const client = yield* HttpClient.HttpClient
+    // A span of the client would show the whole URL.
+    const client = HttpClient.withTracerDisabledWhen(yield* HttpClient.HttpClient, () => true)
     const timeout = yield* positive("timeout", options.timeout, Duration.seconds(10))
     const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(2))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
@@ -189,7 +197,8 @@ export const make = (
       })
 
     const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
-      const response = yield* client.get(`${venue.rest}${venue.api}/${path}?${query}`, { headers: requestHeaders })
+      const url = `${venue.rest}${venue.api}/${path}?${query}`
+      const response = yield* client.get(url, { headers: requestHeaders })
       const { headers, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
@@ -201,7 +210,7 @@ export const make = (
         return yield* new RestLimited({ path, status, retryAfter })
       }
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
-      if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response) })
+      if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response, url) })
       // The venue counts all clients behind this address, and the limiter only this one.
       if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))

@@ -27,7 +27,10 @@ export const usageOf = (command: Command | undefined): Usage => command === unde
 const nameOf = (command: Command | undefined) => command === undefined ? "holdfast" : `holdfast ${command}`
 
 // A URL may be anywhere on a wrong command line.
-const shown = (word: string) => word.includes("://") ? withoutSecrets(word) : word
+const shown = (word: string): string => {
+  const [, option = "", value = word] = /^(--[a-z-]+=)(.*)$/s.exec(word) ?? []
+  return value.includes(":/") ? `${option}${withoutSecrets(value)}` : word
+}
 
 const list = (names: ReadonlyArray<string>) => `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`
 

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import * as Tracer from "effect/Tracer"
 import { Rest, Venue } from "holdfast/binance"
 
 // A venue that answers its requests with these in turn, and all later ones with an empty list.
@@ -111,5 +112,32 @@ describe("the REST client", () => {
         `timeout: Expected a duration, such as "20 seconds", but received "-1 seconds"`,
         `giveUpAfter: Expected a duration, such as "20 seconds", but received "NaN"`
       ])
+    }))
+
+  it.effect("shows neither the path nor the query of its URL, in errors and in spans", () =>
+    Effect.gen(function*() {
+      const spans: Array<Tracer.Span> = []
+      const native = yield* Effect.tracer
+      const tracer = Tracer.make({
+        ...native,
+        span: (...args) => {
+          const span = native.span(...args)
+          spans.push(span)
+          return span
+        }
+      })
+      const client = HttpClient.make((request, url) =>
+        Effect.succeed(HttpClientResponse.fromWeb(
+          request,
+          Response.json({ code: -1, msg: `no route ${url.pathname}${url.search} for ${request.headers["authorization"] ?? "nobody"}.` }, { status: 404 })
+        ))
+      )
+      const { aggTrades } = yield* Rest.make(Venue.make({ ws: "ws://peer.test", rest: "http://me:PASSWORD@peer.test/PATHSECRET" })).pipe(
+        Effect.provideService(HttpClient.HttpClient, client)
+      )
+      const error = yield* Effect.flip(Effect.withTracer(aggTrades("BTCUSDT", 1), tracer))
+      assert(error._tag === "RestRejected")
+      assert.strictEqual(error.message, "The venue refused the request aggTrades with status 404: no route … for nobody (-1).")
+      assert.notMatch(JSON.stringify(spans.map(({ attributes, name }) => [name, ...attributes])), /PASSWORD|PATHSECRET|BTCUSDT/)
     }))
 })

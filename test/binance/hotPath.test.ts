@@ -10,6 +10,7 @@ import * as Shape from "../../src/internal/json/compiledReader.ts"
 import * as Validator from "../../src/internal/json/validator.ts"
 import * as Desired from "../../src/internal/session/desired.ts"
 import * as Dispatcher from "../../src/internal/session/dispatcher.ts"
+import { Redactor } from "../../src/internal/transport/redactor.ts"
 import { collectGarbage } from "../proofs/fuzz/garbage.ts"
 
 const parsed: (text: string) => unknown = JSON.parse
@@ -346,6 +347,7 @@ const reading = (
     }]
   }
   const { receive } = Dispatcher.make({
+    redactor: new Redactor(),
     protocol,
     topics: desired.topics,
     now,

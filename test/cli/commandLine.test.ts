@@ -99,16 +99,16 @@ describe("the command line", () => {
   )
   // Control characters could change the colours of a terminal, or make two lines of one sentence.
   isRefused(["watch", "\u001b[31mbtcusdt@trade"], `The argument " [31mbtcusdt@trade" has a control character. Give it without.`)
-  isRefused(["--ws=ws://host/?key\nsecret"], `The argument "--ws=ws://host/?…" has a control character. Give it without.`)
-  // No sentence shows the user or the query of a URL.
+  isRefused(["--ws=ws://host/?key\nsecret"], `The argument "--ws=ws://host/…" has a control character. Give it without.`)
+  // Of a URL, sentences show the scheme, the host and the port only.
   isRefused(["--ws", "ws://me:secret@host", "watch"], "Options of a command come after it: holdfast watch --ws <url>.")
   isRefused(
     ["ws://me:secret@host/?key=secret"],
-    `There is no command "ws://…@host/?…". The commands are watch, book and record; holdfast --help explains them.`
+    `There is no command "ws://…@host/…". The commands are watch, book and record; holdfast --help explains them.`
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
-  isRefused(["watch", "x@ws://me:secret@host"], isNotOfBinance("…@host"))
+  isRefused(["watch", "x@ws://me:secret@host"], isNotOfBinance("…"))
   isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 

@@ -270,11 +270,11 @@ describe("the program", () => {
       ],
       [
         ["--ws", "ws://me:secret@127.0.0.1:1/?key=secret"],
-        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "ws://…@127.0.0.1:1/?…".`
+        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "ws://…@127.0.0.1:1/…".`
       ],
       [
         ["--ws", "ws:/me:sec/ret?@127.0.0.1:1#secret"],
-        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "…@127.0.0.1:1#…".`
+        `--ws must be a URL such as ws://127.0.0.1:9443, without a user or a query, but is "ws:/…".`
       ],
       [
         ["--rest", "http://127.0.0.1:1"],

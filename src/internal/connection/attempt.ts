@@ -4,12 +4,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { AttemptError, InboxOverflow, OnOpenFailed } from "../../ConnectionError.ts"
 import * as Liveness from "../../Liveness.ts"
-import type { Socket } from "../../Transport.ts"
+import type { Message, Socket } from "../../Transport.ts"
 import { Delivery } from "./delivery.ts"
 import * as Dial from "./dial.ts"
 import { runHandshake } from "./handshake.ts"
 import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
+import { problemOf } from "./sendable.ts"
 
 export interface Options extends Dial.Options {
   readonly inbox: Inbox
@@ -41,7 +42,8 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* log.writeLog
   } else {
     const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox)
-    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
+    const send = (message: Message) => problemOf(message) ?? socket.send(message)
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send, receive }, options).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {
@@ -65,13 +67,17 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 })
 
 // Undefined if no deadline is on: a fibre takes as much memory as a socket.
-const watch = ({ log, settings, transport }: Options, { ping, progress }: Socket, delivery: Delivery) => {
+const watch = ({ log, redactor, settings, transport }: Options, { ping, progress }: Socket, delivery: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
   const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))
+  // Liveness waits for it in a fibre of its own, and Effect logs how that fibre fails.
+  const shownPing = Effect.mapErrorCause(ping, (cause) => redactor.failures(cause))
   const onPong = (roundTrip: Duration.Duration) => {
     delivery.notePong()
     log.counters().pong(roundTrip)
   }
-  return isWatched ? Liveness.watch({ activity: delivery.activity, progress, messageTimeout, ping, pingInterval, pongTimeout, onPong }) : undefined
+  return isWatched
+    ? Liveness.watch({ activity: delivery.activity, progress, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong })
+    : undefined
 }

@@ -2,11 +2,13 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type { Options } from "../../Connection.ts"
 import * as DialGate from "../../DialGate.ts"
 import { Transport } from "../../Transport.ts"
 import { formatDuration } from "../time/durationText.ts"
 import * as Handle from "./handle.ts"
+import { isStorm } from "./reconnectSettings.ts"
 import type { Settings } from "./settings.ts"
 import { resolve } from "./settings.ts"
 
@@ -20,10 +22,19 @@ const warnIfUnableToPing = (transport: Transport, { messageTimeout, pingInterval
     : Effect.logWarning("This transport cannot ping, and there is no messageTimeout. A dead peer will not be detected.")
 }
 
+const warnOfStorm = ({ reconnect }: Settings) =>
+  !Schedule.isSchedule(reconnect) && isStorm(reconnect)
+    ? Effect.logWarning(
+      "The reconnect policy can dial more than ten times a second without end. In code, a plain number is in milliseconds: " +
+        `write "1 second" for a second. Raise initialDelay, maxDelay or stableAfter.`
+    )
+    : Effect.void
+
 export const connect = Effect.fnUntraced(function*(options: Options) {
   const transport = yield* Transport
   const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.open)
   const settings = yield* resolve(options, transport.capabilities.ping)
   yield* warnIfUnableToPing(transport, settings)
+  yield* warnOfStorm(settings)
   return yield* Handle.make(transport, gate, settings)
 })

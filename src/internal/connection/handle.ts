@@ -17,10 +17,12 @@ import type { Listenable } from "../../Listenable.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
 import { holdWakes } from "../stream/wakes.ts"
+import type { Redactor } from "../transport/redactor.ts"
 import * as EventLog from "./eventLog.ts"
 import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
 import * as Loop from "./loop.ts"
+import { problemOf } from "./sendable.ts"
 import { SendQueue } from "./sendQueue.ts"
 import type { Settings } from "./settings.ts"
 import * as Machine from "./stateMachine.ts"
@@ -37,6 +39,8 @@ export interface Handle {
   readonly messageTimeout: Duration.Duration
   /** The same as `items`, but messages are not wrapped. */
   readonly bareItems: Listenable<BareItem, ConnectionError>
+  /** Removes what the dials have sent from text of the peer before it is shown. */
+  readonly redactor: Redactor
 }
 
 // Gaps are rare: nearly always the batch is returned as it is.
@@ -187,12 +191,21 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     changes: machine.changes,
     awaitOpen: awaitOther(parts, undefined),
     send: (message, options) =>
-      Effect.map(sends.send(message, options?.deadline), () => {
-        log.counters().sent(1)
+      problemOf(message, options?.deadline) ?? Effect.mapBoth(sends.send(message, options?.deadline), {
+        onFailure: (error) => loop.redactor.sendError(error),
+        onSuccess: () => {
+          log.counters().sent(1)
+        }
       }),
     reconnect: (reason) => reconnect(parts, reason),
     disconnect: detached(disconnect(parts)),
     connect: detached(connect(parts))
   }
-  return { connection, drain: drain(parts, transport), messageTimeout: settings.messageTimeout, bareItems: Cursors.of(inboxes, identity) } satisfies Handle
+  return {
+    connection,
+    drain: drain(parts, transport),
+    messageTimeout: settings.messageTimeout,
+    bareItems: Cursors.of(inboxes, identity),
+    redactor: loop.redactor
+  } satisfies Handle
 })

@@ -16,6 +16,7 @@ import * as Item from "../../Item.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import { holdWakes } from "../stream/wakes.ts"
 import { monotonicMillis } from "../time/monotonic.ts"
+import type { Redactor } from "../transport/redactor.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
 import { logDefects } from "./dial.ts"
@@ -34,6 +35,7 @@ export interface Context {
   readonly clock: Clock.Clock
   readonly machine: Machine
   readonly log: EventLog
+  readonly redactor: Redactor
   phase: Phase.Phase
   /** The number of connections that have opened so far. */
   epoch: number
@@ -83,7 +85,7 @@ export interface Lifetime {
 
 /** Starts an attempt in its own fibre, so that the loop's fibre keeps none of its memory. */
 export const begin = Effect.fnUntraced(function*(context: Context, dialContext: DialContext) {
-  const { clock, gate, log, machine, settings, transport } = context
+  const { clock, gate, log, machine, redactor, settings, transport } = context
   const { dialled, inbox } = dialContext
   const now = () => clock.unsafeCurrentTimeMillis()
   const dialledAt = monotonicMillis(clock)
@@ -115,7 +117,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       openFor: Duration.millis(openedAt === undefined ? 0 : moment - openedAt),
       messages: reading?.messages() ?? 0,
       pongs: reading?.pongs() ?? 0,
-      lost: { at: now(), moment, cause: error.left },
+      lost: { at: now(), moment, cause: redactor.end(error.left) },
       skipWait
     })
     holdWakes(() => {
@@ -139,14 +141,14 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       const at = openedAt = monotonicMillis(clock)
       holdWakes(() => {
         const opened = machine.go(dialled, ConnectionState.Connected({ since: now(), epoch: context.epoch }))
-        recordOpened(context, dialContext, opened, { protocol: socket.protocol, dialledAt, openedAt: at })
+        recordOpened(context, dialContext, opened, { protocol: redactor.text(socket.protocol), dialledAt, openedAt: at })
       })
       return Effect.void
     })
 
   log.record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
   const scope = yield* Scope.make()
-  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, scope, attempt: dialled.attempt, open, end }).pipe(
+  const attempt = yield* Attempt.run({ transport, gate, settings, log, redactor, inbox, scope, attempt: dialled.attempt, open, end }).pipe(
     Effect.flatten,
     Effect.catchAllCause((cause) => Effect.sync(() => {
       end(cause)
@@ -166,7 +168,7 @@ export const close = (context: Context, { attempt, scope }: Started, ended: Exit
   Effect.suspend(() => {
     context.phase = Phase.closing(context.phase)
     const exit = Exit.flatMap(ended, ({ lost }) => Exit.fail(lost.cause))
-    return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit))))
+    return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit)), context.redactor))
   }).pipe(
     Effect.map(() => {
       if (context.machine.current()._tag === "Connected") context.log.counters().gone()

@@ -10,6 +10,7 @@ import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { holdWakes } from "../stream/wakes.ts"
 import { sleep } from "../time/sleep.ts"
+import { Redactor } from "../transport/redactor.ts"
 import * as Inbox from "./inbox.ts"
 import type { Context, Lifetime, Lost } from "./lifetime.ts"
 import { begin, close } from "./lifetime.ts"
@@ -107,7 +108,8 @@ const enterDialling = (context: Context, from: State<"Disconnected" | "Failed" |
 
 // Ends the connection after a defect, with an event, a log line and a failure of its streams: it must not look as if the
 // peer had nothing to send.
-const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) => {
+const die = (context: Context, inbox: Inbox.Inbox, given: Cause.Cause<never>) => {
+  const cause = context.redactor.cause(given)
   const { clock, failing: option, log, machine } = context
   const subject = option === undefined ? "A defect ended the connection" : `The option ${option} ended the connection with a defect`
   return Effect.map(Effect.logError(`${subject}. Call connect to dial again.`, cause), () => {
@@ -124,6 +126,8 @@ const die = (context: Context, inbox: Inbox.Inbox, cause: Cause.Cause<never>) =>
 }
 
 export interface Loop {
+  /** Removes what the dials have sent from text that is shown. */
+  readonly redactor: Redactor
   readonly phase: () => Phase.Phase
   /** The inbox of the current run. Each `start` makes a new one. */
   readonly inbox: () => Inbox.Inbox
@@ -134,12 +138,24 @@ export interface Loop {
 }
 
 export const make = Effect.fnUntraced(function*(
-  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "phase" | "epoch" | "failing">
+  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "redactor" | "phase" | "epoch" | "failing">
 ) {
   const runFork = Runtime.runFork(yield* Effect.runtime())
   const clock = yield* Effect.clock
   // No spread: V8 gives a spread object its own hidden class, which takes as much memory again.
-  const context: Context = { transport, gate, settings, clock, machine, log, phase: Phase.ended, epoch: 0, failing: undefined }
+  const redactor = new Redactor()
+  const context: Context = {
+    transport,
+    gate,
+    settings,
+    clock,
+    machine,
+    log,
+    redactor,
+    phase: Phase.ended,
+    epoch: 0,
+    failing: undefined
+  }
 
   const { capacity, maxBytes, overflow } = settings.inbox
   const newInbox = () => Inbox.make({ capacity, maxBytes, overflow, epoch: () => context.epoch, clock, log })
@@ -147,6 +163,7 @@ export const make = Effect.fnUntraced(function*(
   let fiber: Fiber.RuntimeFiber<void> | undefined
 
   const loop: Loop = {
+    redactor,
     phase: () => context.phase,
     inbox: () => inbox,
     start: (from) => {

@@ -36,8 +36,10 @@ const parseNumber = (text: string) => {
 }
 
 // `Duration` would read a negative number, and NaN, as zero.
-const isNegative = (given: unknown) =>
-  typeof given === "number" || typeof given === "bigint" ? !(given >= 0) : typeof given === "string" && given.startsWith("-")
+const isNegative = (given: unknown): boolean => {
+  if (Array.isArray(given)) return given.some(isNegative)
+  return typeof given === "number" || typeof given === "bigint" ? !(given >= 0) : typeof given === "string" && given.startsWith("-")
+}
 
 // A longer one counts as infinite: neither the date of its end nor its text could be computed.
 const longest = Duration.days(36_525)
@@ -219,6 +221,28 @@ export const settings: ReadonlyArray<Setting> = Object.values(table)
 
 export const policyOf = (updates: ReadonlyArray<Update>): ReconnectPolicy =>
   updates.reduce((policy, update) => update(policy), defaults)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The pace
+
+// The mean of the waits that go on for ever: at the cap, jitter only shortens.
+const lastWait = ({ backoffMultiplier, initialDelay, jitterFactor, maxDelay }: ReconnectPolicy): number => {
+  const first = Duration.toMillis(initialDelay) || 1_000
+  const cap = Duration.toMillis(maxDelay)
+  const wait = backoffMultiplier > 1 ? cap : Math.min(first, cap)
+  return wait < cap ? wait : cap * (1 - jitterFactor / 2)
+}
+
+// The time from one dial to the next at a server that accepts each and closes it as soon as it counts as proven.
+const provenWait = ({ initialDelay, maxDelay, stableAfter }: ReconnectPolicy): number =>
+  Duration.toMillis(stableAfter) + Math.min(Duration.toMillis(initialDelay) || 1_000, Duration.toMillis(maxDelay))
+
+const storm = 100
+
+/** Tells whether the policy can dial more than ten times a second without end. */
+export const isStorm = (policy: ReconnectPolicy): boolean =>
+  policy.enabled && policy.maxRetries !== 0 &&
+  ((policy.maxRetries === "unlimited" && lastWait(policy) < storm) || provenWait(policy) < storm)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The rule between two settings

@@ -4,12 +4,14 @@ import * as SessionEvent from "../../SessionEvent.ts"
 import type { ServerMessage, SessionProtocol, TopicText } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import * as Inbox from "../connection/inbox.ts"
+import type { Redactor } from "../transport/redactor.ts"
 import type { Answered } from "./answers.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 import { TopicCache } from "./topicCache.ts"
 
 export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
+  readonly redactor: Redactor
   readonly topics: Desired<A>["topics"]
   readonly now: () => number
   /** Monotonic time. */
@@ -27,7 +29,7 @@ export interface Dispatcher {
   readonly last: () => number
 }
 
-export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
+export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, record, redactor, topics }: Options<A, N>): Dispatcher => {
   let last = moment()
 
   // The topics that have data to deliver, and their batches at the same indexes. A topic's data is delivered at once; the
@@ -81,7 +83,7 @@ export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, r
         onNotice?.(parsed.notice)
         return
       case "Invalid":
-        record(SessionEvent.Invalid({ at: now(), reason: parsed.reason, excerpt: parsed.excerpt }))
+        record(SessionEvent.Invalid({ at: now(), reason: redactor.text(parsed.reason), excerpt: redactor.text(parsed.excerpt) }))
     }
   }
 

@@ -14,6 +14,7 @@ import * as SessionEvent from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
+import type { Redactor } from "../transport/redactor.ts"
 import type { Answer, Answered, Outcome } from "./answers.ts"
 import * as Answers from "./answers.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
@@ -23,6 +24,7 @@ import { nextRequest, revoke } from "./wire.ts"
 export interface Options<A, N> {
   readonly connection: Connection
   readonly protocol: SessionProtocol<A, N>
+  readonly redactor: Redactor
   readonly answerTimeout: Duration.Duration
   readonly desired: Desired<A>
   readonly now: () => number
@@ -55,7 +57,7 @@ export interface Reconciler {
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
-  { answerTimeout, connection, desired, fiberId, isProbeDue, moment, now, protocol, record }: Options<A, N>
+  { answerTimeout, connection, desired, fiberId, isProbeDue, moment, now, protocol, record, redactor }: Options<A, N>
 ): Reconciler => {
   const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
@@ -199,7 +201,7 @@ export const make = <A, N>(
   }
 
   const refuse = (topic: string, reason: string, at: number) => {
-    const error = new SubscriptionRefused({ topic, reason })
+    const error = new SubscriptionRefused({ topic, reason: redactor.text(reason) })
     const entry = desiredTopics.get(topic)
     record(SessionEvent.Refused({ at, error }))
     return Effect.zipRight(

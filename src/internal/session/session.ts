@@ -38,7 +38,7 @@ const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== 
 export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, bareItems, messageTimeout }: Handle,
+  { connection, bareItems, messageTimeout, redactor }: Handle,
   options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
 ) {
   const { answerTimeout, protocol } = options
@@ -99,6 +99,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // The messages of the connection
 
   const dispatcher = Dispatcher.make<A, N>({
+    redactor,
     protocol,
     topics: desiredTopics,
     now,
@@ -158,6 +159,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   }
 
   const reconciler: Reconciler.Reconciler = Reconciler.make({
+    redactor,
     connection,
     protocol,
     answerTimeout,
@@ -206,8 +208,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     discard: true
   }).pipe(
     // A session that has stopped working must fail its subscribers, and not look like a silent peer.
-    Effect.catchAllDefect((defect) =>
+    Effect.catchAllDefect((thrown) =>
       Effect.gen(function*() {
+        const defect = redactor.error(thrown)
         const exit = Exit.die(defect)
         stop({ _tag: "Broken", exit })
         yield* Effect.logError("The session ended, because its protocol or a listener threw.", Cause.die(defect))

@@ -343,5 +343,10 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a REST request is given up by the wall clock", "internal/time/upTo.ts", "Effect.flatMap(monotonic, (moment) =>", "Effect.flatMap(Effect.succeed(now), (moment) =>"),
   mutation("a Retry-After date is read against our own clock", "internal/transport/retryAfter.ts", "Math.max(0, until - sent)", "Math.max(0, until - now)"),
   mutation("data of a topic is timed by the wall clock", "internal/session/dispatcher.ts", "      const at = moment()\n", "      const at = now()\n"),
-  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
+  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`),
+  mutation("a redactor ignores base64", "internal/transport/redactor.ts", "    ...coded.flatMap((needle) => occurrences", "    ...[].flatMap((needle) => occurrences"),
+  mutation("a redactor leaves what a cut left of a secret", "internal/transport/redactor.ts", "return at === undefined ? [] : [[from[at] ?? 0, end]]", "return at === undefined ? [] : []"),
+  mutation("the reason of a close frame is shown as it came", "internal/transport/redactor.ts", "const reason = this.text(error.reason)\n        return reason === error.reason ? error : new Errors.ConnectionClosed", "const reason = error.reason\n        return reason === error.reason ? error : new Errors.ConnectionClosed"),
+  mutation("a body is cut before its secrets are removed", "internal/transport/redactor.ts", "this.text(error.body).slice(0, longestBody)", "this.text(error.body.slice(0, longestBody))"),
+  mutation("an object is sent as [object Object]", "internal/connection/sendable.ts", "typeof message !== \"string\" && !isBytes(message)", "message === undefined")
 ]
