@@ -14,6 +14,8 @@ export interface Options<A, N> {
   readonly now: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly onAnswer: (answer: Answered) => void
+  /** Called when a topic has its first data since it was requested or became stale. */
+  readonly onLive: (topic: string) => void
   readonly onNotice: ((notice: N) => void) | undefined
   /** Data may be missing between the messages before this call and those after it. */
   readonly onGap: (gap: Item.Gap) => void
@@ -25,7 +27,7 @@ export interface Dispatcher {
   readonly last: () => number
 }
 
-export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
+export const make = <A, N>({ now, onAnswer, onGap, onLive, onNotice, protocol, record, topics }: Options<A, N>): Dispatcher => {
   let last = now()
 
   // The topics that have data to deliver, and their batches at the same indexes. A topic's data is delivered at once; the
@@ -54,6 +56,7 @@ export const make = <A, N>({ now, onAnswer, onGap, onNotice, protocol, record, t
         entry.status = "live"
         entry.since = at
         record(SessionEvent.Live({ at, topic: entry.topic }))
+        onLive(entry.topic)
       }
       entry.tracker.observe(at)
       const { listeners } = entry

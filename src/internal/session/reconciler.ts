@@ -9,9 +9,11 @@ import * as Fiber from "effect/Fiber"
 import type * as FiberId from "effect/FiberId"
 import * as Queue from "effect/Queue"
 import type { Connection } from "../../Connection.ts"
+import { NotAcknowledged } from "../../ConnectionError.ts"
 import { SubscriptionRefused } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
+import type { Handle } from "../connection/handle.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
 import type { Answer, Answered, Outcome } from "./answers.ts"
@@ -29,6 +31,8 @@ export interface Options<A, N> {
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly fiberId: FiberId.FiberId
   readonly isProbeDue: () => boolean
+  /** The operations of the connection that its users do not have. */
+  readonly handle: Pick<Handle, "fail" | "ask" | "accept">
 }
 
 export interface Reconciler {
@@ -37,6 +41,8 @@ export interface Reconciler {
   /** Tells the reconciler that a request may be due. */
   readonly change: () => void
   readonly answer: (answer: Answered) => void
+  /** Tells the reconciler that a topic has its first data since it was requested. The data proves the subscription. */
+  readonly hasData: (topic: string) => void
   /** The time at which the wire of the open connection began, as Unix time in milliseconds. Undefined when none is open. */
   readonly since: () => number | undefined
   /** The epoch of the open connection, or of the last one. */
@@ -53,13 +59,13 @@ export interface Reconciler {
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
-  { answerTimeout, connection, desired, fiberId, isProbeDue, now, protocol, record }: Options<A, N>
+  { answerTimeout, connection, desired, fiberId, handle, isProbeDue, now, protocol, record }: Options<A, N>
 ): Reconciler => {
   const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
   // The latest epoch whose wire has ended.
   let endedEpoch = 0
-  let outstanding: { readonly id: number; readonly answers: Queue.Queue<Answer> } | undefined
+  let outstanding: { readonly id: number; readonly method: Answers.Method; readonly answers: Queue.Queue<Answer> } | undefined
   let nextId = 1
   // Fruitless requests in a row.
   let fruitless = 0
@@ -80,6 +86,7 @@ export const make = <A, N>(
       topics: new Map(),
       halves: [],
       postponed: new Set(),
+      unanswered: new Map(),
       pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
       ended: Deferred.unsafeMake(fiberId)
     }
@@ -104,12 +111,13 @@ export const make = <A, N>(
     if (wire !== on) return
     const id = nextId++
     const answers = yield* Queue.unbounded<Answer>()
-    outstanding = { id, answers }
+    outstanding = { id, method, answers }
     // These topics may be subscribed, even if the peer refuses them now.
     const requestedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
       for (const topic of topics) on.topics.set(topic, desiredTopics.get(topic))
       setStatus(topics, "requested", now())
+      handle.ask()
       record(SessionEvent.Requested({ at: now(), topics }))
     }
     const sent = yield* Effect.either(connection.send(write(id)))
@@ -129,6 +137,7 @@ export const make = <A, N>(
       if (outcome.topics.length === 0 && unsettled.size > 0) continue
       for (const topic of outcome.topics) unsettled.delete(topic)
       isFruitless ||= Answers.isFruitless(outcome)
+      if (outcome._tag === "Uncertain" && method === "subscribe") on.unanswered.set(id, outcome.topics)
       yield* apply(on, requestedBefore, outcome)
     } while (unsettled.size > 0)
     outstanding = undefined
@@ -137,7 +146,7 @@ export const make = <A, N>(
     if (fruitless < fruitlessAtMost) return
     fruitless = 0
     endWire(on)
-    yield* Effect.ignore(connection.reconnect("the peer has not answered three requests in a row, or has refused to unsubscribe"))
+    handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))
   })
 
   const apply = (on: Wire<A>, requestedBefore: ReadonlySet<string>, outcome: Outcome): Effect.Effect<void> =>
@@ -148,6 +157,7 @@ export const make = <A, N>(
         case "Subscribed":
           setStatus(topics, "acknowledged", at)
           record(SessionEvent.Acknowledged({ at, topics }))
+          handle.accept()
           for (const topic of topics) {
             const entry = desiredTopics.get(topic)
             if (entry === undefined) continue
@@ -216,6 +226,28 @@ export const make = <A, N>(
     return Effect.asVoid(Effect.fork(Effect.zipRight(sleep(retry), resume)))
   }
 
+  // An acknowledgement that comes after its deadline is taken for all of its topics that are still desired. A later request
+  // for them may be under way.
+  const takeLateAnswer = (id: number, { _tag, topics: named }: Answered) => {
+    const topics = wire?.unanswered.get(id)?.filter((topic) => named === undefined || named.includes(topic))
+    if (wire === undefined || topics === undefined || _tag !== "Acknowledged") return
+    wire.unanswered.delete(id)
+    if (outstanding?.method === "subscribe") {
+      outstanding.answers.unsafeOffer({ _tag: "Acknowledged", topics })
+      return
+    }
+    const at = now()
+    handle.accept()
+    setStatus(topics, "acknowledged", at)
+    record(SessionEvent.Acknowledged({ at, topics }))
+    for (const topic of topics) {
+      const entry = desiredTopics.get(topic)
+      if (entry === undefined) continue
+      wire.topics.set(topic, entry)
+      Deferred.unsafeDone(entry.acknowledged, Exit.void)
+    }
+  }
+
   // -------------------------------------------------------------------------------------------------------------------
   // All requests
 
@@ -243,8 +275,18 @@ export const make = <A, N>(
     ),
     change,
     answer: (answer) => {
-      if (outstanding === undefined || (answer.id ?? outstanding.id) !== outstanding.id) return
-      outstanding.answers.unsafeOffer(answer)
+      if (answer.id !== undefined && answer.id !== outstanding?.id) takeLateAnswer(answer.id, answer)
+      else outstanding?.answers.unsafeOffer(answer)
+    },
+    hasData: (topic) => {
+      if (wire?.topics.has(topic) !== true) return
+      handle.accept()
+      const entry = desiredTopics.get(topic)
+      if (entry === undefined) return
+      Deferred.unsafeDone(entry.acknowledged, Exit.void)
+      if (outstanding?.method === "subscribe") outstanding.answers.unsafeOffer({ _tag: "Acknowledged", topics: [topic] })
+      // A request for it may have gone unanswered.
+      else wire.topics.set(topic, entry)
     },
     since: () => wire?.since,
     epoch: () => wire?.epoch ?? endedEpoch,

@@ -37,9 +37,10 @@ const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== 
 export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, bareItems, messageTimeout }: Handle,
+  handle: Handle,
   options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
 ) {
+  const { bareItems, connection, messageTimeout } = handle
   const { answerTimeout, protocol } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
@@ -102,6 +103,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     onAnswer: (answer) => {
       reconciler.answer(answer)
     },
+    onLive: (topic) => {
+      reconciler.hasData(topic)
+    },
     onNotice: options.onNotice,
     onGap: (gap) => {
       // A gap may begin a new connection.
@@ -154,6 +158,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
 
   const reconciler: Reconciler.Reconciler = Reconciler.make({
     connection,
+    handle,
     protocol,
     answerTimeout,
     desired,
