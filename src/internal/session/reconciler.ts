@@ -1,5 +1,6 @@
 // Makes the actual topics of the open connection the desired ones: one request at a time, within the peer's rate limit.
 // Each connection begins without actual topics.
+import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,7 @@ import { SubscriptionRefused } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import type { Handle } from "../connection/handle.ts"
+import { formatDuration } from "../time/durationText.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
 import type { Answer, Answered, Outcome } from "./answers.ts"
@@ -30,6 +32,7 @@ export interface Options<A, N> {
   readonly now: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly fiberId: FiberId.FiberId
+  readonly runFork: (effect: Effect.Effect<void>) => void
   readonly isProbeDue: () => boolean
   /** The operations of the connection that its users do not have. */
   readonly handle: Pick<Handle, "fail" | "ask" | "accept">
@@ -41,6 +44,8 @@ export interface Reconciler {
   /** Tells the reconciler that a request may be due. */
   readonly change: () => void
   readonly answer: (answer: Answered) => void
+  /** Tells the reconciler that the peer has ended the subscription of a topic. */
+  readonly dropped: (topic: string, reason: string) => void
   /** Tells the reconciler that a topic has its first data since it was requested. The data proves the subscription. */
   readonly hasData: (topic: string) => void
   /** The time at which the wire of the open connection began, as Unix time in milliseconds. Undefined when none is open. */
@@ -55,11 +60,17 @@ export interface Reconciler {
   readonly leave: (epoch: number) => void
 }
 
+// A topic that had been live is asked for again after 1, 2, 4, 8 and 16 seconds. The next refusal is final.
+const refusalsAtMost = 5
+const firstRetry = Duration.seconds(1)
+
+const withoutFullStop = (text: string) => text.replace(/\.$/, "")
+
 // After this many fruitless requests in a row, the reconciler replaces the connection.
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
-  { answerTimeout, connection, desired, fiberId, handle, isProbeDue, now, protocol, record }: Options<A, N>
+  { answerTimeout, connection, desired, fiberId, handle, isProbeDue, now, protocol, record, runFork }: Options<A, N>
 ): Reconciler => {
   const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
@@ -162,16 +173,22 @@ export const make = <A, N>(
             const entry = desiredTopics.get(topic)
             if (entry === undefined) continue
             on.topics.set(topic, entry)
-            Deferred.unsafeDone(entry.acknowledged, Exit.void)
+            haveLived(entry)
           }
           return Effect.void
         case "Unsubscribed":
           for (const topic of topics) on.topics.delete(topic)
           record(SessionEvent.Released({ at, topics }))
           return Effect.void
-        case "Refused":
-          revoke(on, requestedBefore, topics)
-          return Effect.forEach(topics, (topic) => refuse(topic, outcome.reason, at), { discard: true })
+        case "Refused": {
+          // Data outranks a refusal such as "already subscribed".
+          const [refused, live] = Arr.partition(topics, (topic) => desiredTopics.get(topic)?.tracker.observedSince(on.since) === true)
+          revoke(on, requestedBefore, refused)
+          return Effect.zipRight(
+            live.length === 0 ? Effect.void : apply(on, requestedBefore, { _tag: "Subscribed", topics: live }),
+            Effect.forEach(refused, (topic) => refuseOrRetry(on, topic, outcome.reason, at), { discard: true })
+          )
+        }
         case "Bisected": {
           revoke(on, requestedBefore, topics)
           const middle = Math.ceil(topics.length / 2)
@@ -203,6 +220,26 @@ export const make = <A, N>(
       entry.since = at
       entry.tracker.expect(at)
     }
+  }
+
+  const haveLived = (entry: TopicEntry<A>) => {
+    entry.hasLived = true
+    entry.refusals = 0
+    Deferred.unsafeDone(entry.acknowledged, Exit.void)
+  }
+
+  // A backend that restarts may refuse for a while what it accepted before.
+  const refuseOrRetry = (on: Wire<A>, topic: string, reason: string, at: number) => {
+    const entry = desiredTopics.get(topic)
+    if (entry?.hasLived !== true || entry.refusals >= refusalsAtMost) return refuse(topic, reason, at)
+    entry.refusals++
+    const wait = Duration.times(firstRetry, 2 ** (entry.refusals - 1))
+    return Effect.zipRight(
+      Effect.logWarning(
+        `The peer refuses ${topic} for now: ${withoutFullStop(reason)}. The session asks again in ${formatDuration(wait)}.`
+      ),
+      postpone(on, [topic], wait)
+    )
   }
 
   const refuse = (topic: string, reason: string, at: number) => {
@@ -244,7 +281,7 @@ export const make = <A, N>(
       const entry = desiredTopics.get(topic)
       if (entry === undefined) continue
       wire.topics.set(topic, entry)
-      Deferred.unsafeDone(entry.acknowledged, Exit.void)
+      haveLived(entry)
     }
   }
 
@@ -278,12 +315,21 @@ export const make = <A, N>(
       if (answer.id !== undefined && answer.id !== outstanding?.id) takeLateAnswer(answer.id, answer)
       else outstanding?.answers.unsafeOffer(answer)
     },
+    dropped: (topic, reason) => {
+      const on = wire
+      if (on?.topics.has(topic) !== true) return
+      on.topics.delete(topic)
+      const at = now()
+      record(SessionEvent.Dropped({ at, topic, reason }))
+      setStatus([topic], "requested", at)
+      runFork(Effect.zipRight(refuseOrRetry(on, topic, reason, at), Effect.sync(change)))
+    },
     hasData: (topic) => {
       if (wire?.topics.has(topic) !== true) return
       handle.accept()
       const entry = desiredTopics.get(topic)
       if (entry === undefined) return
-      Deferred.unsafeDone(entry.acknowledged, Exit.void)
+      haveLived(entry)
       if (outstanding?.method === "subscribe") outstanding.answers.unsafeOffer({ _tag: "Acknowledged", topics: [topic] })
       // A request for it may have gone unanswered.
       else wire.topics.set(topic, entry)

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { ConnectionState } from "../../ConnectionState.ts"
@@ -103,6 +104,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     onAnswer: (answer) => {
       reconciler.answer(answer)
     },
+    onDropped: (topic, reason) => {
+      reconciler.dropped(topic, reason)
+    },
     onLive: (topic) => {
       reconciler.hasData(topic)
     },
@@ -165,6 +169,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     now,
     record,
     fiberId,
+    runFork: Runtime.runFork(yield* Effect.runtime()),
     isProbeDue: () => isQuiet() && !isDataLate()
   })
 
