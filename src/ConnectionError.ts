@@ -208,6 +208,24 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
 }
 
 /**
+ * A session asked the peer to subscribe topics, and the peer answered none of the requests and sent no data. Such a
+ * connection is never proven.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotAcknowledged extends Data.TaggedError("NotAcknowledged")<{
+  /** The number of requests in a row that had no effect. */
+  readonly requests: number
+  /** The deadline of each of them. */
+  readonly after: Duration.Duration
+}> {
+  override get message(): string {
+    return `The peer acknowledged none of ${this.requests} requests in a row, each within ${formatDuration(this.after)}.`
+  }
+}
+
+/**
  * The peer sent a message larger than `maxMessageBytes`. The transport discarded the message and ended the socket.
  *
  * @since 0.1.0
@@ -291,6 +309,7 @@ export type AttemptError =
   | InvalidUrl
   | UrlUnavailable
   | OnOpenFailed
+  | NotAcknowledged
   | MessageTooLarge
   | InboxOverflow
 

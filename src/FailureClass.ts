@@ -206,6 +206,7 @@ export const classify = (error: AttemptError): FailureClass => {
     case "ConnectionTimeout":
     case "UrlUnavailable":
     case "OnOpenFailed":
+    case "NotAcknowledged":
       return retry
     case "MessageTooLarge":
       // A single one may be a glitch.

@@ -141,6 +141,8 @@ export interface Loss {
   readonly messages: number
   /** The number of pongs that it received in time. 0 if the transport cannot ping. */
   readonly pongs: number
+  /** False if a session has asked for topics, and the peer has accepted none of them. True without a session. */
+  readonly isAccepted: boolean
   /** The shortest wait that the failure allows, such as a `Retry-After`. */
   readonly floor: Option.Option<Duration.Duration>
 }
@@ -153,7 +155,8 @@ const isEvidence: Readonly<Record<ReconnectPolicy["provenBy"], (loss: Omit<Loss,
 
 /**
  * Tells whether a connection was proven: open for `stableAfter`, and by default with at least one message or one pong. A
- * connection to a server that accepts it and closes it at once is never proven.
+ * connection to a server that accepts it and closes it at once is never proven. Nor is one on which a session has asked for
+ * topics, and the peer has neither acknowledged one nor sent data.
  *
  * @since 0.1.0
  * @category predicates
@@ -164,12 +167,13 @@ const isEvidence: Readonly<Record<ReconnectPolicy["provenBy"], (loss: Omit<Loss,
  * import { ReconnectPolicy } from "holdfast"
  *
  * const isProven = ReconnectPolicy.isProven(ReconnectPolicy.defaults)
- * const loss = { opened: true, openFor: Duration.hours(1), messages: 0, pongs: 0, floor: Option.none() }
+ * const loss = { opened: true, openFor: Duration.hours(1), messages: 0, pongs: 0, isAccepted: true, floor: Option.none() }
  * console.log(isProven(loss), isProven({ ...loss, pongs: 1 })) // false true
  * ```
  */
 export const isProven = (policy: ReconnectPolicy) => (loss: Omit<Loss, "floor">): boolean =>
   loss.opened &&
+  loss.isAccepted &&
   Duration.greaterThanOrEqualTo(loss.openFor, policy.stableAfter) &&
   isEvidence[policy.provenBy](loss)
 
@@ -302,7 +306,7 @@ export const noStorm =
  * import * as Schedule from "effect/Schedule"
  * import { ReconnectPolicy } from "holdfast"
  *
- * const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, pongs: 0, floor: Option.none() }
+ * const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, pongs: 0, isAccepted: true, floor: Option.none() }
  * const policy = { ...ReconnectPolicy.defaults, jitterFactor: 0 }
  * const waits = Schedule.run(Schedule.delays(ReconnectPolicy.schedule(policy)), 0, Array.from({ length: 8 }, () => refused))
  * Effect.runPromise(Effect.map(waits, Chunk.map(Duration.toSeconds))).then(console.log)

@@ -14,6 +14,7 @@ import type { SubscriptionRefused } from "./SessionError.ts"
  * - `Acknowledged`: the peer acknowledged that these topics are subscribed.
  * - `Unanswered`: the peer did not answer a request for these topics in time. The session asks again.
  * - `Refused`: the peer refused a topic. The topic ends with this error.
+ * - `Dropped`: the peer has ended the subscription of a topic. The session asks for it again.
  * - `Live`: a topic has its first data since it was requested or became stale.
  * - `Stale`: a topic's data is late, while others have data. `idleFor` is the time without data. `remedy` names the next
  *   step of the session: subscribe again, move the topic to another connection, or fail it.
@@ -29,6 +30,7 @@ export type SessionEvent = Data.TaggedEnum<{
   readonly Acknowledged: { readonly at: number; readonly topics: ReadonlyArray<string> }
   readonly Unanswered: { readonly at: number; readonly topics: ReadonlyArray<string> }
   readonly Refused: { readonly at: number; readonly error: SubscriptionRefused }
+  readonly Dropped: { readonly at: number; readonly topic: string; readonly reason: string }
   readonly Live: { readonly at: number; readonly topic: string }
   readonly Stale: {
     readonly at: number
@@ -51,6 +53,7 @@ export const {
   $is,
   $match,
   Acknowledged,
+  Dropped,
   EventsDropped,
   Invalid,
   Live,

@@ -17,6 +17,10 @@ import type { Message } from "./Transport.ts"
  *   request: the session requests each half again until it has found the refused topic.
  * - `Refused` with `retry` is temporary: the session repeats the request after that time, or at once on its next
  *   connection.
+ * - `Refused` for a topic that has had data on this connection changes nothing: the data shows that it is subscribed. A topic
+ *   that the peer had acknowledged, or sent data of, earlier in this session is requested again after 1, 2, 4, 8 and 16
+ *   seconds, and ends with the next refusal.
+ * - `Dropped`: the peer has ended the subscription of a topic. The session requests it again, as after such a refusal.
  * - `Notice`: a message to the client as a whole, for example that the server will shut down.
  * - `Invalid`: a message that the protocol does not know. The session records an event and goes on.
  *
@@ -37,6 +41,7 @@ export type ServerMessage<A, N = never> =
     readonly reason: string
     readonly retry?: Duration.DurationInput | undefined
   }
+  | { readonly _tag: "Dropped"; readonly topic: string; readonly reason: string }
   | { readonly _tag: "Notice"; readonly notice: N }
   | { readonly _tag: "Invalid"; readonly reason: string; readonly excerpt: string }
 
@@ -97,7 +102,8 @@ export interface TopicText<A> {
 
 /**
  * A subscribe-and-acknowledge protocol. `A` is the data of a topic, `N` a notice to the client as a whole. The functions
- * must be pure and must not throw: a throw ends the session and its connection.
+ * must be pure. If `parse` or a function of `topicText` throws, the message counts as `Invalid`. If another function throws, the
+ * session and its connection end.
  *
  * @since 0.1.0
  * @category models

@@ -14,8 +14,8 @@ import * as Schedule from "effect/Schedule"
 import * as fc from "fast-check"
 import { ReconnectPolicy } from "holdfast"
 
-const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, pongs: 0, floor: Option.none() }
-const healthy: ReconnectPolicy.Loss = { opened: true, openFor: Duration.hours(1), messages: 1, pongs: 0, floor: Option.none() }
+const refused: ReconnectPolicy.Loss = { opened: false, openFor: Duration.zero, messages: 0, pongs: 0, isAccepted: true, floor: Option.none() }
+const healthy: ReconnectPolicy.Loss = { opened: true, openFor: Duration.hours(1), messages: 1, pongs: 0, isAccepted: true, floor: Option.none() }
 
 const policyOf = (options: ReconnectPolicy.Options) => Either.getOrThrow(ReconnectPolicy.make(options))
 

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -111,18 +112,39 @@ describe("a session", () => {
       assert.deepStrictEqual(c.seen, ["hello"])
     })))
 
-  it.scoped("is ended and disconnected when its protocol throws, and later subscriptions fail at once", () =>
-    run([open(acknowledge, wait("1 second"), send("a: one")), open(echo)], Effect.gen(function*() {
-      const bug = new Error("a bug")
-      let isBroken = true
+  it.scoped("counts a message whose parse throws as invalid, and goes on", () =>
+    run([open(acknowledge, wait("1 second"), send("a: one", "a: bug", "a: two"))], Effect.gen(function*() {
       const { parse } = protocol()
       const session = yield* make({
         protocol: protocol({
           parse: (message) => {
-            if (isBroken && String(message) === "a: one") throw bug
+            if (String(message) === "a: bug") throw new Error("a bug")
             return parse(message)
           }
         })
+      })
+      const a = yield* collect(session, "a")
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(a.seen, ["one", "two"])
+      const invalid = yield* Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Invalid")))
+      assert(Option.isSome(invalid))
+      assert.deepStrictEqual(
+        [invalid.value.reason, invalid.value.excerpt],
+        ["the protocol's parse threw: a bug", "a: bug"]
+      )
+    })))
+
+  it.scoped("is ended and disconnected when a listener throws, and later subscriptions fail at once", () =>
+    run([open(acknowledge, wait("1 second"), send("a: one")), open(echo)], Effect.gen(function*() {
+      const bug = new Error("a bug")
+      let isBroken = true
+      const session = yield* make()
+      yield* session.listen("a", {
+        data: () => {
+          if (isBroken) throw bug
+        },
+        gap: () => undefined,
+        end: () => undefined
       })
       const before = yield* collect(session, "a")
       yield* TestClock.adjust("2 seconds")
@@ -320,18 +342,92 @@ describe("a session", () => {
       asked.add(topic)
       return [refused ? `no ${id} twice` : `ok ${id}`]
     })
-    const flow = Array.from({ length: 30 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
-    return run([open(once, send("a: 1"), ...flow)], Effect.gen(function*() {
+    const flow = Array.from({ length: 90 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
+    return run([open(once, ...flow)], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ cadence: () => "2 seconds" }) })
       const { fiber } = yield* collect(session, "a")
       yield* collect(session, "b")
-      yield* TestClock.adjust("30 seconds")
+      yield* TestClock.adjust("90 seconds")
       const exit = yield* Fiber.join(fiber)
       assert(Exit.isFailure(exit))
       assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "SubscriptionRefused")
-      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b", "sub 3 a", "unsub 4 a"])
+      const requests = yield* sent
+      assert.deepStrictEqual(requests.slice(0, 3), ["sub 1 a", "sub 2 b", "sub 3 a"])
+      assert.match(String(requests.at(-1)), /^unsub \d+ a$/)
     }))
   })
+
+  it.scoped("a refusal does not end a topic that has data on this connection", () => {
+    const asked = new Set<string>()
+    const once = answer((message) => {
+      const [method, id = "", topic = ""] = parts(message)
+      const refused = method === "sub" && asked.has(topic)
+      asked.add(topic)
+      return [refused ? `no ${id} already subscribed` : `ok ${id}`]
+    })
+    const flow = Array.from({ length: 30 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
+    return run([open(once, send("a: 1"), ...flow, send("a: 2"))], Effect.gen(function*() {
+      // Its data is late after ten seconds, so it is requested again.
+      const session = yield* make({ protocol: protocol({ cadence: (topic) => topic === "a" ? "4 seconds" : "exempt" }) })
+      const a = yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* TestClock.adjust("31 seconds")
+      assert.deepStrictEqual(a.seen, ["1", "2"])
+      assert.include(yield* sent, "sub 3 a")
+    }))
+  })
+
+  // Refuses the first requests to subscribe.
+  const refusingFirst = (times: number) => {
+    let left = times
+    return answer((message) => {
+      const [method, id = ""] = parts(message)
+      return [method === "sub" && left-- > 0 ? `no ${id} try again` : `ok ${id}`]
+    })
+  }
+
+  it.scoped("a topic that was live is requested again when it is refused for a while", () =>
+    run([open(acknowledge, wait("1 second"), close(1012)), open(refusingFirst(3), wait("1 minute"), send("a: back"))],
+      Effect.gen(function*() {
+        const session = yield* make()
+        const a = yield* collect(session, "a")
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(a.seen, ["gap 0", "back"])
+        assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a", "sub 3 a", "sub 4 a", "sub 5 a"])
+      })))
+
+  it.scoped("a topic that was live ends when it is refused six times in a row", () =>
+    run([open(acknowledge, wait("1 second"), close(1012)), open(refusingFirst(6))], Effect.gen(function*() {
+      const session = yield* make()
+      const { fiber } = yield* collect(session, "a")
+      yield* TestClock.adjust("2 minutes")
+      const exit = yield* Fiber.join(fiber)
+      assert(Exit.isFailure(exit))
+      assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "SubscriptionRefused")
+    })))
+
+  it.scoped("a session that is never acknowledged spends the retry budget and fails its subscribers", () =>
+    run(Array.from({ length: 9 }, () => open()), Effect.gen(function*() {
+      const session = yield* make({ connection: { url: "ws://peer.test", reconnect: { maxRetries: 3, jitterFactor: 0, provenBy: "open", stableAfter: 0 } } })
+      const error = yield* Effect.fork(Effect.flip(session.subscribe("a")))
+      yield* TestClock.adjust("2 minutes")
+      const failed = yield* Fiber.join(error)
+      assert(failed._tag === "RetriesExhausted")
+      assert(failed.last._tag === "NotAcknowledged")
+      assert.strictEqual(failed.last.message, "The peer acknowledged none of 3 requests in a row, each within 5s.")
+    })))
+
+  it.scoped("takes an acknowledgement that comes late, and data instead of one", () =>
+    run([open(wait("7 seconds"), send("ok 1"), send("b: data"))], Effect.gen(function*() {
+      const session = yield* make()
+      const a = yield* Effect.fork(session.subscribe("a"))
+      const b = yield* Effect.fork(session.subscribe("b"))
+      yield* TestClock.adjust("8 seconds")
+      yield* Fiber.join(a)
+      yield* Fiber.join(b)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* session.connection.state)._tag, "Connected")
+    })))
 
   it.scoped("requests a topic again that comes back before it was unsubscribed", () =>
     run([open(acknowledge)], Effect.gen(function*() {
@@ -867,19 +963,15 @@ describe("a listener of a topic", () => {
       assert.deepStrictEqual(notes, ["a one"])
     })))
 
-  it.scoped("gets nothing after its end, not even data from before the protocol threw", () =>
+  it.scoped("gets nothing after its end, not even data from before a listener threw", () =>
     run([
-      open(acknowledge, wait("1 second"), send("a: one", "bug")),
+      open(acknowledge, wait("1 second"), send("bug: one", "a: one")),
       open(acknowledge, wait("1 second"), send("a: two"))
     ], Effect.gen(function*() {
-      const session = yield* make({
-        protocol: protocol({
-          parse: (message) => {
-            if (message === "bug") throw new Error("a bug")
-            return protocol().parse(message)
-          }
-        })
-      })
+      const session = yield* make()
+      yield* session.listen("bug", note("bug", [], (call) => {
+        if (call === "one") throw new Error("a bug")
+      }))
       const notes: Array<string> = []
       yield* session.listen("a", note("first", notes))
       yield* TestClock.adjust("5 seconds")

@@ -50,6 +50,7 @@ export const lost: ReconnectPolicy.Loss = {
   opened: true,
   openFor: Duration.hours(1),
   pongs: 0,
+  isAccepted: true,
   messages: 1_000,
   floor: Option.none()
 }
@@ -59,6 +60,7 @@ export const refused: ReconnectPolicy.Loss = {
   opened: false,
   openFor: Duration.zero,
   pongs: 0,
+  isAccepted: true,
   messages: 0,
   floor: Option.none()
 }

@@ -19,6 +19,8 @@ export const causeName = (cause: AttemptError | ReconnectRequested): string => {
       return "reader too slow"
     case "OnOpenFailed":
       return "handshake failed"
+    case "NotAcknowledged":
+      return "not acknowledged"
     case "InvalidUrl":
     case "UrlUnavailable":
       return "no usable URL"

@@ -356,6 +356,8 @@ const reading = (
       if (_tag === "Invalid") onElse("Invalid")
     },
     onAnswer: onElse,
+    onLive: () => undefined,
+    onDropped: onElse,
     onNotice: (notice) => {
       onElse({ _tag: "Notice", notice })
     },

@@ -26,6 +26,7 @@ export class Delivery {
   readonly #lostBefore: number
   #messages = 0
   #pongs = 0
+  #acceptance: "asked" | "accepted" | undefined
   // The warning is logged once per connection: drops come by the thousand.
   #hasWarned = false
 
@@ -38,6 +39,21 @@ export class Delivery {
   /** The number of messages that this connection has received. */
   messages(): number {
     return this.#messages
+  }
+
+  /** Records that the peer has been asked for something that it has to accept before the connection counts as proven. */
+  ask(): void {
+    this.#acceptance ??= "asked"
+  }
+
+  /** Records that the peer has accepted what it was asked for. */
+  accept(): void {
+    this.#acceptance = "accepted"
+  }
+
+  /** False if the peer has been asked for something and has accepted nothing. */
+  isAccepted(): boolean {
+    return this.#acceptance !== "asked"
   }
 
   /** The number of pongs that this connection has received in time. */

@@ -8,7 +8,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Connection } from "../../Connection.ts"
-import type { ConnectionError, NotConnected as NotConnectedError } from "../../ConnectionError.ts"
+import type { AttemptError, ConnectionError, NotConnected as NotConnectedError } from "../../ConnectionError.ts"
 import { NotConnected, ReconnectRequested } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
@@ -25,6 +25,7 @@ import * as Loop from "./loop.ts"
 import { problemOf } from "./sendable.ts"
 import { SendQueue } from "./sendQueue.ts"
 import type { Settings } from "./settings.ts"
+import type { Phase } from "./phase.ts"
 import * as Machine from "./stateMachine.ts"
 
 export interface Handle {
@@ -35,6 +36,12 @@ export interface Handle {
    * ping.
    */
   readonly drain: Effect.Effect<void>
+  /** Ends the open connection as a failure. Does nothing if none is open. */
+  readonly fail: (cause: AttemptError) => void
+  /** Records that the peer of the open connection has been asked for something that it has to accept. */
+  readonly ask: () => void
+  /** Records that it has accepted. */
+  readonly accept: () => void
   /** The deadline for messages, infinite if there is none. */
   readonly messageTimeout: Duration.Duration
   /** The same as `items`, but messages are not wrapped. */
@@ -115,7 +122,7 @@ const reconnect = (parts: Parts, reason: string) =>
       case "Dialling":
         return Effect.void
       case "Open":
-        phase.replace(new ReconnectRequested({ reason }))
+        phase.end(new ReconnectRequested({ reason }))
         return Effect.void
       case "Closing":
       case "Waiting":
@@ -125,6 +132,13 @@ const reconnect = (parts: Parts, reason: string) =>
         return notConnected(parts)
     }
   })
+
+type Open = Extract<Phase, { readonly _tag: "Open" }>
+
+const onOpen = <A extends ReadonlyArray<unknown>>({ loop }: Parts, f: (open: Open, ...args: A) => void) => (...args: A): void => {
+  const phase = loop.phase()
+  if (phase._tag === "Open") f(phase, ...args)
+}
 
 const isSettled = ({ loop }: Parts) => (state: ConnectionState.ConnectionState) => {
   if (!Machine.isActive(state)) return true
@@ -204,6 +218,15 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
   return {
     connection,
     drain: drain(parts, transport),
+    fail: onOpen(parts, ({ end }, cause: AttemptError) => {
+      end(cause)
+    }),
+    ask: onOpen(parts, ({ delivery }) => {
+      delivery.ask()
+    }),
+    accept: onOpen(parts, ({ delivery }) => {
+      delivery.accept()
+    }),
     messageTimeout: settings.messageTimeout,
     bareItems: Cursors.of(inboxes, identity),
     redactor: loop.redactor

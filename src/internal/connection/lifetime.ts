@@ -76,6 +76,8 @@ export interface Lifetime {
   readonly openFor: Duration.Duration
   readonly messages: number
   readonly pongs: number
+  /** False if a session has asked for topics, and the peer has accepted none. */
+  readonly isAccepted: boolean
   /** True if the connection was proven: it resets the backoff. */
   readonly proven: boolean
   readonly lost: Lost
@@ -117,6 +119,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       openFor: Duration.millis(openedAt === undefined ? 0 : moment - openedAt),
       messages: reading?.messages() ?? 0,
       pongs: reading?.pongs() ?? 0,
+      isAccepted: reading?.isAccepted() ?? true,
       lost: { at: now(), moment, cause: redactor.end(error.left) },
       skipWait
     })
@@ -133,8 +136,9 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       context.phase = {
         _tag: "Open",
         socket,
-        replace: (request) => {
-          end(Cause.fail(request))
+        delivery,
+        end: (cause) => {
+          end(Cause.fail(cause))
         }
       }
       reading = delivery
@@ -177,11 +181,11 @@ export const close = (context: Context, { attempt, scope }: Started, ended: Exit
 
 const lifetimeOf = (
   { settings }: Context,
-  { skipWait, lost, messages, openFor, pongs, reached }: Omit<Lifetime, "opened" | "proven">
+  { isAccepted, skipWait, lost, messages, openFor, pongs, reached }: Omit<Lifetime, "opened" | "proven">
 ): Lifetime => {
   const opened = reached._tag === "Connected"
-  const proven = Reconnection.isProven(settings.reconnect)({ opened, openFor, messages, pongs })
-  return { reached, opened, openFor, messages, pongs, proven, lost, skipWait }
+  const proven = Reconnection.isProven(settings.reconnect)({ opened, openFor, messages, pongs, isAccepted })
+  return { reached, opened, openFor, messages, pongs, isAccepted, proven, lost, skipWait }
 }
 
 const recordLoss = ({ log }: Context, { lost: { at, cause }, messages, openFor, proven, reached }: Lifetime) => {

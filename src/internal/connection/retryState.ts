@@ -137,11 +137,11 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     if (because !== undefined) return giveUp(because)
 
     driver ??= yield* driverOfWaits(schedule)
-    const { messages, openFor, opened, pongs } = lastProven ?? lifetime
+    const { isAccepted, messages, openFor, opened, pongs } = lastProven ?? lifetime
     lastProven = undefined
     const floor = failureClass._tag === "RetryAfter" ? Option.some(failureClass.floor) : Option.none()
     running = "reconnect"
-    const delay = yield* Effect.option(Effect.withClock(driver.next({ opened, openFor, messages, pongs, floor }), monotonicClock(clock)))
+    const delay = yield* Effect.option(Effect.withClock(driver.next({ opened, openFor, messages, pongs, isAccepted, floor }), monotonicClock(clock)))
     running = undefined
     const { attempt: attempts, history, since = moment } = outage
     if (Option.isNone(delay)) {

@@ -18,6 +18,10 @@ export interface TopicEntry<A> {
   /** In monotonic time. */
   since: number
   readonly tracker: CadenceTracker.CadenceTracker
+  /** Whether the peer has ever acknowledged the topic or sent data of it. */
+  hasLived: boolean
+  /** How often in a row the peer has refused or dropped the topic since then. */
+  refusals: number
   /** The index of the topic's batch in the dispatcher, while it has one. */
   batchIndex: number
   /** Completes when the peer has acknowledged the topic, or when it has no subscribers left. Fails when the topic ends. */
@@ -57,6 +61,8 @@ export const make = <A>({ cadence, fiberId, moment, onChange }: {
         status: "requested",
         since: moment(),
         tracker: CadenceTracker.make(cadence(topic)),
+        hasLived: false,
+        refusals: 0,
         batchIndex: 0,
         acknowledged: Deferred.unsafeMake(fiberId)
       }

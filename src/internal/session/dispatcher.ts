@@ -4,6 +4,7 @@ import * as SessionEvent from "../../SessionEvent.ts"
 import type { ServerMessage, SessionProtocol, TopicText } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import * as Inbox from "../connection/inbox.ts"
+import { excerpt } from "../json/excerpt.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import type { Answered } from "./answers.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
@@ -18,6 +19,10 @@ export interface Options<A, N> {
   readonly moment: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly onAnswer: (answer: Answered) => void
+  /** Called when the peer has ended the subscription of a topic. */
+  readonly onDropped: (topic: string, reason: string) => void
+  /** Called when a topic has its first data since it was requested or became stale. */
+  readonly onLive: (topic: string) => void
   readonly onNotice: ((notice: N) => void) | undefined
   /** Data may be missing between the messages before this call and those after it. */
   readonly onGap: (gap: Item.Gap) => void
@@ -29,7 +34,9 @@ export interface Dispatcher {
   readonly last: () => number
 }
 
-export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, record, redactor, topics }: Options<A, N>): Dispatcher => {
+export const make = <A, N>(
+  { moment, now, onAnswer, onDropped, onGap, onLive, onNotice, protocol, record, redactor, topics }: Options<A, N>
+): Dispatcher => {
   let last = moment()
 
   // The topics that have data to deliver, and their batches at the same indexes. A topic's data is delivered at once; the
@@ -57,7 +64,8 @@ export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, r
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
-        record(SessionEvent.Live({ at: now(), topic: entry.topic }))
+          record(SessionEvent.Live({ at: now(), topic: entry.topic }))
+          onLive(entry.topic)
       }
       entry.tracker.observe(at)
       const { listeners } = entry
@@ -79,6 +87,9 @@ export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, r
       case "Refused":
         onAnswer(parsed)
         return
+      case "Dropped":
+        onDropped(parsed.topic, parsed.reason)
+        return
       case "Notice":
         onNotice?.(parsed.notice)
         return
@@ -87,26 +98,52 @@ export const make = <A, N>({ moment, now, onAnswer, onGap, onNotice, protocol, r
     }
   }
 
+  // A bug in the protocol must not end the data of all topics.
+  const threw = (name: string, message: Message, error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    const shown = typeof message === "string" ? excerpt(message) : ""
+    record(SessionEvent.Invalid({ at: now(), reason: `the protocol's ${name} threw: ${reason}`, excerpt: shown }))
+  }
+
+  const parsed = (message: Message): ServerMessage<A, N> | undefined => {
+    try {
+      return protocol.parse(message)
+    } catch (error) {
+      threw("parse", message, error)
+      return undefined
+    }
+  }
+
   const parse = (message: Message) => {
-    handle(protocol.parse(message))
+    const read = parsed(message)
+    if (read !== undefined) handle(read)
   }
 
   const readText = ({ data, topicSpan }: TopicText<A>) => {
     const cache = new TopicCache<A>(topics)
-    return (text: string) => {
+    // Returns false if only `parse` can read the text.
+    const readTopic = (text: string): boolean => {
       const span = topicSpan(text)
-      if (span === undefined) {
-        parse(text)
-        return
-      }
+      if (span === undefined) return false
       const entry = cache.find(text, span)
       if (entry !== undefined) {
         addToBatch(entry, data(text))
-        return
+        return true
       }
-      const parsed = protocol.parse(text)
-      if (parsed._tag === "Data") cache.learn(parsed.topic, text, span)
-      handle(parsed)
+      const read = parsed(text)
+      if (read === undefined) return true
+      if (read._tag === "Data") cache.learn(read.topic, text, span)
+      handle(read)
+      return true
+    }
+    return (text: string) => {
+      let isRead = true
+      try {
+        isRead = readTopic(text)
+      } catch (error) {
+        threw("topicText", text, error)
+      }
+      if (!isRead) parse(text)
     }
   }
   const parseText = protocol.topicText === undefined ? parse : readText(protocol.topicText)

@@ -1,5 +1,6 @@
 // Makes the actual topics of the open connection the desired ones: one request at a time, within the peer's rate limit.
 // Each connection begins without actual topics.
+import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,9 +10,12 @@ import * as Fiber from "effect/Fiber"
 import type * as FiberId from "effect/FiberId"
 import * as Queue from "effect/Queue"
 import type { Connection } from "../../Connection.ts"
+import { NotAcknowledged } from "../../ConnectionError.ts"
 import { SubscriptionRefused } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
+import type { Handle } from "../connection/handle.ts"
+import { formatDuration } from "../time/durationText.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
 import type { Redactor } from "../transport/redactor.ts"
@@ -32,7 +36,10 @@ export interface Options<A, N> {
   readonly moment: () => number
   readonly record: (event: SessionEvent.SessionEvent) => void
   readonly fiberId: FiberId.FiberId
+  readonly runFork: (effect: Effect.Effect<void>) => void
   readonly isProbeDue: () => boolean
+  /** The operations of the connection that its users do not have. */
+  readonly handle: Pick<Handle, "fail" | "ask" | "accept">
 }
 
 export interface Reconciler {
@@ -41,6 +48,10 @@ export interface Reconciler {
   /** Tells the reconciler that a request may be due. */
   readonly change: () => void
   readonly answer: (answer: Answered) => void
+  /** Tells the reconciler that the peer has ended the subscription of a topic. */
+  readonly dropped: (topic: string, reason: string) => void
+  /** Tells the reconciler that a topic has its first data since it was requested. The data proves the subscription. */
+  readonly hasData: (topic: string) => void
   /** The time at which the wire of the open connection began, as Unix time in milliseconds. Undefined when none is open. */
   readonly since: () => number | undefined
   /** The epoch of the open connection, or of the last one. */
@@ -53,17 +64,23 @@ export interface Reconciler {
   readonly leave: (epoch: number) => void
 }
 
+// A topic that had been live is asked for again after 1, 2, 4, 8 and 16 seconds. The next refusal is final.
+const refusalsAtMost = 5
+const firstRetry = Duration.seconds(1)
+
+const withoutFullStop = (text: string) => text.replace(/\.$/, "")
+
 // After this many fruitless requests in a row, the reconciler replaces the connection.
 const fruitlessAtMost = 3
 
 export const make = <A, N>(
-  { answerTimeout, connection, desired, fiberId, isProbeDue, moment, now, protocol, record, redactor }: Options<A, N>
+  { answerTimeout, connection, desired, fiberId, handle, isProbeDue, moment, now, protocol, record, redactor, runFork }: Options<A, N>
 ): Reconciler => {
   const { finish, topics: desiredTopics } = desired
   let wire: Wire<A> | undefined
   // The latest epoch whose wire has ended.
   let endedEpoch = 0
-  let outstanding: { readonly id: number; readonly answers: Queue.Queue<Answer> } | undefined
+  let outstanding: { readonly id: number; readonly method: Answers.Method; readonly answers: Queue.Queue<Answer> } | undefined
   let nextId = 1
   // Fruitless requests in a row.
   let fruitless = 0
@@ -84,6 +101,7 @@ export const make = <A, N>(
       topics: new Map(),
       halves: [],
       postponed: new Set(),
+      unanswered: new Map(),
       pace: RollingWindow.make(protocol.pace.limit, protocol.pace.window),
       ended: Deferred.unsafeMake(fiberId)
     }
@@ -108,12 +126,13 @@ export const make = <A, N>(
     if (wire !== on) return
     const id = nextId++
     const answers = yield* Queue.unbounded<Answer>()
-    outstanding = { id, answers }
+    outstanding = { id, method, answers }
     // These topics may be subscribed, even if the peer refuses them now.
     const requestedBefore = new Set(topics.filter((topic) => on.topics.has(topic)))
     if (method === "subscribe") {
       for (const topic of topics) on.topics.set(topic, desiredTopics.get(topic))
       setStatus(topics, "requested")
+      handle.ask()
       record(SessionEvent.Requested({ at: now(), topics }))
     }
     const sent = yield* Effect.either(connection.send(write(id)))
@@ -133,6 +152,7 @@ export const make = <A, N>(
       if (outcome.topics.length === 0 && unsettled.size > 0) continue
       for (const topic of outcome.topics) unsettled.delete(topic)
       isFruitless ||= Answers.isFruitless(outcome)
+      if (outcome._tag === "Uncertain" && method === "subscribe") on.unanswered.set(id, outcome.topics)
       yield* apply(on, requestedBefore, outcome)
     } while (unsettled.size > 0)
     outstanding = undefined
@@ -141,7 +161,7 @@ export const make = <A, N>(
     if (fruitless < fruitlessAtMost) return
     fruitless = 0
     endWire(on)
-    yield* Effect.ignore(connection.reconnect("the peer has not answered three requests in a row, or has refused to unsubscribe"))
+    handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))
   })
 
   const apply = (on: Wire<A>, requestedBefore: ReadonlySet<string>, outcome: Outcome): Effect.Effect<void> =>
@@ -152,20 +172,28 @@ export const make = <A, N>(
         case "Subscribed":
           setStatus(topics, "acknowledged")
           record(SessionEvent.Acknowledged({ at, topics }))
+          handle.accept()
           for (const topic of topics) {
             const entry = desiredTopics.get(topic)
             if (entry === undefined) continue
             on.topics.set(topic, entry)
-            Deferred.unsafeDone(entry.acknowledged, Exit.void)
+            haveLived(entry)
           }
           return Effect.void
         case "Unsubscribed":
           for (const topic of topics) on.topics.delete(topic)
           record(SessionEvent.Released({ at, topics }))
           return Effect.void
-        case "Refused":
-          revoke(on, requestedBefore, topics)
-          return Effect.forEach(topics, (topic) => refuse(topic, outcome.reason, at), { discard: true })
+        case "Refused": {
+          // Data outranks a refusal such as "already subscribed".
+          const reason = redactor.text(outcome.reason)
+          const [refused, live] = Arr.partition(topics, (topic) => desiredTopics.get(topic)?.tracker.observedSince(on.since) === true)
+          revoke(on, requestedBefore, refused)
+          return Effect.zipRight(
+            live.length === 0 ? Effect.void : apply(on, requestedBefore, { _tag: "Subscribed", topics: live }),
+            Effect.forEach(refused, (topic) => refuseOrRetry(on, topic, reason, at), { discard: true })
+          )
+        }
         case "Bisected": {
           revoke(on, requestedBefore, topics)
           const middle = Math.ceil(topics.length / 2)
@@ -200,8 +228,28 @@ export const make = <A, N>(
     }
   }
 
+  const haveLived = (entry: TopicEntry<A>) => {
+    entry.hasLived = true
+    entry.refusals = 0
+    Deferred.unsafeDone(entry.acknowledged, Exit.void)
+  }
+
+  // A backend that restarts may refuse for a while what it accepted before.
+  const refuseOrRetry = (on: Wire<A>, topic: string, reason: string, at: number) => {
+    const entry = desiredTopics.get(topic)
+    if (entry?.hasLived !== true || entry.refusals >= refusalsAtMost) return refuse(topic, reason, at)
+    entry.refusals++
+    const wait = Duration.times(firstRetry, 2 ** (entry.refusals - 1))
+    return Effect.zipRight(
+      Effect.logWarning(
+        `The peer refuses ${topic} for now: ${withoutFullStop(reason)}. The session asks again in ${formatDuration(wait)}.`
+      ),
+      postpone(on, [topic], wait)
+    )
+  }
+
   const refuse = (topic: string, reason: string, at: number) => {
-    const error = new SubscriptionRefused({ topic, reason: redactor.text(reason) })
+    const error = new SubscriptionRefused({ topic, reason })
     const entry = desiredTopics.get(topic)
     record(SessionEvent.Refused({ at, error }))
     return Effect.zipRight(
@@ -219,6 +267,28 @@ export const make = <A, N>(
       change()
     })
     return Effect.asVoid(Effect.fork(Effect.zipRight(sleep(retry), resume)))
+  }
+
+  // An acknowledgement that comes after its deadline is taken for all of its topics that are still desired. A later request
+  // for them may be under way.
+  const takeLateAnswer = (id: number, { _tag, topics: named }: Answered) => {
+    const topics = wire?.unanswered.get(id)?.filter((topic) => named === undefined || named.includes(topic))
+    if (wire === undefined || topics === undefined || _tag !== "Acknowledged") return
+    wire.unanswered.delete(id)
+    if (outstanding?.method === "subscribe") {
+      outstanding.answers.unsafeOffer({ _tag: "Acknowledged", topics })
+      return
+    }
+    const at = now()
+    handle.accept()
+    setStatus(topics, "acknowledged")
+    record(SessionEvent.Acknowledged({ at, topics }))
+    for (const topic of topics) {
+      const entry = desiredTopics.get(topic)
+      if (entry === undefined) continue
+      wire.topics.set(topic, entry)
+      haveLived(entry)
+    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -248,8 +318,28 @@ export const make = <A, N>(
     ),
     change,
     answer: (answer) => {
-      if (outstanding === undefined || (answer.id ?? outstanding.id) !== outstanding.id) return
-      outstanding.answers.unsafeOffer(answer)
+      if (answer.id !== undefined && answer.id !== outstanding?.id) takeLateAnswer(answer.id, answer)
+      else outstanding?.answers.unsafeOffer(answer)
+    },
+    dropped: (topic, saidReason) => {
+      const on = wire
+      if (on?.topics.has(topic) !== true) return
+      const reason = redactor.text(saidReason)
+      on.topics.delete(topic)
+      const at = now()
+      record(SessionEvent.Dropped({ at, topic, reason }))
+      setStatus([topic], "requested")
+      runFork(Effect.zipRight(refuseOrRetry(on, topic, reason, at), Effect.sync(change)))
+    },
+    hasData: (topic) => {
+      if (wire?.topics.has(topic) !== true) return
+      handle.accept()
+      const entry = desiredTopics.get(topic)
+      if (entry === undefined) return
+      haveLived(entry)
+      if (outstanding?.method === "subscribe") outstanding.answers.unsafeOffer({ _tag: "Acknowledged", topics: [topic] })
+      // A request for it may have gone unanswered.
+      else wire.topics.set(topic, entry)
     },
     since: () => wire?.since,
     epoch: () => wire?.epoch ?? endedEpoch,

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { ConnectionState } from "../../ConnectionState.ts"
@@ -38,9 +39,10 @@ const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== 
 export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
-  { connection, bareItems, messageTimeout, redactor }: Handle,
+  handle: Handle,
   options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
 ) {
+  const { bareItems, connection, messageTimeout, redactor } = handle
   const { answerTimeout, protocol } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
@@ -108,6 +110,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     onAnswer: (answer) => {
       reconciler.answer(answer)
     },
+    onDropped: (topic, reason) => {
+      reconciler.dropped(topic, reason)
+    },
+    onLive: (topic) => {
+      reconciler.hasData(topic)
+    },
     onNotice: options.onNotice,
     onGap: (gap) => {
       // A gap may begin a new connection.
@@ -161,6 +169,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const reconciler: Reconciler.Reconciler = Reconciler.make({
     redactor,
     connection,
+    handle,
     protocol,
     answerTimeout,
     desired,
@@ -168,6 +177,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     moment,
     record,
     fiberId,
+    runFork: Runtime.runFork(yield* Effect.runtime()),
     isProbeDue: () => isQuiet() && !isDataLate()
   })
 

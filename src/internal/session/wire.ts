@@ -19,6 +19,8 @@ export interface Wire<A> {
   readonly halves: Array<ReadonlyArray<string>>
   /** Topics that the peer has refused for now. No request may have them. */
   readonly postponed: Set<string>
+  /** Requests to subscribe that were not answered in time, by their id. Their answer may still come. */
+  readonly unanswered: Map<number, ReadonlyArray<string>>
   /** The rate limit, which peers count per connection. */
   readonly pace: RollingWindow.RollingWindow
   /** Completes when no more requests are made on the connection: it is lost, or about to be replaced. */
