@@ -17,7 +17,7 @@ import type { Socket as TcpSocket } from "node:net"
 import { WebSocket } from "ws"
 import { DialFailed, HandshakeRejected } from "./ConnectionError.ts"
 import { dialFailure } from "./internal/transport/errorCode.ts"
-import { headersOf } from "./internal/transport/wsHeaders.ts"
+import { headersOf, refusalHeaders } from "./internal/transport/wsHeaders.ts"
 import { progressOf } from "./internal/transport/progress.ts"
 import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { finishRequest, tcpSocketOf } from "./internal/transport/tcpSocket.ts"
@@ -76,6 +76,7 @@ const rejection = (
       new HandshakeRejected({
         status: response.statusCode ?? 0,
         retryAfter: RetryAfter.parse(response.headers["retry-after"], now),
+        headers: refusalHeaders(response.headers, (value) => withoutSecrets(value, url, headers)),
         body: withoutSecrets(Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim(), url, headers)
       })
   )

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Array from "effect/Array"
 import type * as DialGate from "../DialGate.ts"
 import * as Failure from "./Failure.ts"
 import type { StreamKind } from "./StreamKind.ts"
@@ -16,8 +18,8 @@ import type { StreamKind } from "./StreamKind.ts"
 export interface Venue {
   /** The name of the venue, such as `live`. */
   readonly name: string
-  /** The URL of the sockets, without a path. */
-  readonly ws: string
+  /** The URL of the sockets, without a path, or several: while one fails, the next is dialled. */
+  readonly ws: string | NonEmptyReadonlyArray<string>
   /** The URL of the REST interface, without a path. */
   readonly rest: string
   /** The first part of REST paths. */
@@ -39,6 +41,8 @@ export interface Venue {
 // By address (Binance docs).
 const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Failure.classify }
 
+const withoutSlash = (url: string) => url.replace(/\/+$/, "")
+
 /**
  * Makes a spot venue from its URLs, such as those of the embedded exchange. Default of `name`: `custom`.
  *
@@ -56,10 +60,14 @@ const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Fai
  * const gate = DialGate.layer(Venue.spot.dials)
  * ```
  */
-export const make = (urls: { readonly ws: string; readonly rest: string; readonly name?: string | undefined }): Venue => ({
+export const make = (urls: {
+  readonly ws: Venue["ws"]
+  readonly rest: string
+  readonly name?: string | undefined
+}): Venue => ({
   name: urls.name ?? "custom",
-  ws: urls.ws.replace(/\/+$/, ""),
-  rest: urls.rest.replace(/\/+$/, ""),
+  ws: typeof urls.ws === "string" ? withoutSlash(urls.ws) : Array.map(urls.ws, withoutSlash),
+  rest: withoutSlash(urls.rest),
   api: "/api/v3",
   path: () => "/stream",
   streamsPerConnection: 1_024,
@@ -74,7 +82,11 @@ export const make = (urls: { readonly ws: string; readonly rest: string; readonl
  * @since 0.1.0
  * @category venues
  */
-export const spot: Venue = make({ name: "live", ws: "wss://stream.binance.com:9443", rest: "https://api.binance.com" })
+export const spot: Venue = make({
+  name: "live",
+  ws: ["wss://stream.binance.com:9443", "wss://stream.binance.com:443"],
+  rest: "https://api.binance.com"
+})
 
 /**
  * The spot market, by hosts that serve only market data (Binance docs). Their REST interface has no `historicalTrades`, so this

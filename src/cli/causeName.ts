@@ -20,7 +20,7 @@ export const causeName = (cause: AttemptError | ReconnectRequested): string => {
     case "OnOpenFailed":
       return "handshake failed"
     case "InvalidUrl":
-    case "UrlUnavailable":
+    case "OptionUnavailable":
       return "no usable URL"
   }
 }

@@ -41,7 +41,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* log.writeLog
   } else {
     const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox.capacity)
-    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send: socket.send, receive }, settings).pipe(
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, headers: socket.headers, send: socket.send, receive }, settings).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {

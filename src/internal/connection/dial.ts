@@ -3,14 +3,16 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import { ConnectionTimeout, UrlUnavailable } from "../../ConnectionError.ts"
+import { ConnectionTimeout } from "../../ConnectionError.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import { within } from "../time/timeout.ts"
 import * as Endpoint from "../transport/endpoint.ts"
+import * as DialRequest from "./dialRequest.ts"
+import type { Choice } from "./endpoints.ts"
 import type { EventLog } from "./eventLog.ts"
+import { farewellFor } from "./farewell.ts"
 import type { Settings } from "./settings.ts"
 
 export interface Options {
@@ -22,41 +24,38 @@ export interface Options {
   readonly scope: Scope.Scope
   /** The number of this retry in the outage; 0 for the first dial. */
   readonly attempt: number
+  readonly choice: Choice
 }
 
 export const withinOpenTimeout = ({ openTimeout }: Pick<Settings, "openTimeout">) =>
   within(openTimeout, () => new ConnectionTimeout({ deadline: "open", after: openTimeout }))
 
-const urlOf = ({ openTimeout, url }: Settings) =>
-  Effect.isEffect(url)
-    ? url.pipe(
-      Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: Cause.squash(cause) }))),
-      withinOpenTimeout({ openTimeout })
-    )
-    : Effect.succeed(url)
+const requestOf = ({ choice, settings }: Options) => {
+  const request = DialRequest.make(settings.request, choice)
+  return DialRequest.isAsked(settings.request) ? withinOpenTimeout(settings)(request) : request
+}
 
 // A defect of the transport while it closes must not end the connection.
 export const logDefects = (closing: Effect.Effect<void>) =>
   Effect.catchAllCause(closing, (cause) =>
     Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logError("The transport failed to close its socket.", cause))
 
-const isDead = (error: unknown) => error instanceof ConnectionTimeout && error.deadline !== "open"
-
-// A dead peer cannot answer a close frame, so its socket is terminated before the scope would start the closing handshake.
-const terminateIfDead = ({ terminate }: Socket, { dial }: Settings) => (exit: Exit.Exit<unknown, unknown>) => {
-  const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isDead)
-  return mustDrop
-    ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, logDefects)
-    : Effect.void
+// Leaves the socket as the end of its connection asks for, before the transport would close it in its own way.
+const leave = ({ close, terminate }: Socket, { dial }: Settings) => (exit: Exit.Exit<unknown, unknown>) => {
+  const farewell = Exit.isFailure(exit) ? farewellFor(Option.getOrUndefined(Cause.failureOption(exit.cause))) : undefined
+  if (farewell === undefined) return Effect.void
+  return farewell._tag === "Close"
+    ? logDefects(close(farewell.frame.code, farewell.frame.reason))
+    : Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, logDefects)
 }
 
 /** Dials. Closing the scope closes the socket. */
-export const dial = ({ attempt, gate, log, scope, settings, transport }: Options) =>
-  Effect.flatMap(urlOf(settings), (given) => {
-    const url = Redacted.isRedacted(given) ? given : Redacted.make(given)
-    const server = Endpoint.fromUrl(url)
+export const dial = (options: Options) =>
+  Effect.flatMap(requestOf(options), (request) => {
+    const { attempt, gate, log, scope, settings, transport } = options
+    const server = Endpoint.fromUrl(request.url)
     log.dials(server)
-    return transport.dial({ url, ...settings.dial }).pipe(
+    return transport.dial({ ...request, ...settings.dial }).pipe(
       withinOpenTimeout(settings),
       gate.through(Endpoint.show(server)),
       Effect.withSpan("websocket.connect", {
@@ -65,11 +64,12 @@ export const dial = ({ attempt, gate, log, scope, settings, transport }: Options
         captureStackTrace: false,
         attributes: {
           "websocket.attempt": attempt,
+          ...(settings.name === undefined ? {} : { "websocket.connection.name": settings.name }),
           ...(Endpoint.isKnown(server) ? { "server.address": server.address, "server.port": server.port } : {})
         }
       }),
       // `Effect.addFinalizer` would keep the fibre references of the dial until the connection ends.
-      Effect.tap((socket) => Scope.addFinalizerExit(scope, terminateIfDead(socket, settings))),
+      Effect.tap((socket) => Scope.addFinalizerExit(scope, leave(socket, settings))),
       Scope.extend(scope)
     )
   })
