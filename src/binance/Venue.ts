@@ -55,6 +55,7 @@ const withoutSlash = (url: string) => url.replace(/\/+$/, "")
  *
  * const venue = Venue.make({ ws: "ws://127.0.0.1:9443", rest: "http://127.0.0.1:9443" })
  * const finer: Venue.Venue = { ...Venue.spot, timeUnit: "microsecond" }
+ * const byTwoPorts: Venue.Venue = { ...Venue.spot, ws: ["wss://stream.binance.com:9443", "wss://stream.binance.com:443"] }
  *
  * // For several connections or feeds in one process.
  * const gate = DialGate.layer(Venue.spot.dials)
@@ -77,16 +78,12 @@ export const make = (urls: {
 })
 
 /**
- * The spot market (Binance docs).
+ * The spot market (Binance docs). Binance serves the same sockets at port 443; a dial gate counts each port by itself.
  *
  * @since 0.1.0
  * @category venues
  */
-export const spot: Venue = make({
-  name: "live",
-  ws: ["wss://stream.binance.com:9443", "wss://stream.binance.com:443"],
-  rest: "https://api.binance.com"
-})
+export const spot: Venue = make({ name: "live", ws: "wss://stream.binance.com:9443", rest: "https://api.binance.com" })
 
 /**
  * The spot market, by hosts that serve only market data (Binance docs). Their REST interface has no `historicalTrades`, so this

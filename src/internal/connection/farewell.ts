@@ -39,8 +39,13 @@ const encoder = new TextEncoder()
 // RFC 6455 §7.4: the other codes below 3000 are for protocol faults, for servers, or must not be sent.
 const maySend = (code: number) => code === 1000 || code === 1001 || (Number.isInteger(code) && code >= 3000 && code <= 4999)
 
+interface Asked {
+  readonly code?: number | undefined
+  readonly reason?: string | undefined
+}
+
 /** Checks a close frame that a user asks for. */
-export const check = ({ code = 1000, reason = "" }: Partial<CloseFrame>): Effect.Effect<CloseFrame, InvalidCloseFrame> => {
+export const check = ({ code = 1000, reason = "" }: Asked): Effect.Effect<CloseFrame, InvalidCloseFrame> => {
   if (!maySend(code)) return new InvalidCloseFrame({ reason: `its code is ${code}, but must be 1000, 1001 or 3000 to 4999` })
   const { length } = encoder.encode(reason)
   return length > longestReason
