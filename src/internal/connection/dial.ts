@@ -24,14 +24,15 @@ export interface Options {
   readonly scope: Scope.Scope
   /** The number of this retry in the outage; 0 for the first dial. */
   readonly attempt: number
-  readonly choice: Choice
+  /** A function: a failed attempt stays in memory with its error, and must not keep the failure before it. */
+  readonly choice: () => Choice
 }
 
 export const withinOpenTimeout = ({ openTimeout }: Pick<Settings, "openTimeout">) =>
   within(openTimeout, () => new ConnectionTimeout({ deadline: "open", after: openTimeout }))
 
 const requestOf = ({ choice, settings }: Options) => {
-  const request = DialRequest.make(settings.request, choice)
+  const request = DialRequest.make(settings.request, choice())
   return DialRequest.isAsked(settings.request) ? withinOpenTimeout(settings)(request) : request
 }
 

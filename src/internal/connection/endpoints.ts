@@ -22,6 +22,9 @@ export interface Ending {
 
 export const first: Choice = { index: 0, last: Option.none(), failed: 0, untried: false }
 
+/** The choice once the chosen URL has opened. Forgets the failure: the stack trace of an error keeps its attempt in memory. */
+export const opened = (choice: Choice): Choice => Option.isNone(choice.last) ? choice : { ...choice, last: Option.none() }
+
 /** The choice after the chosen one of `count` URLs was dialled and has ended. */
 export const after = ({ failed, index }: Choice, count: number, { cause, proven }: Ending): Choice => {
   if (cause._tag === "ReconnectRequested") return { ...first, index }

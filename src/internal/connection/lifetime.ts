@@ -18,7 +18,7 @@ import { monotonicMillis } from "../time/monotonic.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
 import { logDefects } from "./dial.ts"
-import type * as Endpoints from "./endpoints.ts"
+import * as Endpoints from "./endpoints.ts"
 import type { EventLog } from "./eventLog.ts"
 import { Disconnecting } from "./farewell.ts"
 import type { Inbox } from "./inbox.ts"
@@ -131,6 +131,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       // The attempt may have ended while its handshake completed.
       if (context.phase._tag !== "Dialling") return Effect.interrupt
       context.epoch++
+      context.choice = Endpoints.opened(context.choice)
       context.phase = {
         _tag: "Open",
         socket,
@@ -147,7 +148,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
 
   log.record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
   const scope = yield* Scope.make()
-  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, scope, attempt: dialled.attempt, choice: context.choice, open, end }).pipe(
+  const attempt = yield* Attempt.run({ transport, gate, settings, log, inbox, scope, attempt: dialled.attempt, choice: () => context.choice, open, end }).pipe(
     Effect.flatten,
     Effect.catchAllCause((cause) => Effect.sync(() => {
       end(cause)
