@@ -108,14 +108,14 @@ describe("liveness", () => {
     Effect.gen(function*() {
       const connection = yield* Connection.Connection
       const events = yield* collect(connection.events)
-      yield* TestClock.adjust("1 day")
+      yield* TestClock.adjust("1 hour")
       assert.strictEqual((yield* dialTimes).length, 2)
       const lost = (yield* events.seen).find((event) => event._tag === "Lost")
       assert(lost?._tag === "Lost")
       assert.isTrue(lost.proven)
     }).pipe(Effect.provide(
       Connection.layer({ url: "ws://peer.test" }).pipe(
-        Layer.provideMerge(TestTransport.layer([open(wait("12 hours"), reset), open()]))
+        Layer.provideMerge(TestTransport.layer([open(wait("30 minutes"), reset), open()]))
       )
     )))
 
