@@ -7,9 +7,11 @@ const chance = "Use the Random service, so that tests with a seed are reproducib
 
 // Names that the glossary in ARCHITECTURE.md has replaced, as words of a camelCase name.
 const retired = Object.entries(JSON.parse(readFileSync(new URL(".ci/retired.json", import.meta.url), "utf8")))
+// Words before which a retired name is the standard's own term: RFC 6455's close frame.
+const allowedAfter = { frame: "[cC]lose" }
 const refusedNames = (but = []) =>
   retired.filter(([word]) => !but.includes(word)).map(([word, better]) => {
-    const capital = `${word[0].toUpperCase()}${word.slice(1)}`
+    const capital = `${word in allowedAfter ? `(?<!${allowedAfter[word]})` : ""}${word[0].toUpperCase()}${word.slice(1)}`
     return {
       selector: `:matches(Identifier, PrivateIdentifier)[name=/^(.*[a-z0-9])?${capital}s?(?![a-z])|^_?${word}s?(?![a-z])/]`,
       message: `"${word}" is a retired name. Write ${better} (see the glossary in ARCHITECTURE.md).`

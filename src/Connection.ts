@@ -6,16 +6,26 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { AttemptError, ConnectionError, NotConnected, SendError, SendFailed } from "./ConnectionError.ts"
+import type {
+  AttemptError,
+  CloseFrame,
+  ConnectionError,
+  InvalidCloseFrame,
+  NotConnected,
+  SendError,
+  SendFailed
+} from "./ConnectionError.ts"
 import type { ConnectionEvent } from "./ConnectionEvent.ts"
 import type { ConnectionState } from "./ConnectionState.ts"
 import type { FailureClass } from "./FailureClass.ts"
@@ -78,13 +88,24 @@ export interface Connection {
   /**
    * Replaces the open connection at once, or skips the wait before the next dial. It uses up no retry. It does nothing
    * while a dial is under way. It fails with `NotConnected` when the connection is disconnected, given up or closed.
+   *
+   * `reason` is for events and logs; the server gets the close frame of `close`: code 1000 without a reason by default. It
+   * fails with `InvalidCloseFrame` if that must not be sent.
    */
-  readonly reconnect: (reason: string) => Effect.Effect<void, NotConnected>
+  readonly reconnect: (
+    reason: string,
+    close?: { readonly code?: number | undefined; readonly closeReason?: string | undefined }
+  ) => Effect.Effect<void, NotConnected | InvalidCloseFrame>
   /**
    * Closes the connection in any state and stops dialling until `connect` is called. The streams `messages` and `items`
    * end normally. Returns when the socket is closed.
    */
   readonly disconnect: Effect.Effect<void>
+  /**
+   * The same as `disconnect`, with a close frame for the server: for a protocol in which the code decides what the server
+   * keeps. It fails with `InvalidCloseFrame`, and does nothing, if that must not be sent.
+   */
+  readonly disconnectWith: (close: CloseFrame) => Effect.Effect<void, InvalidCloseFrame>
   /**
    * Starts again after `disconnect` or after the connection was given up, with a full retry budget. Run `messages`
    * again to read the new messages. It does nothing while the connection dials, is open or waits to dial. It fails only
@@ -102,6 +123,8 @@ export interface Connection {
 export interface Handshake {
   /** The subprotocol that the server chose, or `""`. */
   readonly protocol: string
+  /** The headers of the server's answer to the upgrade, with names in lower case. Empty if the transport cannot see them. */
+  readonly headers: Readonly<Record<string, string>>
   /** Sends a message on this socket. */
   readonly send: (message: Message) => Effect.Effect<void, SendFailed>
   /**
@@ -112,6 +135,14 @@ export interface Handshake {
 }
 
 /**
+ * Headers of an upgrade request, by name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RequestHeaders = Readonly<Record<string, string | Redacted.Redacted>>
+
+/**
  * The options of a connection. Only `url` is required. Durations must be longer than zero. A plain number is in
  * milliseconds; an infinite duration turns its deadline off.
  *
@@ -120,17 +151,34 @@ export interface Handshake {
  */
 export interface Options {
   /**
-   * The URL to dial, `ws://` or `wss://`. An effect runs again before every dial, so that a token in the URL can be
-   * fresh. If it fails, or takes longer than `openTimeout`, the attempt fails. Logs never show the URL's path or query.
+   * A name for this connection, to tell it from others to the same host: in its events, in the annotation `connection` of
+   * its log lines, and in the attribute `websocket.connection.name` of its spans and metrics. Metrics are kept for every
+   * name that was ever used. Default: none.
+   */
+  readonly name?: string | undefined
+  /**
+   * The URL to dial, `ws://` or `wss://`. Logs never show its path or query. It may be:
+   *
+   * - a list: after a failure the next one is dialled, and one that works stays. A failure that would otherwise be final
+   *   gives up only when every URL of the list has failed in a row.
+   * - an effect, which runs again before every dial, so that a token in the URL can be fresh. If it fails, or takes longer
+   *   than `openTimeout`, the attempt fails.
+   * - a function that makes such an effect, given the failure that made this dial necessary; none for the first dial and
+   *   after `reconnect`.
    */
   readonly url:
     | string
     | Redacted.Redacted
+    | NonEmptyReadonlyArray<string | Redacted.Redacted>
     | Effect.Effect<string | Redacted.Redacted, unknown>
-  /** Subprotocols to offer, in order of preference. Default: none. */
-  readonly protocols?: ReadonlyArray<string> | undefined
-  /** Headers of the upgrade request. They are never logged. Default: none. */
-  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+    | ((last: Option.Option<AttemptError>) => Effect.Effect<string | Redacted.Redacted, unknown>)
+  /** Subprotocols to offer, in order of preference. An effect runs again before every dial. Default: none. */
+  readonly protocols?: ReadonlyArray<string> | Effect.Effect<ReadonlyArray<string>, unknown> | undefined
+  /**
+   * Headers of the upgrade request. They are never logged. An effect runs again before every dial, so that a token can be
+   * fresh. Default: none.
+   */
+  readonly headers?: RequestHeaders | Effect.Effect<RequestHeaders, unknown> | undefined
   /**
    * When to dial again, and how often: the settings of a policy, or a schedule. Default: {@link ReconnectPolicy.defaults}.
    *
@@ -159,7 +207,7 @@ export interface Options {
    */
   readonly reconnect?: ReconnectPolicy.Options | Schedule.Schedule<unknown, ReconnectPolicy.Loss> | undefined
   /**
-   * The deadline of a dial. `onOpen`, and an effect for the `url`, each get as long again.
+   * The deadline of a dial. `onOpen` gets as long again, and so do the effects of `url`, `headers` and `protocols` together.
    * A plain number is in milliseconds. Default: 10 seconds.
    */
   readonly openTimeout?: Duration.DurationInput | undefined
@@ -282,7 +330,8 @@ export const layer = (options: Options): Layer.Layer<Connection, ConfigError.Con
  * @category layers
  * @example
  * ```ts
- * import * as Config from "effect/Config"
+ * import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Config from "effect/Config"
  * import { Connection, ReconnectPolicy } from "holdfast"
  *
  * const ConnectionLive = Connection.layerConfig({

@@ -56,7 +56,7 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
 /**
  * The deadline that passed in a {@link ConnectionTimeout}:
  *
- * - `open`: the dial, the handshake after it, or the effect that gives the URL.
+ * - `open`: the dial, the handshake after it, or the effects of the options `url`, `headers` and `protocols`.
  * - `message`: the next message.
  * - `pong`: the answer to a ping.
  *
@@ -135,7 +135,21 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
   readonly retryAfter: Option.Option<Duration.Duration>
   /** The beginning of the response's body; `""` if there is none. A connection removes quotes of the URL and the headers. */
   readonly body: string
+  /**
+   * The headers of the answer, with names in lower case; empty if the transport cannot see them. The message shows none.
+   * Those that may hold credentials, such as `set-cookie`, can be read by name, but are not enumerable, so that no log and no
+   * JSON shows them.
+   */
+  readonly headers: Readonly<Record<string, string>>
 }> {
+  constructor(facts: {
+    readonly status: number
+    readonly retryAfter: Option.Option<Duration.Duration>
+    readonly body: string
+    readonly headers?: Readonly<Record<string, string>> | undefined
+  }) {
+    super({ ...facts, headers: facts.headers ?? {} })
+  }
   override get message(): string {
     const wait = this.retryAfter._tag === "Some" ? `, asking to wait ${formatDuration(this.retryAfter.value)}` : ""
     const advice = statusAdvice.get(this.status) ?? (this.status >= 300 && this.status < 400 ? redirectAdvice : "")
@@ -178,17 +192,29 @@ export class InvalidUrl extends Data.TaggedError("InvalidUrl")<{
 }
 
 /**
- * The effect that gives the URL failed. It runs again before the next dial.
+ * An option of a connection that may be an effect, which runs anew before every dial.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DialOption = "url" | "headers" | "protocols"
+
+const nounOf: Readonly<Record<DialOption, string>> = { url: "URL", headers: "headers", protocols: "protocols" }
+
+/**
+ * The effect of an option failed, so there was no dial. It runs again before the next dial.
  *
  * @since 0.1.0
  * @category errors
  */
-export class UrlUnavailable extends Data.TaggedError("UrlUnavailable")<{
+export class OptionUnavailable extends Data.TaggedError("OptionUnavailable")<{
+  /** The option whose effect failed. */
+  readonly option: DialOption
   /** The error or the defect of that effect. */
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The option url gave no URL: ${sentence(describeCause(this.cause))}.`
+    return `The option ${this.option} gave no ${nounOf[this.option]}: ${sentence(describeCause(this.cause))}.`
   }
 }
 
@@ -307,7 +333,7 @@ export type AttemptError =
   | HandshakeRejected
   | DialFailed
   | InvalidUrl
-  | UrlUnavailable
+  | OptionUnavailable
   | OnOpenFailed
   | NotAcknowledged
   | MessageTooLarge
@@ -323,6 +349,33 @@ export type AttemptError =
 export type ConnectionError = AttemptError | RetriesExhausted
 
 /**
+ * What a close frame says to the server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CloseFrame {
+  /** 1000 (normal), 1001 (going away), or 3000 to 4999, whose meaning the application defines (RFC 6455 §7.4). */
+  readonly code: number
+  /** At most 123 bytes of UTF-8 (RFC 6455 §5.5). Default: empty. */
+  readonly reason?: string | undefined
+}
+
+/**
+ * The close frame that was asked for must not be sent. Nothing was closed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidCloseFrame extends Data.TaggedError("InvalidCloseFrame")<{
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `The close frame cannot be sent: ${sentence(this.reason)}.`
+  }
+}
+
+/**
  * `reconnect(reason)` was called, and replaces the connection. This is the cause in a gap, an event or a state; no stream
  * fails with it.
  *
@@ -331,6 +384,8 @@ export type ConnectionError = AttemptError | RetriesExhausted
  */
 export class ReconnectRequested extends Data.TaggedError("ReconnectRequested")<{
   readonly reason: string
+  /** The close frame for the server. Default: code 1000. */
+  readonly close?: CloseFrame | undefined
 }> {
   override get message(): string {
     return `A reconnect was requested${quoted(this.reason)}.`

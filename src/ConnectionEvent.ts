@@ -46,7 +46,16 @@ export type GiveUp = "fatal" | "disabled" | "exhausted" | "limited"
  * @since 0.1.0
  * @category models
  */
-export type ConnectionEvent = Data.TaggedEnum<{
+export type ConnectionEvent = Data.TaggedEnum<Named<Events>>
+
+type Named<A> = {
+  readonly [Tag in keyof A]: A[Tag] & {
+    /** The option `name` of the connection, if it has one. */
+    readonly connection?: string | undefined
+  }
+}
+
+interface Events {
   readonly Dialling: { readonly at: number; readonly attempt: number }
   readonly Opened: {
     readonly at: number
@@ -93,7 +102,7 @@ export type ConnectionEvent = Data.TaggedEnum<{
   }
   readonly Closed: { readonly at: number }
   readonly EventsDropped: { readonly at: number; readonly count: number }
-}>
+}
 
 /**
  * Constructors, matchers and guards of {@link ConnectionEvent}.

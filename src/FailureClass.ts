@@ -204,7 +204,7 @@ export const classify = (error: AttemptError): FailureClass => {
     case "DialFailed":
       return byErrno.get(error.code) ?? retry
     case "ConnectionTimeout":
-    case "UrlUnavailable":
+    case "OptionUnavailable":
     case "OnOpenFailed":
     case "NotAcknowledged":
       return retry
@@ -229,7 +229,7 @@ export const isLocal = (error: AttemptError): boolean => {
       return error.code === "EMFILE" || error.code === "ENFILE"
     case "InboxOverflow":
     case "InvalidUrl":
-    case "UrlUnavailable":
+    case "OptionUnavailable":
       return true
     default:
       return false

@@ -139,13 +139,17 @@ const outcomeFailed = MetricLabel.make("outcome", "failed")
 
 /**
  * Makes the {@link Counters} of a connection to a server. All connections to one server add to the same metrics. Effect's
- * metric registry keeps them until the process ends. If the address is empty, both labels are left out.
+ * metric registry keeps them until the process ends. If the address is empty, both labels are left out. A `name` is the label
+ * `websocket.connection.name`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ address, port }: { readonly address: string; readonly port: number }): Counters =>
-  new ServerCounters(address, port)
+export const make = ({ address, name, port }: {
+  readonly address: string
+  readonly port: number
+  readonly name?: string | undefined
+}): Counters => new ServerCounters(address, port, name)
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
@@ -158,10 +162,11 @@ class ServerCounters implements Counters {
   #received: Labels | undefined = undefined
   #sent: Labels | undefined = undefined
 
-  constructor(address: string, port: number) {
-    this.#server = address === ""
-      ? []
-      : [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]
+  constructor(address: string, port: number, name: string | undefined) {
+    this.#server = [
+      ...(address === "" ? [] : [MetricLabel.make("server.address", address), MetricLabel.make("server.port", String(port))]),
+      ...(name === undefined ? [] : [MetricLabel.make("websocket.connection.name", name)])
+    ]
   }
 
   received(count: number): void {

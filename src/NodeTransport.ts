@@ -17,7 +17,7 @@ import type { Socket as TcpSocket } from "node:net"
 import { WebSocket } from "ws"
 import { DialFailed, HandshakeRejected } from "./ConnectionError.ts"
 import { dialFailure } from "./internal/transport/errorCode.ts"
-import { headersOf } from "./internal/transport/wsHeaders.ts"
+import { headersOf, refusalHeaders } from "./internal/transport/wsHeaders.ts"
 import { progressOf } from "./internal/transport/progress.ts"
 import * as RetryAfter from "./internal/transport/retryAfter.ts"
 import { finishRequest, tcpSocketOf } from "./internal/transport/tcpSocket.ts"
@@ -55,6 +55,7 @@ const rejection = (response: IncomingMessage): Effect.Effect<never, HandshakeRej
       new HandshakeRejected({
         status: response.statusCode ?? 0,
         retryAfter: RetryAfter.parse(response.headers["retry-after"], response.headers.date, now),
+        headers: refusalHeaders(response.headers),
         body: Buffer.concat(chunks).subarray(0, bodyLimit).toString().trim()
       })
   )

@@ -59,7 +59,7 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
       new ConnectionError.ConnectionTimeout({ deadline, after: Duration.seconds(1) })
     )
   ],
-  [Retry(), [new ConnectionError.UrlUnavailable({ cause: "" }), new ConnectionError.OnOpenFailed({ cause: "" })]],
+  [Retry(), [new ConnectionError.OptionUnavailable({ option: "url", cause: "" }), new ConnectionError.OnOpenFailed({ cause: "" })]],
   [Limited({ tries: 1 }), [new ConnectionError.MessageTooLarge({ limit: 1 })]],
   [Fatal(), [new ConnectionError.InvalidUrl({ reason: "" }), new ConnectionError.InboxOverflow({ capacity: 1, maxBytes: 1, bound: "capacity" })]]
 ]
@@ -92,8 +92,8 @@ describe("the message of an error", () => {
         body: `<p>\n  No \u001b[31m${"x".repeat(300)}\n</p>`
       }).message,
       new ConnectionError.DialFailed({ code: "ECONNREFUSED", reason: "nobody listens" }).message,
-      new ConnectionError.UrlUnavailable({ cause: new Error("no token") }).message,
-      new ConnectionError.UrlUnavailable({ cause: { secret: "x" } }).message,
+      new ConnectionError.OptionUnavailable({ option: "url", cause: new Error("no token") }).message,
+      new ConnectionError.OptionUnavailable({ option: "url", cause: { secret: "x" } }).message,
       new ConnectionError.RetriesExhausted({ attempts: 1, elapsed: Duration.seconds(1), last: closed(1006), history: [] })
         .message
     ]

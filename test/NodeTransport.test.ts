@@ -12,8 +12,9 @@ import { createHash } from "node:crypto"
 import { createServer as createHttpsServer } from "node:https"
 import type { AddressInfo, Server, Socket as TcpSocket } from "node:net"
 import { createServer } from "node:net"
+import { inspect } from "node:util"
 import { WebSocket, WebSocketServer } from "ws"
-import { Transport } from "holdfast"
+import { Connection, Transport } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import * as selfSigned from "./utils/selfSigned.ts"
 
@@ -739,4 +740,37 @@ describe("layerWebSocketConstructor", () => {
       assert(error._tag === "DialFailed")
       assert.strictEqual(error.code, "UNSUPPORTED_HEADERS")
     }).pipe(Effect.provide(transports.layerWebSocketConstructor)))
+})
+
+describe("the headers of a refusal", () => {
+  it.scopedLive("are in the error; secrets are neither in its message nor in its JSON", () =>
+    Effect.gen(function*() {
+      const { url } = yield* raw((socket) => {
+        socket.once("data", () => {
+          socket.end([
+            "HTTP/1.1 307 Temporary Redirect",
+            "Location: wss://other.test/feed?token=sesame-123",
+            "WWW-Authenticate: Bearer error=expired",
+            "Set-Cookie: session=crumbs-456",
+            "X-RateLimit-Reset: 5",
+            "Content-Length: 0",
+            "",
+            ""
+          ].join("\r\n"))
+        })
+      })
+      const connection = yield* Connection.make({ url: `${url}/feed?token=sesame-123`, reconnect: { enabled: false } })
+      const error = yield* Effect.flip(connection.awaitOpen)
+      if (error._tag !== "HandshakeRejected") return assert.fail(error._tag)
+      assert.strictEqual(error.headers["set-cookie"], "session=crumbs-456")
+      const shown: unknown = JSON.parse(JSON.stringify(error.headers))
+      assert.deepStrictEqual(shown, {
+        location: "wss://other.test…",
+        "www-authenticate": "Bearer error=expired",
+        "x-ratelimit-reset": "5",
+        "content-length": "0"
+      })
+      assert.notInclude(JSON.stringify(error) + error.message + inspect(error), "crumbs-456")
+      assert.notInclude(error.message, "expired")
+    }).pipe(Effect.provide(NodeTransport.layer)))
 })

@@ -6,6 +6,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -20,6 +21,7 @@ import { createServer } from "node:http"
 import { createHash } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { inspect } from "node:util"
+import type { SessionEvent } from "holdfast"
 import { Connection, ConnectionError, DialGate, Session, Transport } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import { forever, idle, scripted } from "./connection/scripted.ts"
@@ -253,11 +255,13 @@ describe("secrets", () => {
             }
           }
         })
+        const threw = (event: SessionEvent.SessionEvent) => event._tag === "Invalid" && event.reason.includes("threw")
+        const reading = yield* Effect.fork(Stream.runCollect(Stream.takeUntil(session.events, threw)))
+        yield* Effect.yieldNow()
         const refused = yield* Effect.flip(session.subscribe("a"))
         out.push(...shownBy(refused))
-        const ended = yield* Effect.exit(Stream.runDrain(session.stream("b")))
-        out.push(...shownBy(ended))
-        const events = yield* Stream.runCollect(Stream.takeUntil(session.events, ({ _tag }) => _tag === "Refused"))
+        yield* Effect.forkScoped(Stream.runDrain(session.stream("b")))
+        const events = yield* Fiber.join(reading)
         for (const event of events) out.push(...shownBy(event))
       }).pipe(
         Effect.scoped,

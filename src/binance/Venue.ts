@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Array from "effect/Array"
 import type * as DialGate from "../DialGate.ts"
 import * as Failure from "./Failure.ts"
 import type { StreamKind } from "./StreamKind.ts"
@@ -16,8 +18,8 @@ import type { StreamKind } from "./StreamKind.ts"
 export interface Venue {
   /** The name of the venue, such as `live`. */
   readonly name: string
-  /** The URL of the sockets, without a path. */
-  readonly ws: string
+  /** The URL of the sockets, without a path, or several: while one fails, the next is dialled. */
+  readonly ws: string | NonEmptyReadonlyArray<string>
   /** The URL of the REST interface, without a path. */
   readonly rest: string
   /** The first part of REST paths. */
@@ -39,6 +41,8 @@ export interface Venue {
 // By address (Binance docs).
 const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Failure.classify }
 
+const withoutSlash = (url: string) => url.replace(/\/+$/, "")
+
 /**
  * Makes a spot venue from its URLs, such as those of the embedded exchange. Default of `name`: `custom`.
  *
@@ -51,15 +55,20 @@ const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Fai
  *
  * const venue = Venue.make({ ws: "ws://127.0.0.1:9443", rest: "http://127.0.0.1:9443" })
  * const finer: Venue.Venue = { ...Venue.spot, timeUnit: "microsecond" }
+ * const byTwoPorts: Venue.Venue = { ...Venue.spot, ws: ["wss://stream.binance.com:9443", "wss://stream.binance.com:443"] }
  *
  * // For several connections or feeds in one process.
  * const gate = DialGate.layer(Venue.spot.dials)
  * ```
  */
-export const make = (urls: { readonly ws: string; readonly rest: string; readonly name?: string | undefined }): Venue => ({
+export const make = (urls: {
+  readonly ws: Venue["ws"]
+  readonly rest: string
+  readonly name?: string | undefined
+}): Venue => ({
   name: urls.name ?? "custom",
-  ws: urls.ws.replace(/\/+$/, ""),
-  rest: urls.rest.replace(/\/+$/, ""),
+  ws: typeof urls.ws === "string" ? withoutSlash(urls.ws) : Array.map(urls.ws, withoutSlash),
+  rest: withoutSlash(urls.rest),
   api: "/api/v3",
   path: () => "/stream",
   streamsPerConnection: 1_024,
@@ -69,7 +78,7 @@ export const make = (urls: { readonly ws: string; readonly rest: string; readonl
 })
 
 /**
- * The spot market (Binance docs).
+ * The spot market (Binance docs). Binance serves the same sockets at port 443; a dial gate counts each port by itself.
  *
  * @since 0.1.0
  * @category venues

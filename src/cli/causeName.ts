@@ -22,7 +22,7 @@ export const causeName = (cause: AttemptError | ReconnectRequested): string => {
     case "NotAcknowledged":
       return "not acknowledged"
     case "InvalidUrl":
-    case "UrlUnavailable":
+    case "OptionUnavailable":
       return "no usable URL"
   }
 }

@@ -45,7 +45,11 @@ export type Step = Data.TaggedEnum<{
 export type Dial = Data.TaggedEnum<{
   readonly Fail: { readonly error: DialError }
   readonly Hang: object
-  readonly Open: { readonly after: Duration.DurationInput; readonly steps: ReadonlyArray<Step> }
+  readonly Open: {
+    readonly after: Duration.DurationInput
+    readonly headers: Readonly<Record<string, string>>
+    readonly steps: ReadonlyArray<Step>
+  }
 }>
 
 const Step = Data.taggedEnum<Step>()
@@ -119,13 +123,19 @@ export const reset: Step = Step.End({ code: 1006, reason: "", errno: "ECONNRESET
  */
 export const refuse = (
   status: number,
-  options?: { readonly retryAfter?: Duration.DurationInput | undefined; readonly body?: string | undefined }
+  options?: {
+    readonly retryAfter?: Duration.DurationInput | undefined
+    readonly body?: string | undefined
+    /** The headers of the answer, with names in lower case. */
+    readonly headers?: Readonly<Record<string, string>> | undefined
+  }
 ): Dial =>
   Dial.Fail({
     error: new HandshakeRejected({
       status,
       retryAfter: Option.map(Option.fromNullable(options?.retryAfter), Duration.decode),
-      body: options?.body ?? ""
+      body: options?.body ?? "",
+      headers: options?.headers
     })
   })
 
@@ -151,7 +161,7 @@ export const hang: Dial = Dial.Hang()
  * @since 0.1.0
  * @category dials
  */
-export const open = (...steps: ReadonlyArray<Step>): Dial => Dial.Open({ after: 0, steps })
+export const open = (...steps: ReadonlyArray<Step>): Dial => Dial.Open({ after: 0, headers: {}, steps })
 
 /**
  * The dial opens after this time, then the peer plays the steps. A plain number is in milliseconds.
@@ -160,7 +170,18 @@ export const open = (...steps: ReadonlyArray<Step>): Dial => Dial.Open({ after: 
  * @category dials
  */
 export const openAfter = (after: Duration.DurationInput, ...steps: ReadonlyArray<Step>): Dial =>
-  Dial.Open({ after, steps })
+  Dial.Open({ after, headers: {}, steps })
+
+/**
+ * The dial opens at once with these headers in the server's answer, their names in lower case. Then the peer plays the steps.
+ *
+ * @since 0.1.0
+ * @category dials
+ */
+export const openWith = (
+  { headers }: { readonly headers: Readonly<Record<string, string>> },
+  ...steps: ReadonlyArray<Step>
+): Dial => Dial.Open({ after: 0, headers, steps })
 
 /**
  * A dial that the client made.
@@ -264,7 +285,7 @@ export const layer = (
         })
     )
 
-    const openSocket = Effect.fnUntraced(function*(request: DialRequest, steps: ReadonlyArray<Step>) {
+    const openSocket = Effect.fnUntraced(function*(request: DialRequest, headers: Socket["headers"], steps: ReadonlyArray<Step>) {
       const openedAt = yield* monotonic
       const room = Effect.unsafeMakeLatch(true)
       const buffer = ReceiveBuffer.make({
@@ -337,7 +358,7 @@ export const layer = (
 
       const socket: Socket = {
         protocol: request.protocols[0] ?? "",
-        headers: {},
+        headers,
         progress: () => ({ received, control: 0, sent: given, unsent: 0 }),
         receive: buffer.receive,
         send: (message) =>
@@ -375,7 +396,7 @@ export const layer = (
         return yield* Dial.$match(scripted, {
           Fail: ({ error }): Effect.Effect<Socket, DialError, Scope.Scope> => Effect.fail(error),
           Hang: () => Effect.never,
-          Open: ({ after, steps }) => Effect.zipRight(Effect.sleep(after), openSocket(request, steps))
+          Open: ({ after, headers, steps }) => Effect.zipRight(Effect.sleep(after), openSocket(request, headers, steps))
         })
       })
 

@@ -1,4 +1,5 @@
 // Binance as a venue: the decoder and the continuity of each kind of stream.
+import * as Array from "effect/Array"
 import * as Effect from "effect/Effect"
 import type { Continuity, State, Target } from "../../market/Continuity.ts"
 import { unknown } from "../../market/Continuity.ts"
@@ -130,7 +131,10 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
   return {
     name: "binance",
     protocol: Protocol.make(address.messagesPerSecond),
-    endpoint: (path) => ({ url: `${address.ws}${path}${timeUnit}` }),
+    endpoint: (path) => {
+      const complete = (url: string) => `${url}${path}${timeUnit}`
+      return { url: typeof address.ws === "string" ? complete(address.ws) : Array.map(address.ws, complete) }
+    },
     stream: (name) =>
       streamOf(name, (type) => byType.get(type) ?? { type, decoder: fromStream, continuity: unknown }),
     // The venue rejects a request for the book of an unknown symbol.

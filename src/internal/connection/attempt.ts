@@ -43,7 +43,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   } else {
     const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox)
     const send = (message: Message) => problemOf(message) ?? socket.send(message)
-    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, send, receive }, options).pipe(
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, headers: socket.headers, send, receive }, options).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {

@@ -36,5 +36,7 @@ export const connect = Effect.fnUntraced(function*(options: Options) {
   const settings = yield* resolve(options, transport.capabilities.ping)
   yield* warnIfUnableToPing(transport, settings)
   yield* warnOfStorm(settings)
-  return yield* Handle.make(transport, gate, settings)
+  const handle = Handle.make(transport, gate, settings)
+  // What runs for the connection, such as `onOpen`, logs under its name too.
+  return yield* settings.name === undefined ? handle : Effect.annotateLogs(handle, "connection", settings.name)
 })

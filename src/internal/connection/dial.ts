@@ -3,15 +3,17 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import { ConnectionTimeout, UrlUnavailable } from "../../ConnectionError.ts"
+import { ConnectionTimeout } from "../../ConnectionError.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Socket, Transport } from "../../Transport.ts"
 import { within } from "../time/timeout.ts"
 import * as Endpoint from "../transport/endpoint.ts"
 import type { Redactor } from "../transport/redactor.ts"
+import * as DialRequest from "./dialRequest.ts"
+import type { Choice } from "./endpoints.ts"
 import type { EventLog } from "./eventLog.ts"
+import { farewellFor } from "./farewell.ts"
 import type { Settings } from "./settings.ts"
 
 export interface Options {
@@ -24,43 +26,40 @@ export interface Options {
   readonly scope: Scope.Scope
   /** The number of this retry in the outage; 0 for the first dial. */
   readonly attempt: number
+  /** A function: a failed attempt stays in memory with its error, and must not keep the failure before it. */
+  readonly choice: () => Choice
 }
 
 export const withinOpenTimeout = ({ openTimeout }: Pick<Settings, "openTimeout">) =>
   within(openTimeout, () => new ConnectionTimeout({ deadline: "open", after: openTimeout }))
 
-const urlOf = ({ redactor, settings: { openTimeout, url } }: Options) =>
-  Effect.isEffect(url)
-    ? url.pipe(
-      Effect.catchAllCause((cause) => Effect.fail(new UrlUnavailable({ cause: redactor.error(Cause.squash(cause)) }))),
-      withinOpenTimeout({ openTimeout })
-    )
-    : Effect.succeed(url)
+const requestOf = ({ choice, redactor, settings }: Options) => {
+  const request = Effect.mapError(DialRequest.make(settings.request, choice()), (error) => redactor.attempt(error))
+  return DialRequest.isAsked(settings.request) ? withinOpenTimeout(settings)(request) : request
+}
 
 // A defect of the transport while it closes must not end the connection.
 export const logDefects = (closing: Effect.Effect<void>, redactor: Redactor) =>
   Effect.catchAllCause(closing, (cause) =>
     Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logError("The transport failed to close its socket.", redactor.cause(cause)))
 
-const isDead = (error: unknown) => error instanceof ConnectionTimeout && error.deadline !== "open"
-
-// A dead peer cannot answer a close frame, so its socket is terminated before the scope would start the closing handshake.
-const terminateIfDead = ({ terminate }: Socket, { redactor, settings: { dial } }: Options) => (exit: Exit.Exit<unknown, unknown>) => {
-  const mustDrop = Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), isDead)
-  return mustDrop
-    ? Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible, (closing) =>
-      logDefects(closing, redactor))
-    : Effect.void
+// Leaves the socket as the end of its connection asks for, before the transport would close it in its own way.
+const leave = ({ close, terminate }: Socket, { redactor, settings: { dial } }: Options) => (exit: Exit.Exit<unknown, unknown>) => {
+  const farewell = Exit.isFailure(exit) ? farewellFor(Option.getOrUndefined(Cause.failureOption(exit.cause))) : undefined
+  if (farewell === undefined) return Effect.void
+  const closing = farewell._tag === "Close"
+    ? close(farewell.closeFrame.code, farewell.closeFrame.reason)
+    : Effect.disconnect(terminate).pipe(within(dial.closeTimeout, () => undefined), Effect.ignore, Effect.interruptible)
+  return logDefects(closing, redactor)
 }
 
 /** Dials. Closing the scope closes the socket. */
 export const dial = (options: Options) => {
   const { attempt, gate, log, redactor, scope, settings, transport } = options
-  return Effect.flatMap(urlOf(options), (given) => {
-    const url = Redacted.isRedacted(given) ? given : Redacted.make(given)
-    const server = Endpoint.fromUrl(url)
+  return Effect.flatMap(requestOf(options), (asked) => {
+    const server = Endpoint.fromUrl(asked.url)
     log.dials(server)
-    const request = { url, ...settings.dial }
+    const request = { ...asked, ...settings.dial }
     redactor.sends(request)
     let opened: Socket | undefined
     return transport.dial(request).pipe(
@@ -77,12 +76,13 @@ export const dial = (options: Options) => {
         captureStackTrace: false,
         attributes: {
           "websocket.attempt": attempt,
+          ...(settings.name === undefined ? {} : { "websocket.connection.name": settings.name }),
           ...(Endpoint.isKnown(server) ? { "server.address": server.address, "server.port": server.port } : {})
         }
       }),
       Effect.flatMap(() => opened === undefined ? Effect.dieMessage("the gate did not dial") : Effect.succeed(opened)),
       // `Effect.addFinalizer` would keep the fibre references of the dial until the connection ends.
-      Effect.tap((socket) => Scope.addFinalizerExit(scope, terminateIfDead(socket, options))),
+      Effect.tap((socket) => Scope.addFinalizerExit(scope, leave(socket, options))),
       Scope.extend(scope)
     )
   })

@@ -1,4 +1,5 @@
 // Publishes events to their readers, writes them to the log, and counts them in the metrics.
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"
@@ -86,14 +87,21 @@ export class EventLog {
   readonly #events = EventStream.make<ConnectionEvent.ConnectionEvent>({ capacity, at: ({ at }) => at })
   readonly events: Listenable<ConnectionEvent.ConnectionEvent> = this.#events.stream
   #server = Server.unknownServer
-  #counters = Metrics.make(this.#server)
+  #counters: Metrics.Counters
   #unwritten: Array<{ readonly event: Recorded; readonly server: string }> = []
+
+  readonly #name: string | undefined
+
+  constructor(name: string | undefined) {
+    this.#name = name
+    this.#counters = Metrics.make({ ...this.#server, name })
+  }
 
   /** Sets the server that log lines and metrics are about from now on. */
   dials(server: Server.Server): void {
     if (Server.show(server) === Server.show(this.#server)) return
     this.#server = server
-    this.#counters = Metrics.make(server)
+    this.#counters = Metrics.make({ ...server, name: this.#name })
   }
 
   /** The metrics of that server. */
@@ -105,16 +113,24 @@ export class EventLog {
   record(event: Recorded): void {
     measure(event, this.#counters)
     this.#unwritten.push({ event, server: Server.show(this.#server) })
-    this.#events.unsafeOfferAll([event])
+    this.#events.unsafeOfferAll([this.#named(event)])
   }
 
   /** Publishes an event to readers only. */
   publish(event: Extract<ConnectionEvent.ConnectionEvent, { readonly _tag: "Gap" | "Died" }>): void {
-    this.#events.unsafeOfferAll([event])
+    this.#events.unsafeOfferAll([this.#named(event)])
   }
 
   end(exit: Exit.Exit<void>): void {
     this.#events.end(exit)
+  }
+
+  #subject(server: string): Line["facts"] {
+    return { ...(server === "" ? {} : { server }), ...(this.#name === undefined ? {} : { connection: this.#name }) }
+  }
+
+  #named(event: ConnectionEvent.ConnectionEvent): ConnectionEvent.ConnectionEvent {
+    return this.#name === undefined ? event : Data.struct({ ...event, connection: this.#name })
   }
 
   #writeAbove(least: LogLevel.LogLevel): Effect.Effect<void> {
@@ -123,7 +139,7 @@ export class EventLog {
     // Lines below the log level are not annotated, to save their cost.
     const lines = recorded.flatMap(({ event, server }) => {
       const { facts, level, text } = toLine(event)
-      return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: server === "" ? facts : { ...facts, server } }]
+      return LogLevel.lessThan(level, least) ? [] : [{ level, text, facts: { ...facts, ...this.#subject(server) } }]
     })
     return lines.length === 0 ? Effect.void : Effect.forEach(lines, write, { discard: true })
   }

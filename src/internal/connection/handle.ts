@@ -8,7 +8,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Connection } from "../../Connection.ts"
-import type { AttemptError, ConnectionError, NotConnected as NotConnectedError } from "../../ConnectionError.ts"
+import type { AttemptError, CloseFrame, ConnectionError, NotConnected as NotConnectedError } from "../../ConnectionError.ts"
 import { NotConnected, ReconnectRequested } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
@@ -19,6 +19,7 @@ import * as Cursors from "../stream/cursors.ts"
 import { holdWakes } from "../stream/wakes.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import * as EventLog from "./eventLog.ts"
+import { check as checkClose } from "./farewell.ts"
 import type { BareItem } from "./inbox.ts"
 import * as Inbox from "./inbox.ts"
 import * as Loop from "./loop.ts"
@@ -86,10 +87,10 @@ const connect = (parts: Parts) =>
     }
   })
 
-const disconnect = Effect.fnUntraced(function*(parts: Parts) {
+const disconnect = Effect.fnUntraced(function*(parts: Parts, close?: CloseFrame) {
   const { log, loop, machine } = parts
   if (!Machine.isActive(machine.current())) return
-  yield* loop.stop
+  yield* loop.stop(close)
   const state = machine.current()
   // The connection may have been given up while the loop stopped: it stays `Failed` then.
   if (!Machine.isActive(state)) return
@@ -103,7 +104,7 @@ const disconnect = Effect.fnUntraced(function*(parts: Parts) {
 
 const close = Effect.fnUntraced(function*(parts: Parts) {
   const { log, loop, machine } = parts
-  yield* loop.stop
+  yield* loop.stop()
   const state = machine.current()
   holdWakes(() => {
     if (state._tag !== "Closed") machine.go(state, ConnectionState.Closed({ since: now(parts) }))
@@ -115,14 +116,14 @@ const close = Effect.fnUntraced(function*(parts: Parts) {
   log.end(Exit.void)
 })
 
-const reconnect = (parts: Parts, reason: string) =>
+const reconnect = (parts: Parts, reason: string, close?: CloseFrame) =>
   Effect.suspend(() => {
     const phase = parts.loop.phase()
     switch (phase._tag) {
       case "Dialling":
         return Effect.void
       case "Open":
-        phase.end(new ReconnectRequested({ reason }))
+        phase.end(new ReconnectRequested({ reason, close }))
         return Effect.void
       case "Closing":
       case "Waiting":
@@ -177,7 +178,7 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
   const clock = yield* Effect.clock
   const disconnected = ConnectionState.Disconnected({ since: clock.unsafeCurrentTimeMillis() })
   const machine = new Machine.Machine(disconnected)
-  const log = new EventLog.EventLog()
+  const log = new EventLog.EventLog(settings.name)
   const loop = yield* Loop.make({ transport, gate, settings, machine, log })
   const parts: Parts = { machine, log, loop, clock }
   const sends = new SendQueue({
@@ -211,8 +212,12 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
           log.counters().sent(1)
         }
       }),
-    reconnect: (reason) => reconnect(parts, reason),
+    reconnect: (reason, close) =>
+      close === undefined
+        ? reconnect(parts, reason)
+        : Effect.flatMap(checkClose({ code: close.code, reason: close.closeReason }), (closeFrame) => reconnect(parts, reason, closeFrame)),
     disconnect: detached(disconnect(parts)),
+    disconnectWith: (close) => Effect.flatMap(checkClose(close), (closeFrame) => detached(disconnect(parts, closeFrame))),
     connect: detached(connect(parts))
   }
   return {

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { AttemptError, Defect, ReconnectRequested } from "../../ConnectionError.ts"
+import type { AttemptError, CloseFrame, Defect, ReconnectRequested } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
@@ -20,7 +20,9 @@ import type { Redactor } from "../transport/redactor.ts"
 import * as Attempt from "./attempt.ts"
 import type { Delivery } from "./delivery.ts"
 import { logDefects } from "./dial.ts"
+import * as Endpoints from "./endpoints.ts"
 import type { EventLog } from "./eventLog.ts"
+import { Disconnecting } from "./farewell.ts"
 import type { Inbox } from "./inbox.ts"
 import * as Phase from "./phase.ts"
 import * as Reconnection from "./reconnection.ts"
@@ -37,6 +39,10 @@ export interface Context {
   readonly log: EventLog
   readonly redactor: Redactor
   phase: Phase.Phase
+  /** Which URL to dial next. */
+  choice: Endpoints.Choice
+  /** The close frame that `disconnect` asked for. */
+  leaving: CloseFrame | undefined
   /** The number of connections that have opened so far. */
   epoch: number
   /** The option whose function ended the run with a defect; undefined once the defect is reported. */
@@ -133,6 +139,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
       // The attempt may have ended while its handshake completed.
       if (context.phase._tag !== "Dialling") return Effect.interrupt
       context.epoch++
+      context.choice = Endpoints.opened(context.choice)
       context.phase = {
         _tag: "Open",
         socket,
@@ -152,7 +159,19 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
 
   log.record(ConnectionEvent.Dialling({ at: dialled.since, attempt: dialled.attempt }))
   const scope = yield* Scope.make()
-  const attempt = yield* Attempt.run({ transport, gate, settings, log, redactor, inbox, scope, attempt: dialled.attempt, open, end }).pipe(
+  const attempt = yield* Attempt.run({
+    transport,
+    gate,
+    settings,
+    log,
+    redactor,
+    inbox,
+    scope,
+    attempt: dialled.attempt,
+    choice: () => context.choice,
+    open,
+    end
+  }).pipe(
     Effect.flatten,
     Effect.catchAllCause((cause) => Effect.sync(() => {
       end(cause)
@@ -171,7 +190,10 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
 export const close = (context: Context, { attempt, scope }: Started, ended: Exit.Exit<Lifetime>): Effect.Effect<void> =>
   Effect.suspend(() => {
     context.phase = Phase.closing(context.phase)
-    const exit = Exit.flatMap(ended, ({ lost }) => Exit.fail(lost.cause))
+    const { leaving } = context
+    const exit = Exit.isSuccess(ended)
+      ? Exit.fail(ended.value.lost.cause)
+      : leaving === undefined ? ended : Exit.fail(new Disconnecting({ close: leaving }))
     return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit)), context.redactor))
   }).pipe(
     Effect.map(() => {

@@ -5,12 +5,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
-import type { ConnectionError } from "../../ConnectionError.ts"
+import type { CloseFrame, ConnectionError } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { holdWakes } from "../stream/wakes.ts"
 import { sleep } from "../time/sleep.ts"
 import { Redactor } from "../transport/redactor.ts"
+import { countOf } from "./dialRequest.ts"
+import * as Endpoints from "./endpoints.ts"
 import * as Inbox from "./inbox.ts"
 import type { Context, Lifetime, Lost } from "./lifetime.ts"
 import { begin, close } from "./lifetime.ts"
@@ -20,6 +22,7 @@ import type { State } from "./stateMachine.ts"
 import { isActive } from "./stateMachine.ts"
 
 const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, first: State<"Connecting">) {
+  const urlCount = countOf(context.settings.request.source)
   let dialled = first
   // The last loss, forgotten when the next connection opens: the stack trace of its error keeps the attempt in memory.
   let lost: Lost | undefined
@@ -37,6 +40,7 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
     // A stop before or during the close takes effect here: a stopped connection must not decide to dial again.
     const lifetime = yield* Effect.interruptible(ended)
     if (lifetime.opened) lost = lifetime.lost
+    context.choice = Endpoints.after(context.choice, urlCount, { proven: lifetime.proven, cause: lifetime.lost.cause })
     retries ??= RetryState.make(context.settings.reconnect, context.settings.classify)
     const next = yield* decide(context, retries, lifetime)
     if (next._tag === "GivenUp") {
@@ -69,7 +73,7 @@ const decide = Effect.fnUntraced(function*(
     return dialNext(machine.go(reached, ConnectionState.Reconnecting(requested)), Duration.zero)
   }
   if (reached._tag === "Connecting") log.record(ConnectionEvent.AttemptFailed({ at, attempt: reached.attempt, cause }))
-  const decision = yield* Effect.tapDefect(retries.decide(lifetime, cause), () =>
+  const decision = yield* Effect.tapDefect(retries.decide(lifetime, cause, context.choice.untried), () =>
     Effect.sync(() => {
       context.failing = retries.running()
     }))
@@ -133,12 +137,12 @@ export interface Loop {
   readonly inbox: () => Inbox.Inbox
   /** Starts a run. The state is `Connecting` when this returns. */
   readonly start: (from: State<"Disconnected" | "Failed">) => void
-  /** Stops the run in any phase. Completes when its socket is closed. */
-  readonly stop: Effect.Effect<void>
+  /** Stops the run in any phase, with this close frame. Completes when its socket is closed. */
+  readonly stop: (close?: CloseFrame) => Effect.Effect<void>
 }
 
 export const make = Effect.fnUntraced(function*(
-  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "redactor" | "phase" | "epoch" | "failing">
+  { gate, log, machine, settings, transport }: Omit<Context, "clock" | "redactor" | "phase" | "choice" | "leaving" | "epoch" | "failing">
 ) {
   const runFork = Runtime.runFork(yield* Effect.runtime())
   const clock = yield* Effect.clock
@@ -153,6 +157,8 @@ export const make = Effect.fnUntraced(function*(
     log,
     redactor,
     phase: Phase.ended,
+    choice: Endpoints.first,
+    leaving: undefined,
     epoch: 0,
     failing: undefined
   }
@@ -174,11 +180,15 @@ export const make = Effect.fnUntraced(function*(
       )
       fiber = runFork(Effect.uninterruptible(running), { immediate: false })
     },
-    stop: Effect.suspend(() => fiber === undefined ? Effect.void : Fiber.interrupt(fiber)).pipe(
-      Effect.map(() => {
-        context.phase = Phase.ended
-      })
-    )
+    stop: (close) =>
+      Effect.suspend(() => {
+        context.leaving = close
+        return fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
+      }).pipe(
+        Effect.map(() => {
+          context.phase = Phase.ended
+        })
+      )
   }
   return loop
 })

@@ -40,8 +40,8 @@ export interface RetryState {
   readonly attempt: () => number
   /** Resets the outage if the connection was proven. Called once at the end of each lifetime, before `decide`. */
   readonly settle: (lifetime: Lifetime) => void
-  /** Records a failure and decides. */
-  readonly decide: (lifetime: Lifetime, error: AttemptError) => Effect.Effect<Decision>
+  /** Records a failure and decides. While another URL is untried, no failure but of the budget is final. */
+  readonly decide: (lifetime: Lifetime, error: AttemptError, untried: boolean) => Effect.Effect<Decision>
   /** The option whose function runs now. After a defect in `decide`, the option that caused it. */
   readonly running: () => Defect["option"]
 }
@@ -123,7 +123,7 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     lastProven = lifetime
   }
 
-  const decide = Effect.fnUntraced(function*(lifetime: Lifetime, error: AttemptError) {
+  const decide = Effect.fnUntraced(function*(lifetime: Lifetime, error: AttemptError, untried: boolean) {
     const clock = yield* Effect.clock
     const moment = monotonicMillis(clock)
     outage = withFailure(outage, clock.unsafeCurrentTimeMillis(), moment, error)
@@ -133,7 +133,7 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     const giveUp = (because: GiveUp, final: ConnectionError = error): Decision =>
       ({ _tag: "GivenUp", class: failureClass, because, error: final })
     if (!enabled) return giveUp("disabled")
-    const because = reasonToGiveUp(failureClass, countOf(outage, error), hasBeenProven)
+    const because = untried ? undefined : reasonToGiveUp(failureClass, countOf(outage, error), hasBeenProven)
     if (because !== undefined) return giveUp(because)
 
     driver ??= yield* driverOfWaits(schedule)

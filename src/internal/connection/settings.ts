@@ -3,19 +3,21 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { Handshake, Options } from "../../Connection.ts"
 import type { Classify } from "../../FailureClass.ts"
 import * as ReconnectPolicy from "../../ReconnectPolicy.ts"
 import type { DialRequest } from "../../Transport.ts"
 import type { Overflow } from "../stream/broadcast.ts"
+import type { Parts, Source } from "./dialRequest.ts"
+import { countOf, headersOf, sourceOf } from "./dialRequest.ts"
 import { asDuration, invalid, shown } from "./reconnectSettings.ts"
 import type { Reconnect } from "./reconnection.ts"
 
 export interface Settings {
-  readonly url: Options["url"]
-  readonly dial: Omit<DialRequest, "url">
+  readonly name: string | undefined
+  readonly request: Parts
+  readonly dial: Pick<DialRequest, "maxMessageBytes" | "closeTimeout">
   readonly reconnect: Reconnect
   readonly openTimeout: Duration.Duration
   readonly messageTimeout: Duration.Duration
@@ -56,6 +58,17 @@ const overflow = (value: Overflow) =>
     ? Either.right(value)
     : Either.left(invalid(["inbox.overflow"], value, `one of ${overflows.join(", ")}`))
 
+const name = (given: string | undefined) =>
+  given === "" ? Either.left(invalid(["name"], "", "a text that is not empty")) : Either.right(given)
+
+// Programs without types may pass an empty list.
+const source = (url: Options["url"]): Either.Either<Source, ConfigError.ConfigError> =>
+  Either.filterOrLeft(
+    Either.right(sourceOf(url)),
+    (given) => countOf(given) > 0,
+    () => invalid(["url"], "[]", "at least one URL")
+  )
+
 const reconnect = (given: Options["reconnect"]): Either.Either<Reconnect, ConfigError.ConfigError> =>
   given === undefined
     ? Either.right(ReconnectPolicy.defaults)
@@ -84,14 +97,13 @@ export const resolve = (options: Options, canPing: boolean): Either.Either<Setti
     const pingInterval = yield* positive("pingInterval", options.pingInterval, defaults.pingInterval)
     const pongTimeout = yield* positive("pongTimeout", options.pongTimeout, defaults.pongTimeout)
     return {
-      url: options.url,
+      name: yield* name(options.name),
+      request: {
+        source: yield* source(options.url),
+        headers: headersOf(options.headers),
+        protocols: options.protocols ?? []
+      },
       dial: {
-        protocols: options.protocols ?? [],
-        headers: Object.fromEntries(
-          Object.entries(options.headers ?? {}).map((
-            [name, value]
-          ) => [name, typeof value === "string" ? Redacted.make(value) : value])
-        ),
         maxMessageBytes: yield* atLeast("maxMessageBytes", 1, options.maxMessageBytes, 16 * 1024 * 1024),
         closeTimeout: yield* positive("closeTimeout", options.closeTimeout, defaults.closeTimeout)
       },

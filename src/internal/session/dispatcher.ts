@@ -64,8 +64,8 @@ export const make = <A, N>(
       if (entry.status !== "live") {
         entry.status = "live"
         entry.since = at
-          record(SessionEvent.Live({ at: now(), topic: entry.topic }))
-          onLive(entry.topic)
+        record(SessionEvent.Live({ at: now(), topic: entry.topic }))
+        onLive(entry.topic)
       }
       entry.tracker.observe(at)
       const { listeners } = entry
@@ -100,9 +100,9 @@ export const make = <A, N>(
 
   // A bug in the protocol must not end the data of all topics.
   const threw = (name: string, message: Message, error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error)
-    const shown = typeof message === "string" ? excerpt(message) : ""
-    record(SessionEvent.Invalid({ at: now(), reason: `the protocol's ${name} threw: ${reason}`, excerpt: shown }))
+    const said = redactor.text(error instanceof Error ? error.message : String(error))
+    const shown = typeof message === "string" ? redactor.text(excerpt(message)) : ""
+    record(SessionEvent.Invalid({ at: now(), reason: `the protocol's ${name} threw: ${said}`, excerpt: shown }))
   }
 
   const parsed = (message: Message): ServerMessage<A, N> | undefined => {

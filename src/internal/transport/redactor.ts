@@ -133,15 +133,19 @@ export class Redactor {
       case "HandshakeRejected": {
         const { retryAfter, status } = error
         const body = this.text(error.body).slice(0, longestBody)
-        return body === error.body ? error : new Errors.HandshakeRejected({ status, retryAfter, body })
+        const headers = this.#headers(error.headers)
+        return body === error.body && headers === error.headers
+          ? error
+          : new Errors.HandshakeRejected({ status, retryAfter, headers, body })
       }
       case "DialFailed": {
         const reason = this.text(error.reason)
         return reason === error.reason ? error : new Errors.DialFailed({ code: error.code, reason })
       }
-      case "UrlUnavailable": {
+      case "OptionUnavailable": {
+        const { option } = error
         const cause = this.error(error.cause)
-        return cause === error.cause ? error : new Errors.UrlUnavailable({ cause })
+        return cause === error.cause ? error : new Errors.OptionUnavailable({ option, cause })
       }
       case "OnOpenFailed": {
         const cause = this.error(error.cause)
@@ -156,7 +160,7 @@ export class Redactor {
   end(error: AttemptError | ReconnectRequested): AttemptError | ReconnectRequested {
     if (error._tag !== "ReconnectRequested") return this.attempt(error)
     const reason = this.text(error.reason)
-    return reason === error.reason ? error : new Errors.ReconnectRequested({ reason })
+    return reason === error.reason ? error : new Errors.ReconnectRequested({ reason, close: error.close })
   }
 
   /** Removes the secrets from a failed send. */
@@ -179,6 +183,17 @@ export class Redactor {
   /** Removes the secrets from the failures and the defects of a cause. */
   failures<E extends AttemptError>(cause: Cause.Cause<E>): Cause.Cause<AttemptError> {
     return this.#each(cause, (error) => this.attempt(error))
+  }
+
+  // Headers that are not enumerable are not shown.
+  #headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const changed = Object.entries(headers).flatMap(([name, value]) => {
+      const shown = this.text(value)
+      return shown === value ? [] : [[name, { value: shown, enumerable: true }] as const]
+    })
+    return changed.length === 0
+      ? headers
+      : Object.defineProperties<Record<string, string>>({}, { ...Object.getOwnPropertyDescriptors(headers), ...Object.fromEntries(changed) })
   }
 
   #each<E, E2>(cause: Cause.Cause<E>, change: (error: E) => E2): Cause.Cause<E2> {

@@ -71,7 +71,8 @@ export const dialWith = (construct: Construct) =>
         ws.addEventListener("close", () => {
           resume(Effect.void)
         }, { once: true })
-        ws.close(code, reason)
+        // The WHATWG interface refuses the codes of RFC 6455 other than these.
+        ws.close(code === 1000 || code >= 3000 ? code : 1000, reason)
       }).pipe(
         Effect.interruptible,
         within(request.closeTimeout, () => undefined),

@@ -151,10 +151,18 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "a dead peer gets a close frame",
-    "internal/connection/dial.ts",
-    "const mustDrop = ",
-    "const mustDrop = false && "
+    "internal/connection/farewell.ts",
+    "unexpected : terminate",
+    "unexpected : undefined"
   ),
+  mutation("a lost connection is dialled at another URL first", "internal/connection/endpoints.ts", "  if (proven) return { index, last, failed: 0, untried: false }\n", ""),
+  mutation(
+    "a refusal of one URL ends the connection before the others are tried",
+    "internal/connection/endpoints.ts",
+    "untried: failed + 1 < count",
+    "untried: false"
+  ),
+  mutation("the close frame of disconnectWith stays for the next disconnect", "internal/connection/loop.ts", "context.leaving = close\n", "context.leaving = close ?? context.leaving\n"),
   mutation(
     "a missed pong is ignored",
     "Liveness.ts",
