@@ -48,6 +48,8 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
   ),
   ["ERR_SSL_WRONG_VERSION_NUMBER", " Should the URL begin with ws:// instead of wss://?"],
   ["HPE_INVALID_CONSTANT", " The server does not answer in HTTP. Should the URL begin with wss://?"],
+  ["ERR_SUBPROTOCOL", " Check the option protocols: the server must choose one of them, and none if there are none."],
+  ["ERR_EXTENSION", " The server must not use an extension that the client did not offer."],
   ...["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"].map((code) =>
     [code, " Dial the host by a name that its certificate has."] as const
   )
@@ -167,7 +169,8 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
 export class DialFailed extends Data.TaggedError("DialFailed")<{
   /**
    * The error code of the system, of TLS or of the transport, such as `ECONNREFUSED`, `ENOTFOUND`,
-   * `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_INVALID_REQUEST`.
+   * `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_INVALID_REQUEST`. `ERR_SUBPROTOCOL` and `ERR_EXTENSION`: the server's answer does
+   * not fit the subprotocols and extensions that were offered.
    */
   readonly code: string
   readonly reason: string

@@ -123,6 +123,8 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
   ...["EMFILE", "ENFILE"].map((code) => [code, RetryAfter({ floor: exhaustedFloor })] as const),
   // The upgrade request cannot be made.
   ...["ERR_INVALID_REQUEST", "UNSUPPORTED_HEADERS"].map((code) => [code, fatal] as const),
+  // The server speaks WebSocket, but not as the options ask: with no subprotocol in common, or with an extension.
+  ...["ERR_SUBPROTOCOL", "ERR_EXTENSION"].map((code) => [code, fatal] as const),
   // The certificate errors of Node's TLS (https://nodejs.org/api/tls.html#x509-certificate-error-codes).
   ...[
     "CERT_CHAIN_TOO_LONG",

@@ -195,7 +195,7 @@ export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<T
  * @effect/platform makes.
  *
  * That interface has none of the optional `capabilities`: no pings, no pause, no terminate, no status of a refused upgrade,
- * no headers. Only `messageTimeout` detects a dead peer, and `maxMessageBytes` applies after a message has arrived whole.
+ * no headers. A method `terminate`, as sockets of `ws` have it, is used where there is one. Only `messageTimeout` detects a dead peer, and `maxMessageBytes` applies after a message has arrived whole.
  *
  * @since 0.1.0
  * @category layers

@@ -28,6 +28,7 @@ const table: ReadonlyArray<readonly [FailureClass.FailureClass, ReadonlyArray<Co
   [seconds(5), [429, 503].map((status) => rejected(status))],
   [seconds(17), [429, 503].map((status) => rejected(status, "17 seconds"))],
   [seconds(3_600), [rejected(429, "3 days")]],
+  [Fatal(), ["ERR_SUBPROTOCOL", "ERR_EXTENSION"].map(failed)],
   [
     Retry(),
     [

@@ -599,6 +599,27 @@ describe("NodeTransport", () => {
       assert.include(error.reason, "Sec-WebSocket-Accept")
     }).pipe(provide))
 
+  for (const [answer, protocols, code] of [
+    ["", ["chat"], "ERR_SUBPROTOCOL"],
+    ["Sec-WebSocket-Protocol: mail\r\n", ["chat"], "ERR_SUBPROTOCOL"],
+    ["Sec-WebSocket-Protocol: mail\r\n", [], "ERR_SUBPROTOCOL"],
+    ["Sec-WebSocket-Extensions: permessage-deflate\r\n", [], "ERR_EXTENSION"]
+  ] as const) {
+    it.scopedLive(`fails a dial with ${code} when ${protocols.join() || "no subprotocol"} is offered and the answer is "${answer.trim()}"`, () =>
+      Effect.gen(function*() {
+        const { url } = yield* raw((socket) => {
+          socket.once("data", (data) => {
+            const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? ""
+            socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+              `Sec-WebSocket-Accept: ${accept(key)}\r\n${answer}\r\n`)
+          })
+        })
+        const error = yield* Effect.flip(dial(url, { protocols }))
+        assert(error._tag === "DialFailed")
+        assert.strictEqual(error.code, code)
+      }).pipe(provide))
+  }
+
   it.scopedLive("does not wait for the whole body of a refusal", () =>
     Effect.gen(function*() {
       const { url } = yield* raw((socket) => {

@@ -73,6 +73,17 @@ describe("failure classes", () => {
       scripted([proven, ...refusals, ...refusals, open()], { reconnect: { maxRetries: "unlimited" } })
     )))
 
+  for (const code of ["ERR_SUBPROTOCOL", "ERR_EXTENSION"]) {
+    it.effect(`${code} gives up at once, also after a proven connection`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.Connection
+        yield* TestClock.adjust("1 hour")
+        const state = yield* connection.state
+        assert(state._tag === "Failed")
+        assert.strictEqual((yield* dialTimes).length, 2)
+      }).pipe(Effect.provide(scripted([proven, fail(code), open()], { reconnect: { maxRetries: "unlimited" } }))))
+  }
+
   it.effect("the retry budget bounds this patience", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.Connection

@@ -1,5 +1,6 @@
 // The code of an error of Node or of `ws`, such as ECONNRESET, and its reason in words.
 import * as Predicate from "effect/Predicate"
+import { handshakeFault } from "./handshakeFault.ts"
 
 export const codeOf = (error: Error, fallback: string): string =>
   Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : fallback
@@ -20,4 +21,4 @@ const reasonOf = (error: Error): string => {
 export const dialFailure = (error: Error): { readonly code: string; readonly reason: string } =>
   notTls.test(error.message)
     ? { code: "ERR_SSL_WRONG_VERSION_NUMBER", reason: "the server does not speak TLS" }
-    : { code: codeOf(error, "ERR_HANDSHAKE"), reason: reasonOf(error) }
+    : { code: codeOf(error, handshakeFault(error.message) ?? "ERR_HANDSHAKE"), reason: reasonOf(error) }

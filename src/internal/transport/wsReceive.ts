@@ -8,23 +8,10 @@ import { codeOf } from "./errorCode.ts"
 import { monotonicMillis } from "../time/monotonic.ts"
 import * as ReceiveBuffer from "./receiveBuffer.ts"
 import { tcpSocketOf } from "./tcpSocket.ts"
+import { violations } from "./violations.ts"
 import { onCloseFrame } from "./wsEnd.ts"
 import { answerPings } from "./wsPong.ts"
 import { maxBatchOf, onReads } from "./wsReads.ts"
-
-// The close code (RFC 6455 §7.4.1) for each protocol violation that `ws` reports.
-const violations: Readonly<Record<string, number>> = {
-  WS_ERR_EXPECTED_FIN: 1002,
-  WS_ERR_EXPECTED_MASK: 1002,
-  WS_ERR_INVALID_CLOSE_CODE: 1002,
-  WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: 1002,
-  WS_ERR_INVALID_OPCODE: 1002,
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
-  WS_ERR_UNEXPECTED_MASK: 1002,
-  WS_ERR_UNEXPECTED_RSV_1: 1002,
-  WS_ERR_UNEXPECTED_RSV_2_3: 1002,
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009
-}
 
 // `ws` keeps an object of about 128 bytes for each fragment of an unfinished message, however small the fragment. This many
 // take 32 MiB. A larger limit of messages allows more, as long as they take no more than twice that limit.

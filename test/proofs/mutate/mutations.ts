@@ -43,6 +43,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "ReconnectPolicy.noSoonerThanAsked(ReconnectPolicy.defaults.jitterFactor)",
     "(same) => same"
   ),
+  mutation("an error without a close event leaves a WHATWG socket open", "internal/transport/webSocket.ts", "        drop(ws)\n        end(1006, \"\")\n      }))", "        drop(ws)\n      }))"),
+  mutation("a message overtakes a Blob that is still being read", "internal/transport/webSocket.ts", "        reading = reading.then(run)", "        void run()"),
   mutation("a limited failure gets one retry too few", "internal/connection/retryState.ts", "return count > failureClass.tries", "return count >= failureClass.tries"),
   mutation(
     "a fatal failure is retried",
