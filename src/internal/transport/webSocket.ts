@@ -58,7 +58,8 @@ export const dialWith = (construct: Construct) =>
         buffer.unsafeEnd(new MessageTooLarge({ limit: request.maxMessageBytes }))
       })
       ws.addEventListener("close", ({ code, reason }) => {
-        end(code, reason)
+        // Deno gives 0 where there was no close frame; the code for that is 1006 (RFC 6455 §7.1.5).
+        end(code === 0 ? 1006 : code, reason)
       })
     }
 
