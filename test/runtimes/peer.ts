@@ -112,8 +112,11 @@ export const start = ({ onRestart = () => undefined, port = 0, tls }: Options = 
         upgrades.handleUpgrade(request, socket, head, (client) => {
           client.on("error", () => undefined)
           if (path === "/restart") onRestart()
-          // The TCP connection stays open.
-          else if (path === "/half") socket.write(closeFrame)
+          else if (path === "/half") {
+            // The TCP connection stays open.
+            socket.removeAllListeners().on("error", () => undefined).resume()
+            socket.write(closeFrame)
+          }
           else opened[path]?.(client, report)
         })
       }
