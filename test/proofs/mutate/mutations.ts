@@ -334,5 +334,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a send gives up on a socket that has ended, though it has a deadline", "internal/connection/sendQueue.ts", "Exit.isFailure(exit) && Cause.isFailure(exit.cause)) return false", "Exit.isFailure(exit) && Cause.isDie(exit.cause)) return false"),
   mutation("what waits in this process counts as sent", "internal/transport/progress.ts", "handle.bytesWritten - handle.writeQueueSize", "handle.bytesWritten"),
   mutation("the end of the stream is seen only with the end of TCP", "internal/transport/wsEnd.ts", `_receiver.once("finish"`, `_receiver.once("finished"`),
-  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`)
+  mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`),
+  mutation("Deno's code 0 for a cut socket is shown as a close code", "internal/transport/webSocket.ts", "code === 0 ? 1006 : code", "code")
 ]
