@@ -761,6 +761,31 @@ describe("layerWebSocketConstructor", () => {
       assert(error._tag === "DialFailed")
       assert.strictEqual(error.code, "UNSUPPORTED_HEADERS")
     }).pipe(Effect.provide(transports.layerWebSocketConstructor)))
+
+  // Deno gives 0 for a socket that was cut.
+  it.scopedLive("ends with code 1006 if the platform gives no close code", () => {
+    class Cut extends WebSocket {
+      override emit(event: string | symbol, ...args: Array<unknown>): boolean {
+        return event === "close" ? super.emit(event, 0, Buffer.alloc(0)) : super.emit(event, ...args)
+      }
+    }
+    const layer = Transport.layerWebSocketConstructor.pipe(
+      Layer.provide(Layer.succeed(PlatformSocket.WebSocketConstructor, (url, protocols) => {
+        const ws: unknown = new Cut(url, protocols)
+        assert(isWhatwg(ws))
+        return ws
+      }))
+    )
+    return Effect.gen(function*() {
+      const url = yield* peer((client) => {
+        client.terminate()
+      })
+      const socket = yield* dial(url)
+      const error = yield* Effect.flip(socket.receive(() => undefined))
+      assert(error._tag === "ConnectionClosed")
+      assert.strictEqual(error.code, 1006)
+    }).pipe(Effect.provide(layer))
+  })
 })
 
 describe("the headers of a refusal", () => {

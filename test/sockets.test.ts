@@ -245,7 +245,7 @@ describe("over real sockets", () => {
       yield* event(connection, "Opened")
       yield* connection.disconnect
       assert.isTrue(Exit.isSuccess(yield* reading.await))
-      assert.strictEqual((yield* exchange.stats).open, 0)
+      yield* Effect.repeat(exchange.stats, { until: ({ open }) => open === 0 })
       yield* connection.connect
       assert.isTrue(Option.isSome(yield* Stream.runHead(connection.messages)))
     }))

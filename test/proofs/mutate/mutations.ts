@@ -358,5 +358,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a redactor leaves what a cut left of a secret", "internal/transport/redactor.ts", "return at === undefined ? [] : [[from[at] ?? 0, end]]", "return at === undefined ? [] : []"),
   mutation("the reason of a close frame is shown as it came", "internal/transport/redactor.ts", "const reason = this.text(error.reason)\n        return reason === error.reason ? error : new Errors.ConnectionClosed", "const reason = error.reason\n        return reason === error.reason ? error : new Errors.ConnectionClosed"),
   mutation("a body is cut before its secrets are removed", "internal/transport/redactor.ts", "this.text(error.body).slice(0, longestBody)", "this.text(error.body.slice(0, longestBody))"),
-  mutation("an object is sent as [object Object]", "internal/connection/sendable.ts", "typeof message !== \"string\" && !isBytes(message)", "message === undefined")
+  mutation("an object is sent as [object Object]", "internal/connection/sendable.ts", "typeof message !== \"string\" && !isBytes(message)", "message === undefined"),
+    mutation("Deno's code 0 for a cut socket is shown as a close code", "internal/transport/webSocket.ts", "numberOf(event.code, 0) || 1006", "numberOf(event.code, 0)")
 ]
