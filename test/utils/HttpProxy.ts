@@ -52,7 +52,11 @@ export const make = ({ answer, tls }: Options = {}): Effect.Effect<HttpProxy, ne
         client.on("error", () => undefined)
         asked.push(request.url ?? "")
         credentials.push(request.headers["proxy-authorization"])
-        if (answer === "silent") return
+        if (answer === "silent") {
+          // A socket that is not read never reports its end.
+          client.resume().on("end", () => client.end())
+          return
+        }
         if (answer !== undefined) {
           client.end(`HTTP/1.1 ${answer}`)
           return

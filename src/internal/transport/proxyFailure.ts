@@ -13,13 +13,18 @@ export class ProxyFailure extends Error {
 
 const authentication = new ProxyFailure("ERR_PROXY_AUTHENTICATION", "the proxy refused the user and the password, or asks for them")
 
+const nonsense = new ProxyFailure("ERR_PROXY_RESPONSE", "the proxy answered something else than its protocol allows")
+
 /** A proxy over HTTP answered with another status than 200. */
-export const ofStatus = (status: number): ProxyFailure =>
-  status === 407
-    ? authentication
-    : status >= 400 && status < 500
-    ? new ProxyFailure("ERR_PROXY_REFUSED", `the proxy refused to connect to the server, with status ${status}`)
-    : new ProxyFailure("ERR_PROXY_GATEWAY", `the proxy could not connect to the server, with status ${status}`)
+export const ofStatus = (status: number): ProxyFailure => {
+  if (status === 407) return authentication
+  if (status >= 400 && status < 500) {
+    return new ProxyFailure("ERR_PROXY_REFUSED", `the proxy refused to connect to the server, with status ${status}`)
+  }
+  return Number.isInteger(status)
+    ? new ProxyFailure("ERR_PROXY_GATEWAY", `the proxy could not connect to the server, with status ${status}`)
+    : nonsense
+}
 
 const lookups: ReadonlySet<string> = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NODATA", "EAI_NONAME", "EAI_FAIL"])
 
@@ -39,8 +44,11 @@ const ofText = (text: string): ProxyFailure => {
     const found = pattern.exec(text)
     if (found !== null) return failure(found[1] ?? "")
   }
-  return new ProxyFailure("ERR_PROXY_RESPONSE", "the proxy answered something else than its protocol allows")
+  return nonsense
 }
+
+// The package for SOCKS passes on the text of an error of the system, and not its code.
+const systemCode = /^(?:connect|getaddrinfo|read|write) (E[A-Z_]+)/
 
 // Resolving the name of the server is ours with some kinds of SOCKS.
 const isOfServer = (error: Error, proxy: string): boolean =>
@@ -50,7 +58,8 @@ const isOfServer = (error: Error, proxy: string): boolean =>
 export const ofError = (error: unknown, proxy: string): Error => {
   if (!(error instanceof Error)) return ofText("")
   if (isOfServer(error, proxy)) return error
-  const { code, reason } = dialFailure(error)
+  const { code: given, reason } = dialFailure(error)
+  const code = given === "ERR_HANDSHAKE" ? systemCode.exec(reason)?.[1] ?? given : given
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER") return new ProxyFailure("ERR_PROXY_RESPONSE", "the proxy does not speak TLS, as its https:// URL says")
   if (code === "ERR_HANDSHAKE") return ofText(error.message)
   if (lookups.has(code)) return new ProxyFailure(code, `the name of the proxy was not resolved: ${reason}`)
