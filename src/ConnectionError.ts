@@ -50,6 +50,7 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
     [code, " Trust the authority that signed the certificate, in Node with NODE_EXTRA_CA_CERTS."] as const
   ),
   ["ERR_PROXY_AUTHENTICATION", " Check the user and the password in the URL of the proxy."],
+  ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", " Set cert and key with NodeTransport.layerWith."],
   ["ERR_TLS_REQUIRED", schemeAdvice],
   ["ERR_SSL_WRONG_VERSION_NUMBER", " Should the URL begin with ws:// instead of wss://?"],
   ["HPE_INVALID_CONSTANT", " The server does not answer in HTTP. Should the URL begin with wss://?"],

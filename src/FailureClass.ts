@@ -148,7 +148,9 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
     "UNABLE_TO_DECRYPT_CERT_SIGNATURE",
     "UNABLE_TO_GET_ISSUER_CERT",
     "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-    "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    // The server wants a certificate of the client.
+    "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"
   ].map((code) => [code, refused] as const),
   // The server does not speak TLS, or nothing else.
   ...["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_TLS_REQUIRED"].map((code) => [code, refused] as const),

@@ -10,6 +10,9 @@ export const codeOf = (error: Error, fallback: string): string =>
 // code.
 const notTls = /wrong[ _]version[ _]number|packet[ _]length[ _]too[ _]long/i
 
+// OpenSSL's words, and those of Bun and Deno, for the alert certificate_required (RFC 8446 §6.2).
+const wantsCertificate = /alert[ _:]*certificate[ _]?required/i
+
 // For a host with several addresses, Node has one error for each, in an error without a message.
 const reasonOf = (error: Error): string => {
   if (error.message !== "") return error.message
@@ -36,6 +39,9 @@ const hangUp = "socket hang up"
 export const dialFailure = (error: Error, url?: URL): Failure => {
   if (notTls.test(error.message) || notTls.test(codeOf(error, ""))) {
     return { code: "ERR_SSL_WRONG_VERSION_NUMBER", reason: "the server does not speak TLS" }
+  }
+  if (wantsCertificate.test(error.message)) {
+    return { code: "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", reason: "the server asks for a certificate of the client" }
   }
   if (isTlsAlert(error)) return { code: "ERR_TLS_REQUIRED", reason: "the server speaks TLS" }
   const failure = { code: codeOf(error, handshakeFault(error.message) ?? "ERR_HANDSHAKE"), reason: reasonOf(error) }

@@ -2,7 +2,6 @@
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { allowed, parse } from "./proxyUrl.ts"
 
@@ -16,23 +15,24 @@ export interface NodeSettings {
   readonly caFile?: string | undefined
 }
 
+type Parse<A> = (given: Redacted.Redacted) => Either.Either<A, ConfigError.ConfigError>
+
 // An empty value counts as missing: that is how a shell clears a variable.
-const setting = (key: string) =>
-  Config.map(
-    Config.option(Config.redacted(key)),
-    (found) => Option.getOrUndefined(Option.filter(found, (value) => Redacted.value(value).trim() !== ""))
+const setting = <A>(key: string, parse: Parse<A>): Config.Config<A | undefined> =>
+  Config.string(key).pipe(
+    Config.mapOrFail((text) => text.trim() === "" ? Either.right(undefined) : parse(Redacted.make(text))),
+    Config.withDefault(undefined)
   )
 
-const proxy = (given: Redacted.Redacted | undefined): Either.Either<NodeSettings["proxy"], ConfigError.ConfigError> => {
-  if (given === undefined) return Either.right(undefined)
-  if (Redacted.value(given).trim() === "environment") return Either.right("environment")
-  return Either.mapBoth(parse(given), {
-    onLeft: (problem) => ConfigError.InvalidData([], `Expected environment, or ${allowed}, but ${problem}`),
-    onRight: () => given
-  })
-}
+const proxyOf: Parse<NodeSettings["proxy"]> = (given) =>
+  Redacted.value(given).trim() === "environment"
+    ? Either.right("environment")
+    : Either.mapBoth(parse(given), {
+      onLeft: (problem) => ConfigError.InvalidData([], `Expected environment, or ${allowed}, but ${problem}`),
+      onRight: () => given
+    })
 
 export const config: Config.Config<NodeSettings> = Config.all({
-  proxy: Config.mapOrFail(setting(keys.proxy), proxy),
-  caFile: Config.map(setting(keys.caFile), (file) => file === undefined ? undefined : Redacted.value(file).trim())
+  proxy: setting(keys.proxy, proxyOf),
+  caFile: setting(keys.caFile, (given) => Either.right(Redacted.value(given).trim()))
 })

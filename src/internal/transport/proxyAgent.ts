@@ -47,11 +47,14 @@ const through = async (connecting: Promise<Socket>, request: ClientRequest, { ho
   throw ofStatus(status)
 }
 
-const tunnelOf = (agent: ProxyAgent, proxy: Proxy, isSecure: boolean, controller: AbortController): Tunnel => {
+// Bun's own `ws` connects by itself through the `proxy` of an agent, and quotes URLs in its errors. So the agent that it gets
+// has none, and asks another one to connect.
+const tunnelOf = (make: () => ProxyAgent, proxy: Proxy, isSecure: boolean, controller: AbortController): Tunnel => {
   let isPending = true
-  const connect = agent.connect.bind(agent)
+  const [agent, connecting] = [make(), make()]
+  Reflect.deleteProperty(agent, "proxy")
   agent.connect = (request, options) =>
-    through(connect(request, options), request, proxy, controller.signal).finally(() => {
+    through(connecting.connect(request, options), request, proxy, controller.signal).finally(() => {
       isPending = false
     })
   // The package would look for the module `node:https` in a stack trace.
@@ -90,8 +93,9 @@ const loadHttp = (hop: Hop): Effect.Effect<MakeTunnel, PeerMissing> =>
       const controller = new AbortController()
       const url = Redacted.value(proxy.url)
       // Without a user: the package prints the URL for debugging.
-      const agent = new HttpsProxyAgent(withoutUser(url), { ...hop, headers: credentialsOf(url), signal: controller.signal })
-      return tunnelOf(agent, proxy, isSecure, controller)
+      const make = () =>
+        new HttpsProxyAgent(withoutUser(url), { ...hop, headers: credentialsOf(url), signal: controller.signal })
+      return tunnelOf(make, proxy, isSecure, controller)
     }
   )
 
@@ -104,8 +108,8 @@ const loadSocks = ({ family, localAddress }: Hop): Effect.Effect<MakeTunnel, Pee
         ...(localAddress === undefined ? {} : { localAddress })
       }
       // The package drops the connection by itself if the proxy has not answered after 30 seconds.
-      const agent = new SocksProxyAgent(Redacted.value(proxy.url), { socketOptions })
-      return tunnelOf(agent, proxy, isSecure, new AbortController())
+      const make = () => new SocksProxyAgent(Redacted.value(proxy.url), { socketOptions })
+      return tunnelOf(make, proxy, isSecure, new AbortController())
     }
   )
 
