@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { createPrivateKey } from "node:crypto"
@@ -16,12 +17,12 @@ import { createServer as createSecureServer } from "node:https"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { TLSSocket } from "node:tls"
 import { inspect } from "node:util"
 import type { WebSocket } from "ws"
 import { WebSocketServer } from "ws"
 import { Connection, Transport } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
+import * as addressOnly from "../runtimes/trusted.ts"
 import * as HttpProxy from "../utils/HttpProxy.ts"
 import * as authority from "../utils/privateAuthority.ts"
 import * as selfSigned from "../utils/selfSigned.ts"
@@ -177,8 +178,8 @@ describe("TLS", () => {
       const { port, requests } = yield* peer(secure)
       const url = `wss://127.0.0.1:${port}/`
       assert.strictEqual(yield* first(yield* dial(url, { ...trusting, servername: "peer.test" })), "hello")
-      const { socket } = requests[0] ?? assert.fail("no request")
-      assert.strictEqual("servername" in socket ? (socket as TLSSocket & { servername: string }).servername : "", "peer.test")
+      const socket: unknown = requests[0]?.socket
+      assert.strictEqual(Predicate.hasProperty(socket, "servername") ? socket.servername : "", "peer.test")
       const error = yield* Effect.flip(dial(url, { ...trusting, servername: "other.test" }))
       assert.isTrue(isDialFailed("ERR_TLS_CERT_ALTNAME_INVALID")(error))
     }))
@@ -480,6 +481,22 @@ describe("an HTTP proxy", () => {
       assert.match(yield* messageOf(proxied("http://nowhere.invalid:3128", "ws://127.0.0.1/")), /^The dial failed with \w+: the name of the proxy was not resolved: /)
       const { port: plain } = yield* HttpProxy.make()
       assert.include(yield* messageOf(proxied(`https://127.0.0.1:${plain}`, "ws://peer.test/")), "the proxy does not speak TLS")
+    }))
+
+  it.scopedLive("leaves the check of the server's certificate as it is, also for an address", () =>
+    Effect.gen(function*() {
+      const { port } = yield* peer({ tls: addressOnly })
+      const http = yield* HttpProxy.make()
+      const socks = yield* SocksProxy.make()
+      // The certificate is for 127.0.0.1 only.
+      const trusted = { ca: addressOnly.authority }
+      for (const proxy of [`http://127.0.0.1:${http.port}`, `socks5h://127.0.0.1:${socks.port}`]) {
+        assert.strictEqual(yield* first(yield* proxied(proxy, `wss://127.0.0.1:${port}/`, trusted)), "hello")
+        for (const host of ["127.0.0.2", "localhost", "peer.test"]) {
+          const error = yield* Effect.flip(proxied(proxy, `wss://${host}:${port}/`, trusted))
+          assert.isTrue(isDialFailed("ERR_TLS_CERT_ALTNAME_INVALID")(error), `${host}: ${String(error)}`)
+        }
+      }
     }))
 
   it.scopedLive("is not blamed for the server", () =>

@@ -4,6 +4,8 @@ import * as Redacted from "effect/Redacted"
 import type { HttpsProxyAgent } from "https-proxy-agent"
 import type { Agent, ClientRequest } from "node:http"
 import type { Socket } from "node:net"
+import { isIP } from "node:net"
+import { checkServerIdentity } from "node:tls"
 import type { PeerMissing } from "../optionalPeer.ts"
 import * as OptionalPeer from "../optionalPeer.ts"
 import { ofError, ofStatus } from "./proxyFailure.ts"
@@ -29,6 +31,7 @@ export type MakeTunnel = (proxy: Proxy, isSecure: boolean) => Tunnel
 
 // The agents of both packages have the same parent.
 type ProxyAgent = Agent & Pick<HttpsProxyAgent<string>, "connect" | "isSecureEndpoint">
+type ConnectOptions = Parameters<ProxyAgent["connect"]>[1]
 
 // What fails before the proxy is through is the fault of the proxy; what fails later is that of the server.
 const through = async (connecting: Promise<Socket>, request: ClientRequest, { host }: Proxy, signal: AbortSignal) => {
@@ -47,6 +50,15 @@ const through = async (connecting: Promise<Socket>, request: ClientRequest, { ho
   throw ofStatus(status)
 }
 
+// Node checks the certificate of a server that is dialled by its address against that address. The packages drop it, and Node
+// would look for "localhost" in the certificate.
+const checkingAddress = (options: ConnectOptions): ConnectOptions => {
+  const { host = "" } = options
+  return options.secureEndpoint && (options.servername ?? "") === "" && isIP(host) !== 0
+    ? { ...options, checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate) }
+    : options
+}
+
 // Bun's own `ws` connects by itself through the `proxy` of an agent, and quotes URLs in its errors. So the agent that it gets
 // has none, and asks another one to connect.
 const tunnelOf = (make: () => ProxyAgent, proxy: Proxy, isSecure: boolean, controller: AbortController): Tunnel => {
@@ -54,7 +66,7 @@ const tunnelOf = (make: () => ProxyAgent, proxy: Proxy, isSecure: boolean, contr
   const [agent, connecting] = [make(), make()]
   Reflect.deleteProperty(agent, "proxy")
   agent.connect = (request, options) =>
-    through(connecting.connect(request, options), request, proxy, controller.signal).finally(() => {
+    through(connecting.connect(request, checkingAddress(options)), request, proxy, controller.signal).finally(() => {
       isPending = false
     })
   // The package would look for the module `node:https` in a stack trace.
