@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { createPrivateKey } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import type { IncomingMessage } from "node:http"
+import type { RequestListener } from "node:http"
 import { Agent, createServer } from "node:http"
 import { createServer as createSecureServer } from "node:https"
 import * as net from "node:net"
@@ -27,6 +27,10 @@ import * as HttpProxy from "../utils/HttpProxy.ts"
 import * as authority from "../utils/privateAuthority.ts"
 import * as selfSigned from "../utils/selfSigned.ts"
 import * as SocksProxy from "../utils/SocksProxy.ts"
+
+type UpgradeRequest = Parameters<RequestListener>[0]
+
+const shown = (error: unknown) => String(error)
 
 const request = (url: string): Transport.DialRequest => ({
   url: Redacted.make(url),
@@ -49,7 +53,7 @@ const isDialFailed = (code: string) => (error: object) => "_tag" in error && err
 
 interface Peer {
   readonly port: number
-  readonly requests: ReadonlyArray<IncomingMessage>
+  readonly requests: ReadonlyArray<UpgradeRequest>
 }
 
 interface PeerOptions {
@@ -63,7 +67,7 @@ interface PeerOptions {
   /** The file of a Unix socket. */
   readonly file?: string
   /** Where it redirects a request to, with its status. Default: nowhere. */
-  readonly redirect?: (request: IncomingMessage) => readonly [status: number, location: string] | undefined
+  readonly redirect?: (request: UpgradeRequest) => readonly [status: number, location: string] | undefined
   readonly deflate?: boolean
   readonly onClient?: (client: WebSocket) => void
 }
@@ -72,7 +76,7 @@ interface PeerOptions {
 const peer = ({ deflate = false, file, onClient, redirect, tls }: PeerOptions = {}) =>
   Effect.acquireRelease(
     Effect.async<Peer & { readonly stop: () => void }>((resume) => {
-      const requests: Array<IncomingMessage> = []
+      const requests: Array<UpgradeRequest> = []
       const sockets = new Set<net.Socket>()
       const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: deflate })
       const server = tls === undefined ? createServer() : createSecureServer(tls)
@@ -224,7 +228,7 @@ describe("options that are not allowed", () => {
     it.scopedLive(name, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(dial("ws://127.0.0.1:1/", options))
-        assert.include(String(error), text)
+        assert.include(shown(error), text)
         assert.notInclude(inspect(error, { depth: 9, showHidden: true }), "hidden")
       }))
   }
@@ -321,7 +325,7 @@ const userAgent = Redacted.make("user-agent")
 const token = "c9f2A77e1bQ"
 
 // What a server can see of the credentials of a dial.
-const seen = ({ headers }: IncomingMessage) => [headers.authorization, headers["x-key"], headers["sec-websocket-protocol"]]
+const seen = ({ headers }: UpgradeRequest) => [headers.authorization, headers["x-key"], headers["sec-websocket-protocol"]]
 
 describe("redirects", () => {
   const secrets = { headers: { "X-Key": Redacted.make("key"), "User-Agent": userAgent }, protocols: ["v1", token] }
@@ -366,14 +370,17 @@ describe("redirects", () => {
     Effect.gen(function*() {
       const tls = { ...authority.server, ca: authority.authority, requestCert: true, rejectUnauthorized: false }
       const certified: Array<boolean> = []
-      const note = ({ socket }: IncomingMessage) => {
+      const note = ({ socket }: UpgradeRequest) => {
         certified.push("authorized" in socket && socket.authorized === true)
         return undefined
       }
       const other = yield* peer({ tls, redirect: note })
       const { port } = yield* peer({
         tls,
-        redirect: (request) => note(request) ?? [302, `wss://127.0.0.1:${other.port}/`]
+        redirect: (request) => {
+          note(request)
+          return [302, `wss://127.0.0.1:${other.port}/`]
+        }
       })
       const { cert, key } = authority.client
       yield* dial(`wss://127.0.0.1:${port}/`, { ...trusting, cert, key: Redacted.make(key), maxRedirects: 1 })
@@ -394,8 +401,8 @@ describe("redirects", () => {
       Effect.gen(function*() {
         const { port } = yield* peer({ ...secure, redirect: () => [302, location] })
         const error = yield* Effect.flip(dial(`wss://127.0.0.1:${port}/`, { ...trusting, maxRedirects: 2 }))
-        assert.isTrue(isDialFailed("ERR_REDIRECT")(error), String(error))
-        assert.include(String(error), text)
+        assert.isTrue(isDialFailed("ERR_REDIRECT")(error), shown(error))
+        assert.include(shown(error), text)
       }))
   }
 
@@ -494,7 +501,7 @@ describe("an HTTP proxy", () => {
         assert.strictEqual(yield* first(yield* proxied(proxy, `wss://127.0.0.1:${port}/`, trusted)), "hello")
         for (const host of ["127.0.0.2", "localhost", "peer.test"]) {
           const error = yield* Effect.flip(proxied(proxy, `wss://${host}:${port}/`, trusted))
-          assert.isTrue(isDialFailed("ERR_TLS_CERT_ALTNAME_INVALID")(error), `${host}: ${String(error)}`)
+          assert.isTrue(isDialFailed("ERR_TLS_CERT_ALTNAME_INVALID")(error), `${host}: ${shown(error)}`)
         }
       }
     }))
@@ -504,8 +511,8 @@ describe("an HTTP proxy", () => {
       const { port } = yield* peer(secure)
       const proxy = yield* HttpProxy.make()
       const error = yield* Effect.flip(proxied(`http://127.0.0.1:${proxy.port}`, `wss://peer.test:${port}/`))
-      assert.isTrue(isDialFailed("UNABLE_TO_VERIFY_LEAF_SIGNATURE")(error), String(error))
-      assert.notInclude(String(error), "proxy")
+      assert.isTrue(isDialFailed("UNABLE_TO_VERIFY_LEAF_SIGNATURE")(error), shown(error))
+      assert.notInclude(shown(error), "proxy")
     }))
 
   for (const tls of [undefined, authority.server]) {
@@ -578,11 +585,7 @@ describe("the environment", () => {
       const through = (url: string, variables: Record<string, string>) =>
         Effect.scoped(Effect.flatMap(dial(url, { ...trusting, proxy: "environment" }), first)).pipe(
           Effect.provide(environment(variables)),
-          Effect.as(http.asked.length + 10 * socks.asked.length),
-          Effect.zipRight(Effect.sync(() => {
-            const counts = [http.asked.length, socks.asked.length] as const
-            return counts
-          }))
+          Effect.map(() => [http.asked.length, socks.asked.length])
         )
       const ws = `ws://127.0.0.1:${plain.port}/`
       const wss = `wss://127.0.0.1:${tls.port}/`
@@ -622,9 +625,9 @@ describe("the environment", () => {
       assert.strictEqual(yield* connected({ WEBSOCKET_CA_FILE, WEBSOCKET_PROXY: "environment", HTTPS_PROXY }), "hello")
       assert.lengthOf(proxy.asked, 2)
       const error = yield* Effect.flip(connected({ WEBSOCKET_CA_FILE: "/nowhere.pem" }))
-      assert.include(String(error), "/nowhere.pem")
+      assert.include(shown(error), "/nowhere.pem")
       const wrong = yield* Effect.flip(connected({ WEBSOCKET_PROXY: `gopher://user:${token}@127.0.0.1` }))
-      assert.match(String(wrong), /WEBSOCKET_PROXY: "Expected environment, or the URL of a proxy/)
+      assert.match(shown(wrong), /WEBSOCKET_PROXY: "Expected environment, or the URL of a proxy/)
       assert.notInclude(inspect(wrong, { depth: 9, showHidden: true }), token)
     }))
 
@@ -636,7 +639,7 @@ describe("the environment", () => {
         )
       )
       const error = Either.isLeft(outcome) ? outcome.left : assert.fail("dialled")
-      assert.include(String(error), "HTTP_PROXY")
+      assert.include(shown(error), "HTTP_PROXY")
       assert.notInclude(inspect(error, { depth: 9, showHidden: true }), token)
     }))
 })
