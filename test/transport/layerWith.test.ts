@@ -9,6 +9,7 @@ import * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { execFile } from "node:child_process"
 import { createPrivateKey } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import type { RequestListener } from "node:http"
@@ -571,6 +572,43 @@ describe("a SOCKS proxy", () => {
       assert.include(yield* messageOf(proxied(`socks5://127.0.0.1:${proxy.port}`, "ws://nowhere.invalid/")), "getaddrinfo")
       assert.notInclude(yield* messageOf(proxied(`socks5://127.0.0.1:${proxy.port}`, "ws://nowhere.invalid/")), "proxy")
     }))
+})
+
+// Runs a program where a package is not installed.
+const without = (name: string, program: string) =>
+  Effect.async<string>((resume) => {
+    const hooks = `export const resolve = (specifier, context, next) => {
+      if (specifier !== "${name}") return next(specifier, context)
+      throw Object.assign(new Error("Cannot find package '${name}'"), { code: "ERR_MODULE_NOT_FOUND" })
+    }`
+    const url = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`
+    const register = url(`import { register } from "node:module"; register(${JSON.stringify(url(hooks))})`)
+    execFile(process.execPath, ["--import", "tsx", "--import", register, "--input-type=module", "--eval", program], (error, stdout, stderr) => {
+      resume(Effect.succeed(stdout + stderr + (error?.message ?? "")))
+    })
+  })
+
+describe("a package that is missing", () => {
+  for (const [name, proxy] of [["https-proxy-agent", "http://127.0.0.1:1"], ["socks-proxy-agent", "socks5h://127.0.0.1:1"]] as const) {
+    it.live(`fails the layer, and ${name} is named`, () =>
+      Effect.gen(function*() {
+        const out = yield* without(
+          name,
+          `import * as Effect from "effect/Effect"
+          import * as Layer from "effect/Layer"
+          import * as NodeTransport from "${new URL("../../src/NodeTransport.ts", import.meta.url).href}"
+          const tell = (options) => Layer.build(NodeTransport.layerWith(options)).pipe(
+            Effect.scoped,
+            Effect.match({ onFailure: ({ _tag, message }) => _tag + ": " + message, onSuccess: () => "made" })
+          )
+          console.log((await Effect.runPromise(Effect.all([tell({}), tell({ proxy: "${proxy}" })]))).join("; "))`
+        )
+        assert.match(
+          out,
+          new RegExp(`^made; PeerMissing: A connection through such a proxy needs ${name}, which is not installed\\. Run: npm install ${name}@\\^\\d`)
+        )
+      }))
+  }
 })
 
 const environment = (variables: Record<string, string>) => Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
