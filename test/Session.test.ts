@@ -406,6 +406,19 @@ describe("a session", () => {
       assert.strictEqual((yield* Effect.flip(Effect.failCause(exit.cause)))._tag, "SubscriptionRefused")
     })))
 
+  it.scoped("a refusal is an answer: it proves that the peer hears the session", () =>
+    run([open(answer((message) => [`no ${parts(message)[1] ?? ""} no such topic`]), wait("1 minute"), reset), open()], Effect.gen(function*() {
+      const session = yield* make({ connection: { url: "ws://peer.test" } })
+      const lost = yield* Effect.fork(Stream.runHead(Stream.filter(session.connection.events, ({ _tag }) => _tag === "Lost")))
+      yield* Effect.yieldNow()
+      const refused = yield* Effect.fork(Effect.flip(session.subscribe("a")))
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual((yield* Fiber.join(refused))._tag, "SubscriptionRefused")
+      const event = Option.getOrThrow(yield* Fiber.join(lost))
+      assert(event._tag === "Lost")
+      assert.isTrue(event.proven)
+    })))
+
   it.scoped("a session that is never acknowledged spends the retry budget and fails its subscribers", () =>
     run(Array.from({ length: 9 }, () => open()), Effect.gen(function*() {
       const session = yield* make({ connection: { url: "ws://peer.test", reconnect: { maxRetries: 3, jitterFactor: 0, provenBy: "open", stableAfter: 0 } } })

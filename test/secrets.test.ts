@@ -137,10 +137,10 @@ const shown = (output: Output, text: string, { url, ...options }: Positioned["op
       const connection = yield* Connection.make({
         ...options,
         url: output === "url"
-          ? Effect.suspend(() => dials++ === 0 ? Effect.succeed(url) : Effect.fail(new Error(text, { cause: { detail: text } })))
+          ? Effect.suspend(() => dials++ === 0 ? Effect.succeed(url) : Effect.fail<unknown>(new Error(text, { cause: { detail: text } })))
           : url,
         reconnect: output === "url" ? { initialDelay: 0, maxRetries: 1 } : { enabled: false },
-        ...(output === "onOpen" ? { onOpen: () => Effect.fail(new Error(text)) } : {}),
+        ...(output === "onOpen" ? { onOpen: () => Effect.fail<unknown>(new Error(text)) } : {}),
         ...(output === "classify"
           ? {
             classify: () => {

@@ -45,7 +45,7 @@ describe("what a dial sends", () => {
   for (const option of ["url", "headers", "protocols"] as const) {
     it.effect(`an attempt fails when the effect for ${option} fails, and the next one asks again`, () => {
       let asked = 0
-      const failing = Effect.suspend(() => ++asked === 1 ? Effect.fail(new Error("the vault is sealed")) : Effect.die("a bug"))
+      const failing = Effect.suspend(() => ++asked === 1 ? Effect.fail<unknown>(new Error("the vault is sealed")) : Effect.die("a bug"))
       return Effect.gen(function*() {
         const connection = yield* Connection.Connection
         const ended = yield* Effect.fork(connection.awaitOpen)

@@ -172,7 +172,6 @@ export const make = <A, N>(
         case "Subscribed":
           setStatus(topics, "acknowledged")
           record(SessionEvent.Acknowledged({ at, topics }))
-          handle.accept()
           for (const topic of topics) {
             const entry = desiredTopics.get(topic)
             if (entry === undefined) continue
@@ -280,7 +279,6 @@ export const make = <A, N>(
       return
     }
     const at = now()
-    handle.accept()
     setStatus(topics, "acknowledged")
     record(SessionEvent.Acknowledged({ at, topics }))
     for (const topic of topics) {
@@ -318,6 +316,8 @@ export const make = <A, N>(
     ),
     change,
     answer: (answer) => {
+      // A refusal proves that the peer answers, too.
+      handle.accept()
       if (answer.id !== undefined && answer.id !== outstanding?.id) takeLateAnswer(answer.id, answer)
       else outstanding?.answers.unsafeOffer(answer)
     },

@@ -249,8 +249,11 @@ export const dialWith = (construct: Construct) =>
         }
         return ws
       },
-      // The message may quote the URL.
-      catch: (error) => new DialFailed({ code: "ERR_INVALID_REQUEST", reason: error instanceof Error ? error.name : "refused" })
+      catch: (error) => {
+        const { message, name } = error instanceof Error ? error : new Error()
+        const reason = message !== "" && isSafe(message, url, protocols) ? message : `the platform's WebSocket refused it with ${name}`
+        return new DialFailed({ code: "ERR_INVALID_REQUEST", reason })
+      }
     })
 
     const ws = yield* Effect.acquireRelease(create, (ws) =>
