@@ -9,6 +9,7 @@ import * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { build } from "esbuild"
 import { execFile } from "node:child_process"
 import { createPrivateKey } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -18,6 +19,7 @@ import { createServer as createSecureServer } from "node:https"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
 import type { WebSocket } from "ws"
 import { WebSocketServer } from "ws"
@@ -609,6 +611,44 @@ describe("a package that is missing", () => {
         )
       }))
   }
+})
+
+describe("a bundle", () => {
+  it.scopedLive("has the packages in it", () =>
+    Effect.gen(function*() {
+      const out = yield* folder
+      const source = new URL("../../src/NodeTransport.ts", import.meta.url)
+      yield* Effect.promise(() =>
+        build({
+          stdin: {
+            contents: `import * as Effect from "effect/Effect"
+              import * as Layer from "effect/Layer"
+              import * as Redacted from "effect/Redacted"
+              import * as NodeTransport from "./NodeTransport.ts"
+              import { Transport } from "./Transport.ts"
+              const tell = (proxy) => Effect.flatMap(Transport, ({ dial }) => dial({
+                url: Redacted.make("ws://127.0.0.1:1"), protocols: [], headers: {}, maxMessageBytes: 1000, closeTimeout: "1 second"
+              })).pipe(Effect.scoped, Effect.provide(NodeTransport.layerWith({ proxy })), Effect.flip, Effect.map(({ message }) => message))
+              console.log((await Effect.runPromise(Effect.all([tell("http://127.0.0.1:1"), tell("socks5h://127.0.0.1:1")]))).join("; "))`,
+            resolveDir: fileURLToPath(new URL("./", source))
+          },
+          outdir: out,
+          bundle: true,
+          splitting: true,
+          format: "esm",
+          platform: "node",
+          outExtension: { ".js": ".mjs" },
+          banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` }
+        })
+      )
+      const told = yield* Effect.async<string>((resume) => {
+        execFile(process.execPath, [join(out, "stdin.mjs")], (_, stdout, stderr) => {
+          resume(Effect.succeed(stdout + stderr))
+        })
+      })
+      const refused = "The dial failed with ECONNREFUSED: the connection to the proxy failed: connect ECONNREFUSED 127.0.0.1:1."
+      assert.strictEqual(told.trim(), `${refused}; ${refused}`)
+    }))
 })
 
 const environment = (variables: Record<string, string>) => Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))

@@ -96,12 +96,16 @@ const credentialsOf = ({ password, username }: URL): Record<string, string> =>
 // A bundler that does not find the package only warns, because the import is caught.
 const absent = (error: Error) => Promise.reject(error)
 
+// A bundler may give all exports of a CommonJS module as its default export only.
+const exportsOf = <A extends object>(module: A & { readonly default: A }, name: keyof A): A => name in module ? module : module.default
+
 const part = "A connection through such a proxy"
 
 const loadHttp = (hop: Hop): Effect.Effect<MakeTunnel, PeerMissing> =>
   Effect.map(
     OptionalPeer.load(part, "https-proxy-agent", () => import("https-proxy-agent").catch(absent)),
-    ({ HttpsProxyAgent }) => (proxy, isSecure) => {
+    (module) => (proxy, isSecure) => {
+      const { HttpsProxyAgent } = exportsOf(module, "HttpsProxyAgent")
       const controller = new AbortController()
       const url = Redacted.value(proxy.url)
       // Without a user: the package prints the URL for debugging.
@@ -114,7 +118,8 @@ const loadHttp = (hop: Hop): Effect.Effect<MakeTunnel, PeerMissing> =>
 const loadSocks = ({ family, localAddress }: Hop): Effect.Effect<MakeTunnel, PeerMissing> =>
   Effect.map(
     OptionalPeer.load(part, "socks-proxy-agent", () => import("socks-proxy-agent").catch(absent)),
-    ({ SocksProxyAgent }) => (proxy, isSecure) => {
+    (module) => (proxy, isSecure) => {
+      const { SocksProxyAgent } = exportsOf(module, "SocksProxyAgent")
       const socketOptions = {
         ...(family === undefined ? {} : { family }),
         ...(localAddress === undefined ? {} : { localAddress })
