@@ -80,15 +80,15 @@ export interface Options {
   /** 4 or 6: dial addresses of IPv4 or IPv6 only. Default: both. */
   readonly family?: 4 | 6 | undefined
   /**
-   * Whether to offer compression (RFC 7692). It costs up to 300 KiB per socket, and time per message. `maxMessageBytes` bounds what a
-   * message inflates to. Default: `false`.
+   * Whether to offer compression (RFC 7692). It costs memory per socket, and time per message. `maxMessageBytes` bounds what
+   * a message inflates to. Default: `false`.
    */
   readonly perMessageDeflate?: boolean | undefined
   /**
-   * How many redirects in a row are followed, from 0 to 20. None leads from `wss://` to `ws://`. Headers, a user in the URL, tokens among the
-   * subprotocols and the client's certificate go to the origin of the URL only, and not to an origin after another one. A
-   * redirect that is not followed fails the dial with `ERR_REDIRECT`. Default: 0, and a redirect fails the dial with
-   * `HandshakeRejected`.
+   * How many redirects in a row are followed, from 0 to 20. None leads from `wss://` to `ws://`. Headers, a user in the URL,
+   * tokens among the subprotocols and the client's certificate go to the origin of the URL only, and not to an origin after
+   * another one. A redirect that is not followed fails the dial with `ERR_REDIRECT`. Default: 0, and a redirect fails the
+   * dial with `HandshakeRejected`.
    */
   readonly maxRedirects?: number | undefined
 }

@@ -34,7 +34,10 @@ const hasCertificate = (pem: Pem) => pem.includes("-----BEGIN ")
 const read = (file: string): Effect.Effect<Pem, ConfigError.ConfigError> =>
   Effect.tryPromise({
     try: () => readFile(file),
-    catch: (error) => invalid("caFile", `Expected a file that can be read, but reading "${file}" fails with ${error instanceof Error ? codeOf(error, error.name) : "an error"}`)
+    catch: (error) => {
+      const code = error instanceof Error ? codeOf(error, error.name) : "an error"
+      return invalid("caFile", `Expected a file that can be read, but reading "${file}" fails with ${code}`)
+    }
   })
 
 const authorities = ({ ca, caFile }: Options): Effect.Effect<Array<Pem> | undefined, ConfigError.ConfigError> =>
@@ -43,12 +46,15 @@ const authorities = ({ ca, caFile }: Options): Effect.Effect<Array<Pem> | undefi
       ...ca === undefined ? [] : asList(ca).map((given) => ({ option: "ca", pem: asPem(given) })),
       ...caFile === undefined ? [] : [{ option: "caFile", pem: yield* read(caFile) }]
     ]
-    for (const { option, pem } of all) yield* check(hasCertificate(pem), option, () => "Expected certificates in PEM format, but there are none")
+    for (const { option, pem } of all) {
+      yield* check(hasCertificate(pem), option, () => "Expected certificates in PEM format, but there are none")
+    }
     return all.length === 0 ? undefined : all.map(({ pem }) => pem)
   })
 
 // The words of OpenSSL, such as "error:0480006C:PEM routines::no start line", say nothing of the key.
-const reasonOf = (error: unknown) => error instanceof Error ? error.message.replace(/^error:[\dA-F]+:/i, "") : "it cannot be used"
+const reasonOf = (error: unknown) =>
+  error instanceof Error ? error.message.replace(/^error:[\dA-F]+:/i, "") : "it cannot be used"
 
 /** What holds for every server. The rest is for the one that was asked for. */
 type Trust = Pick<Hop, "ca" | "rejectUnauthorized">
@@ -61,8 +67,16 @@ interface TlsOptions {
 const tlsOf = (options: Options): Effect.Effect<TlsOptions, ConfigError.ConfigError> =>
   Effect.gen(function*() {
     const { cert, key, passphrase, rejectUnauthorized, servername } = options
-    yield* check((cert === undefined) === (key === undefined), cert === undefined ? "cert" : "key", () => "Expected cert and key, but only one of them is given")
-    yield* check(passphrase === undefined || key !== undefined, "passphrase", () => "Expected the key that it decrypts, but no key is given")
+    yield* check(
+      (cert === undefined) === (key === undefined),
+      cert === undefined ? "cert" : "key",
+      () => "Expected cert and key, but only one of them is given"
+    )
+    yield* check(
+      passphrase === undefined || key !== undefined,
+      "passphrase",
+      () => "Expected the key that it decrypts, but no key is given"
+    )
     const ca = yield* authorities(options)
     const client = {
       ...(cert === undefined ? {} : { cert: asPem(cert) }),
@@ -71,7 +85,11 @@ const tlsOf = (options: Options): Effect.Effect<TlsOptions, ConfigError.ConfigEr
     }
     yield* Effect.try({
       try: () => createSecureContext({ ...client, ...(ca === undefined ? {} : { ca }) }),
-      catch: (error) => invalid(cert === undefined ? "ca" : "key", `Expected certificates and a key that fit each other, but OpenSSL says: ${reasonOf(error)}`)
+      catch: (error) =>
+        invalid(
+          cert === undefined ? "ca" : "key",
+          `Expected certificates and a key that fit each other, but OpenSSL says: ${reasonOf(error)}`
+        )
     })
     const foreign: Trust = {
       ...(ca === undefined ? {} : { ca }),
@@ -131,7 +149,9 @@ export const resolve = (options: Options): Effect.Effect<Ways, ConfigError.Confi
     }
     const tunnel = yield* ProxyAgent.load(choice.all, { ...local, ...tls.foreign })
     if (rejectUnauthorized === false) {
-      yield* Effect.logWarning("The option rejectUnauthorized is false: certificates are not verified, so anyone on the network can pose as the server.")
+      yield* Effect.logWarning(
+        "The option rejectUnauthorized is false: certificates are not verified, so anyone on the network can pose as the server."
+      )
     }
     const common = { ...local, perMessageDeflate, ...(agent === undefined ? {} : { agent }) }
     return {

@@ -86,18 +86,18 @@ const withoutUser = (url: URL): URL => {
   return plain
 }
 
-const credentialsOf = ({ password, username }: URL): Record<string, string> =>
-  username === "" && password === ""
-    ? {}
-    : {
-      "Proxy-Authorization": `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`
-    }
+const credentialsOf = ({ password, username }: URL): Record<string, string> => {
+  if (username === "" && password === "") return {}
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { "Proxy-Authorization": `Basic ${Buffer.from(credentials).toString("base64")}` }
+}
 
 // A bundler that does not find the package only warns, because the import is caught.
 const absent = (error: Error) => Promise.reject(error)
 
 // A bundler may give all exports of a CommonJS module as its default export only.
-const exportsOf = <A extends object>(module: A & { readonly default: A }, name: keyof A): A => name in module ? module : module.default
+const exportsOf = <A extends object>(module: A & { readonly default: A }, name: keyof A): A =>
+  name in module ? module : module.default
 
 const part = "A connection through such a proxy"
 

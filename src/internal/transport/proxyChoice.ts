@@ -40,10 +40,10 @@ const first = (names: ReadonlyArray<string>) =>
   )
 
 const variable = (names: ReadonlyArray<string> = []): Effect.Effect<Proxy | undefined, ConfigError.ConfigError> =>
-  Effect.flatMap(
-    first(names),
-    (found) => found === undefined || Redacted.value(found.value).trim() === "" ? Effect.succeed(undefined) : parsed(found.name, found.value)
-  )
+  Effect.flatMap(first(names), (found) =>
+    found === undefined || Redacted.value(found.value).trim() === ""
+      ? Effect.succeed(undefined)
+      : parsed(found.name, found.value))
 
 /** What the environment says now, or whatever else is the source of configuration. */
 export const fromEnvironment: Effect.Effect<ProxyChoice, ConfigError.ConfigError> = Effect.gen(function*() {

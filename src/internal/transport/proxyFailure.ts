@@ -11,7 +11,10 @@ export class ProxyFailure extends Error {
   }
 }
 
-const authentication = new ProxyFailure("ERR_PROXY_AUTHENTICATION", "the proxy refused the user and the password, or asks for them")
+const authentication = new ProxyFailure(
+  "ERR_PROXY_AUTHENTICATION",
+  "the proxy refused the user and the password, or asks for them"
+)
 
 const nonsense = new ProxyFailure("ERR_PROXY_RESPONSE", "the proxy answered something else than its protocol allows")
 
@@ -36,7 +39,8 @@ const texts: ReadonlyArray<readonly [text: RegExp, failure: (found: string) => P
   [/rejected connection - (?:\()?(\w+)/, (found) =>
     new ProxyFailure("ERR_PROXY_GATEWAY", `the proxy could not connect to the server: ${found}`)],
   [/timed out/, () => new ProxyFailure("ERR_PROXY_GATEWAY", "the proxy did not answer in time")],
-  [/ended before|socket closed/i, () => new ProxyFailure("ERR_PROXY_GATEWAY", "the proxy hung up before it had connected to the server")]
+  [/ended before|socket closed/i, () =>
+    new ProxyFailure("ERR_PROXY_GATEWAY", "the proxy hung up before it had connected to the server")]
 ]
 
 const ofText = (text: string): ProxyFailure => {
@@ -60,7 +64,9 @@ export const ofError = (error: unknown, proxy: string): Error => {
   if (isOfServer(error, proxy)) return error
   const { code: given, reason } = dialFailure(error)
   const code = given === "ERR_HANDSHAKE" ? systemCode.exec(reason)?.[1] ?? given : given
-  if (code === "ERR_SSL_WRONG_VERSION_NUMBER") return new ProxyFailure("ERR_PROXY_RESPONSE", "the proxy does not speak TLS, as its https:// URL says")
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    return new ProxyFailure("ERR_PROXY_RESPONSE", "the proxy does not speak TLS, as its https:// URL says")
+  }
   if (code === "ERR_HANDSHAKE") return ofText(error.message)
   if (lookups.has(code)) return new ProxyFailure(code, `the name of the proxy was not resolved: ${reason}`)
   return new ProxyFailure(code, `the connection to the proxy failed: ${reason}`)

@@ -24,12 +24,16 @@ const withoutUser = (url: URL): URL => {
 /** Tells where the answer to a dial of `from` leads. */
 export const redirectOf = (from: URL, status: number, location: string | undefined): Redirect => {
   if (!statuses.has(status)) return none
-  if (location === undefined || !URL.canParse(location, from.href)) return refused("the server redirects, and does not say where to")
+  if (location === undefined || !URL.canParse(location, from.href)) {
+    return refused("the server redirects, and does not say where to")
+  }
   const given = new URL(location, from)
   const scheme = schemes[given.protocol]
   // Only the user of this process may name a file of its machine.
   if (scheme === undefined || !(from.protocol in schemes)) return refused("the redirect leads to no WebSocket URL")
-  if (from.protocol === "wss:" && scheme === "ws:") return refused("the redirect leads from wss:// to ws://, which is not encrypted")
+  if (from.protocol === "wss:" && scheme === "ws:") {
+    return refused("the redirect leads from wss:// to ws://, which is not encrypted")
+  }
   const url = new URL(`${scheme}${given.href.slice(given.protocol.length)}`)
   url.hash = ""
   const isSameOrigin = url.origin === from.origin

@@ -356,7 +356,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("an empty side of a book is read as a level", "internal/json/compiledReader.ts", `text[from + 1] === "]"`, `text[from + 1] === "}"`),
   mutation("a redirect takes the credentials to another origin", "internal/transport/followRedirects.ts", "follow({ trusted: concealing(foreign), foreign }, withoutCredentials(to), count + 1)", "follow({ trusted: concealing(foreign), foreign }, to, count + 1)"),
   mutation("a redirect shows the client's certificate to another origin", "internal/transport/followRedirects.ts", "{ trusted: concealing(foreign), foreign }", "{ trusted: concealing(dial.trusted), foreign }"),
-  mutation("a redirect may lead from TLS to plain text", "internal/transport/redirect.ts", `if (from.protocol === "wss:" && scheme === "ws:")`, "if (false)"),
+  mutation("a redirect may lead from TLS to plain text", "internal/transport/redirect.ts", `if (from.protocol === "wss:" && scheme === "ws:")`, "if (from.host === \"\")"),
   mutation("a connection knows no secret of its proxy", "internal/connection/dial.ts", "{ ...asked, proxies: transport.proxies }", "asked"),
   mutation("a dial that is given up keeps its connection to a silent proxy", "internal/transport/proxyAgent.ts", "if (isPending) controller.abort()", "void isPending"),
   mutation("a proxy's refusal is taken for the server's", "internal/transport/proxyAgent.ts", "if (status === 200 && !signal.aborted) return socket", "if (!signal.aborted) return socket"),
