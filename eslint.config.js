@@ -71,7 +71,7 @@ export default tseslint.config(
   { files: wallTime, rules: { "no-restricted-properties": ["error", ...services] } },
   { files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames()] } },
   // RFC 6455's frames, and Node's IncomingMessage.
-  { files: ["src/internal/transport/wsDial.ts", "src/internal/transport/ws*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame", "incoming"])] } },
+  { files: ["src/NodeTransport.ts", "src/internal/transport/ws*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame", "incoming"])] } },
   // RFC 6455's frames.
   { files: ["test/**/*.ts"], rules: { "no-restricted-syntax": ["error", ...refusedNames(["frame"])] } },
   // Node's IncomingMessage, and the takers of orders.
