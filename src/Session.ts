@@ -82,12 +82,15 @@ export interface Session<A> {
    * `capacity` (default: 4096) is the number of items that it holds for a slow reader, and `maxBytes` (default: 64 MiB) the
    * most bytes of them. Only data that is a text or bytes counts there, as in the inbox of a connection: parsed data has no
    * size that could be known. Beyond either, it drops the oldest and puts a `Gap` in their place, so that a slow reader of
-   * one topic does not hold up the others.
+   * one topic does not hold up the others. A value that is not allowed fails the stream with a `ConfigError`.
    */
-  readonly stream: (
-    topic: string,
-    options?: { readonly capacity?: number | undefined; readonly maxBytes?: number | undefined }
-  ) => Listenable<Item.Item<A>, SessionError>
+  readonly stream: {
+    (topic: string): Listenable<Item.Item<A>, SessionError>
+    (
+      topic: string,
+      options: { readonly capacity?: number | undefined; readonly maxBytes?: number | undefined } | undefined
+    ): Listenable<Item.Item<A>, SessionError | ConfigError.ConfigError>
+  }
   /**
    * Subscribes to a topic and calls the listener with its data, without a buffer. Unsubscribes when the scope closes,
    * unless the topic has other subscribers. When the session has ended, it calls `end` at once.

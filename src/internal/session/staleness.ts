@@ -9,6 +9,7 @@ import type * as Session from "../../Session.ts"
 import { SubscriptionStale } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import type { Cadence } from "../../SessionProtocol.ts"
+import { naming } from "./defect.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 
 export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "hasDataElsewhere" | "relocate"> {
@@ -69,7 +70,7 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
       const isKnown = neverHadData ? options.isKnown?.(entry.topic) : undefined
       if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, idleFor, isKnown), scope)
       let step = entry.tracker.restart(at)
-      if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
+      if (step === 2 && !naming("relocate", () => options.relocate?.(entry.topic) === true)) step = 3
       if (step === 1 || step === 2) yield* treat(entry, idleFor, remedies[step])
       else if (neverHadData && cadence(entry.topic) === "adaptive") entry.tracker.excuse()
       else yield* treat(entry, idleFor, "fail")

@@ -171,7 +171,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     `return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })`,
     "return Effect.void"
   ),
-  mutation("a stall of this process counts as silence of the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
+  mutation("a stall of this process counts as silence of the peer", "internal/time/sleepPast.ts", "woke - at >= grace ", "woke - at >= Infinity "),
   mutation("the actual topics outlive the connection", "internal/session/reconciler.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? desiredTopics : []),"),
   mutation(
     "unsubscribed topics stay among the actual ones",
