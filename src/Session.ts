@@ -20,6 +20,7 @@ import type * as Item from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
 import { positive } from "./internal/connection/settings.ts"
 import { defaultAnswerTimeout, manage } from "./internal/session/session.ts"
+import { resolve } from "./internal/session/settings.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { SessionError } from "./SessionError.ts"
 import type { SessionEvent } from "./SessionEvent.ts"
@@ -193,5 +194,6 @@ export const make = <A, N = never>(
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
   Effect.gen(function*() {
     const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, defaultAnswerTimeout)
-    return yield* manage(yield* connect(options.connection), { ...options, answerTimeout })
+    const settings = yield* resolve(options.protocol)
+    return yield* manage(yield* connect(options.connection), { ...options, answerTimeout, settings })
   })

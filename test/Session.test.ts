@@ -107,6 +107,7 @@ describe("a session", () => {
       const session = yield* make()
       yield* Effect.forEach(["a", "b"], session.subscribe, { concurrency: "unbounded" })
       assert.deepStrictEqual(yield* sent, ["sub 1 a b"])
+      yield* settle
       const statuses = (yield* session.subscriptions).map(({ status, topic }) => [topic, status])
       assert.deepStrictEqual(statuses, [["a", "live"], ["b", "live"]])
       const c = yield* collect(session, "c")
@@ -369,7 +370,7 @@ describe("a session", () => {
       return [refused ? `no ${id} already subscribed` : `ok ${id}`]
     })
     const flow = Array.from({ length: 30 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
-    return run([open(once, send("a: 1"), ...flow, send("a: 2"))], Effect.gen(function*() {
+    return run([open(once, wait("100 millis"), send("a: 1"), ...flow, send("a: 2"))], Effect.gen(function*() {
       // Its data is late after ten seconds, so it is requested again.
       const session = yield* make({ protocol: protocol({ cadence: (topic) => topic === "a" ? "4 seconds" : "exempt" }) })
       const a = yield* collect(session, "a")

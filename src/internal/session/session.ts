@@ -22,7 +22,7 @@ import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
 import * as Heartbeat from "./heartbeat.ts"
 import * as Reconciler from "./reconciler.ts"
-import * as Settings from "./settings.ts"
+import type { Settings } from "./settings.ts"
 import * as Staleness from "./staleness.ts"
 import * as TopicStream from "./topicStream.ts"
 
@@ -43,11 +43,14 @@ export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
   handle: Handle,
-  options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
+  options: Session.Options<A, N> & {
+    readonly answerTimeout: Duration.Duration
+    /** The checked settings of the protocol. */
+    readonly settings: Settings
+  }
 ) {
   const { bareItems, connection, messageTimeout, redactor } = handle
-  const { answerTimeout, protocol } = options
-  const settings = yield* Settings.resolve(protocol)
+  const { answerTimeout, protocol, settings } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const moment = () => monotonicMillis(clock)
