@@ -96,6 +96,9 @@ const unansweredAtMost = { lived: 6, fresh: 3 }
 // After this many in a row, several topics that share a request are not told apart any more.
 const silenceAtMost = 12
 
+// The number of requests whose late answers are taken.
+const requestsKept = 1_024
+
 const withoutFullStop = (text: string) => text.replace(/\.$/, "")
 
 const count = (topics: ReadonlyArray<string>) => topics.length === 1 ? String(topics[0]) : `${topics.length} topics`
@@ -224,7 +227,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     if (Either.isLeft(sent)) take(under, { _tag: "Lost" })
     else if (acknowledgements === "none" && method !== "probe") {
       // The peer may refuse it later, by its id.
-      if (method === "subscribe") on.unanswered.set(id, topics)
+      if (method === "subscribe") remember(on, id, topics)
       take(under, { _tag: "Acknowledged" })
     }
     const answered = yield* Deferred.await(under.settled).pipe(
@@ -240,6 +243,15 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     endWire(on)
     handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))
   })
+
+  // An answer may still come to these requests, the latest ones.
+  const remember = ({ unanswered: requests }: Wire<A>, id: number, topics: ReadonlyArray<string>) => {
+    requests.set(id, topics)
+    for (const oldest of requests.keys()) {
+      if (requests.size <= requestsKept) return
+      requests.delete(oldest)
+    }
+  }
 
   // Applies an answer in the turn in which it comes: what comes after it may build on it. Returns false when it is not for the
   // request, or names only other topics.
@@ -285,7 +297,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
         if (topics.length > 0) record(SessionEvent.Unanswered({ at, topics }))
         for (const topic of topics) on.topics.set(topic, undefined)
         if (method === "subscribe") {
-          on.unanswered.set(request.id, topics)
+          remember(on, request.id, topics)
           if (on.served.size > 0) unanswered(on, topics)
           else request.isFruitless = true
         } else if (!isForgotten(on, topics)) request.isFruitless = true
@@ -336,9 +348,12 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     if (dropped !== undefined) {
       const cause = new SubscriptionDropped({ topic, reason: dropped.reason })
       const gap = Item.Gap({ epoch: on.epoch, cause, downtime: Duration.millis(moment() - dropped.at), dropped: 0 })
-      for (const listener of entry.listeners) naming("gap of a listener", () => {
-        listener.gap(gap)
-      })
+      for (const listener of entry.listeners) {
+        // A listener may make another one leave.
+        if (entry.listeners.includes(listener)) naming("gap of a listener", () => {
+          listener.gap(gap)
+        })
+      }
     }
     Deferred.unsafeDone(entry.acknowledged, Exit.void)
   }

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { ConnectionTimeout } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
@@ -191,6 +192,14 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
   }
 
+  // Answers to heartbeats are messages: to the connection, a peer that sends nothing else is not silent.
+  const isMuted = () => {
+    const since = reconciler.since()
+    return heartbeat !== undefined && since !== undefined && isDataLate() &&
+      handle.vitals()?.activity.suspendedAt === undefined &&
+      moment() - Math.max(dispatcher.last(), since) >= Duration.toMillis(messageTimeout)
+  }
+
   const reconciler: Reconciler.Reconciler = Reconciler.make({
     redactor,
     connection,
@@ -235,6 +244,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const checkTopics = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
+    if (isMuted()) handle.fail(new ConnectionTimeout({ deadline: "message", after: messageTimeout }))
     return checkStaleness
   })
 

@@ -23,7 +23,7 @@ export interface Wire<A> {
   readonly served: Set<string>
   /** Topics whose subscription the peer has ended, until they are subscribed again. */
   readonly dropped: Map<string, { readonly at: number; readonly reason: string }>
-  /** Requests to subscribe that were not answered in time, by their id. Their answer may still come. */
+  /** Requests to subscribe to which an answer may still come, by their id. */
   readonly unanswered: Map<number, ReadonlyArray<string>>
   /** The rate limit, which peers count per connection. */
   readonly pace: RollingWindow.RollingWindow
