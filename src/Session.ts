@@ -31,7 +31,8 @@ import type { Transport } from "./Transport.ts"
  * A topic that has subscribers, and the state of its subscription. `status` is one of:
  *
  * - `requested`: the peer has not acknowledged it yet.
- * - `acknowledged`: the peer has acknowledged it, and no data has come since. That does not prove that data will come.
+ * - `acknowledged`: the peer has acknowledged it, and no data has come since. That does not prove that data will come. In a
+ *   protocol without acknowledgements: the request was sent.
  * - `live`: data has come.
  * - `stale`: data is later than the topic's cadence allows, while other topics have data.
  *
@@ -129,9 +130,10 @@ export interface Options<A, N = never> {
   /** Describes the requests and messages of the peer. */
   readonly protocol: SessionProtocol<A, N>
   /**
-   * The deadline for the peer to answer a request for all of its topics. Default: 5 seconds. The session replaces the
-   * connection after three failures in a row: requests that the peer does not answer in time, or requests to unsubscribe
-   * that it refuses.
+   * The deadline for the peer to answer a request for all of its topics, and for an effect of the protocol that writes one.
+   * Default: 5 seconds. While the peer serves no topic, the session replaces the connection after three requests in a row
+   * that it does not answer. If it serves others, a topic that it does not answer for ends with `SubscriptionUnanswered`
+   * instead. Three requests in a row to unsubscribe that are not answered or refused also replace the connection.
    */
   readonly answerTimeout?: Duration.DurationInput | undefined
   /** Called with each notice of the peer. It must not block or throw. Default: notices are ignored. */
