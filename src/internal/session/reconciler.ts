@@ -94,7 +94,7 @@ const fruitlessAtMost = 3
 const unansweredAtMost = { lived: 6, fresh: 3 }
 
 // After this many in a row, several topics that share a request are not told apart any more.
-const silenceAtMost = 12
+const unansweredInRowAtMost = 12
 
 // The number of requests whose late answers are taken.
 const requestsKept = 1_024
@@ -159,7 +159,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
       unanswered: new Map(),
       pace: RollingWindow.make(pace.limit, pace.window),
       ended: Deferred.unsafeMake(fiberId),
-      silence: 0,
+      unansweredInRow: 0,
       unwritten: 0
     }
     for (const entry of desiredTopics.values()) {
@@ -272,7 +272,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     const at = now()
     switch (outcome._tag) {
       case "Subscribed":
-        on.silence = 0
+        on.unansweredInRow = 0
         subscribed(on, topics)
         return
       case "Unsubscribed":
@@ -280,15 +280,15 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
         record(SessionEvent.Released({ at, topics }))
         return
       case "Refused":
-        on.silence = 0
+        on.unansweredInRow = 0
         refused(on, requestedBefore, topics, redactor.text(outcome.reason))
         return
       case "Bisected":
-        on.silence = 0
+        on.unansweredInRow = 0
         refusedSome(on, requestedBefore, topics, redactor.text(outcome.reason))
         return
       case "Postponed":
-        on.silence = 0
+        on.unansweredInRow = 0
         revoke(on, requestedBefore, topics)
         if (method === "subscribe") recordRefusals(topics, redactor.text(outcome.reason), Option.some(outcome.retry))
         postpone(on, topics, outcome.retry)
@@ -458,11 +458,11 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
 
   // The peer serves other topics, so the fault may be with these: they must not make the others redial.
   const unanswered = (on: Wire<A>, topics: ReadonlyArray<string>) => {
-    on.silence++
+    on.unansweredInRow++
     const entries = entriesOf(topics)
     for (const entry of entries) entry.unanswered++
     const isOver = ({ hasLived, unanswered: times }: TopicEntry<A>) => times >= (hasLived ? unansweredAtMost.lived : unansweredAtMost.fresh)
-    if (entries.length > 1 && on.silence < silenceAtMost) {
+    if (entries.length > 1 && on.unansweredInRow < unansweredInRowAtMost) {
       on.halves.push(...halvesOf(entries.map(({ topic }) => topic)))
       return
     }

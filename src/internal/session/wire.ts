@@ -30,7 +30,7 @@ export interface Wire<A> {
   /** Completes when no more requests are made on the connection: it is lost, or about to be replaced. */
   readonly ended: Deferred.Deferred<void>
   /** Requests to subscribe in a row that were not answered while the peer served other topics. */
-  silence: number
+  unansweredInRow: number
   /** Requests to unsubscribe in a row that could not be written. */
   unwritten: number
 }
