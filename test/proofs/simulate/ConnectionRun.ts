@@ -278,7 +278,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
     report({ invariant: "hangs", detail: error.message })
   }
 
-  Invariants.checkPolicy({ name: "the connection", policy: plan.reconnect, events, onRequest: requested, report })
+  Invariants.checkPolicy({ name: "the connection", policy: plan.reconnect, events, onRequest: requested, unanswered: false, report })
   Invariants.checkDials(network.dialled(), events, plan.gate, report)
   if (!repeats) {
     Invariants.checkItems({

@@ -353,6 +353,8 @@ export const checkPolicy = (options: {
   readonly events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
   /** Whether the plan has the user ask for dials, which may then begin before the wait is over. */
   readonly onRequest: boolean
+  /** Whether the plan may keep a peer from answering requests. A session that nobody has answered is not proven. */
+  readonly unanswered: boolean
   readonly report: Report
 }): void => {
   const { events, policy } = options
@@ -402,9 +404,9 @@ export const checkPolicy = (options: {
       case "Lost": {
         if (!open) wrong("lost without being open")
         open = false
-        const proven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0)
-        if (event.proven !== proven) wrong(`proven is ${event.proven}`)
-        if (proven) {
+        const mayBeProven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0)
+        if (event.proven !== mayBeProven && (event.proven || !options.unanswered)) wrong(`proven is ${event.proven}`)
+        if (event.proven) {
           hasBeenProven = true
           attempt = 0
           counts = new Map()
