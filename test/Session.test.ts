@@ -969,6 +969,15 @@ describe("a request that is an effect", () => {
       })))
   }
 
+  it.scoped("that hangs does not hold up the next connection", () =>
+    run([open(wait("1 second"), reset), open(acknowledge)], Effect.gen(function*() {
+      const session = yield* make({ protocol: failing(1, Effect.uninterruptible(Effect.never)) })
+      const a = yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("2500 millis")
+      yield* Fiber.join(a)
+      assert.deepStrictEqual(yield* sent, ["sub 2 token a"])
+    })))
+
   it.scoped("that fails six times ends the topic with a typed error", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({ protocol: failing(99, Effect.fail(new Error("no token"))) })
@@ -1535,7 +1544,8 @@ describe("a function that throws", () => {
 
   const named = [
     ["gap of a listener", (session) => session.listen("a", { data: () => undefined, gap: bug, end: () => undefined }), {}],
-    ["onNotice", () => Effect.void, { onNotice: bug }]
+    ["onNotice", () => Effect.void, { onNotice: bug }],
+    ["hasDataElsewhere", () => Effect.void, { hasDataElsewhere: () => Effect.die(new Error("a bug")), protocol: protocol({ cadence: () => "100 millis" }) }]
   ] satisfies ReadonlyArray<readonly [string, (session: Session.Session<string>) => Effect.Effect<void, never, Scope.Scope>, Overrides]>
   for (const [name, act, overrides] of named) {
     it.scoped(`as ${name} is named in the defect that ends the session`, () =>
