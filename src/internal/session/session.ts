@@ -84,7 +84,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       reconciler.change()
     },
     onThrown: (error) => {
-      fork(Effect.logError("The function end of a listener threw.", Cause.die(redactor.error(error))))
+      // Outside of the scope, which may be closing.
+      runFork(Effect.logError("The function end of a listener threw.", Cause.die(redactor.error(error))))
     }
   })
   const { finish, release, topics: desiredTopics, add } = desired
