@@ -61,7 +61,7 @@ export interface Heartbeat {
  * - `Refused` for a request to subscribe fails its topics. When it has no `topics`, the peer may mean any topic of the
  *   request: the session requests each half again until it has found the refused topic.
  * - `Refused` with `retry` is temporary: the session repeats the request after that time, or at once on its next
- *   connection.
+ *   connection. A `retry` that never ends, or that is no duration, counts as none.
  * - `Refused` for a topic that has had data on this connection changes nothing: the data shows that it is subscribed. A topic
  *   that the peer had acknowledged, or sent data of, earlier in this session is requested again after 1, 2, 4, 8 and 16
  *   seconds, and ends with the next refusal.

@@ -7,9 +7,9 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { Transport } from "holdfast"
-import { Session, SessionError, SessionEvent, type SessionProtocol } from "holdfast"
+import { Session, SessionError, SessionEvent, type SessionProtocol, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
+import { idle, rough } from "./connection/scripted.ts"
 
 const { answer, close, open, reset, send, vanish, wait } = TestTransport
 
@@ -831,6 +831,27 @@ describe("a heartbeat", () => {
       assert.deepStrictEqual(causes, [])
       assert.strictEqual((yield* session.connection.state)._tag, "Connected")
     })))
+
+  for (const [what, hasEnded, moves] of [
+    ["is not lost while a large message is still arriving", false, { received: 1_000, sent: 0, unsent: 0 }],
+    ["is not lost while the peer still takes what was sent", false, { received: 0, sent: 1_000, unsent: 1 }],
+    ["is lost when nothing moves", true, { received: 0, sent: 0, unsent: 0 }]
+  ] as const) {
+    it.scoped(what, () => {
+      let at = 0
+      // The socket moves these bytes each time that it is asked, and brings no whole message.
+      const progress = () => {
+        at++
+        return { received: moves.received * at, control: 0, sent: moves.sent * at, unsent: moves.unsent }
+      }
+      return Effect.gen(function*() {
+        const session = yield* make({ protocol: protocol({ heartbeat: ping }) })
+        const causes = yield* losses(session)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(causes.length > 0, hasEnded)
+      }).pipe(Effect.provideService(Transport.Transport, rough(() => Effect.succeed({ ...idle, progress }))))
+    })
+  }
 
   it.scoped("whose answer comes does not keep a probe from being sent", () =>
     run([open(answer(pinged))], Effect.gen(function*() {
