@@ -878,6 +878,18 @@ describe("a heartbeat", () => {
       assert.deepStrictEqual(causes, ["No message came for 30s."])
     })))
 
+  it.scoped("ends with its session, even if that was made where nothing may be interrupted", () =>
+    run([open(answer(pinged))], Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Effect.uninterruptible(Scope.extend(make({ protocol: protocol({ heartbeat: ping }) }), scope))
+      yield* TestClock.adjust("15 seconds")
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* settle
+      assert.strictEqual((yield* closing.poll)._tag, "Some")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* pings, 1)
+    })))
+
   it.scoped("counts in the pace of the requests", () =>
     run([open(acknowledge)], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ heartbeat: { interval: "100 millis", message: "ping" }, maxBatch: 1 }) })

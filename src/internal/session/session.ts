@@ -62,7 +62,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const scope = yield* Effect.scope
   const runFork = Runtime.runFork(yield* Effect.runtime())
   const fork = (effect: Effect.Effect<void>) => {
-    runFork(effect, { scope })
+    // The session may be made where nothing may be interrupted, as in a layer.
+    runFork(Effect.interruptible(effect), { scope })
   }
   const cadence: typeof protocol.cadence = (topic) => naming("cadence of the protocol", () => protocol.cadence(topic))
 
