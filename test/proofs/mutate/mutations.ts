@@ -231,7 +231,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("an old candle is delivered", "internal/feed/candles.ts", "if (opens < next) continue", "if (opens < next - 1_000) continue"),
   mutation("the last candle of a page counts as closed", "internal/feed/candles.ts", "i === page.length - 1", "i === page.length"),
   mutation("a missing candle is not noticed", "internal/feed/candles.ts", "      if (opens > next) {\n        yield* emit(closed)", "      if (opens > end) {\n        yield* emit(closed)"),
-  mutation("events of another kind are delivered", "internal/feed/feed.ts", "batch.every(isOfKind) ? batch", "batch.length > 0 ? batch"),
+  mutation("events of another kind are delivered", "internal/feed/feed.ts", "first === undefined || first.type === type", "first === undefined || first.type !== \"\""),
   mutation("the user's `classify` is ignored", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
   mutation("the venue's limit on dials is ignored", "internal/feed/feed.ts", "...venue.limits.dials", ""),
   mutation("the end of a message's envelope is not checked", "internal/feed/decoder.ts", "Shape.make(schema, envelope.end)", "Shape.make(schema)"),
