@@ -67,14 +67,15 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
  * - `open`: the dial, the handshake after it, or the effects of the options `url`, `headers` and `protocols`.
  * - `message`: the next message.
  * - `pong`: the answer to a ping.
+ * - `heartbeat`: the answer to a heartbeat of a session's protocol.
  *
  * @since 0.1.0
  * @category models
  */
-export type Deadline = "open" | "message" | "pong"
+export type Deadline = "open" | "message" | "pong" | "heartbeat"
 
 /**
- * A deadline passed: the connection did not open, no message came, or the peer did not answer a ping.
+ * A deadline passed: the connection did not open, no message came, or the peer did not answer a ping or a heartbeat.
  *
  * @since 0.1.0
  * @category errors
@@ -102,6 +103,8 @@ export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
         return `No message came for ${after}.`
       case "pong":
         return `The peer did not answer a ping within ${after}.`
+      case "heartbeat":
+        return `The peer did not answer a heartbeat within ${after}.`
     }
   }
 }
@@ -247,8 +250,8 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
 }
 
 /**
- * A session asked the peer to subscribe topics, and the peer answered none of the requests and sent no data. Such a
- * connection is never proven.
+ * A session made several requests in a row that had no effect: the peer answered none, or refused to unsubscribe. A
+ * connection on which the peer has answered nothing and sent no data of a topic is not proven.
  *
  * @since 0.1.0
  * @category errors

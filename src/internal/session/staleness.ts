@@ -1,5 +1,6 @@
 // Finds topics whose data is late while others have data, and tries one remedy after the other: subscribe again, move to
 // another connection, fail.
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,6 +10,7 @@ import type * as Session from "../../Session.ts"
 import { SubscriptionStale } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import type { Cadence } from "../../SessionProtocol.ts"
+import { naming, namingEffect } from "./defect.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 
 export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "hasDataElsewhere" | "relocate"> {
@@ -56,7 +58,7 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
   const hasDataElsewhere = (entry: TopicEntry<A>, since: number) =>
     [...desired.topics.values()].some((other) => other !== entry && other.tracker.observedSince(since))
       ? Effect.succeed(true)
-      : options.hasDataElsewhere?.(now() - recent) ?? Effect.succeed(false)
+      : namingEffect("hasDataElsewhere", () => options.hasDataElsewhere?.(now() - recent) ?? Effect.succeed(false))
 
   return Effect.gen(function*() {
     const at = moment()
@@ -66,10 +68,16 @@ export const check = <A>(options: Options<A>): Effect.Effect<void> => {
       if (!(yield* hasDataElsewhere(entry, at - recent))) continue
       const idleFor = Duration.millis(entry.tracker.idleFor(at))
       const neverHadData = Option.isNone(entry.tracker.last())
-      const isKnown = neverHadData ? options.isKnown?.(entry.topic) : undefined
-      if (isKnown !== undefined) yield* Effect.forkIn(failUnlessKnown(entry, idleFor, isKnown), scope)
+      const { isKnown } = options
+      if (neverHadData && isKnown !== undefined) {
+        const asked = namingEffect("isKnown", () => isKnown(entry.topic)).pipe(
+          // A topic goes through the other remedies, whatever is known of it.
+          Effect.catchAllDefect((defect) => Effect.as(Effect.logError("A topic counts as known.", Cause.die(defect)), true))
+        )
+        yield* Effect.forkIn(failUnlessKnown(entry, idleFor, asked), scope)
+      }
       let step = entry.tracker.restart(at)
-      if (step === 2 && options.relocate?.(entry.topic) !== true) step = 3
+      if (step === 2 && !naming("relocate", () => options.relocate?.(entry.topic) === true)) step = 3
       if (step === 1 || step === 2) yield* treat(entry, idleFor, remedies[step])
       else if (neverHadData && cadence(entry.topic) === "adaptive") entry.tracker.excuse()
       else yield* treat(entry, idleFor, "fail")

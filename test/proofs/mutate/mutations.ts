@@ -171,12 +171,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     `return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })`,
     "return Effect.void"
   ),
-  mutation("a stall of this process counts as silence of the peer", "Liveness.ts", "woke - at >= graceMillis", "woke - at >= Infinity"),
+  mutation("a stall of this process counts as silence of the peer", "internal/time/sleepPast.ts", "woke - at >= grace ", "woke - at >= Infinity "),
   mutation("the actual topics outlive the connection", "internal/session/reconciler.ts", "topics: new Map(),", "topics: new Map(epoch > 1 ? desiredTopics : []),"),
   mutation(
     "unsubscribed topics stay among the actual ones",
     "internal/session/reconciler.ts",
-    "          for (const topic of topics) on.topics.delete(topic)\n",
+    "        for (const topic of topics) on.topics.delete(topic)\n",
     ""
   ),
   mutation(
@@ -193,6 +193,12 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("an answer that names some topics settles all of them", "internal/session/answers.ts", "named === undefined ? unsettled : unsettled.filter((topic) => named.includes(topic))", "unsettled"),
   mutation("a request that is to be made later is made at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
+  mutation("a heartbeat that is not answered is forgiven", "internal/session/heartbeat.ts", "if (!mayBeStuck(waiting, vitals())) {", "if (mayBeStuck(waiting, vitals()) && false) {"),
+  mutation("a heartbeat whose answer is stuck behind unread data ends the connection", "internal/session/heartbeat.ts", "suspendedAt !== undefined || resumedAt >= sent", "resumedAt === 0"),
+  mutation("an answer to a heartbeat counts as data", "internal/session/dispatcher.ts", "if (messages.length > 0) last = at", "last = at"),
+  mutation("a topic that is not answered makes its neighbours redial", "internal/session/reconciler.ts", "if (on.served.size > 0) unanswered(on, topics)", "if (on.served.size < 0) unanswered(on, topics)"),
+  mutation("a topic that the peer dropped has no gap", "internal/session/reconciler.ts", "on.dropped.set(topic, { at: moment(), reason })", "void moment"),
+  mutation("what cannot be written is not tried again", "internal/session/reconciler.ts", "tell(Option.some(again(on, topics, others.length === 0 ? [] : halvesOf(topics))))", "tell(Option.some(Duration.zero))\n    for (const topic of topics) on.postponed.add(topic)"),
   mutation("a topic is taken for another one with the same hash", "internal/session/topicCache.ts", "!likely.isDesired || !isInSpan(likely.topic, text, span)", "!likely.isDesired"),
   mutation("a gap is reported although another connection brought everything", "internal/pool/coverage.ts", `live: { everything: "-", later: "gap", reported: "gap"`, `live: { everything: "gap", later: "gap", reported: "gap"`),
   mutation("a topic without subscribers still counts as desired", "internal/session/desired.ts", "entry.isDesired = false", "void entry"),
