@@ -535,8 +535,7 @@ describe("a session", () => {
       assert.deepStrictEqual(after.seen, ["hello"])
     })))
 
-  // Where fibres run at once, no two messages of the scripted peer arrive at once.
-  it.scoped.skipIf(process.env.FIBRES === "eager")("delivers the data that arrives at once for a topic in one batch, whatever arrives between", () =>
+  it.scoped("delivers the data that arrives at once for a topic in one batch, whatever arrives between", () =>
     run([open(acknowledge, wait("1 second"), send("a: 1", "b: 1", "a: 2", "b: 2", "a: 3"))], Effect.gen(function*() {
       const session = yield* make()
       const batches: Array<string> = []
@@ -550,7 +549,9 @@ describe("a session", () => {
         })
       }
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(batches, ["a: 1 2 3", "b: 1 2"])
+      // Where fibres run at once, no two messages of the scripted peer arrive at once.
+      const isEager = process.env.FIBRES === "eager"
+      assert.deepStrictEqual(batches, isEager ? ["a: 1", "b: 1", "a: 2", "b: 2", "a: 3"] : ["a: 1 2 3", "b: 1 2"])
     })))
 
   it.scoped("parses only the first message of a topic while it has subscribers, when the protocol has `topicText`", () =>
