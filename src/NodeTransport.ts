@@ -14,7 +14,6 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import type { Agent } from "node:http"
 import * as OptionalPeer from "./internal/optionalPeer.ts"
 import { following } from "./internal/transport/followRedirects.ts"
 import * as NodeOptions from "./internal/transport/nodeOptions.ts"
@@ -23,6 +22,18 @@ import type { Way } from "./internal/transport/wsDial.ts"
 import { dialWith } from "./internal/transport/wsDial.ts"
 import type { Capabilities } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
+
+/**
+ * An agent of Node's `http` or `https`. Its whole type is `Agent` of `node:http`, which this module does not name, so that its
+ * types need no others.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HttpAgent {
+  readonly maxSockets: number
+  readonly destroy: () => void
+}
 
 /**
  * The options of {@link layerWith}. All are optional.
@@ -49,7 +60,7 @@ import { Transport } from "./Transport.ts"
  */
 export interface Options {
   /** An agent of Node's `http`, or `https` for `wss://`, which opens the TCP connections. Not together with `proxy`. */
-  readonly agent?: Agent | undefined
+  readonly agent?: HttpAgent | undefined
   /**
    * The URL of a proxy: `http://` or `https://` for one that knows CONNECT, which needs the package `https-proxy-agent`;
    * `socks5h://`, `socks5://`, `socks4a://` or `socks4://` for a SOCKS proxy, which needs `socks-proxy-agent`. With

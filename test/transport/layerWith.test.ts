@@ -223,6 +223,7 @@ describe("options that are not allowed", () => {
       ["a proxy of an unknown scheme", { proxy: "ftp://user:hidden@127.0.0.1" }, "its scheme is none of"],
       ["a proxy that is no URL", { proxy: "http://user:hidden@" }, "it is not a URL"],
       ["a proxy with half an escape", { proxy: "http://user:hidden%@127.0.0.1" }, "hexadecimal"],
+      ["an agent that is none", { agent: { maxSockets: 1, destroy: () => undefined } }, "agent of node:http"],
       ["an agent and a proxy", { agent: new Agent(), proxy: "http://127.0.0.1" }, "both"],
       ["a fraction of a redirect", { maxRedirects: 0.5 }, "a whole number from 0 to 20"],
       ["too many redirects", { maxRedirects: 21 }, "a whole number from 0 to 20"]

@@ -3,6 +3,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { readFile } from "node:fs/promises"
+import { Agent } from "node:http"
 import { createSecureContext } from "node:tls"
 import type { Options } from "../../NodeTransport.ts"
 import type { PeerMissing } from "../optionalPeer.ts"
@@ -152,6 +153,9 @@ export const resolve = (options: Options): Effect.Effect<Ways, ConfigError.Confi
       yield* Effect.logWarning(
         "The option rejectUnauthorized is false: certificates are not verified, so anyone on the network can pose as the server."
       )
+    }
+    if (agent !== undefined && !(agent instanceof Agent)) {
+      return yield* Effect.fail(invalid("agent", "Expected an agent of node:http or node:https, but received another value"))
     }
     const common = { ...local, perMessageDeflate, ...(agent === undefined ? {} : { agent }) }
     return {
