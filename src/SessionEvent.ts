@@ -16,8 +16,9 @@ import type { SubscriptionRefused } from "./SessionError.ts"
  * - `Refused`: the peer refused a topic. The topic ends with this error.
  * - `Dropped`: the peer has ended the subscription of a topic. The session asks for it again.
  * - `Live`: a topic has its first data since it was requested or became stale.
- * - `Stale`: a topic's data is late, while others have data. `idleFor` is the time without data. `remedy` names the next
- *   step of the session: subscribe again, move the topic to another connection, or fail it.
+ * - `Stale`: a topic had activity, but no data came for `idleFor`. `remedy` names the next step of the session: subscribe
+ *   again, or move the topic to another connection. Or the peer does not know the topic, and it fails.
+ * - `Idle`: a topic has had no data for `idleFor`. It may have nothing to say. The session subscribes to it again.
  * - `Released`: the peer acknowledged that these topics are unsubscribed.
  * - `Invalid`: the peer sent a message that the protocol does not know. `excerpt` is its beginning.
  * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
@@ -38,6 +39,7 @@ export type SessionEvent = Data.TaggedEnum<{
     readonly idleFor: Duration.Duration
     readonly remedy: "resubscribe" | "relocate" | "fail"
   }
+  readonly Idle: { readonly at: number; readonly topic: string; readonly idleFor: Duration.Duration }
   readonly Released: { readonly at: number; readonly topics: ReadonlyArray<string> }
   readonly Invalid: { readonly at: number; readonly reason: string; readonly excerpt: string }
   readonly EventsDropped: { readonly at: number; readonly count: number }
@@ -55,6 +57,7 @@ export const {
   Acknowledged,
   Dropped,
   EventsDropped,
+  Idle,
   Invalid,
   Live,
   Refused,

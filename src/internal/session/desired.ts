@@ -20,6 +20,8 @@ export interface TopicEntry<A> {
   readonly tracker: CadenceTracker.CadenceTracker
   /** Whether the peer has ever acknowledged the topic or sent data of it. */
   hasLived: boolean
+  /** Whether it has been checked that the peer knows the topic. */
+  isChecked: boolean
   /** How often in a row the peer has refused or dropped the topic since then. */
   refusals: number
   /** The index of the topic's batch in the dispatcher, while it has one. */
@@ -62,6 +64,7 @@ export const make = <A>({ cadence, fiberId, moment, onChange }: {
         since: moment(),
         tracker: CadenceTracker.make(cadence(topic)),
         hasLived: false,
+        isChecked: false,
         refusals: 0,
         batchIndex: 0,
         acknowledged: Deferred.unsafeMake(fiberId)

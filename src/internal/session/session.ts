@@ -1,5 +1,5 @@
 // Assembles a session: the desired topics (desired), the requests that subscribe them (reconciler), the delivery of their
-// data (dispatcher), and the remedies for stale topics (staleness).
+// data (dispatcher), and the remedies for topics without data (idle).
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -20,7 +20,7 @@ import * as EventStream from "../stream/eventStream.ts"
 import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
 import * as Reconciler from "./reconciler.ts"
-import * as Staleness from "./staleness.ts"
+import * as Idle from "./idle.ts"
 import * as TopicStream from "./topicStream.ts"
 
 const eventsHeld = 4_096
@@ -40,7 +40,10 @@ export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
   handle: Handle,
-  options: Session.Options<A, N> & { readonly answerTimeout: Duration.Duration }
+  options: Omit<Session.Options<A, N>, "activity"> & {
+    readonly answerTimeout: Duration.Duration
+    readonly activity: Idle.Ask | undefined
+  }
 ) {
   const { bareItems, connection, messageTimeout, redactor } = handle
   const { answerTimeout, protocol } = options
@@ -160,10 +163,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const quietAfter = Duration.toMillis(messageTimeout) / 2
   const isQuiet = () => moment() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
   // Sends no probe while data is late: a peer may answer probes but send no data. Then `messageTimeout` must end the
-  // connection.
+  // connection. Where activity can be asked for, only activity without data counts.
   const isDataLate = () => {
     const at = moment()
-    return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
+    return [...desiredTopics.values()].some(({ status, tracker }) =>
+      status === "stale" || (!tracker.hasActivity() && options.activity === undefined && tracker.isLate(at))
+    )
   }
 
   const reconciler: Reconciler.Reconciler = Reconciler.make({
@@ -189,11 +194,10 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }))
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Stale topics
+  // Idle topics
 
-  const checkStaleness = Staleness.check<A>({
+  const checkIdle = Idle.make<A>({
     ...options,
-    cadence: protocol.cadence,
     desired,
     now,
     moment,
@@ -205,7 +209,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   })
   const checkTopics = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
-    return checkStaleness
+    return checkIdle
   })
 
   const live: Effect.Effect<void> = Effect.all([
