@@ -27,7 +27,7 @@ const wallClock = ["currentTimeMillis", "unsafeCurrentTimeMillis"].map((property
 
 // The modules that show wall time: in events, states, log lines and files.
 const wallTime = [
-  "src/NodeTransport.ts",
+  "src/internal/transport/wsDial.ts",
   "src/binance/Rest.ts",
   "src/binance/exchange/{Exchange,RestApi}.ts",
   "src/cli/{Recording,book,demo,program}.ts",

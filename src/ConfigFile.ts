@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import { describePlatformError } from "./internal/platformError.ts"
 import { concise } from "./internal/connection/configError.ts"
 import { isBlank } from "./internal/connection/reconnectSettings.ts"
+import { settingKeys } from "./internal/transport/nodeSettings.ts"
 import * as ReconnectPolicy from "./ReconnectPolicy.ts"
 
 // Imported only when there is a file, because they load many other modules.
@@ -103,7 +104,7 @@ const load = (path: string) =>
         )
       }
     }
-    const known = new Set(ReconnectPolicy.keys.map((key) => key.toLowerCase()))
+    const known = new Set([...ReconnectPolicy.keys, ...settingKeys].map((key) => key.toLowerCase()))
     for (const key of Object.keys(settings)) {
       // Warns about a misspelled setting, which would otherwise go unnoticed.
       const name = key.toLowerCase()

@@ -33,7 +33,10 @@ const describeCause = (error: unknown): string => {
 const sentence = (text: string): string => text.trim().replace(/[.!]+$/, "")
 
 const credentialsAdvice = " Check the credentials in the URL or the headers."
-const redirectAdvice = " Redirects are not followed: dial the address that it leads to."
+const redirectAdvice = " Redirects are not followed: dial the address that it leads to, or set maxRedirects of the transport."
+const schemeAdvice = " Should the URL begin with wss:// instead of ws://?"
+// The texts with which Go's server, nginx and Apache answer a request that should have been TLS.
+const wantsTls = /HTTP request (?:was sent )?to (?:an )?HTTPS (?:port|server)|plain HTTP to an SSL-enabled/i
 const statusAdvice: ReadonlyMap<number, string> = new Map([
   [401, credentialsAdvice],
   [403, credentialsAdvice],
@@ -46,6 +49,9 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
   ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"].map((code) =>
     [code, " Trust the authority that signed the certificate, in Node with NODE_EXTRA_CA_CERTS."] as const
   ),
+  ["ERR_PROXY_AUTHENTICATION", " Check the user and the password in the URL of the proxy."],
+  ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", " Set cert and key with NodeTransport.layerWith."],
+  ["ERR_TLS_REQUIRED", schemeAdvice],
   ["ERR_SSL_WRONG_VERSION_NUMBER", " Should the URL begin with ws:// instead of wss://?"],
   ["HPE_INVALID_CONSTANT", " The server does not answer in HTTP. Should the URL begin with wss://?"],
   ["ERR_SUBPROTOCOL", " Check the option protocols: the server must choose one of them, and none if there are none."],
@@ -61,14 +67,15 @@ const codeAdvice: ReadonlyMap<string, string> = new Map([
  * - `open`: the dial, the handshake after it, or the effects of the options `url`, `headers` and `protocols`.
  * - `message`: the next message.
  * - `pong`: the answer to a ping.
+ * - `heartbeat`: the answer to a heartbeat of a session's protocol.
  *
  * @since 0.1.0
  * @category models
  */
-export type Deadline = "open" | "message" | "pong"
+export type Deadline = "open" | "message" | "pong" | "heartbeat"
 
 /**
- * A deadline passed: the connection did not open, no message came, or the peer did not answer a ping.
+ * A deadline passed: the connection did not open, no message came, or the peer did not answer a ping or a heartbeat.
  *
  * @since 0.1.0
  * @category errors
@@ -96,6 +103,8 @@ export class ConnectionTimeout extends Data.TaggedError("ConnectionTimeout")<{
         return `No message came for ${after}.`
       case "pong":
         return `The peer did not answer a ping within ${after}.`
+      case "heartbeat":
+        return `The peer did not answer a heartbeat within ${after}.`
     }
   }
 }
@@ -154,7 +163,9 @@ export class HandshakeRejected extends Data.TaggedError("HandshakeRejected")<{
   }
   override get message(): string {
     const wait = this.retryAfter._tag === "Some" ? `, asking to wait ${formatDuration(this.retryAfter.value)}` : ""
-    const advice = statusAdvice.get(this.status) ?? (this.status >= 300 && this.status < 400 ? redirectAdvice : "")
+    const advice = wantsTls.test(this.body)
+      ? schemeAdvice
+      : statusAdvice.get(this.status) ?? (this.status >= 300 && this.status < 400 ? redirectAdvice : "")
     return `The server refused the upgrade with status ${this.status}${wait}${quoted(this.body)}.${advice}`
   }
 }
@@ -170,7 +181,9 @@ export class DialFailed extends Data.TaggedError("DialFailed")<{
   /**
    * The error code of the system, of TLS or of the transport, such as `ECONNREFUSED`, `ENOTFOUND`,
    * `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_INVALID_REQUEST`. `ERR_SUBPROTOCOL` and `ERR_EXTENSION`: the server's answer does
-   * not fit the subprotocols and extensions that were offered.
+   * not fit the subprotocols and extensions that were offered. `ERR_PROXY_AUTHENTICATION`, `ERR_PROXY_REFUSED`,
+   * `ERR_PROXY_GATEWAY` and `ERR_PROXY_RESPONSE`: a proxy did not connect to the server. `ERR_REDIRECT`: a redirect is not
+   * followed. `ERR_TLS_REQUIRED`: the server speaks TLS, and the URL begins with `ws://`.
    */
   readonly code: string
   readonly reason: string
@@ -237,8 +250,8 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
 }
 
 /**
- * A session asked the peer to subscribe topics, and the peer answered none of the requests and sent no data. Such a
- * connection is never proven.
+ * A session made several requests in a row that had no effect: the peer answered none, or refused to unsubscribe. A
+ * connection on which the peer has answered nothing and sent no data of a topic is not proven.
  *
  * @since 0.1.0
  * @category errors

@@ -148,10 +148,16 @@ const byErrno: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
     "UNABLE_TO_DECRYPT_CERT_SIGNATURE",
     "UNABLE_TO_GET_ISSUER_CERT",
     "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-    "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    // The server wants a certificate of the client.
+    "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"
   ].map((code) => [code, refused] as const),
-  // The server does not speak TLS.
-  ["ERR_SSL_WRONG_VERSION_NUMBER", refused]
+  // The server does not speak TLS, or nothing else.
+  ...["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_TLS_REQUIRED"].map((code) => [code, refused] as const),
+  // A redirect that leads nowhere, or too often to another.
+  ["ERR_REDIRECT", refused],
+  // As the statuses 401 and 403 of a server. A proxy that cannot reach the server may be able to later.
+  ...["ERR_PROXY_AUTHENTICATION", "ERR_PROXY_REFUSED"].map((code) => [code, Passing({ tries: 1 })] as const)
 ])
 
 /**

@@ -6,15 +6,17 @@
 import * as EffectData from "effect/Data"
 import * as Duration from "effect/Duration"
 import type { AttemptError, InboxOverflow, ReconnectRequested } from "./ConnectionError.ts"
+import type { SubscriptionDropped } from "./SessionError.ts"
 import type { Message } from "./Transport.ts"
 
 /**
- * Why messages may be missing: the connection was lost, `reconnect` replaced it, or a reader fell behind.
+ * Why messages may be missing: the connection was lost, `reconnect` replaced it, a reader fell behind, or the peer ended the
+ * subscription of the topic.
  *
  * @since 0.1.0
  * @category models
  */
-export type GapCause = AttemptError | ReconnectRequested | InboxOverflow
+export type GapCause = AttemptError | ReconnectRequested | InboxOverflow | SubscriptionDropped
 
 /**
  * A message, or a gap where messages may be missing. A reader that keeps state across messages, such as an order book or

@@ -11,7 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionTimeout } from "./ConnectionError.ts"
 import type { Progress } from "./Transport.ts"
-import { sleep } from "./internal/time/sleep.ts"
+import { sleepPast } from "./internal/time/sleepPast.ts"
 import { monotonic } from "./internal/time/monotonic.ts"
 
 /**
@@ -41,13 +41,7 @@ export interface Activity {
 
 const graceMillis = Duration.toMillis(stallGrace)
 
-// Sleeps until the given time, and longer each time the wake-up shows that the event loop stalled.
-const sleepUntil = (at: number): Effect.Effect<void> =>
-  Effect.flatMap(monotonic, (now) =>
-    Effect.flatMap(
-      Effect.zipRight(sleep(Duration.millis(Math.max(0, at - now))), monotonic),
-      (woke) => woke - at >= graceMillis ? sleepUntil(woke + graceMillis) : Effect.void
-    ))
+const sleepUntil = sleepPast(graceMillis)
 
 /**
  * The activity to watch, and the deadlines. An infinite `messageTimeout` turns that deadline off; an infinite

@@ -20,6 +20,7 @@ import type * as Item from "./Item.ts"
 import { connect } from "./internal/connection/connect.ts"
 import { positive } from "./internal/connection/settings.ts"
 import { defaultAnswerTimeout, manage } from "./internal/session/session.ts"
+import { resolve } from "./internal/session/settings.ts"
 import { monotonic } from "./internal/time/monotonic.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { SessionError } from "./SessionError.ts"
@@ -31,7 +32,8 @@ import type { Transport } from "./Transport.ts"
  * A topic that has subscribers, and the state of its subscription. `status` is one of:
  *
  * - `requested`: the peer has not acknowledged it yet.
- * - `acknowledged`: the peer has acknowledged it, and no data has come since. That does not prove that data will come.
+ * - `acknowledged`: the peer has acknowledged it, and no data has come since. That does not prove that data will come. In a
+ *   protocol without acknowledgements: the request was sent.
  * - `live`: data has come.
  * - `stale`: data is later than the topic's cadence allows, while other topics have data.
  *
@@ -83,12 +85,15 @@ export interface Session<A> {
    * `capacity` (default: 4096) is the number of items that it holds for a slow reader, and `maxBytes` (default: 64 MiB) the
    * most bytes of them. Only data that is a text or bytes counts there, as in the inbox of a connection: parsed data has no
    * size that could be known. Beyond either, it drops the oldest and puts a `Gap` in their place, so that a slow reader of
-   * one topic does not hold up the others.
+   * one topic does not hold up the others. A value that is not allowed fails the stream with a `ConfigError`.
    */
-  readonly stream: (
-    topic: string,
-    options?: { readonly capacity?: number | undefined; readonly maxBytes?: number | undefined }
-  ) => Listenable<Item.Item<A>, SessionError>
+  readonly stream: {
+    (topic: string): Listenable<Item.Item<A>, SessionError>
+    (
+      topic: string,
+      options: { readonly capacity?: number | undefined; readonly maxBytes?: number | undefined } | undefined
+    ): Listenable<Item.Item<A>, SessionError | ConfigError.ConfigError>
+  }
   /**
    * Subscribes to a topic and calls the listener with its data, without a buffer. Unsubscribes when the scope closes,
    * unless the topic has other subscribers. When the session has ended, it calls `end` at once.
@@ -126,9 +131,10 @@ export interface Options<A, N = never> {
   /** Describes the requests and messages of the peer. */
   readonly protocol: SessionProtocol<A, N>
   /**
-   * The deadline for the peer to answer a request for all of its topics. Default: 5 seconds. The session replaces the
-   * connection after three failures in a row: requests that the peer does not answer in time, or requests to unsubscribe
-   * that it refuses.
+   * The deadline for the peer to answer a request for all of its topics, and for an effect of the protocol that writes one.
+   * Default: 5 seconds. While the peer serves no topic, the session replaces the connection after three requests in a row
+   * that it does not answer. If it serves others, a topic that it does not answer for ends with `SubscriptionUnanswered`
+   * instead. Three requests in a row to unsubscribe that are not answered or refused also replace the connection.
    */
   readonly answerTimeout?: Duration.DurationInput | undefined
   /** Called with each notice of the peer. It must not block or throw. Default: notices are ignored. */
@@ -197,10 +203,12 @@ export const make = <A, N = never>(
 ): Effect.Effect<Session<A>, ConfigError.ConfigError, Transport | Scope.Scope> =>
   Effect.gen(function*() {
     const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, defaultAnswerTimeout)
+    const settings = yield* resolve(options.protocol)
     const { activity } = options
     return yield* manage(yield* connect(options.connection), {
       ...options,
       answerTimeout,
+      settings,
       activity: activity === undefined
         ? undefined
         : (topics) => Effect.flatMap(monotonic, (at) => Effect.map(activity(topics), (counts) => ({ at, counts })))

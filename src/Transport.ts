@@ -166,6 +166,11 @@ export interface Socket {
  */
 export interface Transport {
   readonly capabilities: Capabilities
+  /**
+   * The URLs of the proxies that it may dial through. `Connection` hides their users and passwords in what it shows, as it
+   * does those of its own URL.
+   */
+  readonly proxies?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Opens a socket, which lasts until the scope closes. Sets no deadline of its own: `Connection` does. */
   readonly dial: (request: DialRequest) => Effect.Effect<Socket, DialError, Scope.Scope>
 }

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as BinanceFeed from "../binance/BinanceFeed.ts"
 import * as Venue from "../binance/Venue.ts"
+import * as NodeTransport from "../NodeTransport.ts"
 import { oneOf } from "./settings.ts"
 import { withoutSecrets } from "./shown.ts"
 
@@ -11,7 +12,11 @@ export interface VenueChoice {
   readonly venue: Venue.Venue
   /** Options that connections to this venue need. */
   readonly connection: NonNullable<BinanceFeed.Options["connection"]>
+  readonly transport: ReturnType<typeof NodeTransport.layerConfig>
 }
+
+// A venue elsewhere may be behind a proxy.
+const remote = { connection: {}, transport: NodeTransport.layerConfig(NodeTransport.config) }
 
 const modes = ["demo", "paper", "live"] as const
 
@@ -52,10 +57,10 @@ export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) 
       Effect.gen(function*() {
         const sockets = yield* parse("ws", url)
         const requests = Option.isSome(rest) ? (yield* parse("rest", rest.value)).href : overHttp(sockets)
-        const choice: VenueChoice = { venue: Venue.make({ ws: sockets.href, rest: requests }), connection: {} }
+        const choice: VenueChoice = { venue: Venue.make({ ws: sockets.href, rest: requests }), ...remote }
         return choice
       }),
     onNone: () =>
       Option.isSome(rest) ? Effect.fail(lonely) : Effect.flatMap(mode, (name) =>
-        name === "demo" ? demo : Effect.succeed<VenueChoice>({ venue: venues[name], connection: {} }))
+        name === "demo" ? demo : Effect.succeed<VenueChoice>({ venue: venues[name], ...remote }))
   })

@@ -7,6 +7,7 @@ import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
+import type { SessionEvent } from "../SessionEvent.ts"
 import * as Summary from "./Summary.ts"
 import { withoutControl } from "./shown.ts"
 import type { Look } from "./terminal.ts"
@@ -133,6 +134,9 @@ const priceOf = ({ data }: MarketEvent): string | undefined => {
   return undefined
 }
 
+const refusal = ({ error, retry }: Extract<SessionEvent, { readonly _tag: "Refused" }>) =>
+  retry._tag === "None" ? error.message : `${error.message} The session asks again in ${formatDuration(retry.value)}.`
+
 const trimZeros = (decimal: string) => decimal.replace(/(\.\d\d\d*?)0+$/, "$1")
 
 export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
@@ -166,7 +170,7 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
           return
         }
         case "Session":
-          if (event.event._tag === "Refused") above(event.event.at, event.event.error.message, 31)
+          if (event.event._tag === "Refused") above(event.event.at, refusal(event.event), event.event.retry._tag === "None" ? 31 : 33)
           if (event.event._tag === "Stale") above(event.event.at, `${event.event.topic} has no data, while others have data`, 33)
           return
         case "Repaired":

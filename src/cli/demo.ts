@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Venue from "../binance/Venue.ts"
 import * as Exchange from "../binance/exchange/Exchange.ts"
 import * as Fault from "../binance/exchange/Fault.ts"
+import * as NodeTransport from "../NodeTransport.ts"
 import type { VenueChoice } from "./VenueChoice.ts"
 
 // Each connection lasts long enough to be proven, and each ends in another way.
@@ -32,7 +33,8 @@ export const demo = Effect.gen(function*() {
       pingInterval: "1 second",
       pongTimeout: "2 seconds",
       maxMessageBytes: 64 * 1024
-    }
+    },
+    transport: NodeTransport.layer
   }
   return choice
 })

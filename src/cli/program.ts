@@ -12,7 +12,6 @@ import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import { monotonic, monotonicMillis } from "../internal/time/monotonic.ts"
 import { sleep } from "../internal/time/sleep.ts"
-import * as NodeTransport from "../NodeTransport.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import * as VenueChoice from "./VenueChoice.ts"
 import * as Summary from "./Summary.ts"
@@ -63,7 +62,9 @@ export const run = <E, R>(
         view.end(summary, at, now)
       })
     )
-    const feed = yield* BinanceFeed.make({ venue: choice.venue, connection: { ...choice.connection, reconnect } })
+    const feed = yield* BinanceFeed.make({ venue: choice.venue, connection: { ...choice.connection, reconnect } }).pipe(
+      Effect.provide(choice.transport)
+    )
     if (!json) write(`${title(choice.venue.name)} Ctrl-C ends it.\n`)
 
     const events = Stream.runForEach(feed.events, (event) =>
@@ -93,4 +94,4 @@ export const run = <E, R>(
       onNone: () => running,
       onSome: (time) => Effect.raceFirst(running, Effect.zipRight(sleep(time), unlessConnected(time)))
     })
-  }).pipe(Effect.scoped, Effect.provide([NodeTransport.layer, FetchHttpClient.layer]))
+  }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))

@@ -335,7 +335,8 @@ const reading = (
     cadence: () => "exempt",
     moment: now,
     fiberId: FiberId.none,
-    onChange: () => undefined
+    onChange: () => undefined,
+    onThrown: onElse
   })
   for (const topic of subscribed) {
     desired.add(topic).listeners = [{
@@ -358,6 +359,8 @@ const reading = (
     onAnswer: onElse,
     onLive: () => undefined,
     onDropped: onElse,
+    isAnswer: undefined,
+    onHeartbeat: () => undefined,
     onNotice: (notice) => {
       onElse({ _tag: "Notice", notice })
     },

@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { readFileSync } from "node:fs"
-import { ConnectionError, ConnectionEvent, FailureClass, Item } from "holdfast"
+import { ConnectionError, ConnectionEvent, FailureClass, Item, SessionError, SessionEvent } from "holdfast"
 import * as View from "../../src/cli/View.ts"
 
 const [, sample = ""] = /^Part of what `npm start` prints:\n\n```\n([^]*?)\n```/m.exec(readFileSync("README.md", "utf8")) ?? []
@@ -45,6 +45,23 @@ const printed = (): ReadonlyArray<string> => {
 
 it("the gap of a connection is not shown: its feed repairs it, or tells what is missing", () => {
   assert.isFalse(printed().some((line) => line.includes("may be missing")))
+})
+
+it("a refusal that is not final says when the topic is asked for again", () => {
+  let text = ""
+  const view = View.human((more) => {
+    text += more
+  }, { canRedraw: false, hasColours: true })
+  const error = new SessionError.SubscriptionRefused({ topic: "btcusdt@trade", reason: "busy" })
+  for (const retry of [Option.some(Duration.seconds(2)), Option.none()]) {
+    view.happened({ _tag: "Session", connection: "", event: SessionEvent.Refused({ at: 0, error, retry }) })
+  }
+  const refused = "The peer refused the subscription to btcusdt@trade: busy."
+  const lines = text.trimEnd().split("\n").map((line) => line.slice(line.indexOf("\u001b")))
+  assert.deepStrictEqual(lines, [
+    `\u001b[33m${refused} The session asks again in 2s.\u001b[0m`,
+    `\u001b[31m${refused}\u001b[0m`
+  ])
 })
 
 it("the README's sample of the output has the shapes of lines that the program prints", () => {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Exchange } from "holdfast/binance/exchange"
+import * as HttpProxy from "../utils/HttpProxy.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
@@ -216,6 +217,33 @@ describe("the program", () => {
       const { code, err } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_MAX_RETRIES: "0" })
       assert.strictEqual(code, 1)
       assert.match(err, /^Gave up after 0 retries in \d+ms; the last failure: The dial failed with ECONNREFUSED: .*\n$/)
+    }), within)
+
+  it.scopedLive("dials through a proxy, and says when that refuses", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      const proxy = yield* HttpProxy.make()
+      const args = ["--json", "--for", "3s", "--ws", exchange.wsUrl]
+      const HTTP_PROXY = `http://127.0.0.1:${proxy.port}`
+      const { code, out } = yield* run(args, { WEBSOCKET_PROXY: "environment", HTTP_PROXY })
+      assert.strictEqual(code, 0)
+      assert.isTrue((yield* lines(out)).some((line) => "source" in line))
+      assert.deepStrictEqual(proxy.asked, [new URL(exchange.wsUrl).host])
+
+      const refusing = yield* HttpProxy.make({ answer: "407 No\r\n\r\n" })
+      const refused = yield* run(args, {
+        WEBSOCKET_PROXY: `http://me:hidden@127.0.0.1:${refusing.port}`,
+        WEBSOCKET_MAX_RETRIES: "0",
+        LOG_LEVEL: "all"
+      })
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.err, "Check the user and the password in the URL of the proxy.")
+      assert.notInclude(refused.out + refused.err, "hidden")
+
+      const wrong = yield* run(args, { WEBSOCKET_PROXY: "gopher://me:hidden@127.0.0.1" })
+      assert.strictEqual(wrong.code, 1)
+      assert.include(wrong.err, "WEBSOCKET_PROXY")
+      assert.notInclude(wrong.out + wrong.err, "hidden")
     }), within)
 
   it.scopedLive("says what to check when it may not dial again, and exits with 1", () =>

@@ -12,11 +12,14 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import assert from "node:assert"
+import { createPrivateKey } from "node:crypto"
 import * as Connection from "../../src/Connection.ts"
 import * as NodeTransport from "../../src/NodeTransport.ts"
 import * as Transport from "../../src/Transport.ts"
+import * as authority from "../utils/privateAuthority.ts"
 
-const [, , transport = "node", rounds = "1", url = "", secure = "", untrusted = ""] = process.argv
+const [, , transport = "node", rounds = "1", url = "", secure = "", untrusted = "", wary = "", unix = "", proxy = "", socks = "", refusing = ""] =
+  process.argv
 
 const layer = transport === "node"
   ? NodeTransport.layer
@@ -46,6 +49,14 @@ const dialAt = (url: string, options: Partial<Transport.DialRequest> = {}) =>
     }))
 
 const dial = (path: string, options: Partial<Transport.DialRequest> = {}) => dialAt(`${url}${path}`, options)
+
+const dialWith = (options: NodeTransport.Options, at: string, request: Partial<Transport.DialRequest> = {}) =>
+  Effect.provide(dialAt(at, request), NodeTransport.layerWith(options))
+
+const receives = (socket: Transport.Socket, expected: string) =>
+  Effect.map(Effect.flip(socket.receive((batch) => Effect.fail(batch[0]))), (message) => {
+    assert.strictEqual(message, expected)
+  })
 
 const ask = (path: string) => Effect.scoped(Effect.map(Effect.flatMap(connect(path), first), ([text]) => Number(text)))
 
@@ -191,7 +202,7 @@ const checks: ReadonlyArray<Check> = [
     })
   },
   {
-    name: "pings, and hears the pongs",
+    name: "pings, and receives the pongs",
     where: has("ping"),
     run: Effect.gen(function*() {
       const socket = yield* dial("/pinged")
@@ -260,6 +271,49 @@ const checks: ReadonlyArray<Check> = [
       yield* Deferred.succeed(release, undefined)
       yield* Deferred.await(all)
       assert.deepStrictEqual(seen, Array.from({ length: 64 }, (_, i) => i))
+    })
+  },
+  {
+    name: "layerWith: trusts a private authority, and shows a client's certificate",
+    where: has("handshake"),
+    run: Effect.gen(function*() {
+      const { cert, key } = authority.client
+      const passphrase = "correct horse"
+      const encrypted = createPrivateKey(key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase }).toString()
+      const ca = authority.authority
+      for (const client of [{ cert, key: Redacted.make(key) }, { cert, key: Redacted.make(encrypted), passphrase: Redacted.make(passphrase) }]) {
+        yield* receives(yield* dialWith({ ca, ...client, servername: "peer.test" }, `${wary}/hello`), "hello")
+      }
+      assert.strictEqual((yield* Effect.flip(dialWith({ ca }, `${wary}/hello`)))._tag, "DialFailed")
+      assert.strictEqual((yield* Effect.flip(dialWith({}, `${wary}/hello`)))._tag, "DialFailed")
+    })
+  },
+  {
+    name: "layerWith: dials through proxies, over HTTP and SOCKS",
+    where: has("handshake"),
+    run: Effect.gen(function*() {
+      for (const each of [proxy, socks]) {
+        yield* receives(yield* dialWith({ proxy: each }, `${url.replace("127.0.0.1", "peer.test")}/hello`), "hello")
+        yield* receives(yield* dialWith({ proxy: each }, `${secure}/hello`), "hello")
+      }
+      const refused = yield* Effect.flip(dialWith({ proxy: refusing }, `${url}/hello`))
+      assert(refused._tag === "DialFailed" && refused.code === "ERR_PROXY_REFUSED", refused._tag)
+      const wrong = yield* Effect.flip(dialWith({ proxy: socks.replace("word", "other") }, `${url}/hello`))
+      assert(wrong._tag === "DialFailed" && wrong.code === "ERR_PROXY_AUTHENTICATION", wrong._tag)
+    })
+  },
+  {
+    name: "layerWith: dials a Unix socket",
+    where: has("handshake"),
+    run: Effect.flatMap(dialWith({}, `${unix}/hello`), (socket) => receives(socket, "hello"))
+  },
+  {
+    name: "layerWith: inflates messages, and not beyond the limit",
+    where: has("handshake"),
+    run: Effect.gen(function*() {
+      yield* receives(yield* dialWith({ perMessageDeflate: true }, `${url}/big`), "x".repeat(5000))
+      const socket = yield* dialWith({ perMessageDeflate: true }, `${url}/bomb`, { maxMessageBytes: 1024 * 1024 })
+      assert.strictEqual((yield* Effect.flip(socket.receive(() => undefined)))._tag, "MessageTooLarge")
     })
   },
   {

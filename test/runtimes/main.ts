@@ -1,4 +1,7 @@
 // Checks both transports on Node, Deno and Bun: `main.ts [--rounds N] [--report FILE]`. The server runs here, on Node.
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -6,15 +9,18 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import * as HttpProxy from "../utils/HttpProxy.ts"
+import * as privateAuthority from "../utils/privateAuthority.ts"
 import * as selfSigned from "../utils/selfSigned.ts"
+import * as SocksProxy from "../utils/SocksProxy.ts"
 import * as Peer from "./peer.ts"
 import * as trusted from "./trusted.ts"
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "1" }, report: { type: "string" } } })
 
-const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const installed = file("./node_modules/")
-const checks = file("./checks.ts")
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const installed = here("./node_modules/")
+const checks = here("./checks.ts")
 
 interface Run {
   readonly runtime: string
@@ -28,7 +34,7 @@ const runtimes = [
   { runtime: "Node 22", command: `${installed}node22/bin/node`, args: ["--import", "tsx", checks], transports: ["node", "global"] },
   { runtime: "Node 24", command: `${installed}node24/bin/node`, args: ["--import", "tsx", checks], transports: ["node", "global"] },
   { runtime: "Deno", command: `${installed}.bin/deno`, args: ["run", "--allow-all", "--no-lock", checks], transports: ["node", "global"] },
-  { runtime: "Bun", command: file("../../node_modules/.bin/bun"), args: [checks], transports: ["node", "global"] }
+  { runtime: "Bun", command: here("../../node_modules/.bin/bun"), args: [checks], transports: ["node", "global"] }
 ] as const
 
 const runs: ReadonlyArray<Run> = runtimes.flatMap(({ transports, ...runtime }) =>
@@ -102,6 +108,16 @@ const restart = async () => {
   await peer.stop()
   peer = await Peer.start({ onRestart: () => void restart(), port })
 }
+const file = join(folder, "peer.sock")
+const unix = await Peer.start({ file })
+const wary = await Peer.start({ tls: { ...privateAuthority.server, ca: privateAuthority.authority } })
+const proxies = await Effect.runPromise(Scope.make())
+const [http, socks, refusing] = await Effect.runPromise(
+  Scope.extend(
+    Effect.all([HttpProxy.make(), SocksProxy.make({ password: "word" }), HttpProxy.make({ answer: "403 No\r\n\r\n" })]),
+    proxies
+  )
+)
 const secure = await Peer.start({ tls: trusted })
 const untrusted = await Peer.start({ tls: selfSigned })
 
@@ -110,10 +126,16 @@ for (const run of runs) {
   await execute(run, [
     `ws://127.0.0.1:${port}`,
     `wss://127.0.0.1:${secure.port}`,
-    `wss://127.0.0.1:${untrusted.port}`
+    `wss://127.0.0.1:${untrusted.port}`,
+    `wss://127.0.0.1:${wary.port}`,
+    `ws+unix:${file}:`,
+    `http://127.0.0.1:${http.port}`,
+    `socks5h://user:word@127.0.0.1:${socks.port}`,
+    `http://127.0.0.1:${refusing.port}`
   ])
 }
-await Promise.all([peer.stop(), secure.stop(), untrusted.stop()])
+await Promise.all([peer.stop(), secure.stop(), untrusted.stop(), wary.stop(), unix.stop()])
+await Effect.runPromise(Scope.close(proxies, Exit.void))
 rmSync(folder, { recursive: true })
 
 if (values.report !== undefined) {

@@ -18,6 +18,9 @@ interface Report {
 const floodBytes = 1024 * 1024
 export const floodMessages = 64
 
+// Compressed, a thousandth of this.
+const bombBytes = 20 * 1024 * 1024
+
 const opened: Readonly<Record<string, Open>> = {
   "/burst": (client) => {
     for (let i = 0; i < 1000; i++) client.send(i % 2 === 0 ? String(i) : Buffer.from(String(i)))
@@ -29,6 +32,9 @@ const opened: Readonly<Record<string, Open>> = {
   },
   "/big": (client) => {
     client.send("x".repeat(5000))
+  },
+  "/bomb": (client) => {
+    client.send(Buffer.alloc(bombBytes))
   },
   "/parts": (client) => {
     for (let i = 0; i < 10; i++) client.send("x".repeat(500), { fin: i === 9 })
@@ -83,21 +89,23 @@ const closeFrame = Buffer.concat([Buffer.from([0x88, 11, 1013 >> 8, 1013 & 255])
 export interface Options {
   readonly onRestart?: () => void
   readonly port?: number
-  /** The key and certificate, for TLS. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  /** The file of a Unix socket to listen on, instead of a port. */
+  readonly file?: string
+  /** The key and certificate, for TLS. With `ca`, clients must show a certificate of that authority. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string }
 }
 
 /** Starts the server on a port of 127.0.0.1, and resolves with its port. */
-export const start = ({ onRestart = () => undefined, port = 0, tls }: Options = {}) =>
+export const start = ({ file, onRestart = () => undefined, port = 0, tls }: Options = {}) =>
   new Promise<{ readonly port: number; readonly stop: () => Promise<void> }>((resolve) => {
     const report: Report = { code: 0, flooded: undefined }
     const sockets = new Set<Duplex>()
-    const upgrades = new WebSocketServer({ noServer: true, handleProtocols: () => "two" })
+    const upgrades = new WebSocketServer({ noServer: true, handleProtocols: () => "two", perMessageDeflate: true })
     const silent = new WebSocketServer({ noServer: true, autoPong: false })
     upgrades.on("headers", (headers, request) => {
       headers.push(`x-answer: ${String(request.headers["x-key"])}`)
     })
-    const server = tls === undefined ? createServer() : createSecureServer(tls)
+    const server = tls === undefined ? createServer() : createSecureServer({ ...tls, requestCert: tls.ca !== undefined })
     server.on("connection", (socket: Duplex) => {
       sockets.add(socket)
       socket.on("error", () => undefined)
@@ -121,7 +129,7 @@ export const start = ({ onRestart = () => undefined, port = 0, tls }: Options = 
         })
       }
     })
-    server.listen(port, "127.0.0.1", () => {
+    const listening = () => {
       const address: AddressInfo | string | null = server.address()
       resolve({
         port: typeof address === "object" && address !== null ? address.port : 0,
@@ -133,5 +141,7 @@ export const start = ({ onRestart = () => undefined, port = 0, tls }: Options = 
             for (const socket of sockets) socket.destroy()
           })
       })
-    })
+    }
+    if (file === undefined) server.listen(port, "127.0.0.1", listening)
+    else server.listen(file, listening)
   })

@@ -60,7 +60,7 @@ export const dial = (options: Options) => {
     const server = Endpoint.fromUrl(asked.url)
     log.dials(server)
     const request = { ...asked, ...settings.dial }
-    redactor.sends(request)
+    redactor.sends({ ...asked, proxies: transport.proxies })
     let opened: Socket | undefined
     return transport.dial(request).pipe(
       // A span shows how it ends. So it ends without the socket, and with an error that may be shown.

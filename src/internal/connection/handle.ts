@@ -14,7 +14,8 @@ import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import type { DialGate } from "../../DialGate.ts"
 import type { Listenable } from "../../Listenable.ts"
-import type { Socket, Transport } from "../../Transport.ts"
+import type { Activity } from "../../Liveness.ts"
+import type { Progress, Socket, Transport } from "../../Transport.ts"
 import * as Cursors from "../stream/cursors.ts"
 import { holdWakes } from "../stream/wakes.ts"
 import type { Redactor } from "../transport/redactor.ts"
@@ -29,6 +30,11 @@ import type { Settings } from "./settings.ts"
 import type { Phase } from "./phase.ts"
 import * as Machine from "./stateMachine.ts"
 
+export interface Vitals {
+  readonly activity: Activity
+  readonly progress: Progress
+}
+
 export interface Handle {
   readonly connection: Connection
   /**
@@ -39,6 +45,8 @@ export interface Handle {
   readonly drain: Effect.Effect<void>
   /** Ends the open connection as a failure. Does nothing if none is open. */
   readonly fail: (cause: AttemptError) => void
+  /** The latest activity on the open connection, and the bytes that it has moved. Undefined if none is open. */
+  readonly vitals: () => Vitals | undefined
   /** Records that the peer of the open connection has been asked for something that it has to accept. */
   readonly ask: () => void
   /** Records that it has accepted. */
@@ -226,6 +234,10 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     fail: onOpen(parts, ({ end }, cause: AttemptError) => {
       end(cause)
     }),
+    vitals: () => {
+      const phase = loop.phase()
+      return phase._tag === "Open" ? { activity: phase.delivery.activity, progress: phase.socket.progress() } : undefined
+    },
     ask: onOpen(parts, ({ delivery }) => {
       delivery.ask()
     }),

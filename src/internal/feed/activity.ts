@@ -23,15 +23,15 @@ interface Answer {
 export const make = (venue: Pick<Venue, "stream">, { counts, keyOf }: Activity): Ask => {
   const lock = Effect.unsafeMakeSemaphore(1)
   // When each key was last asked about.
-  const wanted = new Map<string, number>()
+  const asked = new Map<string, number>()
   let latest: Answer | undefined
 
   const ask = (keys: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const at = yield* monotonic
-      for (const key of keys) wanted.set(key, at)
-      for (const [key, since] of wanted) if (at - since > remembered) wanted.delete(key)
-      const all = [...wanted.keys()]
+      for (const key of keys) asked.set(key, at)
+      for (const [key, since] of asked) if (at - since > remembered) asked.delete(key)
+      const all = [...asked.keys()]
       const answer: Answer = { at, keys: new Set(all), counts: yield* counts(all) }
       latest = answer
       return answer

@@ -15,6 +15,7 @@ import { Transport } from "../../Transport.ts"
 import { connect } from "../connection/connect.ts"
 import { defaultAnswerTimeout, manage } from "../session/session.ts"
 import type { Ask } from "../session/idle.ts"
+import { resolve } from "../session/settings.ts"
 import { within } from "../time/timeout.ts"
 import type { Topic } from "./coverage.ts"
 import { Contribution } from "./coverage.ts"
@@ -121,6 +122,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       const pooledScope = yield* Scope.fork(scope, { _tag: "Sequential" })
       const { protocol } = options
       const connection = options.connection(path)
+      const settings = yield* Effect.orDie(resolve(protocol))
       const { drain, session } = yield* connect(connection).pipe(
         Effect.flatMap((handle) =>
           Effect.map(
@@ -128,6 +130,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
               connection,
               protocol,
               answerTimeout: defaultAnswerTimeout,
+              settings,
               onNotice,
               relocate,
               hasDataElsewhere,

@@ -10,6 +10,7 @@
 // (1) Bisected when the answer names no topics and several are unsettled: the peer refuses at least one of them.
 import type * as Duration from "effect/Duration"
 import type { ServerMessage } from "../../SessionProtocol.ts"
+import { retryOf } from "./settings.ts"
 
 export type Method = "subscribe" | "unsubscribe" | "probe"
 
@@ -28,10 +29,10 @@ export type Outcome =
   | Of<"Unsubscribed">
   /** The peer refuses each of these topics. */
   | Of<"Refused", { readonly reason: string }>
-  /** The peer refuses at least one of these topics. The reconciler asks for each half again to find it. */
-  | Of<"Bisected">
+  /** The peer refuses at least one of these topics. The reconciler asks for them in halves to find it. */
+  | Of<"Bisected", { readonly reason: string }>
   /** The reconciler makes the same request again after this time. */
-  | Of<"Postponed", { readonly retry: Duration.DurationInput }>
+  | Of<"Postponed", { readonly retry: Duration.Duration; readonly reason: string }>
   /** The topics are still subscribed. The reconciler unsubscribes them again. */
   | Of<"StillSubscribed">
   /** The topics may be subscribed. The reconciler asks again: to subscribe the desired ones, to unsubscribe the others. */
@@ -51,11 +52,12 @@ export const settle = (method: Method, answer: Answer, unsettled: ReadonlyArray<
     case "Acknowledged":
       return { _tag: acknowledged[method], topics }
     case "Refused": {
-      const { reason, retry } = answer
+      const { reason } = answer
+      const retry = retryOf(answer.retry)
       if (method === "probe") return { _tag: "Alive", topics }
-      if (retry !== undefined) return { _tag: "Postponed", topics, retry }
+      if (retry !== undefined) return { _tag: "Postponed", topics, retry, reason }
       if (method === "unsubscribe") return { _tag: "StillSubscribed", topics }
-      return named === undefined && topics.length > 1 ? { _tag: "Bisected", topics } : { _tag: "Refused", topics, reason }
+      return named === undefined && topics.length > 1 ? { _tag: "Bisected", topics, reason } : { _tag: "Refused", topics, reason }
     }
     case "Unanswered":
       return { _tag: "Uncertain", topics }
@@ -63,6 +65,3 @@ export const settle = (method: Method, answer: Answer, unsettled: ReadonlyArray<
       return { _tag: "Lost", topics }
   }
 }
-
-/** Whether the request had no certain effect: its topics are still subscribed, or may be. */
-export const isFruitless = ({ _tag }: Outcome): boolean => _tag === "StillSubscribed" || _tag === "Uncertain"

@@ -22,8 +22,10 @@ export interface TopicEntry<A> {
   hasLived: boolean
   /** Whether it has been checked that the peer knows the topic. */
   isChecked: boolean
-  /** How often in a row the peer has refused or dropped the topic since then. */
-  refusals: number
+  /** How often in a row the topic was refused, dropped, or not to be requested, since it was last subscribed for long. */
+  setbacks: number
+  /** The number of requests for it that were not answered while the peer served other topics. */
+  unanswered: number
   /** The index of the topic's batch in the dispatcher, while it has one. */
   batchIndex: number
   /** Completes when the peer has acknowledged the topic, or when it has no subscribers left. Fails when the topic ends. */
@@ -39,11 +41,13 @@ export interface Desired<A> {
   readonly finish: (entry: TopicEntry<A>, exit: Exit.Exit<void, SessionError>, state?: "Disconnected" | "Closed") => void
 }
 
-export const make = <A>({ cadence, fiberId, moment, onChange }: {
+export const make = <A>({ cadence, fiberId, moment, onChange, onThrown }: {
   readonly cadence: (topic: string) => Cadence
   readonly moment: () => number
   readonly fiberId: FiberId.FiberId
   readonly onChange: () => void
+  /** Called when the `end` of a listener throws. */
+  readonly onThrown: (error: unknown) => void
 }): Desired<A> => {
   const topics = new Map<string, TopicEntry<A>>()
   const drop = (entry: TopicEntry<A>) => {
@@ -65,7 +69,8 @@ export const make = <A>({ cadence, fiberId, moment, onChange }: {
         tracker: CadenceTracker.make(cadence(topic)),
         hasLived: false,
         isChecked: false,
-        refusals: 0,
+        setbacks: 0,
+        unanswered: 0,
         batchIndex: 0,
         acknowledged: Deferred.unsafeMake(fiberId)
       }
@@ -85,7 +90,14 @@ export const make = <A>({ cadence, fiberId, moment, onChange }: {
       entry.listeners = []
       // A stream may end with a success. A `subscribe` without an acknowledgement may not.
       Deferred.unsafeDone(entry.acknowledged, Exit.isSuccess(exit) ? Exit.fail(new NotConnected({ state })) : exit)
-      for (const listener of listeners) listener.end(exit)
+      for (const listener of listeners) {
+        // The others must learn of the end, too.
+        try {
+          listener.end(exit)
+        } catch (error) {
+          onThrown(error)
+        }
+      }
       onChange()
     }
   }

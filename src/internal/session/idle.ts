@@ -3,6 +3,7 @@
 // To be idle proves nothing: peers speak when there is something to say. Where the activity of topics can be asked for, activity
 // without data proves that a topic is stale: the session subscribes again, then moves the topic to another connection. Where it
 // cannot, the session only subscribes again, ever more rarely. A topic fails only when the peer does not know it.
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,6 +14,7 @@ import { SubscriptionStale } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
 import { sleep } from "../time/sleep.ts"
 import { within } from "../time/timeout.ts"
+import { naming, namingEffect } from "./defect.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 
 /** The activity of topics, and the monotonic time from which on later activity is later than this. */
@@ -35,6 +37,8 @@ export interface Options<A> extends Pick<Session.Options<A>, "isKnown" | "hasDat
   readonly isRequested: (topic: string) => boolean
   readonly requestAgain: (topic: string) => void
   readonly onChange: () => void
+  /** Whether all that the peer has sent since then has been read. While a slow reader suspends reading, data waits unread. */
+  readonly hasReadSince: (at: number) => boolean
   readonly scope: Scope.Scope
 }
 
@@ -74,7 +78,8 @@ export const make = <A>(options: Options<A>): Effect.Effect<void> => {
   const remedyStale = (entry: TopicEntry<A>) => {
     const idleFor = Duration.millis(entry.tracker.idleFor(moment()))
     const isFirst = entry.tracker.remedy(moment()) % 2 === 1
-    const remedy = !isFirst && options.relocate?.(entry.topic) === true ? "relocate" : "resubscribe"
+    const isMoved = !isFirst && naming("relocate", () => options.relocate?.(entry.topic) === true)
+    const remedy = isMoved ? "relocate" : "resubscribe"
     entry.status = "stale"
     entry.since = moment()
     record(SessionEvent.Stale({ at: now(), topic: entry.topic, idleFor, remedy }))
@@ -106,7 +111,10 @@ export const make = <A>(options: Options<A>): Effect.Effect<void> => {
     const { isKnown } = options
     if (isKnown === undefined || entry.isChecked || Option.isSome(entry.tracker.last())) return Effect.void
     entry.isChecked = true
-    return Effect.asVoid(Effect.forkIn(failIfUnknown(entry, isKnown(entry.topic)), scope))
+    const known = namingEffect("isKnown", () => isKnown(entry.topic)).pipe(
+      Effect.catchAllDefect((defect) => Effect.as(Effect.logError("A topic counts as known.", Cause.die(defect)), true))
+    )
+    return Effect.asVoid(Effect.forkIn(failIfUnknown(entry, known), scope))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -114,10 +122,15 @@ export const make = <A>(options: Options<A>): Effect.Effect<void> => {
 
   const ask = (activity: Ask, topics: ReadonlyArray<string>) =>
     Effect.gen(function*() {
-      const answer = yield* Effect.orElseSucceed(within(answerTakes, () => "late" as const)(activity(topics)), () => undefined)
+      const answer = yield* namingEffect("activity", () => activity(topics)).pipe(
+        within(answerTakes, () => "late" as const),
+        Effect.catchAllDefect((defect) => Effect.as(Effect.logError("The activity of topics counts as unknown.", Cause.die(defect)), undefined)),
+        Effect.orElseSucceed(() => undefined)
+      )
       isUnanswered = answer === undefined
       if (answer === undefined) return
       yield* sleep(arrival)
+      if (!options.hasReadSince(answer.at - betweenQuestions)) return
       for (const topic of answer.counts.keys()) {
         const entry = desired.topics.get(topic)
         const count = answer.counts.get(topic)
@@ -147,7 +160,7 @@ export const make = <A>(options: Options<A>): Effect.Effect<void> => {
   const hasDataElsewhere = (entry: TopicEntry<A>, since: number) =>
     [...desired.topics.values()].some((other) => other !== entry && other.tracker.observedSince(since))
       ? Effect.succeed(true)
-      : options.hasDataElsewhere?.(now() - recent) ?? Effect.succeed(false)
+      : namingEffect("hasDataElsewhere", () => options.hasDataElsewhere?.(now() - recent) ?? Effect.succeed(false))
 
   return Effect.gen(function*() {
     const at = moment()

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { ConnectionTimeout } from "../../ConnectionError.ts"
 import type { ConnectionState } from "../../ConnectionState.ts"
 import type * as Session from "../../Session.ts"
 import type { SessionError } from "../../SessionError.ts"
@@ -17,10 +18,13 @@ import type { Handle } from "../connection/handle.ts"
 import * as Machine from "../connection/stateMachine.ts"
 import { monotonicMillis } from "../time/monotonic.ts"
 import * as EventStream from "../stream/eventStream.ts"
+import { naming } from "./defect.ts"
 import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
+import * as Heartbeat from "./heartbeat.ts"
 import * as Reconciler from "./reconciler.ts"
 import * as Idle from "./idle.ts"
+import type { Settings } from "./settings.ts"
 import * as TopicStream from "./topicStream.ts"
 
 const eventsHeld = 4_096
@@ -42,17 +46,27 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   handle: Handle,
   options: Omit<Session.Options<A, N>, "activity"> & {
     readonly answerTimeout: Duration.Duration
+    /** The checked settings of the protocol. */
+    readonly settings: Settings
     readonly activity: Idle.Ask | undefined
   }
 ) {
   const { bareItems, connection, messageTimeout, redactor } = handle
-  const { answerTimeout, protocol } = options
+  const { answerTimeout, protocol, settings } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const moment = () => monotonicMillis(clock)
   // The present wall time of a moment in monotonic time.
   const shown = (at: number) => Math.round(now() - (moment() - at))
   const fiberId = yield* Effect.fiberId
+
+  const scope = yield* Effect.scope
+  const runFork = Runtime.runFork(yield* Effect.runtime())
+  const fork = (effect: Effect.Effect<void>) => {
+    // The session may be made where nothing may be interrupted, as in a layer.
+    runFork(Effect.interruptible(effect), { scope })
+  }
+  const cadence: typeof protocol.cadence = (topic) => naming("cadence of the protocol", () => protocol.cadence(topic))
 
   let phase: Phase = { _tag: "Running" }
 
@@ -65,11 +79,15 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // The desired topics
 
   const desired = Desired.make<A>({
-    cadence: protocol.cadence,
+    cadence,
     moment,
     fiberId,
     onChange: () => {
       reconciler.change()
+    },
+    onThrown: (error) => {
+      // Outside of the scope, which may be closing.
+      runFork(Effect.logError("The function end of a listener threw.", Cause.die(redactor.error(error))))
     }
   })
   const { finish, release, topics: desiredTopics, add } = desired
@@ -103,6 +121,10 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   // -------------------------------------------------------------------------------------------------------------------
   // The messages of the connection
 
+  const heartbeat = protocol.heartbeat === undefined || settings.heartbeat === undefined
+    ? undefined
+    : Heartbeat.make({ handle, redactor, heartbeat: protocol.heartbeat, durations: settings.heartbeat })
+
   const dispatcher = Dispatcher.make<A, N>({
     redactor,
     protocol,
@@ -120,6 +142,8 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       reconciler.hasData(topic)
     },
     onNotice: options.onNotice,
+    isAnswer: heartbeat === undefined ? undefined : protocol.heartbeat?.isAnswer,
+    onHeartbeat: () => heartbeat?.answered(),
     onGap: (gap) => {
       // A gap may begin a new connection.
       reconciler.leave(gap.epoch)
@@ -127,7 +151,9 @@ export const manage = Effect.fnUntraced(function*<A, N>(
       const before = [...desiredTopics.values()].map((entry) => ({ entry, listeners: entry.listeners }))
       for (const { entry, listeners } of before) {
         for (const listener of listeners) {
-          if (entry.listeners.includes(listener)) listener.gap(gap)
+          if (entry.listeners.includes(listener)) naming("gap of a listener", () => {
+            listener.gap(gap)
+          })
         }
       }
     }
@@ -171,6 +197,14 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     )
   }
 
+  // Answers to heartbeats are messages: to the connection, a peer that sends nothing else is not silent.
+  const isMuted = () => {
+    const since = reconciler.since()
+    return heartbeat !== undefined && since !== undefined && isDataLate() &&
+      handle.vitals()?.activity.suspendedAt === undefined &&
+      moment() - Math.max(dispatcher.last(), since) >= Duration.toMillis(messageTimeout)
+  }
+
   const reconciler: Reconciler.Reconciler = Reconciler.make({
     redactor,
     connection,
@@ -182,7 +216,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     moment,
     record,
     fiberId,
-    runFork: Runtime.runFork(yield* Effect.runtime()),
+    fork,
+    flush: dispatcher.flush,
+    onWire: ({ ended: left, epoch, pace }) => {
+      if (heartbeat !== undefined) fork(heartbeat.run({ ended: left, epoch, pace }))
+    },
+    settings,
     isProbeDue: () => isQuiet() && !isDataLate()
   })
 
@@ -205,10 +244,15 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     isRequested: reconciler.isRequested,
     requestAgain: reconciler.requestAgain,
     onChange: reconciler.change,
-    scope: yield* Effect.scope
+    hasReadSince: (at) => {
+      const activity = handle.vitals()?.activity
+      return activity !== undefined && activity.suspendedAt === undefined && activity.resumedAt <= at
+    },
+    scope
   })
   const checkTopics = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
+    if (isMuted()) handle.fail(new ConnectionTimeout({ deadline: "message", after: messageTimeout }))
     return checkIdle
   })
 
@@ -227,7 +271,7 @@ export const manage = Effect.fnUntraced(function*<A, N>(
         const defect = redactor.error(thrown)
         const exit = Exit.die(defect)
         stop({ _tag: "Broken", exit })
-        yield* Effect.logError("The session ended, because its protocol or a listener threw.", Cause.die(defect))
+        yield* Effect.logError("The session ended, because a function that was given to it threw.", Cause.die(defect))
         yield* connection.disconnect
         if (phase._tag === "Broken") phase = { _tag: "Ended", exit }
         if (yield* resumed) yield* live

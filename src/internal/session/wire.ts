@@ -1,9 +1,9 @@
 // The wire of one connection: its actual topics, and the next request that brings them closer to the desired ones.
 import type * as Deferred from "effect/Deferred"
-import type { SessionProtocol } from "../../SessionProtocol.ts"
+import type { SessionProtocol, Written } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import type * as RollingWindow from "../time/rollingWindow.ts"
-import type { Method } from "./answers.ts"
+import { naming } from "./defect.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
 
 export interface Wire<A> {
@@ -17,31 +17,42 @@ export interface Wire<A> {
   readonly topics: Map<string, TopicEntry<A> | undefined>
   /** Topics to request first, each array in a request of its own: the halves of a refused request. */
   readonly halves: Array<ReadonlyArray<string>>
-  /** Topics that the peer has refused for now. No request may have them. */
+  /** Topics to request later. No request may have them. */
   readonly postponed: Set<string>
-  /** Requests to subscribe that were not answered in time, by their id. Their answer may still come. */
+  /** Topics that the peer has acknowledged, or sent data of. */
+  readonly served: Set<string>
+  /** Topics whose subscription the peer has ended, until they are subscribed again. */
+  readonly dropped: Map<string, { readonly at: number; readonly reason: string }>
+  /** Requests to subscribe to which an answer may still come, by their id. */
   readonly unanswered: Map<number, ReadonlyArray<string>>
   /** The rate limit, which peers count per connection. */
   readonly pace: RollingWindow.RollingWindow
   /** Completes when no more requests are made on the connection: it is lost, or about to be replaced. */
   readonly ended: Deferred.Deferred<void>
+  /** Requests to subscribe in a row that were not answered while the peer served other topics. */
+  unansweredInRow: number
+  /** Requests to unsubscribe in a row that could not be written. */
+  unwritten: number
 }
 
-export interface Request {
-  readonly method: Method
-  readonly topics: ReadonlyArray<string>
-  readonly write: (id: number) => Message
-}
+export type Request =
+  | {
+    readonly method: "subscribe" | "unsubscribe"
+    readonly topics: ReadonlyArray<string>
+    readonly write: (id: number) => Written
+  }
+  | { readonly method: "probe"; readonly topics: readonly []; readonly write: (id: number) => Message }
 
 export interface Options<A, N> {
   readonly protocol: SessionProtocol<A, N>
+  readonly maxBatch: number
   readonly desired: Desired<A>["topics"]
   /** Whether the peer has sent nothing for so long that a probe is due. */
   readonly isProbeDue: () => boolean
 }
 
 /** Finds the next request, if any: halves first, then topics to unsubscribe, then topics to subscribe, then a probe. */
-export const nextRequest = <A, N>({ isProbeDue, protocol, desired }: Options<A, N>) => {
+export const nextRequest = <A, N>({ isProbeDue, maxBatch, protocol, desired }: Options<A, N>) => {
   const request = (method: "subscribe" | "unsubscribe", topics: ReadonlyArray<string>): Request => ({
     method,
     topics,
@@ -53,10 +64,17 @@ export const nextRequest = <A, N>({ isProbeDue, protocol, desired }: Options<A, 
     const half = halves.shift()?.filter(isMissing)
     if (half !== undefined && half.length > 0) return request("subscribe", half)
     const superfluous = [...topics.keys()].filter((topic) => !desired.has(topic) && !postponed.has(topic))
-    if (superfluous.length > 0) return request("unsubscribe", superfluous.slice(0, protocol.maxBatch))
+    if (superfluous.length > 0) return request("unsubscribe", superfluous.slice(0, maxBatch))
     const missing = [...desired.keys()].filter(isMissing)
-    if (missing.length > 0) return request("subscribe", missing.slice(0, protocol.maxBatch))
-    return protocol.probe !== undefined && isProbeDue() ? { method: "probe", topics: [], write: protocol.probe } : undefined
+    if (missing.length > 0) {
+      // Topics that were not answered go last, in requests of their own: they must not hold up the others.
+      const fresh = missing.filter((topic) => !topics.has(topic))
+      return request("subscribe", (fresh.length > 0 ? fresh : missing).slice(0, maxBatch))
+    }
+    const { probe } = protocol
+    return probe !== undefined && isProbeDue()
+      ? { method: "probe", topics: [], write: (id) => naming("probe of the protocol", () => probe(id)) }
+      : undefined
   }
 }
 

@@ -133,7 +133,7 @@ export class Redactor {
       case "HandshakeRejected": {
         const { retryAfter, status } = error
         const body = this.text(error.body).slice(0, longestBody)
-        const headers = this.#headers(error.headers)
+        const headers = this.headers(error.headers)
         return body === error.body && headers === error.headers
           ? error
           : new Errors.HandshakeRejected({ status, retryAfter, headers, body })
@@ -185,8 +185,8 @@ export class Redactor {
     return this.#each(cause, (error) => this.attempt(error))
   }
 
-  // Headers that are not enumerable are not shown.
-  #headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  /** Removes the secrets from the headers of an answer. Those that are not enumerable are not shown, and stay. */
+  headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const changed = Object.entries(headers).flatMap(([name, value]) => {
       const shown = this.text(value)
       return shown === value ? [] : [[name, { value: shown, enumerable: true }] as const]

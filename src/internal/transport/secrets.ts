@@ -6,11 +6,11 @@
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
-import type { DialRequest } from "../../Transport.ts"
+import type { DialRequest, Transport } from "../../Transport.ts"
 import { bytesOf, levelsOf, percentDecoded } from "./escapes.ts"
 
-/** What is sent with an upgrade. */
-export type Sent = Pick<DialRequest, "url" | "headers" | "protocols">
+/** What is sent with an upgrade, and to a proxy before it. */
+export type Sent = Pick<DialRequest, "url" | "headers" | "protocols"> & Pick<Transport, "proxies">
 
 export const shortestSecret = 4
 // A base64 text of fewer characters, or a part of a longer value, may be there by chance.
@@ -65,7 +65,7 @@ const secretsOfUrl = (text: string): ReadonlyArray<string> => {
 
 // A version or a few short lower-case terms, such as "graphql-transport-ws" or "v12.stomp". The server shows which one it
 // chose, and it is no secret. A token has capital letters, or letters and digits mixed.
-const isName = (protocol: string) =>
+export const isName = (protocol: string): boolean =>
   protocol.length <= 40 && protocol.split(/[._+-]/).every((part) => /^(?:[a-z]{1,12}\d{0,2}|v?\d{1,3}|[a-z]\d[a-z])$/.test(part))
 
 const hostOf = (text: string) => URL.canParse(text) ? new URL(text).hostname.toLowerCase() : ""
@@ -86,19 +86,20 @@ export interface Needles {
 }
 
 export const needlesOf = (sent: ReadonlyArray<Sent>): Needles => {
-  const values = sent.flatMap(({ headers, protocols, url }) => [
-    ...secretsOfUrl(Redacted.value(url)),
+  const urls = sent.flatMap(({ proxies = [], url }) => [url, ...proxies].map(Redacted.value))
+  const values = sent.flatMap(({ headers, protocols }) => [
     ...[...Object.values(headers).map(Redacted.value), ...protocols.filter((protocol) => !isName(protocol))].flatMap(listed)
   ])
-  const hosts = new Set(sent.map(({ url }) => hostOf(Redacted.value(url))))
+  const hosts = new Set(urls.map(hostOf))
   const isShown = (secret: string) =>
     wellKnown.has(secret) || [...hosts].some((host) => host === secret || host.split(".").includes(secret))
-  const exact = [...values, ...values.flatMap(decoded)].flatMap((value) => [value, ...partsOf(value)])
-  const all = (fold: "fold" | "keep") =>
+  const all = [...urls.flatMap(secretsOfUrl), ...values]
+  const exact = [...all, ...all.flatMap(decoded)].flatMap((value) => [value, ...partsOf(value)])
+  const folded = (fold: "fold" | "keep") =>
     [...new Set(exact.flatMap((value) => levelsOf(bytesOf(value, fold)).map(({ text }) => text)))]
       .filter((secret) => secret.trim().length >= shortestSecret && !isShown(secret.toLowerCase()))
   return {
-    plain: [...new Set(all("fold").map((secret) => secret.toLowerCase()))],
-    coded: [...new Set(all("keep").flatMap(codes).map((code) => code.toLowerCase()))]
+    plain: [...new Set(folded("fold").map((secret) => secret.toLowerCase()))],
+    coded: [...new Set(folded("keep").flatMap(codes).map((code) => code.toLowerCase()))]
   }
 }

@@ -610,7 +610,7 @@ export const feedAll = ({ messages: total, onProgress, seed }: Options): Effect.
         if (event._tag === "InvalidMessage") counts.reported++
         if (event._tag === "EventsDropped") counts.reported += event.count
         if (event._tag === "Gap" || event._tag === "Repaired") complain(`${event._tag} on ${JSON.stringify(event)}`)
-        if (event._tag === "Session" && event.event._tag === "Refused") complain(event.event.error.message)
+        if (event._tag === "Session" && event.event._tag === "Refused" && Option.isNone(event.event.retry)) complain(event.event.error.message)
         if (event._tag === "Session" && event.event._tag === "Unanswered") complain("a request was taken for unanswered")
       })))
 

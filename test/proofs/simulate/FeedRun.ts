@@ -5,6 +5,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConnectionEvent } from "holdfast"
@@ -194,7 +195,7 @@ export const run = (plan: FeedPlan): Outcome => {
   const watching = world.run(Stream.runForEach(feed.events, (event) =>
     Effect.sync(() => {
       if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
-      if (event._tag === "Session" && event.event._tag === "Refused") refusals.add(event.event.error.topic)
+      if (event._tag === "Session" && event.event._tag === "Refused" && Option.isNone(event.event.retry)) refusals.add(event.event.error.topic)
       if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)

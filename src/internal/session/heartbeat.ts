@@ -1,0 +1,110 @@
+// Sends the heartbeats of a protocol on each connection, and ends a connection whose peer does not answer one in time.
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { ConnectionTimeout } from "../../ConnectionError.ts"
+import { stallGrace } from "../../Liveness.ts"
+import type * as SessionProtocol from "../../SessionProtocol.ts"
+import type { Handle, Vitals } from "../connection/handle.ts"
+import { isDue, monotonic } from "../time/monotonic.ts"
+import { sleep } from "../time/sleep.ts"
+import { sleepPast } from "../time/sleepPast.ts"
+import type { Redactor } from "../transport/redactor.ts"
+import { reasonOf } from "./reason.ts"
+import type { Settings } from "./settings.ts"
+import type { Wire } from "./wire.ts"
+import { writing } from "./writing.ts"
+
+export interface Options {
+  readonly handle: Pick<Handle, "connection" | "fail" | "vitals">
+  readonly redactor: Redactor
+  readonly heartbeat: SessionProtocol.Heartbeat
+  readonly durations: Exclude<Settings["heartbeat"], undefined>
+}
+
+export interface Heartbeat {
+  /** Sends heartbeats until the wire ends. */
+  readonly run: (wire: Pick<Wire<never>, "epoch" | "pace" | "ended">) => Effect.Effect<void>
+  /** Tells it that an answer has come. */
+  readonly answered: () => void
+}
+
+// A heartbeat that was sent and not answered.
+interface Waiting {
+  /** In monotonic time. */
+  readonly sent: number
+  readonly due: number
+  readonly vitals: Vitals | undefined
+}
+
+const sleepUntil = sleepPast(Duration.toMillis(stallGrace))
+
+// Whether the answer may be stuck: behind unread data while a slow reader suspends reading, behind a message that is still
+// arriving, or because the peer still takes what we have sent.
+const mayBeStuck = ({ sent, vitals: before }: Waiting, now: Vitals | undefined): boolean => {
+  if (before === undefined || now === undefined) return false
+  const { lastRead, resumedAt, suspendedAt } = now.activity
+  if (suspendedAt !== undefined || resumedAt >= sent) return true
+  const [was, is] = [before.progress, now.progress]
+  const isArriving = lastRead < sent && is.received - is.control > was.received - was.control
+  return isArriving || (was.unsent > 0 && is.sent > was.sent)
+}
+
+export const make = ({ durations, handle, heartbeat, redactor }: Options): Heartbeat => {
+  const { connection, fail, vitals } = handle
+  const interval = Duration.toMillis(durations.interval)
+  const timeout = Duration.toMillis(durations.timeout)
+  const answer = Effect.unsafeMakeLatch(false)
+  const message = writing(() => heartbeat.message, durations.timeout)
+  const wait = (sent: number, now: number): Waiting => ({ sent, due: now + timeout, vitals: vitals() })
+
+  const beat = ({ ended, epoch, pace }: Pick<Wire<never>, "epoch" | "pace" | "ended">) =>
+    Effect.gen(function*() {
+      answer.unsafeClose()
+      let next = (yield* monotonic) + interval
+      let waiting: Waiting | undefined
+      for (;;) {
+        const now = yield* monotonic
+        const pause = waiting !== undefined && waiting.due < next
+          ? sleepUntil(waiting.due)
+          : sleep(Duration.millis(Math.max(0, next - now)))
+        if (yield* Effect.raceFirst(Effect.as(answer.await, true), Effect.as(pause, false))) {
+          answer.unsafeClose()
+          waiting = undefined
+          continue
+        }
+        const woke = yield* monotonic
+        if (waiting !== undefined && isDue(waiting.due, woke)) {
+          if (!mayBeStuck(waiting, vitals())) {
+            const state = yield* connection.state
+            if (state._tag === "Connected" && state.epoch === epoch) {
+              fail(new ConnectionTimeout({ deadline: "heartbeat", after: durations.timeout }))
+            }
+            return
+          }
+          waiting = wait(waiting.sent, woke)
+        }
+        if (!isDue(next, woke)) continue
+        const written = yield* Effect.either(message)
+        if (Either.isLeft(written)) {
+          yield* Effect.logWarning(`A heartbeat could not be written: ${redactor.text(reasonOf(written.left))}.`)
+        } else {
+          yield* pace.take(1)
+          const sent = yield* monotonic
+          if (heartbeat.isAnswer !== undefined) waiting ??= wait(sent, sent)
+          const result = yield* Effect.either(connection.send(written.right, { deadline: durations.timeout }))
+          if (Either.isLeft(result) && result.left._tag !== "SendTimeout") return
+        }
+        // Those that were missed during a stall are not made up for.
+        next = Math.max(next + interval, yield* monotonic)
+      }
+    }).pipe(Effect.raceFirst(Deferred.await(ended)))
+
+  return {
+    run: beat,
+    answered: () => {
+      answer.unsafeOpen()
+    }
+  }
+}
