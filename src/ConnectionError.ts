@@ -11,7 +11,7 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
+import { reasonOf } from "./internal/reason.ts"
 import { formatDuration } from "./internal/time/durationText.ts"
 
 const longestQuote = 200
@@ -21,13 +21,6 @@ const quoted = (text: string): string => {
   // The sentence around the quote has its own full stop.
   const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim().replace(/(?<!\.)\.$/, "")
   return line === "" ? "" : `: "${line.length > longestQuote ? `${line.slice(0, longestQuote)}…` : line}"`
-}
-
-// Shows messages, strings and tags only: other parts of an unknown object may be secret.
-const describeCause = (error: unknown): string => {
-  if (error instanceof Error && error.message !== "") return error.message
-  if (typeof error === "string") return error
-  return Predicate.hasProperty(error, "_tag") ? String(error._tag) : "no reason was given"
 }
 
 const sentence = (text: string): string => text.trim().replace(/[.!]+$/, "")
@@ -230,7 +223,7 @@ export class OptionUnavailable extends Data.TaggedError("OptionUnavailable")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The option ${this.option} gave no ${nounOf[this.option]}: ${sentence(describeCause(this.cause))}.`
+    return `The option ${this.option} gave no ${nounOf[this.option]}: ${sentence(reasonOf(this.cause))}.`
   }
 }
 
@@ -245,7 +238,7 @@ export class OnOpenFailed extends Data.TaggedError("OnOpenFailed")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `The handshake onOpen failed: ${sentence(describeCause(this.cause))}.`
+    return `The handshake onOpen failed: ${sentence(reasonOf(this.cause))}.`
   }
 }
 
@@ -422,7 +415,7 @@ export interface Defect {
 
 const describeDefect = ({ cause, option }: Defect): string =>
   `${option === undefined ? "a defect ended it" : `the option ${option} ended it with a defect`} ` +
-  `(${sentence(describeCause(Cause.squash(cause)))}). Fix it, then call connect.`
+  `(${sentence(reasonOf(Cause.squash(cause)))}). Fix it, then call connect.`
 
 const whyByState: ReadonlyMap<string, string> = new Map([
   ["Disconnected", "it is disconnected. Call connect to dial again."],

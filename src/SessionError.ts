@@ -6,7 +6,7 @@
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type { ConnectionError } from "./ConnectionError.ts"
-import { reasonOf } from "./internal/session/reason.ts"
+import { reasonOf } from "./internal/reason.ts"
 import { formatDuration } from "./internal/time/durationText.ts"
 
 const describe = (cause: unknown) => reasonOf(cause).replace(/[.!]+$/, "")

@@ -985,7 +985,7 @@ describe("a request that is an effect", () => {
     })))
 
   for (const [how, failure, reason] of [
-    ["fails", Effect.fail(new Error("no token")), "no token"],
+    ["fails", Effect.fail<unknown>(new Error("no token")), "no token"],
     ["dies", Effect.die(new Error("a bug")), "a bug"],
     ["hangs", Effect.never, "it took longer than 5s"],
     ["hangs and cannot be interrupted", Effect.uninterruptible(Effect.never), "it took longer than 5s"]
@@ -1016,7 +1016,7 @@ describe("a request that is an effect", () => {
 
   it.scoped("that fails six times ends the topic with a typed error", () =>
     run([open(acknowledge)], Effect.gen(function*() {
-      const session = yield* make({ protocol: failing(99, Effect.fail(new Error("no token"))) })
+      const session = yield* make({ protocol: failing(99, Effect.fail<unknown>(new Error("no token"))) })
       const events = yield* watch(session, failed)
       const a = yield* Effect.fork(Effect.flip(session.subscribe("a")))
       yield* TestClock.adjust("2 minutes")

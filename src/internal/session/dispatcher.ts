@@ -11,7 +11,7 @@ import type { Redactor } from "../transport/redactor.ts"
 import type { Answered } from "./answers.ts"
 import { naming } from "./defect.ts"
 import type { Desired, TopicEntry } from "./desired.ts"
-import { reasonOf } from "./reason.ts"
+import { reasonOf } from "../reason.ts"
 import { TopicCache } from "./topicCache.ts"
 
 export interface Options<A, N> {

@@ -11,11 +11,10 @@ const isMessage = (written: Written): written is Message => !Effect.isEffect(wri
 
 /** Fails with whatever was thrown, or with the failure or the defect of the effect, or when it takes longer than `deadline`. */
 export const writing = (write: () => Written, deadline: Duration.Duration): Effect.Effect<Message, unknown> =>
-  Effect.flatMap(Effect.try({ try: write, catch: (thrown) => thrown }), (written) =>
-    isMessage(written)
+  Effect.suspend(() => {
+    const written = write()
+    return isMessage(written)
       ? Effect.succeed(written)
       // An effect that cannot be interrupted must not delay the deadline.
-      : Effect.disconnect(written).pipe(
-        within(deadline, () => `it took longer than ${formatDuration(deadline)}`),
-        Effect.catchAllCause((cause) => Effect.fail(Cause.squash(cause)))
-      ))
+      : within(deadline, () => `it took longer than ${formatDuration(deadline)}`)(Effect.disconnect(written))
+  }).pipe(Effect.catchAllCause((cause) => Effect.fail(Cause.squash(cause))))
