@@ -21,6 +21,7 @@ import { connect } from "./internal/connection/connect.ts"
 import { positive } from "./internal/connection/settings.ts"
 import { defaultAnswerTimeout, manage } from "./internal/session/session.ts"
 import { resolve } from "./internal/session/settings.ts"
+import { monotonic } from "./internal/time/monotonic.ts"
 import type { Listenable } from "./Listenable.ts"
 import type { SessionError } from "./SessionError.ts"
 import type { SessionEvent } from "./SessionEvent.ts"
@@ -144,14 +145,20 @@ export interface Options<A, N = never> {
    */
   readonly relocate?: ((topic: string) => boolean) | undefined
   /**
-   * Returns whether other connections have had data since a time (Unix time in milliseconds). A late topic is stale only
-   * while others have data. Default: only the topics of this session count.
+   * Returns whether other connections have had data since a time (Unix time in milliseconds). The session subscribes again to
+   * a late topic only while others have data. Default: only the topics of this session count.
    */
   readonly hasDataElsewhere?: ((since: number) => Effect.Effect<boolean>) | undefined
   /**
-   * Returns whether the peer knows a topic. Called for a stale topic that has never had data. A topic that the peer does
-   * not know fails at once. A topic that it knows fails only when subscribing again has not helped; with the cadence
-   * `"adaptive"`, it goes on waiting instead. Default: the peer knows every topic.
+   * Returns the activity of topics: for each a count that grows whenever the topic should have had data, such as the id of the
+   * latest trade that another interface of the peer shows. A topic whose activity grows while no data comes is stale. Topics
+   * whose activity cannot be told are left out. Called at most every 10 seconds, with the topics that have been silent for 10
+   * seconds. Default: silence proves nothing, and no topic is stale.
+   */
+  readonly activity?: ((topics: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>>) | undefined
+  /**
+   * Returns whether the peer knows a topic. Called once for a silent topic that has never had data. A topic that the peer does
+   * not know fails with `SubscriptionStale`. Default: the peer knows every topic.
    */
   readonly isKnown?: ((topic: string) => Effect.Effect<boolean>) | undefined
 }
@@ -197,5 +204,13 @@ export const make = <A, N = never>(
   Effect.gen(function*() {
     const answerTimeout = yield* positive("answerTimeout", options.answerTimeout, defaultAnswerTimeout)
     const settings = yield* resolve(options.protocol)
-    return yield* manage(yield* connect(options.connection), { ...options, answerTimeout, settings })
+    const { activity } = options
+    return yield* manage(yield* connect(options.connection), {
+      ...options,
+      answerTimeout,
+      settings,
+      activity: activity === undefined
+        ? undefined
+        : (topics) => Effect.flatMap(monotonic, (at) => Effect.map(activity(topics), (counts) => ({ at, counts })))
+    })
   })

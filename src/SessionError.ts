@@ -28,7 +28,7 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
 }
 
 /**
- * A topic had no data while others had, and subscribing to it again did not help. The topic may not exist.
+ * A topic never had data, and the peer does not know it.
  *
  * @since 0.1.0
  * @category errors
@@ -40,7 +40,7 @@ export class SubscriptionStale extends Data.TaggedError("SubscriptionStale")<{
 }> {
   override get message(): string {
     const idleFor = formatDuration(this.idleFor)
-    return `The topic ${this.topic} had no data for ${idleFor}, while others had data. Check that it exists.`
+    return `The topic ${this.topic} had no data for ${idleFor}, and the peer does not know it. Check its name.`
   }
 }
 

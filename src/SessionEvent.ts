@@ -22,8 +22,9 @@ import type { SubscriptionRefused } from "./SessionError.ts"
  *   this error.
  * - `Dropped`: the peer has ended the subscription of a topic. The session asks for it again.
  * - `Live`: a topic has its first data since it was requested or became stale.
- * - `Stale`: a topic's data is late, while others have data. `idleFor` is the time without data. `remedy` names the next
- *   step of the session: subscribe again, move the topic to another connection, or fail it.
+ * - `Stale`: a topic had activity, but no data came for `idleFor`. `remedy` names the next step of the session: subscribe
+ *   again, or move the topic to another connection. Or the peer does not know the topic, and it fails.
+ * - `Idle`: a topic has had no data for `idleFor`. It may have nothing to say. The session subscribes to it again.
  * - `Released`: the peer acknowledged that these topics are unsubscribed. In a protocol without acknowledgements: the
  *   request was sent.
  * - `Invalid`: the peer sent a message that the protocol does not know. `excerpt` is its beginning.
@@ -56,6 +57,7 @@ export type SessionEvent = Data.TaggedEnum<{
     readonly idleFor: Duration.Duration
     readonly remedy: "resubscribe" | "relocate" | "fail"
   }
+  readonly Idle: { readonly at: number; readonly topic: string; readonly idleFor: Duration.Duration }
   readonly Released: { readonly at: number; readonly topics: ReadonlyArray<string> }
   readonly Invalid: { readonly at: number; readonly reason: string; readonly excerpt: string }
   readonly EventsDropped: { readonly at: number; readonly count: number }
@@ -73,6 +75,7 @@ export const {
   Acknowledged,
   Dropped,
   EventsDropped,
+  Idle,
   Invalid,
   Live,
   Refused,

@@ -92,11 +92,13 @@ export type ServerMessage<A, N = never> =
   | { readonly _tag: "Invalid"; readonly reason: string; readonly excerpt: string }
 
 /**
- * How often a topic is expected to have data. A topic whose data is late, while other topics have data, is stale.
+ * How often a topic usually has data. It is no promise: a topic may have nothing to say. When data is late, while other topics
+ * have data, the session subscribes to the topic again, ever more rarely until data comes. If it can ask for the topic's
+ * activity, it does so only if that proves that data is missing.
  *
- * - A duration (a plain number is in milliseconds): at least once in this time. Data is late after five times as long.
+ * - A duration (a plain number is in milliseconds): about once in this time. Data is late after five times as long.
  * - `"adaptive"`: at the topic's average interval so far. Data is late after twenty times that interval, but not before 30
- *   seconds. The first data is late after two minutes. From then on, data is never late until it has come twenty times.
+ *   seconds. Until data has come twenty times, it is late after two minutes.
  * - `"exempt"`: no data is expected at any time. Data is never late.
  *
  * @since 0.1.0

@@ -55,6 +55,8 @@ const recording = (parsed: Array<string>): Protocol["parse"] => (message) => {
 
 const parts = (message: unknown) => String(message).split(" ")
 
+const ticks = (topic: string, times: number) => Array.from({ length: times }, (_, i) => [wait("1 second"), send(`${topic}: ${i}`)]).flat()
+
 const acknowledge = answer((message) => [`ok ${parts(message)[1] ?? ""}`])
 const echo = answer((message) => {
   const [method, id = "", ...topics] = parts(message)
@@ -1320,20 +1322,78 @@ describe("subscribe", () => {
 describe("staleness", () => {
   const chatter = Array.from({ length: 120 }, (_, i) => [wait("1 second"), send(`b: ${i}`)]).flat()
 
-  it.scoped("subscribes a topic again, and then fails it, when it never has data while others have", () =>
-    run([open(acknowledge, ...chatter)], Effect.gen(function*() {
+  const subscriptionsTo = (topic: string) =>
+    Effect.map(sent, (all) => all.filter((message) => parts(message)[0] === "sub" && parts(message).includes(topic)).length)
+
+  it.scoped("subscribes an idle topic again, ever more rarely, and never ends it, when activity cannot be told", () =>
+    run([open(acknowledge, ...chatter, ...chatter, ...chatter)], Effect.gen(function*() {
       const session = yield* make({ protocol: protocol({ cadence: (topic) => topic === "a" ? "2 seconds" : "exempt" }) })
       const a = yield* collect(session, "a")
       const b = yield* collect(session, "b")
+      const idle = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Idle"))))
       yield* TestClock.adjust("13 seconds")
-      assert.strictEqual((yield* sent).filter((message) => parts(message)[0] === "sub").length, 3)
-      yield* TestClock.adjust("1 minute")
-      const exit = yield* Fiber.join(a.fiber)
-      assert(Exit.isFailure(exit))
-      const error = yield* Effect.flip(Effect.failCause(exit.cause))
-      assert.strictEqual(error._tag, "SubscriptionStale")
-      assert.isAbove(b.seen.length, 60)
+      assert.strictEqual(yield* subscriptionsTo("a"), 2)
+      assert.strictEqual((yield* Fiber.join(idle))._tag, "Some")
+      yield* TestClock.adjust("340 seconds")
+      // After 10, 20, 40, 80 and 160 more seconds.
+      assert.strictEqual(yield* subscriptionsTo("a"), 6)
+      assert.isNull(a.fiber.unsafePoll())
+      assert.isTrue((yield* session.subscriptions).every(({ status }) => status !== "stale"))
+      assert.isAbove(b.seen.length, 300)
       assert.strictEqual((yield* (yield* TestTransport.TestTransport).dials).length, 1)
+    })))
+
+  it.scoped("leaves topics alone that have no activity, however long they have no data", () =>
+    run([open(acknowledge, ...chatter)], Effect.gen(function*() {
+      const asked: Array<ReadonlyArray<string>> = []
+      const session = yield* make({
+        protocol: protocol({ cadence: () => "adaptive" }),
+        activity: (topics) => Effect.sync(() => {
+          asked.push(topics)
+          return new Map(topics.map((topic) => [topic, 7]))
+        })
+      })
+      for (const topic of ["a", "c", "d"]) yield* collect(session, topic)
+      yield* collect(session, "b")
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* subscriptionsTo("a"), 1)
+      assert.deepStrictEqual(asked[0], ["a", "c", "d"])
+      // One question for all topics, at most each 10 seconds.
+      assert.isAtMost(asked.length, 360)
+    })))
+
+  it.scoped("subscribes a topic again within a minute when it has activity and no data, though it had data only three times", () =>
+    run([
+      open(acknowledge, ...ticks("a", 3), ...chatter)
+    ], Effect.gen(function*() {
+      let trades = 0
+      const session = yield* make({
+        protocol: protocol({ cadence: () => "adaptive" }),
+        activity: (topics) => Effect.sync(() => new Map(topics.map((topic) => [topic, topic === "a" ? trades++ : 7])))
+      })
+      const a = yield* collect(session, "a")
+      yield* collect(session, "b")
+      yield* collect(session, "quiet")
+      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Stale"))))
+      yield* TestClock.adjust("63 seconds")
+      const event = Option.getOrThrow(yield* Fiber.join(stale))
+      assert.deepStrictEqual([event.topic, event.remedy], ["a", "resubscribe"])
+      assert.strictEqual(yield* subscriptionsTo("a"), 2)
+      assert.strictEqual(yield* subscriptionsTo("quiet"), 1)
+      assert.strictEqual(a.seen.length, 3)
+    })))
+
+  it.scoped("takes no activity for a proof while the answer cannot be told, or while data comes", () =>
+    run([open(acknowledge, ...Array.from({ length: 40 }, (_, i) => [wait("14 seconds"), send(`a: ${i}`)]).flat())], Effect.gen(function*() {
+      let trades = 0
+      const session = yield* make({
+        protocol: protocol({ cadence: () => "adaptive" }),
+        activity: (topics) => Effect.sync(() => new Map(topics.map((topic) => [topic, trades++])))
+      })
+      const a = yield* collect(session, "a")
+      yield* TestClock.adjust("9 minutes")
+      assert.strictEqual(yield* subscriptionsTo("a"), 1)
+      assert.isAbove(a.seen.length, 30)
     })))
 
   it.scoped("begins with the first remedy again once the topic has had data", () =>
@@ -1350,38 +1410,22 @@ describe("staleness", () => {
       assert.deepStrictEqual(a.seen, ["back", "back", "back", "back"])
     })))
 
-  it.scoped("moves a topic to another connection by `relocate`", () =>
+  it.scoped("moves a topic to another connection by `relocate` when subscribing again did not help", () =>
     run([open(acknowledge, ...chatter)], Effect.gen(function*() {
       const moved: Array<string> = []
+      let trades = 0
       const session = yield* make({
-        protocol: protocol({ cadence: (topic) => topic === "a" ? "2 seconds" : "exempt" }),
+        protocol: protocol({ cadence: () => "adaptive" }),
+        activity: (topics) => Effect.sync(() => new Map(topics.map((topic) => [topic, trades++]))),
         relocate: (topic) => moved.push(topic) > 0
       })
       yield* collect(session, "a")
       yield* collect(session, "b")
-      yield* TestClock.adjust("25 seconds")
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual(moved, [])
+      assert.strictEqual(yield* subscriptionsTo("a"), 2)
+      yield* TestClock.adjust("50 seconds")
       assert.deepStrictEqual(moved, ["a"])
-    })))
-
-  it.scoped("finds a topic whose data stopped, and not one whose data is rare", () =>
-    run([
-      open(
-        acknowledge,
-        ...Array.from({ length: 30 }, (_, i) => [wait("1 second"), send(`a: ${i}`, `b: ${i}`)]).flat(),
-        ...chatter
-      )
-    ], Effect.gen(function*() {
-      const session = yield* make({ protocol: protocol({ cadence: () => "adaptive" }) })
-      yield* collect(session, "a")
-      yield* collect(session, "b")
-      yield* collect(session, "never")
-      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Stale"))))
-      yield* TestClock.adjust("55 seconds")
-      assert.strictEqual((yield* session.subscriptions).every(({ status }) => status !== "stale"), true)
-      yield* TestClock.adjust("10 seconds")
-      const event = yield* Fiber.join(stale)
-      assert(event._tag === "Some")
-      assert.deepStrictEqual([event.value.topic, event.value.remedy], ["a", "resubscribe"])
     })))
 
   it.scoped("fails a topic without data when the peer does not know it, and waits when the peer does", () =>

@@ -131,7 +131,7 @@ describe("a session", () => {
   ], (adjust, jump) =>
     Effect.gen(function*() {
       const session = yield* subscribed({ cadence: () => "2 seconds" })
-      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Stale"))))
+      const stale = yield* Effect.fork(Stream.runHead(Stream.filter(session.events, SessionEvent.$is("Idle"))))
       yield* Effect.fork(Effect.forEach(["a", "b"], session.subscribe, { concurrency: "unbounded", discard: true }))
       yield* adjust("3 seconds")
       yield* jump

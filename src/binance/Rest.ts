@@ -5,6 +5,7 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
@@ -65,6 +66,11 @@ export interface Rest {
     endTime: number,
     timeZone?: string
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
+  /**
+   * Fetches the id of the latest trade of each of these symbols, in one request for all if they are many. Symbols that the venue
+   * does not know, or that had no trade for a day, may be left out.
+   */
+  readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
   /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
@@ -101,6 +107,8 @@ const weights = {
     trades: 25,
     aggTrades: 4,
     klines: 2,
+    ticker: 2,
+    allTickers: 80,
     levels: (requested: number) => Math.max(1, Math.min(requested, 5_000)),
     depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
   },
@@ -108,6 +116,8 @@ const weights = {
     trades: 20,
     aggTrades: 20,
     klines: 10,
+    ticker: 1,
+    allTickers: 40,
     levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
     depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
   }
@@ -147,6 +157,12 @@ const RestKline = Schema.Tuple(
   ],
   Schema.Unknown
 )
+
+// A ticker of 24 hours. It has more, and -1 for a symbol without a trade in that time.
+const RestTicker = Schema.Struct({ symbol: Schema.String, lastId: Schema.Int })
+
+// Above this number of symbols, one request for all of the venue's weighs less than one for each (Binance docs).
+const fewSymbols = 10
 
 const Rejection = Schema.Struct({ code: Schema.Number, msg: Schema.String })
 
@@ -288,6 +304,19 @@ export const make = (
               k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
             }))
         ),
+      latestTrades: (symbols) => {
+        const type = venue.api === "/api/v3" ? { type: "MINI" } : {}
+        const ofSymbol = (symbol: string) =>
+          get("ticker/24hr", { symbol, ...type }, weigh.ticker, RestTicker).pipe(
+            Effect.map(Arr.of),
+            // The venue does not know the symbol.
+            Effect.catchTag("RestRejected", () => Effect.succeed([]))
+          )
+        const tickers = symbols.length > fewSymbols
+          ? get("ticker/24hr", type, weigh.allTickers, Schema.Array(RestTicker))
+          : Effect.map(Effect.forEach(symbols, ofSymbol), Arr.flatten)
+        return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
+      },
       levels: weigh.levels,
       depth: (symbol, requested) => {
         const limit = weigh.levels(requested)

@@ -65,6 +65,24 @@ export interface Books<Diff extends object = object> {
 }
 
 /**
+ * How to tell whether a silent stream should have spoken. A stream whose count grows while no data comes is dead: the feed
+ * subscribes again, then moves it to another connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Activity {
+  /** The key under which a stream's activity is counted, such as its symbol. Undefined: no count says when it speaks. */
+  readonly keyOf: (stream: Stream) => string | undefined
+  /**
+   * Fetches a count for each of these keys that grows whenever the streams of the key have data, such as the id of the latest
+   * trade. Keys that the venue does not know are left out. The feed asks at most every few seconds, for all silent streams at
+   * once: the weight of a request must not grow with the number of keys beyond a bound.
+   */
+  readonly counts: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
+}
+
+/**
  * Where to dial a connection, and how. All other options of the connection come from the options of the feed.
  *
  * @since 0.1.0
@@ -106,6 +124,8 @@ export interface Venue {
    * once. Default: the venue knows every stream.
    */
   readonly isKnown?: ((stream: Stream) => Effect.Effect<boolean>) | undefined
+  /** The activity of streams. Default: it cannot be told, so that silence proves nothing. */
+  readonly activity?: Activity | undefined
   /** Whether a notice says that its connection ends soon. The feed then renews the connection. Default: no notice does. */
   isEnding?(notice: unknown): boolean
   /** The venue's order books. Default: it has none. */

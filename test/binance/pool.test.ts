@@ -8,7 +8,7 @@ import * as TestClock from "effect/TestClock"
 import { Transport } from "holdfast"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, combined, connection, depth, refuseAll, snapshot, trade } from "../utils/venue.ts"
+import { acknowledge, answers, asksForTickers, combined, connection, depth, refuseAll, snapshot, tickers, trade } from "../utils/venue.ts"
 
 const { close, open, send, wait } = TestTransport
 
@@ -26,8 +26,9 @@ const bitcoin = (i: number) => depth(i + 1)
 const ether = (from: number, until = Number.POSITIVE_INFINITY) => (i: number) => i < until ? depth(from + i, from + i, "ETHUSDT") : undefined
 
 describe("a stream that is stale on its connection alone", () => {
-  it.effect("moves for all its readers and its book", () =>
-    Effect.gen(function*() {
+  it.effect("moves for all its readers and its book", () => {
+    let trades = 0
+    return Effect.gen(function*() {
       const feed = yield* make()
       yield* Effect.forkScoped(Stream.runDrain(feed.depth("BTCUSDT")))
       const updates = yield* Effect.fork(Stream.runDrain(feed.depth("ETHUSDT")))
@@ -37,13 +38,14 @@ describe("a stream that is stale on its connection alone", () => {
       assert.isNull(updates.unsafePoll())
     }).pipe(
       Effect.scoped,
-      Effect.provide(answers(() => snapshot(10))),
+      Effect.provide(answers((url) => asksForTickers(url) ? tickers(url, ["BTCUSDT", "ETHUSDT"], () => trades++) : snapshot(10))),
       Effect.provide(TestTransport.layer([
         open(acknowledge, ...seconds(600, bitcoin, ether(1, 30))),
         open(acknowledge, ...seconds(600, ether(31))),
         open(acknowledge, ...seconds(600, ether(31)))
       ]))
-    ))
+    )
+  })
 
   it.effect("moves from the successor too while its connection is renewed", () => {
     const day = { p: "1", P: "1", w: "1", x: "1", c: "1", Q: "1", b: "1", B: "1", a: "1", A: "1", o: "1", h: "1", l: "1", v: "1", q: "1", O: 1, C: 1, F: 1, L: 1, n: 1 }

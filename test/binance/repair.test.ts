@@ -5,15 +5,16 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, MarketEvent, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, combined, connection, trade } from "../utils/venue.ts"
+import { acknowledge, answers, asksForTickers, combined, connection, tickers, trade } from "../utils/venue.ts"
 
 const { open, send, wait } = TestTransport
 
 const counted = (body: (query: URLSearchParams) => unknown) => {
   const asked: Array<string> = []
-  const layer = answers(({ search, searchParams }) => {
-    asked.push(search)
-    return body(searchParams)
+  const layer = answers((url) => {
+    if (asksForTickers(url)) return tickers(url, [], () => 0)
+    asked.push(url.search)
+    return body(url.searchParams)
   })
   return { asked, layer }
 }

@@ -233,7 +233,7 @@ describe("a symbol that the venue does not know", () => {
       const exit = yield* Fiber.join(misspelt)
       assert(Exit.isFailure(exit))
       const error = yield* Effect.flip(Effect.failCause(exit.cause))
-      assert.match(error.message, /^The topic btcudst@trade had no data for .*, while others had data\. Check that it exists\.$/)
+      assert.match(error.message, /^The topic btcudst@trade had no data for .*, and the peer does not know it\. Check its name\.$/)
       assert(Option.isNone(yield* Fiber.poll(quiet)))
     }).pipe(
       Effect.provide(TestTransport.layer(Array.from({ length: 5 }, () =>

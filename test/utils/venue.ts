@@ -24,9 +24,25 @@ export const answers = (body: (url: URL) => unknown, status = 200) =>
   Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request, url) =>
-      Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body(url)), { status })))
+      Effect.sync(() => {
+        const text = JSON.stringify(body(url))
+        const response = HttpClientResponse.fromWeb(request, new Response(null, { status }))
+        // As effects without a promise, which would need real time.
+        Object.defineProperty(response, "text", { value: Effect.succeed(text) })
+        Object.defineProperty(response, "json", { value: Effect.sync((): unknown => JSON.parse(text)) })
+        return response
+      })
     )
   )
+
+/** The tickers of 24 hours that a request asks for: the latest trade of each symbol. */
+export const tickers = (url: URL, symbols: ReadonlyArray<string>, latest: (symbol: string) => number) => {
+  const symbol = url.searchParams.get("symbol")
+  const of = (name: string) => ({ symbol: name, lastId: latest(name) })
+  return symbol === null ? symbols.map(of) : of(symbol)
+}
+
+export const asksForTickers = (url: URL) => url.pathname.endsWith("/ticker/24hr")
 
 /** Options of a connection that ends only when its socket does. */
 export const connection = {

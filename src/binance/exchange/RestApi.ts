@@ -119,6 +119,18 @@ const klines = (market: Market, interval: Candles.Interval, { endTime, limit = 5
   return startTime === undefined ? all.slice(Math.max(0, all.length - count)) : all.slice(0, count)
 }
 
+// The fields of a `MINI` ticker that its trades give. Prices are those of the latest trade.
+const miniTicker = ({ instrument, trades }: Market, closeTime: number) => {
+  const [last] = trades.last(1)
+  const { price } = Payload.formats(instrument)
+  return {
+    symbol: instrument.symbol,
+    lastPrice: price(last?.price ?? instrument.price),
+    closeTime,
+    lastId: last?.id ?? -1
+  }
+}
+
 const exchangeInfo = (markets: ReadonlyMap<string, Market>, serverTime: number) => ({
   timezone: "UTC",
   serverTime,
@@ -143,7 +155,7 @@ const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : li
 
 /**
  * Makes the REST interface of these markets: `/api/v3/` `ping`, `time`, `exchangeInfo`, `trades`, `aggTrades`,
- * `historicalTrades`, `klines` and `depth`. The interface refuses a request if `nextRefusal` returns a refusal for it.
+ * `historicalTrades`, `klines`, `ticker/24hr` (the fields of `MINI` that trades give) and `depth`. The interface refuses a request if `nextRefusal` returns a refusal for it.
  *
  * @since 0.1.0
  * @category constructors
@@ -213,6 +225,14 @@ export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextR
           ? Effect.succeed(klines(market, interval, query).map(kline(market, at)))
           : Effect.fail(invalidInterval)
       }))
+    ),
+    HttpRouter.get(
+      "/api/v3/ticker/24hr",
+      endpoint(({ symbol }) => symbol === undefined ? 80 : 2, ({ symbol }, now, at) => {
+        if (symbol === undefined) return Effect.succeed([...markets.values()].map((market) => miniTicker(market, at(now))))
+        const market = markets.get(symbol)
+        return market === undefined ? Effect.fail(invalidSymbol) : Effect.succeed(miniTicker(market, at(now)))
+      })
     ),
     HttpRouter.get(
       "/api/v3/depth",

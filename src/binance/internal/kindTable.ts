@@ -13,12 +13,12 @@ const row = <const Continuity extends Row["continuity"]>(
 export const table = {
   trade: row("sequence", "adaptive", "public"),
   aggTrade: row("sequence", "adaptive"),
-  kline: row("candles", "2 seconds"),
-  ticker: row("state", "1 second"),
-  miniTicker: row("state", "1 second"),
+  kline: row("candles", "adaptive"),
+  ticker: row("state", "adaptive"),
+  miniTicker: row("state", "adaptive"),
   bookTicker: row("state", "adaptive", "public"),
-  windowTicker: row("state", "1 second"),
-  avgPrice: row("state", "1 second"),
+  windowTicker: row("state", "adaptive"),
+  avgPrice: row("state", "adaptive"),
   markPrice: row("state", "3 seconds"),
   referencePrice: row("state", "adaptive"),
   // Events of these kinds come at any time, and losses cannot be detected.

@@ -105,6 +105,19 @@ export const kinds = (rest: Rest.Rest) =>
     forceOrder: kind("forceOrder", decoders.forceOrder, unknown)
   }) satisfies AsInTable
 
+const spokenOfTrades: ReadonlySet<string> = new Set([
+  "trade",
+  "aggTrade",
+  "kline",
+  "ticker",
+  "miniTicker",
+  "windowTicker",
+  "avgPrice",
+  "bookTicker",
+  "depth",
+  "partialDepth"
+])
+
 export type Kinds = ReturnType<typeof kinds>
 
 // Binance does not know a symbol in upper case in the name of a stream, such as `BTCUSDT@aggTrade`.
@@ -143,6 +156,11 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
         Effect.as(true),
         Effect.catchAll(({ _tag }) => Effect.succeed(_tag !== "RestRejected"))
       ),
+    // A trade makes each of these kinds speak. Mark prices come at any rate, liquidations and block trades rarely.
+    activity: {
+      keyOf: ({ kind: { type }, symbol }) => symbol !== "" && spokenOfTrades.has(type) ? symbol : undefined,
+      counts: rest.latestTrades
+    },
     // `serverShutdown` is the only notice.
     isEnding: () => true,
     books,

@@ -23,6 +23,7 @@ import * as Pool from "../pool/pool.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import * as Cursors from "../stream/cursors.ts"
 import * as EventStream from "../stream/eventStream.ts"
+import * as Activity from "./activity.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
 import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
@@ -140,6 +141,7 @@ const makePool = Effect.fnUntraced(function*(
     maxAge,
     renewalTimeout,
     isKnown: (topic) => venue.isKnown?.(venue.stream(topic)) ?? Effect.succeed(true),
+    activity: venue.activity === undefined ? undefined : Activity.make(venue, venue.activity),
     isEnding: (notice) => venue.isEnding?.(notice) ?? false,
     onEvent: (connection, event) => {
       record({ _tag: "Connection", connection, event })

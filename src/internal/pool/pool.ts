@@ -139,7 +139,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     Effect.gen(function*() {
       const topics = topicsOf(slot, name)
       if (topics.length === 0) return
-      const other = yield* addSlot(slot.path, slot.replica)
+      // All stale topics share connections: one connection for each would spend the dials of the venue.
+      const others = (yield* aliveOf(slot.path, slot.replica)).filter((other) => other !== slot && other.work._tag === "Idle")
+      const other = Placement.withRoom(others, capacity) ?? (yield* addSlot(slot.path, slot.replica))
       for (const topic of topics) {
         topic.moved = true
         slot.topics.delete(topic)

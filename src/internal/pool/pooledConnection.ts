@@ -14,6 +14,7 @@ import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
 import { connect } from "../connection/connect.ts"
 import { defaultAnswerTimeout, manage } from "../session/session.ts"
+import type { Ask } from "../session/idle.ts"
 import { resolve } from "../session/settings.ts"
 import { within } from "../time/timeout.ts"
 import type { Topic } from "./coverage.ts"
@@ -33,6 +34,8 @@ export interface Options<A, N> {
   readonly renewalTimeout: Duration.Duration
   /** Whether the peer knows a topic that never had data. */
   readonly isKnown: (topic: string) => Effect.Effect<boolean>
+  /** Asks for the activity of topics. Undefined: it cannot be asked for. */
+  readonly activity: Ask | undefined
   readonly onEvent: (connection: string, event: ConnectionEvent.ConnectionEvent) => void
   readonly onSessionEvent: (connection: string, event: SessionEvent) => void
 }
@@ -109,7 +112,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
 
   const markStalled = (pooled: PooledConnection<A>, topic: string) => {
     for (const [{ name }, { contribution }] of pooled.contributions) {
-      if (name === topic) contribution.cease(`${topic} had no data, while others had data.`, "its updates have stopped")
+      if (name === topic) contribution.cease(`${topic} had activity, but no data came.`, "its updates have stopped")
     }
   }
 
@@ -131,7 +134,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
               onNotice,
               relocate,
               hasDataElsewhere,
-              isKnown: options.isKnown
+              isKnown: options.isKnown,
+              activity: options.activity
             }),
             (session) => ({ session, drain: handle.drain })
           )

@@ -20,6 +20,8 @@ export interface TopicEntry<A> {
   readonly tracker: CadenceTracker.CadenceTracker
   /** Whether the peer has ever acknowledged the topic or sent data of it. */
   hasLived: boolean
+  /** Whether it has been checked that the peer knows the topic. */
+  isChecked: boolean
   /** How often in a row the topic was refused, dropped, or not to be requested, since it was last subscribed for long. */
   setbacks: number
   /** The number of requests for it that were not answered while the peer served other topics. */
@@ -66,6 +68,7 @@ export const make = <A>({ cadence, fiberId, moment, onChange, onThrown }: {
         since: moment(),
         tracker: CadenceTracker.make(cadence(topic)),
         hasLived: false,
+        isChecked: false,
         setbacks: 0,
         unanswered: 0,
         batchIndex: 0,

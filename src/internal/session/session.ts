@@ -1,5 +1,5 @@
 // Assembles a session: the desired topics (desired), the requests that subscribe them (reconciler), the delivery of their
-// data (dispatcher), and the remedies for stale topics (staleness).
+// data (dispatcher), and the remedies for topics without data (idle).
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -23,8 +23,8 @@ import * as Desired from "./desired.ts"
 import * as Dispatcher from "./dispatcher.ts"
 import * as Heartbeat from "./heartbeat.ts"
 import * as Reconciler from "./reconciler.ts"
+import * as Idle from "./idle.ts"
 import type { Settings } from "./settings.ts"
-import * as Staleness from "./staleness.ts"
 import * as TopicStream from "./topicStream.ts"
 
 const eventsHeld = 4_096
@@ -44,10 +44,11 @@ export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
   handle: Handle,
-  options: Session.Options<A, N> & {
+  options: Omit<Session.Options<A, N>, "activity"> & {
     readonly answerTimeout: Duration.Duration
     /** The checked settings of the protocol. */
     readonly settings: Settings
+    readonly activity: Idle.Ask | undefined
   }
 ) {
   const { bareItems, connection, messageTimeout, redactor } = handle
@@ -188,10 +189,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
   const quietAfter = Duration.toMillis(messageTimeout) / 2
   const isQuiet = () => moment() - Math.max(dispatcher.last(), reconciler.since() ?? 0) >= quietAfter
   // Sends no probe while data is late: a peer may answer probes but send no data. Then `messageTimeout` must end the
-  // connection.
+  // connection. Where activity can be asked for, only activity without data counts.
   const isDataLate = () => {
     const at = moment()
-    return [...desiredTopics.values()].some(({ tracker }) => tracker.isStale(at))
+    return [...desiredTopics.values()].some(({ status, tracker }) =>
+      status === "stale" || (!tracker.hasActivity() && options.activity === undefined && tracker.isLate(at))
+    )
   }
 
   // Answers to heartbeats are messages: to the connection, a peer that sends nothing else is not silent.
@@ -230,11 +233,10 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     }))
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Stale topics
+  // Idle topics
 
-  const checkStaleness = Staleness.check<A>({
+  const checkIdle = Idle.make<A>({
     ...options,
-    cadence,
     desired,
     now,
     moment,
@@ -242,12 +244,16 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     isRequested: reconciler.isRequested,
     requestAgain: reconciler.requestAgain,
     onChange: reconciler.change,
+    hasReadSince: (at) => {
+      const activity = handle.vitals()?.activity
+      return activity !== undefined && activity.suspendedAt === undefined && activity.resumedAt <= at
+    },
     scope
   })
   const checkTopics = Effect.suspend(() => {
     if (isQuiet()) reconciler.change()
     if (isMuted()) handle.fail(new ConnectionTimeout({ deadline: "message", after: messageTimeout }))
-    return checkStaleness
+    return checkIdle
   })
 
   const live: Effect.Effect<void> = Effect.all([

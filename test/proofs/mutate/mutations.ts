@@ -372,5 +372,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("the reason of a close frame is shown as it came", "internal/transport/redactor.ts", "const reason = this.text(error.reason)\n        return reason === error.reason ? error : new Errors.ConnectionClosed", "const reason = error.reason\n        return reason === error.reason ? error : new Errors.ConnectionClosed"),
   mutation("a body is cut before its secrets are removed", "internal/transport/redactor.ts", "this.text(error.body).slice(0, longestBody)", "this.text(error.body.slice(0, longestBody))"),
   mutation("an object is sent as [object Object]", "internal/connection/sendable.ts", "typeof message !== \"string\" && !isBytes(message)", "message === undefined"),
-    mutation("Deno's code 0 for a cut socket is shown as a close code", "internal/transport/webSocket.ts", "numberOf(event.code, 0) || 1006", "numberOf(event.code, 0)")
+    mutation("Deno's code 0 for a cut socket is shown as a close code", "internal/transport/webSocket.ts", "numberOf(event.code, 0) || 1006", "numberOf(event.code, 0)"),
+    mutation("a question about activity proves nothing", "internal/session/cadence.ts", "isComparable && activity > this.#activity", "isComparable && activity < this.#activity"),
+    mutation("activity proves that a topic is stale though its data has come", "internal/session/cadence.ts", " && !this.observedSince(this.#activityAt)", ""),
+    mutation("the time between two remedies for an idle topic does not grow", "internal/session/cadence.ts", "this.#firstAllowed(cadence) * 2 ** this.#remedies", "this.#firstAllowed(cadence)"),
+    mutation("each stale stream gets a connection of its own", "internal/pool/pool.ts", "Placement.withRoom(others, capacity) ?? (yield*", "undefined ?? (yield*")
 ]

@@ -40,6 +40,7 @@ const weightOf = (url: URL) => {
   if (url.pathname.endsWith("/historicalTrades")) return 25
   if (url.pathname.endsWith("/aggTrades")) return 4
   if (url.pathname.endsWith("/klines")) return 2
+  if (url.pathname.endsWith("/ticker/24hr")) return url.searchParams.has("symbol") ? 2 : 80
   return limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
 }
 
