@@ -35,6 +35,7 @@ const wallTime = [
   "src/internal/feed/feed.ts",
   "src/internal/pool/pooledConnection.ts",
   "src/internal/session/session.ts",
+  "src/internal/time/clockJumps.ts",
   "src/testing/TestTransport.ts"
 ]
 

@@ -88,9 +88,46 @@ const bringsData = (before: Progress, after: Progress) =>
 
 const isAlive = (before: Progress, after: Progress) => after.received > before.received || takesData(before, after)
 
+/**
+ * Sends one ping now, beside those of {@link watch}: after a jump of the wall clock, which may mean that the machine slept. It
+ * fails as `watch` does if the peer misses the deadline of the pong. Does nothing if pings are off.
+ *
+ * @since 0.1.0
+ * @category deadlines
+ */
+export const check = <E>(options: Options<E>): Effect.Effect<void, ConnectionTimeout | E> =>
+  hasPings(options) ? pingOnce(options, sleepUntil) : Effect.void
+
+const hasPings = ({ pingInterval, pongTimeout }: Pick<Options<never>, "pingInterval" | "pongTimeout">) =>
+  Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout)
+
+// `until` sleeps until a moment.
+const pingOnce = <E, E2>(
+  { activity, onPong, ping, pongTimeout, progress }: Options<E>,
+  until: (at: number) => Effect.Effect<void, E2>
+): Effect.Effect<void, ConnectionTimeout | E | E2> =>
+  Effect.flatMap(monotonic, (sent) => {
+    const moved = progress()
+    return Effect.raceFirst(
+      // An uninterruptible ping must not delay the deadlines.
+      Effect.as(Effect.disconnect(ping), true),
+      Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)
+    ).pipe(
+      Effect.zip(monotonic),
+      Effect.flatMap(([answered, now]): Effect.Effect<void, ConnectionTimeout> => {
+        if (answered) onPong(Duration.millis(now - sent))
+        // Not a failure if reading was suspended during the ping: the pong may be stuck behind unread data.
+        else if (activity.suspendedAt === undefined && activity.resumedAt < sent && !isAlive(moved, progress())) {
+          return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })
+        }
+        return Effect.void
+      })
+    )
+  })
+
 // One fibre for all deadlines: there may be thousands of connections, and a fibre takes as much memory as a socket.
 const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, ConnectionTimeout | E> => {
-  const { activity, messageTimeout, onPong, ping, pingInterval, pongTimeout, progress } = options
+  const { activity, messageTimeout, pingInterval, progress } = options
   const millis = Duration.toMillis(messageTimeout)
   // The activity at the last check, and the time of the next check.
   const observe = (now: number) => {
@@ -120,29 +157,12 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
         ? Effect.zipRight(Effect.zipRight(sleepUntil(observed.nextCheckAt), checkMessages), until(at))
         : sleepUntil(at)
     )
-  if (!Duration.isFinite(pingInterval) || !Duration.isFinite(pongTimeout)) {
+  if (!hasPings(options)) {
     return Duration.isFinite(messageTimeout) ? Effect.zipRight(until(Number.POSITIVE_INFINITY), Effect.never) : Effect.never
   }
 
-  const pingOnce = Effect.flatMap(monotonic, (sent) => {
-    const moved = progress()
-    return Effect.raceFirst(
-      // An uninterruptible ping must not delay the deadlines.
-      Effect.as(Effect.disconnect(ping), true),
-      Effect.as(until(sent + Duration.toMillis(pongTimeout)), false)
-    ).pipe(
-      Effect.zip(monotonic),
-      Effect.flatMap(([answered, now]): Effect.Effect<void, ConnectionTimeout> => {
-        if (answered) onPong(Duration.millis(now - sent))
-        // Not a failure if reading was suspended during the ping: the pong may be stuck behind unread data.
-        else if (activity.suspendedAt === undefined && activity.resumedAt < sent && !isAlive(moved, progress())) {
-          return new ConnectionTimeout({ deadline: "pong", after: pongTimeout })
-        }
-        return Effect.void
-      })
-    )
-  })
+  const onePing = pingOnce(options, until)
   const pingForever: Effect.Effect<never, ConnectionTimeout | E> = Effect.flatMap(monotonic, (now) =>
-    until(now + Duration.toMillis(pingInterval)).pipe(Effect.zipRight(pingOnce), Effect.zipRight(pingForever)))
+    until(now + Duration.toMillis(pingInterval)).pipe(Effect.zipRight(onePing), Effect.zipRight(pingForever)))
   return pingForever
 }

@@ -15,7 +15,7 @@ import { Rest, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 import * as WallClock from "./utils/WallClock.ts"
 
-const { answer, open, refuse, send, wait } = TestTransport
+const { answer, open, refuse, send, vanish, wait } = TestTransport
 
 const off = { messageTimeout: Duration.infinity, pingInterval: Duration.infinity }
 
@@ -108,6 +108,36 @@ describe("a dial gate", () => {
       Effect.provideService(DialGate.DialGate, DialGate.make()),
       Effect.provide(TestTransport.layer([refuse(429, { retryAfter: "100 millis" }), open()]))
     ))
+})
+
+describe("a connection that pings", () => {
+  const pinging = Connection.make({
+    url: "ws://peer.test",
+    messageTimeout: Duration.infinity,
+    pingInterval: "20 seconds",
+    pongTimeout: "10 seconds",
+    reconnect: { jitterFactor: 0 }
+  })
+
+  underJumps("finds out at once whether its peer is still there", [open(wait("1 second"), vanish), open()], (adjust, jump, by) =>
+    Effect.gen(function*() {
+      yield* pinging
+      yield* adjust("2 seconds")
+      yield* jump
+      yield* adjust("13 seconds")
+      // Without a jump, the ping after 20 seconds finds it out.
+      assert.strictEqual(yield* dials, by === 0 ? 1 : 2)
+    }))
+
+  underJumps("keeps a peer that answers", [open(), open()], (adjust, jump) =>
+    Effect.gen(function*() {
+      const connection = yield* pinging
+      yield* adjust("2 seconds")
+      yield* jump
+      yield* adjust("15 seconds")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+      assert.strictEqual(yield* dials, 1)
+    }))
 })
 
 describe("a session", () => {

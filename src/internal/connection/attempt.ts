@@ -2,9 +2,11 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import type { AttemptError, InboxOverflow, OnOpenFailed } from "../../ConnectionError.ts"
 import * as Liveness from "../../Liveness.ts"
 import type { Message, Socket } from "../../Transport.ts"
+import { onJump } from "../time/clockJumps.ts"
 import { Delivery } from "./delivery.ts"
 import * as Dial from "./dial.ts"
 import { runHandshake } from "./handshake.ts"
@@ -55,8 +57,15 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     yield* Effect.yieldNow()
   }
 
-  const deadlines = watch(options, socket, delivery)
-  if (deadlines !== undefined) yield* inBackground(deadlines)
+  const liveness = livenessOf(options, socket, delivery)
+  if (liveness !== undefined) {
+    yield* inBackground(Liveness.watch(liveness))
+    // No deadline sees that the machine slept.
+    const stop = onJump(yield* Effect.clock, Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
+      end(cause)
+    })))
+    yield* Scope.addFinalizer(options.scope, Effect.sync(stop))
+  }
 
   const reading = socket.receive<InboxOverflow | OnOpenFailed>((batch) => {
     delivery.noteActivity()
@@ -67,7 +76,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 })
 
 // Undefined if no deadline is on: a fibre takes as much memory as a socket.
-const watch = ({ log, redactor, settings, transport }: Options, { ping, progress }: Socket, delivery: Delivery) => {
+const livenessOf = ({ log, redactor, settings, transport }: Options, { ping, progress }: Socket, delivery: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
   const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))
@@ -78,6 +87,6 @@ const watch = ({ log, redactor, settings, transport }: Options, { ping, progress
     log.counters().pong(roundTrip)
   }
   return isWatched
-    ? Liveness.watch({ activity: delivery.activity, progress, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong })
+    ? { activity: delivery.activity, progress, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong }
     : undefined
 }
