@@ -16,7 +16,7 @@ import type { AttemptError } from "./ConnectionError.ts"
  * - `Limited`: dial again, but give up when the same failure comes more than `tries` times in one outage.
  * - `Passing`: as `Limited`, until a connection has been proven. From then on, as `Retry`: what has worked before may be
  *   refused for a while, by a proxy that restarts or by a network that asks for a login. `connect` after `disconnect` begins
- *   anew.
+ *   anew. The connections of a feed share what they have proven.
  * - `Fatal`: give up now, because a retry would fail in the same way.
  *
  * @since 0.1.0

@@ -10,7 +10,7 @@ import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 import { acknowledge, answers, asksForTickers, combined, connection, depth, refuseAll, snapshot, tickers, trade } from "../utils/venue.ts"
 
-const { close, open, send, wait } = TestTransport
+const { close, open, refuse, send, wait } = TestTransport
 
 const make = (options: Partial<BinanceFeed.Options> = {}) => BinanceFeed.make({ venue: Venue.spot, connection, ...options })
 
@@ -131,6 +131,28 @@ describe("a connection", () => {
       Effect.provide(TestTransport.layer([
         open(acknowledge, wait("1 second"), send(trade(1)), wait("20 seconds"), send(trade(2))),
         open(acknowledge, wait("20 seconds"), send(trade(2)))
+      ]))
+    ))
+
+  it.effect("is renewed with patience: a server that has served the pool may refuse a successor for a while", () =>
+    Effect.gen(function*() {
+      const feed = yield* make({ renewalTimeout: "2 minutes" })
+      const seen: Array<unknown> = []
+      yield* Effect.forkScoped(Stream.runForEach(feed.raw("btcusdt@blockTrade"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : "gap"))))
+      yield* TestClock.adjust("2 seconds")
+      const rotating = yield* Effect.fork(feed.rotate)
+      yield* TestClock.adjust("3 minutes")
+      assert.strictEqual(yield* Fiber.join(rotating), 1)
+      assert.strictEqual(yield* isOpen, 1)
+      assert.deepStrictEqual(seen.slice(0, 2), [0, 1])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(answers(() => [])),
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, wait("1 second"), send(blockTrade(0))),
+        refuse(404),
+        refuse(403),
+        open(acknowledge, wait("1 second"), send(blockTrade(1)))
       ]))
     ))
 

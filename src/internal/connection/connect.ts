@@ -30,10 +30,11 @@ const warnOfStorm = ({ reconnect }: Settings) =>
     )
     : Effect.void
 
-export const connect = Effect.fnUntraced(function*(options: Options) {
+/** `isTrusted` tells whether another connection has shown that the server serves us. Default: none has. */
+export const connect = Effect.fnUntraced(function*(options: Options, isTrusted?: Settings["isTrusted"]) {
   const transport = yield* Transport
   const gate = Option.getOrElse(yield* Effect.serviceOption(DialGate.DialGate), () => DialGate.open)
-  const settings = yield* resolve(options, transport.capabilities.ping)
+  const settings = yield* resolve(options, transport.capabilities.ping, isTrusted)
   yield* warnIfUnableToPing(transport, settings)
   yield* warnOfStorm(settings)
   const handle = Handle.make(transport, gate, settings)

@@ -41,7 +41,7 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
     const lifetime = yield* Effect.interruptible(ended)
     if (lifetime.opened) lost = lifetime.lost
     context.choice = Endpoints.after(context.choice, urlCount, { proven: lifetime.proven, cause: lifetime.lost.cause })
-    retries ??= RetryState.make(context.settings.reconnect, context.settings.classify)
+    retries ??= RetryState.make(context.settings)
     const next = yield* decide(context, retries, lifetime)
     if (next._tag === "GivenUp") {
       inbox.end(Exit.fail(next.error))

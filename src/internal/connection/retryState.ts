@@ -6,12 +6,12 @@ import * as Schedule from "effect/Schedule"
 import type { Attempt, AttemptError, ConnectionError, Defect } from "../../ConnectionError.ts"
 import { RetriesExhausted } from "../../ConnectionError.ts"
 import type { GiveUp } from "../../ConnectionEvent.ts"
-import type { Classify, FailureClass } from "../../FailureClass.ts"
+import type { FailureClass } from "../../FailureClass.ts"
 import { classify as standard } from "../../FailureClass.ts"
 import type { Loss } from "../../ReconnectPolicy.ts"
 import { monotonicClock, monotonicMillis } from "../time/monotonic.ts"
-import type { Reconnect } from "./reconnection.ts"
 import * as Reconnection from "./reconnection.ts"
+import type { Settings } from "./settings.ts"
 
 export interface Wait {
   readonly _tag: "Wait"
@@ -105,7 +105,7 @@ const reasonToGiveUp = (failureClass: FailureClass, count: number, hasBeenProven
 const driverOfWaits = <R>(schedule: Schedule.Schedule<unknown, Loss, R>) =>
   Schedule.driver(Schedule.modifyDelay(Schedule.delays(schedule), () => Duration.zero))
 
-export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
+export const make = ({ classify, isTrusted, reconnect }: Pick<Settings, "classify" | "isTrusted" | "reconnect">): RetryState => {
   const { enabled, retriesLeft, schedule } = Reconnection.from(reconnect)
   let outage = noOutage
   let running: Defect["option"]
@@ -133,7 +133,7 @@ export const make = (reconnect: Reconnect, classify: Classify): RetryState => {
     const giveUp = (because: GiveUp, final: ConnectionError = error): Decision =>
       ({ _tag: "GivenUp", class: failureClass, because, error: final })
     if (!enabled) return giveUp("disabled")
-    const because = untried ? undefined : reasonToGiveUp(failureClass, countOf(outage, error), hasBeenProven)
+    const because = untried ? undefined : reasonToGiveUp(failureClass, countOf(outage, error), hasBeenProven || isTrusted())
     if (because !== undefined) return giveUp(because)
 
     driver ??= yield* driverOfWaits(schedule)

@@ -25,6 +25,8 @@ export interface Settings {
   readonly pongTimeout: Duration.Duration
   readonly inbox: { readonly capacity: number; readonly maxBytes: number; readonly overflow: Overflow }
   readonly classify: Classify
+  /** Whether another connection has shown that the server serves us: a refusal then is passing. */
+  readonly isTrusted: () => boolean
   readonly onOpen: ((handshake: Handshake) => Effect.Effect<void, unknown>) | undefined
 }
 
@@ -89,10 +91,15 @@ const defaults = {
   openTimeout: Duration.seconds(10),
   pingInterval: Duration.seconds(20),
   pongTimeout: Duration.seconds(10),
-  classify: ((_, standard) => standard) satisfies Classify
+  classify: ((_, standard) => standard) satisfies Classify,
+  isTrusted: () => false
 }
 
-export const resolve = (options: Options, canPing: boolean): Either.Either<Settings, ConfigError.ConfigError> =>
+export const resolve = (
+  options: Options,
+  canPing: boolean,
+  isTrusted: Settings["isTrusted"] = defaults.isTrusted
+): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
     const pingInterval = yield* positive("pingInterval", options.pingInterval, defaults.pingInterval)
     const pongTimeout = yield* positive("pongTimeout", options.pongTimeout, defaults.pongTimeout)
@@ -122,6 +129,7 @@ export const resolve = (options: Options, canPing: boolean): Either.Either<Setti
         overflow: yield* overflow(options.inbox?.overflow ?? "suspend")
       },
       classify: options.classify ?? defaults.classify,
+      isTrusted,
       onOpen: options.onOpen
     }
   })

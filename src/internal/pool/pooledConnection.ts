@@ -69,6 +69,8 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
   const transport = yield* Transport
   const clock = yield* Effect.clock
   let names = 0
+  // The paths on which the server has served a connection. What refuses the next one there is likely to pass.
+  const served = new Set<string>()
 
   const attach = (pooled: PooledConnection<A>, topic: Topic<A>) =>
     Effect.gen(function*() {
@@ -123,7 +125,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       const { protocol } = options
       const connection = options.connection(path)
       const settings = yield* Effect.orDie(resolve(protocol))
-      const { drain, session } = yield* connect(connection).pipe(
+      const { drain, session } = yield* connect(connection, () => served.has(path)).pipe(
         Effect.flatMap((handle) =>
           Effect.map(
             manage(handle, {
@@ -156,6 +158,7 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       }).pipe(Effect.interruptible, Effect.forkIn(pooledScope))
       yield* session.events.listen((events) => {
         for (const event of events) {
+          if (event._tag === "Live" || event._tag === "Acknowledged") served.add(path)
           // With the remedy `fail` the session ends the topic, and the contribution leaves instead.
           if (event._tag === "Stale" && event.remedy !== "fail") markStalled(pooled, event.topic)
           options.onSessionEvent(name, event)
