@@ -61,7 +61,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   if (liveness !== undefined) {
     yield* inBackground(Liveness.watch(liveness))
     // No deadline sees that the machine slept.
-    const stop = onJump(yield* Effect.clock, Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
+    const stop = yield* onJump(Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
       end(cause)
     })))
     yield* Scope.addFinalizer(options.scope, Effect.sync(stop))

@@ -5,12 +5,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
 import * as Predicate from "effect/Predicate"
+import type * as Scheduler from "effect/Scheduler"
 import { monotonicMillis } from "./monotonic.ts"
 
 // The time between two comparisons. One timer a second for a whole process costs nothing that could be measured.
 const interval = Duration.seconds(1)
-// NTP corrects less than 128 ms by slewing, and steps more (ntpd(8)); a step below a second says nothing of sleep.
+// NTP corrects less than 128 ms by slewing, and steps more (ntpd(8)); a step below a second says nothing of sleep. Slewing
+// moves the clock by at most 0.5 ms between two comparisons, so it never looks like a jump.
 const least = 1_000
 
 interface Watcher {
@@ -25,35 +28,42 @@ const canJump = (clock: Clock.Clock) => !Predicate.hasProperty(clock, "adjust")
 
 const offsetOf = (clock: Clock.Clock) => clock.unsafeCurrentTimeMillis() - monotonicMillis(clock)
 
-const compare = (clock: Clock.Clock, listeners: Watcher["listeners"], offset: number): Effect.Effect<never> =>
+const compare = (clock: Clock.Clock, listeners: Watcher["listeners"], before: number): Effect.Effect<never> =>
   Effect.flatMap(Effect.sleep(interval), () => {
-    const now = offsetOf(clock)
-    if (Math.abs(now - offset) < least) return compare(clock, listeners, offset)
+    const offset = offsetOf(clock)
+    if (Math.abs(offset - before) < least) return compare(clock, listeners, offset)
     return Effect.zipRight(
       Effect.forEach([...listeners], (listener) => Effect.forkDaemon(listener), { discard: true }),
-      compare(clock, listeners, now)
+      compare(clock, listeners, offset)
     )
   })
 
-const watch = (clock: Clock.Clock): Watcher => {
+// Outside the fibre of the first listener, which would keep what that fibre has for as long as any listens.
+const watch = (clock: Clock.Clock, scheduler: Scheduler.Scheduler): Watcher => {
   const listeners = new Set<Effect.Effect<void>>()
-  const watcher = { listeners, fiber: Effect.runFork(Effect.withClock(compare(clock, listeners, offsetOf(clock)), clock)) }
+  const comparing = Effect.withClock(compare(clock, listeners, offsetOf(clock)), clock)
+  const watcher = { listeners, fiber: Effect.runFork(comparing, { scheduler }) }
   watchers.set(clock, watcher)
   return watcher
 }
 
+const remove = (clock: Clock.Clock, { fiber, listeners }: Watcher, listener: Effect.Effect<void>) => {
+  if (!listeners.delete(listener) || listeners.size > 0) return
+  // The timer would keep the process alive.
+  watchers.delete(clock)
+  fiber.unsafeInterruptAsFork(FiberId.none)
+}
+
 /**
  * Runs an effect, in a fibre of its own, whenever the wall clock has jumped by a second or more. It is noticed within a second.
- * Returns a function that stops that. All listeners of a clock share one timer. A jump slower than that is not noticed.
+ * Returns a function that stops that. All listeners of a clock share one timer.
  */
-export const onJump = (clock: Clock.Clock, listener: Effect.Effect<void>): () => void => {
-  if (!canJump(clock)) return () => undefined
-  const { fiber, listeners } = watchers.get(clock) ?? watch(clock)
-  listeners.add(listener)
-  return () => {
-    // The timer would keep the process alive.
-    if (!listeners.delete(listener) || listeners.size > 0) return
-    watchers.delete(clock)
-    fiber.unsafeInterruptAsFork(FiberId.none)
-  }
-}
+export const onJump = (listener: Effect.Effect<void>): Effect.Effect<() => void> =>
+  Effect.zipWith(Effect.clock, FiberRef.get(FiberRef.currentScheduler), (clock, scheduler) => {
+    if (!canJump(clock)) return () => undefined
+    const watcher = watchers.get(clock) ?? watch(clock, scheduler)
+    watcher.listeners.add(listener)
+    return () => {
+      remove(clock, watcher, listener)
+    }
+  })

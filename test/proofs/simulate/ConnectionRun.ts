@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConnectionEvent, ConnectionState, Item } from "holdfast"
+import type { ConnectionState, Item } from "holdfast"
 import { Connection, DialGate, Transport } from "holdfast"
 import { Failure, Venue } from "holdfast/binance"
 import * as Invariants from "./Invariants.ts"
@@ -57,7 +57,8 @@ export const run = (plan: ConnectionPlan): Outcome => {
     }
   })
 
-  const events: Array<ConnectionEvent.ConnectionEvent> = []
+  const events: Array<Invariants.Seen> = []
+  const eventsOnly = () => events.map(({ event }) => event)
   const changes: Array<ConnectionState.ConnectionState> = []
   const readings: Array<Reading> = []
   let pausedUntil = 0
@@ -110,7 +111,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
         world.run(Stream.runForEach(connection.events, (event) =>
           Effect.sync(() => {
             if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
-            else events.push(event)
+            else events.push({ moment: time.now(), event, pongs: network.pongs() })
           })))
       ]
       return { connection, scope, watching }
@@ -150,11 +151,11 @@ export const run = (plan: ConnectionPlan): Outcome => {
   // Every call must end in time.
   const calls: Array<{ readonly what: string; readonly until: number; readonly running: World.Running<unknown, unknown> }> = []
   const call = (what: string, within: number, effect: Effect.Effect<unknown, unknown>) => {
-    calls.push({ what, until: time.now() + within, running: world.run(effect) })
+    calls.push({ what, until: time.monotonic() + within, running: world.run(effect) })
   }
   const checkCalls = () => {
     for (const { running, until, what } of calls) {
-      if (running.exit() === undefined && time.now() > until) {
+      if (running.exit() === undefined && time.monotonic() > until) {
         report({ invariant: "hangs", detail: `${what} does not end` })
       }
     }
@@ -163,6 +164,46 @@ export const run = (plan: ConnectionPlan): Outcome => {
   const disconnected = (): boolean => {
     const { _tag } = stateNow()
     return _tag === "Disconnected" || _tag === "Failed"
+  }
+
+  // A send without a deadline lasts as long as its socket takes no bytes.
+  const stuckSends = plan.steps.some(({ action }) => action.do === "stuck" || action.do === "upload")
+  const noStop = plan.reconnect.enabled && plan.reconnect.maxRetries === "unlimited" && !requested
+  let sends = 0
+  const send = (deadline: number | undefined) => {
+    const message = `hello ${++sends}`
+    const within = deadline === undefined ? stuckSends ? Number.POSITIVE_INFINITY : 1_000 : deadline + 1_000
+    const sending = Effect.tapBoth(connection.send(message, { deadline }), {
+      onSuccess: () => Effect.sync(() => {
+        if (!network.taken().includes(message)) report({ invariant: "truth", detail: `"${message}" counts as sent, but no socket took it` })
+      }),
+      onFailure: (error) => Effect.sync(() => {
+        const wasTaken = network.taken().includes(message)
+        const isOpenTimeout = error._tag === "SendTimeout" && error.stage === "open"
+        if (wasTaken && (isOpenTimeout || error._tag === "NotConnected")) {
+          report({ invariant: "truth", detail: `a socket took "${message}", but it failed with: ${error.message}` })
+        }
+        const isLoss = error._tag === "NotConnected" || (error._tag === "SendFailed" && !wasTaken)
+        if (deadline !== undefined && isLoss && noStop && stateNow()._tag !== "Failed" && stateNow()._tag !== "Closed") {
+          report({ invariant: "heals", detail: `"${message}" did not wait for the next connection: ${error.message}` })
+        }
+      })
+    })
+    call("send", within, sending)
+  }
+
+  // A peer that has gone while the machine slept is found out by a ping at once: it is noticed within a second, and given the
+  // time for a pong, and a second more if the event loop stalls.
+  let slept = 0
+  const mayStopReading = plan.inbox.overflow === "suspend" && plan.steps.some(({ action }) => action.do === "pause" || action.do === "say")
+  const sleepMachine = ({ lasts, peers }: Extract<ConnectionAction, { readonly do: "sleep" }>) => {
+    const isThere = peers === "gone" ? network.vanishAll() : () => false
+    time.sleepMachine(lasts)
+    const nth = ++slept
+    if (plan.pingInterval === undefined || mayStopReading || lasts < 2_000) return
+    time.after(plan.pongTimeout + 3_000, () => {
+      if (slept === nth && isThere()) report({ invariant: "heals", detail: "a peer that had gone while the machine slept was not found out" })
+    })
   }
 
   const act = (action: ConnectionAction) => {
@@ -189,7 +230,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
         break
       }
       case "send":
-        call("send", (action.deadline ?? 0) + 1_000, connection.send("hello", { deadline: action.deadline }))
+        send(action.deadline)
         break
       case "awaitOpen":
         call("awaitOpen", Number.POSITIVE_INFINITY, connection.awaitOpen)
@@ -203,10 +244,20 @@ export const run = (plan: ConnectionPlan): Outcome => {
         }
         break
       case "stall":
+        slept++
         time.stall(action.lasts)
+        break
+      case "setWall":
+        time.setWall(action.by)
+        break
+      case "sleep":
+        sleepMachine(action)
         break
       case "dials":
         network.dials(action.times, action.fault)
+        break
+      case "refuses":
+        network.refuses(action.lasts, action.fault)
         break
       case "restart":
         network.restart(action.downtime)
@@ -253,13 +304,13 @@ export const run = (plan: ConnectionPlan): Outcome => {
     }
     checkCalls()
     const last = stateNow()
-    Invariants.checkStates({ changes, events, state: last, report })
+    Invariants.checkStates({ changes, events: eventsOnly(), state: last, report })
 
     const closed = world.run(Scope.close(scope, Exit.void))
     time.advance(closeTakes)
     if (closed.exit() === undefined) report({ invariant: "hangs", detail: "the scope does not close" })
     time.advance(60_000)
-    Invariants.checkStates({ changes, events, state: stateNow(), report })
+    Invariants.checkStates({ changes, events: eventsOnly(), state: stateNow(), report })
     for (const { running, what } of calls) {
       if (running.exit() === undefined) report({ invariant: "hangs", detail: `${what} goes on after the scope was closed` })
       running.interrupt()
@@ -278,8 +329,14 @@ export const run = (plan: ConnectionPlan): Outcome => {
     report({ invariant: "hangs", detail: error.message })
   }
 
-  Invariants.checkPolicy({ name: "the connection", policy: plan.reconnect, events, onRequest: requested, unanswered: false, report })
+  const latePongs = plan.steps.some(({ action }) =>
+    ["lag", "stall", "sleep", "trickle", "upload", "stuck", "pause", "say"].includes(action.do))
+  Invariants.checkPolicy({ name: "the connection", policy: plan.reconnect, events, onRequest: requested, unanswered: false, latePongs, report })
   Invariants.checkDials(network.dialled(), events, plan.gate, report)
+  const numbers = network.taken().flatMap((text) => text.startsWith("hello") ? Number(text.slice(6)) : [])
+  if (numbers.some((number, i) => i > 0 && number < (numbers[i - 1] ?? 0))) {
+    report({ invariant: "truth", detail: `sent in the order ${numbers.join(", ")}` })
+  }
   if (!repeats) {
     Invariants.checkItems({
       received: network.received(),

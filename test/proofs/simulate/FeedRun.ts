@@ -8,12 +8,12 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConnectionEvent } from "holdfast"
 import { DialGate, Transport } from "holdfast"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import * as Invariants from "./Invariants.ts"
 import type { FeedAction, FeedPlan, Reader, ReaderKind, RestFault } from "./Plan.ts"
+import { isHarmless } from "./Plan.ts"
 import * as SimulatedExchange from "./SimulatedExchange.ts"
 import type { Outcome } from "./Outcome.ts"
 import { Livelock } from "./VirtualTime.ts"
@@ -97,12 +97,14 @@ export const run = (plan: FeedPlan): Outcome => {
     maxAge: plan.serverMaxAge,
     dialLimit
   })
-  const events = new Map<string, Array<ConnectionEvent.ConnectionEvent>>()
+  const events = new Map<string, Array<Invariants.Seen>>()
   const readings: Array<Reading> = []
   const books: Array<Book> = []
   const refusals = new Set<string>()
   let leastKept = Number.POSITIVE_INFINITY
   let closing = false
+  // When the exchange first served a connection. What refuses the next one is likely to pass then.
+  let servedSince = Number.POSITIVE_INFINITY
 
   const outcome = (): Outcome => ({
     violations: world.violations,
@@ -119,7 +121,7 @@ export const run = (plan: FeedPlan): Outcome => {
     if (action.do === "rest" && isDown(action.fault)) return sum + action.times * (action.fault.how === "status" ? 130_000 : restTimeout + 10_000)
     if (action.do === "restDown" && action.fault.how === "slow" && action.fault.by >= restTimeout) return sum + action.lasts
     if (action.do === "rest" && action.fault.how === "slow" && action.fault.by >= restTimeout) return sum + action.times * 15_000
-    return action.do === "stall" ? sum + action.lasts : sum
+    return action.do === "stall" || action.do === "sleep" ? sum + action.lasts : sum
   }, plan.weightPerMinute < 6_000 ? giveUpAfter : 0)
   const rejects = plan.steps.some(({ action }) =>
     (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
@@ -197,14 +199,18 @@ export const run = (plan: FeedPlan): Outcome => {
       if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
       if (event._tag === "Session" && event.event._tag === "Refused" && Option.isNone(event.event.retry)) refusals.add(event.event.error.topic)
       if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
+      if (event._tag === "Session" && (event.event._tag === "Live" || event.event._tag === "Acknowledged")) {
+        servedSince = Math.min(servedSince, time.now())
+      }
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)
+      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs() }
       // A `Closed` event comes from the connection and from its pool.
-      if (known === undefined) events.set(event.connection, [event.event])
-      else if (event.event._tag !== "Closed" || known.at(-1)?._tag !== "Closed") known.push(event.event)
+      if (known === undefined) events.set(event.connection, [seen])
+      else if (event.event._tag !== "Closed" || known.at(-1)?.event._tag !== "Closed") known.push(seen)
     })))
 
-  const hasFailed = () => [...events.values()].some((all) => all.some(({ _tag }) => _tag === "Failed"))
+  const hasFailed = () => [...events.values()].some((all) => all.some(({ event }) => event._tag === "Failed"))
 
   // -------------------------------------------------------------------------------------------------------------------
   // Readers
@@ -366,6 +372,13 @@ export const run = (plan: FeedPlan): Outcome => {
       case "stall":
         time.stall(action.lasts)
         break
+      case "setWall":
+        time.setWall(action.by)
+        break
+      case "sleep":
+        if (action.peers === "gone") exchange.vanishAll()
+        time.sleepMachine(action.lasts)
+        break
       case "prune":
         leastKept = Math.min(leastKept, action.keep)
         exchange.act(action)
@@ -475,20 +488,20 @@ export const run = (plan: FeedPlan): Outcome => {
   }
   const harmless = plan.serverMaxAge > 300_000 && plan.inbox.overflow === "suspend" &&
     plan.readers.every(({ dawdles }) => dawdles === 0) &&
-    plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")
+    isHarmless(plan.steps)
   if (harmless) {
     for (const { name, reads } of readings) {
       const read = reads.find(({ event }) => event.via === "rest" || event.type === "gap")
       if (read !== undefined) report({ invariant: "truth", at: read.at, detail: `${name}: nothing broke, but ${read.event.type} came by ${read.event.via}` })
     }
     for (const [name, all] of events) {
-      const lost = all.find(({ _tag }) => _tag === "Lost")
-      if (lost !== undefined) report({ invariant: "heals", at: lost.at, detail: `${name} was lost, but nothing broke` })
+      const lost = all.find(({ event }) => event._tag === "Lost")
+      if (lost !== undefined) report({ invariant: "heals", at: lost.moment, detail: `${name} was lost, but nothing broke` })
     }
   }
   const unanswered = plan.steps.some(({ action }) => action.do === "acks" || action.do === "lag" || action.do === "vanish")
   for (const [name, all] of events) {
-    Invariants.checkPolicy({ name, policy, events: all, onRequest: false, unanswered, report })
+    Invariants.checkPolicy({ name, policy, events: all, onRequest: false, unanswered, latePongs: true, isTrusted: (moment) => moment >= servedSince, report })
   }
   return outcome()
 }

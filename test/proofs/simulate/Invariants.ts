@@ -3,8 +3,8 @@
  * promises, and nothing of how it works.
  */
 import * as Duration from "effect/Duration"
-import type { ConnectionError } from "holdfast"
-import { ConnectionEvent, ConnectionState, FailureClass } from "holdfast"
+import type { ConnectionError, ConnectionEvent } from "holdfast"
+import { ConnectionState, FailureClass } from "holdfast"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
 import { Failure } from "holdfast/binance"
 import { Decimal } from "holdfast/binance/exchange"
@@ -248,6 +248,14 @@ export const checkBook = (tape: Tape.Tape, top: OrderBook.Top, name: string, rep
   }
 }
 
+/** An event of a connection, and when it was seen in the time of the world. The wall clock of the process may be wrong. */
+export interface Seen {
+  readonly moment: number
+  readonly event: ConnectionEvent.ConnectionEvent
+  /** The number of pongs that had arrived on all sockets. */
+  readonly pongs: number
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // 3. States change only as allowed, and `state`, `changes` and `events` agree
 
@@ -350,14 +358,18 @@ const forbids = (failureClass: FailureClass.FailureClass, count: number, hasBeen
 export const checkPolicy = (options: {
   readonly name: string
   readonly policy: Policy
-  readonly events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
+  readonly events: ReadonlyArray<Seen>
   /** Whether the plan has the user ask for dials, which may then begin before the wait is over. */
   readonly onRequest: boolean
   /** Whether the plan may keep a peer from answering requests. A session that nobody has answered is not proven. */
   readonly unanswered: boolean
+  /** Whether the plan may delay pongs beyond their deadline. Such a pong proves nothing. */
+  readonly latePongs: boolean
+  /** Whether another connection may have shown that the server serves us. */
+  readonly isTrusted?: (moment: number) => boolean
   readonly report: Report
 }): void => {
-  const { events, policy } = options
+  const { events, isTrusted = () => false, policy } = options
   let attempt = 0
   let counts = new Map<string, number>()
   let pending: ConnectionError.AttemptError | undefined
@@ -367,10 +379,11 @@ export const checkPolicy = (options: {
   let epoch = 0
   let failures = 0
   let hasBeenProven = false
+  let pongsBefore = 0
 
-  for (const event of events) {
+  for (const { event, moment, pongs } of events) {
     const wrong = (detail: string) => {
-      options.report({ invariant: "policy", at: event.at, detail: `${options.name}: ${detail}` })
+      options.report({ invariant: "policy", at: moment, detail: `${options.name}: ${detail}` })
     }
     const fail = (cause: ConnectionError.AttemptError) => {
       pending = cause
@@ -388,7 +401,7 @@ export const checkPolicy = (options: {
         }
         if (pending !== undefined) wrong("a dial without a decision")
         if (event.attempt !== attempt) wrong(`dialled as retry ${event.attempt}, expected ${attempt}`)
-        if (event.at < until && !options.onRequest) wrong(`dialled ${until - event.at} ms early`)
+        if (moment < until && !options.onRequest) wrong(`dialled ${until - moment} ms early`)
         until = Number.NEGATIVE_INFINITY
         break
       case "Opened":
@@ -396,6 +409,7 @@ export const checkPolicy = (options: {
         if (event.epoch !== epoch) wrong(`epoch ${event.epoch}, expected ${epoch}`)
         if (open) wrong("opened twice")
         open = true
+        pongsBefore = pongs
         break
       case "AttemptFailed":
         if (open) wrong("a dial failed while a connection was open")
@@ -404,8 +418,10 @@ export const checkPolicy = (options: {
       case "Lost": {
         if (!open) wrong("lost without being open")
         open = false
-        const mayBeProven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0)
-        if (event.proven !== mayBeProven && (event.proven || !options.unanswered)) wrong(`proven is ${event.proven}`)
+        const byPong = policy.provenBy === "pong" && pongs > pongsBefore
+        const mayBeProven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0 || byPong)
+        const isUncertain = options.unanswered || (options.latePongs && byPong && event.messages === 0)
+        if (event.proven !== mayBeProven && (event.proven || !isUncertain)) wrong(`proven is ${event.proven}`)
         if (event.proven) {
           hasBeenProven = true
           attempt = 0
@@ -425,7 +441,7 @@ export const checkPolicy = (options: {
         attempt++
         const most = policy.maxRetries === "unlimited" ? Number.POSITIVE_INFINITY : policy.maxRetries
         if (!policy.enabled) wrong("a retry, though retries are disabled")
-        if (forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven) !== undefined) {
+        if (forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven || isTrusted(moment)) !== undefined) {
           wrong(`a retry after "${pending.message}", its failure number ${counts.get(factsOf(pending)) ?? 0}`)
         }
         if (attempt > most) wrong(`retry ${attempt} of ${most}`)
@@ -444,7 +460,8 @@ export const checkPolicy = (options: {
         if (delay > Math.max(highest, floor * (1 + policy.jitterFactor)) + slack) {
           wrong(`waits ${delay} ms, more than ${Math.max(highest, floor * (1 + policy.jitterFactor))}`)
         }
-        until = event.until
+        if (Math.abs(event.until - event.at - delay) > slack) wrong(`waits ${delay} ms from ${event.at} to ${event.until}`)
+        until = moment + delay
         pending = undefined
         break
       }
@@ -456,7 +473,7 @@ export const checkPolicy = (options: {
         const standard = Failure.classify(pending, FailureClass.classify(pending))
         const because = !policy.enabled
           ? "disabled"
-          : forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven) ??
+          : forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven || isTrusted(moment)) ??
             (attempt === policy.maxRetries ? "exhausted" : "nothing")
         if (event.because !== because) wrong(`failed as ${event.because} after "${pending.message}", expected ${because}`)
         if (event.error._tag === "RetriesExhausted") {
@@ -480,11 +497,11 @@ export const checkPolicy = (options: {
 /** The dials are those of the events. With a dial gate, a dial may be later than its event. */
 export const checkDials = (
   dialled: ReadonlyArray<number>,
-  events: ReadonlyArray<ConnectionEvent.ConnectionEvent>,
+  events: ReadonlyArray<Seen>,
   gated: boolean,
   report: Report
 ): void => {
-  const announced = events.filter(ConnectionEvent.$is("Dialling")).map(({ at }) => at)
+  const announced = events.filter(({ event }) => event._tag === "Dialling").map(({ moment }) => moment)
   const differs = gated
     // A dial that is stopped while it waits at the gate is not made.
     ? dialled.length > announced.length || dialled.some((at) => !announced.some((then) => then <= at))

@@ -10,6 +10,14 @@ export type Target = "all" | "oldest" | "newest"
 /** The faults of open sockets. */
 export type SocketFault =
   | { readonly do: "close"; readonly on: Target; readonly code: number }
+  /** A close frame, after which TCP stays open. */
+  | { readonly do: "closeFrame"; readonly on: Target; readonly code: number }
+  /** The next message arrives in small parts for so long. What follows waits behind it. */
+  | { readonly do: "trickle"; readonly on: Target; readonly lasts: number }
+  /** For so long, the peer takes few bytes of what is sent to it, and all of it then. */
+  | { readonly do: "upload"; readonly on: Target; readonly lasts: number }
+  /** The peer takes no more bytes, and goes on sending. */
+  | { readonly do: "stuck"; readonly on: Target }
   | { readonly do: "reset" | "drop" | "silence" | "vanish" | "noPongs" | "malformed" | "oversize"; readonly on: Target }
   /** The latest messages are sent again. */
   | { readonly do: "repeat"; readonly on: Target; readonly count: number }
@@ -31,6 +39,11 @@ export type DialFault =
   | { readonly how: "slow"; readonly by: number }
   | { readonly how: "hang" | "acceptThenClose" }
 
+/** The refusals that usually mean that a dial can never succeed. */
+export type RefusalFault =
+  | { readonly how: "errno"; readonly code: string }
+  | { readonly how: "status"; readonly status: number; readonly retryAfter: undefined }
+
 /** The faults of REST requests. */
 export type RestFault =
   | { readonly how: "status"; readonly status: number; readonly retryAfter: number | undefined }
@@ -48,6 +61,8 @@ export type ServerFault =
   | { readonly do: "shutdown"; readonly notice: number }
   | { readonly do: "restart"; readonly downtime: number }
   | { readonly do: "dials"; readonly times: number; readonly fault: DialFault }
+  /** All dials are refused for so long, as by a proxy that restarts or by a network that asks for a login. */
+  | { readonly do: "refuses"; readonly lasts: number; readonly fault: RefusalFault }
   | { readonly do: "rest"; readonly times: number; readonly fault: RestFault }
   | { readonly do: "restDown"; readonly lasts: number; readonly fault: RestFault }
   /** The REST interface lags behind the sockets by `by`, for `lasts`. */
@@ -55,7 +70,12 @@ export type ServerFault =
   /** The REST interface keeps only the latest events. */
   | { readonly do: "prune"; readonly keep: number }
 
-export type LocalFault = { readonly do: "stall"; readonly lasts: number }
+export type LocalFault =
+  | { readonly do: "stall"; readonly lasts: number }
+  /** The wall clock is set forward or back. */
+  | { readonly do: "setWall"; readonly by: number }
+  /** The machine sleeps. Meanwhile its peers stay, or they give it up without a word. */
+  | { readonly do: "sleep"; readonly lasts: number; readonly peers: "stay" | "gone" }
 
 /** The calls of a feed's user. `reader` is the index of a reader of the plan, modulo their number. */
 export type FeedCall =
@@ -109,7 +129,7 @@ export type ConnectionCall =
 
 export type ConnectionAction =
   | Exclude<SocketFault, { readonly do: "mute" }>
-  | Extract<ServerFault, { readonly do: "restart" | "dials" }>
+  | Extract<ServerFault, { readonly do: "restart" | "dials" | "refuses" }>
   | LocalFault
   | ConnectionCall
   /** The peer sends so many messages at once. */
@@ -125,7 +145,7 @@ export interface ConnectionPlan {
     readonly backoffMultiplier: number
     readonly jitterFactor: number
     readonly stableAfter: number
-    readonly provenBy: "message" | "open"
+    readonly provenBy: "pong" | "message" | "open"
   }
   readonly openTimeout: number
   readonly messageTimeout: number | undefined
@@ -166,7 +186,9 @@ const plain = fc.constantFrom(
 )
 
 const socketFault = fc.oneof(
-  fc.record({ do: fc.constant("close" as const), on: target, code: closeCode }),
+  fc.record({ do: fc.constantFrom("close" as const, "closeFrame" as const), on: target, code: closeCode }),
+  fc.record({ do: fc.constantFrom("trickle" as const, "upload" as const), on: target, lasts: millis(1_000, 60_000) }),
+  fc.record({ do: fc.constant("stuck" as const), on: target }),
   fc.record({ do: plain, on: target }),
   fc.record({ do: fc.constant("repeat" as const), on: target, count: fc.integer({ min: 1, max: 20 }) }),
   fc.record({ do: fc.constant("reorder" as const), on: target, count: fc.integer({ min: 2, max: 8 }) }),
@@ -229,7 +251,25 @@ const restFault: fc.Arbitrary<RestFault> = fc.oneof(
 
 const restart = fc.record({ do: fc.constant("restart" as const), downtime: millis(0, 30_000) })
 const dials = fc.record({ do: fc.constant("dials" as const), times: fc.integer({ min: 1, max: 8 }), fault: dialFault })
-const stall: fc.Arbitrary<LocalFault> = fc.record({ do: fc.constant("stall" as const), lasts: millis(500, 30_000) })
+const refuses = fc.record({
+  do: fc.constant("refuses" as const),
+  lasts: millis(1_000, 60_000),
+  fault: fc.oneof<Array<fc.Arbitrary<RefusalFault>>>(
+    fc.record({
+      how: fc.constant("status" as const),
+      status: fc.constantFrom(400, 401, 403, 404, 410, 421, 301, 302),
+      retryAfter: fc.constant(undefined)
+    }),
+    fc.record({ how: fc.constant("errno" as const), code: fc.constantFrom("CERT_HAS_EXPIRED", "HOSTNAME_MISMATCH") })
+  )
+})
+const hour = 3_600_000
+const setWall = fc.record({ do: fc.constant("setWall" as const), by: fc.oneof(fc.constantFrom(hour, -hour), fc.integer({ min: -30_000, max: 30_000 })) })
+const local: fc.Arbitrary<LocalFault> = fc.oneof(
+  fc.record({ do: fc.constant("stall" as const), lasts: millis(500, 30_000) }),
+  setWall,
+  fc.record({ do: fc.constant("sleep" as const), lasts: millis(500, 60_000), peers: fc.constantFrom("stay" as const, "gone" as const) })
+)
 
 const serverFault: fc.Arbitrary<ServerFault> = fc.oneof(
   fc.record({
@@ -240,6 +280,7 @@ const serverFault: fc.Arbitrary<ServerFault> = fc.oneof(
   fc.record({ do: fc.constant("shutdown" as const), notice: millis(0, 10_000) }),
   restart,
   dials,
+  refuses,
   fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
   fc.record({ do: fc.constant("restDown" as const), lasts: millis(1_000, 90_000), fault: restFault }),
   fc.record({ do: fc.constant("restLags" as const), by: millis(100, 20_000), lasts: millis(1_000, 60_000) }),
@@ -257,16 +298,21 @@ const feedAction: fc.Arbitrary<FeedAction> = fc.oneof(
   { weight: 5, arbitrary: socketFault },
   { weight: 1, arbitrary: mute },
   { weight: 4, arbitrary: serverFault },
-  { weight: 1, arbitrary: stall },
+  { weight: 1, arbitrary: local },
   { weight: 3, arbitrary: feedCall }
 )
 
 // Actions that break no connection. Nothing may be missing or fetched then.
 const harmless: fc.Arbitrary<FeedAction> = fc.oneof(
   fc.record({ do: fc.constant("rotate" as const) }),
+  setWall,
   fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
   fc.record({ do: fc.constant("prune" as const), keep: fc.integer({ min: 1, max: 200 }) })
 )
+
+/** Whether no step can break a connection. */
+export const isHarmless = (steps: ReadonlyArray<Step<FeedAction>>): boolean =>
+  steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune" || action.do === "setWall")
 
 // Faults strike close together as often as far apart: those in the middle of a recovery find the most.
 const pause = fc.oneof(millis(0, 200), millis(0, 3_000), millis(0, 15_000))
@@ -305,7 +351,7 @@ export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
     { weight: 1, arbitrary: fc.array(step(harmless), { minLength: 1, maxLength: 6 }) }
   )
 }).map((plan) => {
-  if (plan.steps.every(({ action }) => action.do === "rotate" || action.do === "rest" || action.do === "prune")) {
+  if (isHarmless(plan.steps)) {
     return {
       ...plan,
       serverMaxAge: 86_400_000,
@@ -333,7 +379,8 @@ const connectionAction: fc.Arbitrary<ConnectionAction> = fc.oneof(
   { weight: 5, arbitrary: socketFault },
   { weight: 4, arbitrary: dials },
   { weight: 1, arbitrary: restart },
-  { weight: 1, arbitrary: stall },
+  { weight: 1, arbitrary: refuses },
+  { weight: 2, arbitrary: local },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("say" as const), count: fc.constantFrom(1, 20, 200, 3_000) }) },
   { weight: 4, arbitrary: connectionCall }
 )
@@ -348,7 +395,7 @@ export const connectionPlan: fc.Arbitrary<ConnectionPlan> = fc.record({
     backoffMultiplier: fc.constantFrom(2, 1.5, 1),
     jitterFactor: fc.constantFrom(0.25, 0, 1),
     stableAfter: fc.constantFrom(5_000, 0, 500),
-    provenBy: fc.constantFrom("message" as const, "open" as const)
+    provenBy: fc.constantFrom("pong" as const, "message" as const, "open" as const)
   }),
   openTimeout: fc.constantFrom(10_000, 2_000),
   messageTimeout: fc.constantFrom(30_000, 5_000, undefined),

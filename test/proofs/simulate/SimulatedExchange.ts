@@ -281,6 +281,9 @@ export const make = (options: {
         case "dials":
           network.dials(fault.times, fault.fault)
           break
+        case "refuses":
+          network.refuses(fault.lasts, fault.fault)
+          break
         case "rest":
           for (let i = 0; i < fault.times; i++) rest.push(fault.fault)
           break

@@ -9,7 +9,7 @@ import type { Scope } from "effect/Scope"
 import { ConnectionError } from "holdfast"
 import type { Transport } from "holdfast"
 import * as ReceiveBuffer from "../../../src/internal/transport/receiveBuffer.ts"
-import type { DialFault, SocketFault, Target } from "./Plan.ts"
+import type { DialFault, RefusalFault, SocketFault, Target } from "./Plan.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 import type { Report } from "./Violation.ts"
 
@@ -22,8 +22,11 @@ export interface Peer {
   /** Muted streams, and until when. */
   readonly muted: Map<string, "resubscribed" | "gone">
   readonly say: (text: string) => void
-  /** Closes with a close frame, after all messages sent so far. 1006 ends the connection without a close frame. */
-  readonly close: (code: number, reason?: string) => void
+  /**
+   * Closes with a close frame, after all messages sent so far. 1006 ends the connection without a close frame. A socket that
+   * lingers keeps TCP open after its close frame.
+   */
+  readonly close: (code: number, reason?: string, lingers?: boolean) => void
   readonly reset: () => void
   /** Counts a message of the client, of any kind, against the rate limit. */
   readonly countMessage: () => void
@@ -51,6 +54,10 @@ export interface Network {
   readonly targets: (on: Target) => ReadonlyArray<Peer>
   readonly dials: (times: number, fault: DialFault) => void
   readonly restart: (downtime: number) => void
+  /** Refuses all dials for so long. */
+  readonly refuses: (lasts: number, fault: RefusalFault) => void
+  /** Every peer gives the client up without a word. Returns whether the client still has one of those sockets. */
+  readonly vanishAll: () => () => boolean
   /** Ends all faults. Broken sockets stay broken until the client notices. */
   readonly calm: () => void
   /** Whether the client has a socket without a fault that it could notice by its deadlines. */
@@ -63,6 +70,10 @@ export interface Network {
   readonly open: () => number
   /** All messages that were read from sockets, in order. */
   readonly received: () => ReadonlyArray<Received>
+  /** All messages that a socket took from the client, in order. */
+  readonly taken: () => ReadonlyArray<string>
+  /** The number of pongs that have arrived. */
+  readonly pongs: () => number
 }
 
 type Arrival =
@@ -79,12 +90,21 @@ interface Link {
   skip: number
   reorder: number
   late: { count: number; readonly by: number }
+  /** How long the next message takes to arrive. */
+  trickle: number
+  /** Until when the peer takes few bytes. Infinite: it takes none. */
+  uploadsUntil: number
+  /** Hands over what waits, if the peer takes bytes again. */
+  readonly upload: () => void
   readonly latest: Array<string>
 }
 
 // The statuses whose Retry-After must be obeyed.
 const retryAfterStatuses: ReadonlySet<number> = new Set([418, 429, 503])
 const latestKept = 20
+// A slow link moves some bytes this often. It is well within all deadlines.
+const partEvery = 250
+const partBytes = 500
 const dialTakes = 20
 
 export const make = (options: {
@@ -103,6 +123,9 @@ export const make = (options: {
   const faults: Array<DialFault> = []
   const dialled: Array<number> = []
   const received: Array<Received> = []
+  const taken: Array<string> = []
+  let pongs = 0
+  let refusing: { readonly until: number; readonly fault: RefusalFault } | undefined
   let ids = 0
   let held = 0
   let open = 0
@@ -145,6 +168,7 @@ export const make = (options: {
     let paused = false
     let ended = false
     let serverGone = false
+    let lingers = false
     let arrivesAt = 0
 
     const buffer = ReceiveBuffer.make({
@@ -165,6 +189,7 @@ export const make = (options: {
       ended = true
       open--
       kernelBuffer.length = 0
+      for (const { fail } of uploading.splice(0)) fail()
       links.delete(link)
       buffer.unsafeEnd(error)
     }
@@ -177,8 +202,10 @@ export const make = (options: {
       // A pong with a payload of one byte has three.
       bytesReceived += arrival._tag === "Data" ? arrival.text.length : 3
       if (arrival._tag !== "Data") controlBytes += 3
-      if (arrival._tag === "Pong") arrival.answer()
-      else if (arrival._tag === "End") end(arrival.error)
+      if (arrival._tag === "Pong") {
+        pongs++
+        arrival.answer()
+      } else if (arrival._tag === "End") end(arrival.error)
       else if (arrival.text.length > request.maxMessageBytes) {
         end(new ConnectionError.MessageTooLarge({ limit: request.maxMessageBytes }))
       } else buffer.unsafeOffer(arrival.text, arrival.text.length)
@@ -189,8 +216,39 @@ export const make = (options: {
         if (paused) return
       }
     }
-    const arrive = (arrival: Arrival) => {
+    // What waits behind a message that is still arriving.
+    let behind: Array<Arrival> | undefined
+    let partAt = Number.NEGATIVE_INFINITY
+    const trickle = (arrival: Arrival, until: number) => {
       if (link.vanished || ended) return
+      if (time.now() >= until) {
+        const arrivals = [arrival, ...behind ?? []]
+        behind = undefined
+        for (const [i, next] of arrivals.entries()) arrive(next, i > 0)
+        return
+      }
+      // While the client does not read, no part arrives.
+      if (!paused) {
+        bytesReceived += partBytes
+        partAt = time.now()
+      }
+      time.after(Math.min(partEvery, until - time.now()), () => {
+        trickle(arrival, until)
+      })
+    }
+    const arrive = (arrival: Arrival, mayBeSlow = true) => {
+      if (link.vanished || ended) return
+      if (behind !== undefined) {
+        behind.push(arrival)
+        return
+      }
+      if (mayBeSlow && link.trickle > 0 && arrival._tag === "Data") {
+        const until = time.now() + link.trickle
+        link.trickle = 0
+        behind = []
+        trickle(arrival, until)
+        return
+      }
       if (paused || kernelBuffer.length > 0) {
         kernelBuffer.push(arrival)
         return
@@ -247,9 +305,10 @@ export const make = (options: {
       streams: new Set(),
       muted: new Map(),
       say,
-      close: (code, reason) => {
+      close: (code, reason, lingering = false) => {
         if (serverGone) return
         serverGone = true
+        lingers = lingering
         send({ _tag: "End", error: closed(code, reason) })
       },
       reset: () => {
@@ -275,27 +334,67 @@ export const make = (options: {
       skip: 0,
       reorder: 0,
       late: { count: 0, by: 0 },
+      trickle: 0,
+      uploadsUntil: Number.NEGATIVE_INFINITY,
+      upload: () => {
+        if (time.now() < link.uploadsUntil || link.vanished) return
+        for (const { hand } of uploading.splice(0)) hand()
+      },
       latest: []
     }
     links.add(link)
     open++
 
+    // What the peer does not take yet.
+    const uploading: Array<{ readonly hand: () => void; readonly fail: () => void }> = []
+    let uploadedAt = Number.NEGATIVE_INFINITY
+    const uploadParts = () => {
+      if (uploading.length === 0 || ended || link.vanished) return
+      if (Number.isFinite(link.uploadsUntil)) {
+        bytesSent += partBytes
+        uploadedAt = time.now()
+      }
+      time.after(partEvery, () => {
+        link.upload()
+        uploadParts()
+      })
+    }
     // Messages of the client arrive after the lag, if the server is still there.
-    const toServer = (act: () => void) => {
+    const toServer = (bytes: number, act: () => void, onHanded: () => void = () => undefined, onFailed: () => void = () => undefined) => {
       const later = () => {
         if (!serverGone && !link.vanished && !ended) act()
       }
-      if (link.lag === 0) later()
-      else time.after(link.lag, later)
+      const hand = () => {
+        onHanded()
+        if (link.lag === 0) later()
+        else time.after(link.lag, later)
+      }
+      // A ping is small: it waits only behind a message, or where the peer takes nothing.
+      const isTaken = time.now() >= link.uploadsUntil || (bytes === 0 && Number.isFinite(link.uploadsUntil))
+      if (isTaken && uploading.length === 0) {
+        hand()
+        return
+      }
+      uploading.push({ hand, fail: onFailed })
+      if (uploading.length === 1) uploadParts()
     }
 
+    const pass = (millis: number) =>
+      Effect.async<void>((resume) => {
+        time.after(millis, () => resume(Effect.void))
+      })
+    // The peer does not finish TCP, so the client drops the socket after `closeTimeout`.
+    const lingering = Effect.suspend(() => {
+      lingers = false
+      return pass(Duration.toMillis(request.closeTimeout))
+    })
     const note = (batch: ReadonlyArray<Transport.Message>) => {
       for (const text of batch) received.push({ peer: id, text: String(text) })
     }
     const socket: Transport.Socket = {
       protocol: "",
       headers: {},
-      progress: () => ({ received: bytesReceived, control: controlBytes, sent: bytesSent, unsent: 0 }),
+      progress: () => ({ received: bytesReceived, control: controlBytes, sent: bytesSent, unsent: uploading.length * partBytes }),
       receive: (handler) =>
         buffer.receive((batch) => {
           // Some transports cannot call the handler as the batch arrives. Every fourth socket is like them.
@@ -306,16 +405,25 @@ export const make = (options: {
       send: (message) =>
         Effect.suspend(() => {
           if (ended) return new ConnectionError.SendFailed({ reason: "the socket has ended" })
-          bytesSent += String(message).length
-          toServer(() => {
-            peer.countMessage()
-            host.onMessage(peer, String(message))
+          taken.push(String(message))
+          return Effect.async<void, ConnectionError.SendFailed>((resume) => {
+            toServer(
+              String(message).length,
+              () => {
+                peer.countMessage()
+                host.onMessage(peer, String(message))
+              },
+              () => {
+                bytesSent += String(message).length
+                resume(Effect.void)
+              },
+              () => resume(new ConnectionError.SendFailed({ reason: "the socket ended first" }))
+            )
           })
-          return Effect.void
         }),
       ping: Effect.raceFirst(
         Effect.async<void>((resume) => {
-          toServer(() => {
+          toServer(0, () => {
             peer.countMessage()
             if (!link.noPongs) send({ _tag: "Pong", answer: () => resume(Effect.void) })
           })
@@ -324,18 +432,19 @@ export const make = (options: {
       ),
       close: (code = 1000, reason = "") =>
         Effect.suspend(() => {
-          if (ended) return Effect.void
+          if (ended) return lingers ? lingering : Effect.void
           const takes = link.vanished ? Duration.toMillis(request.closeTimeout) : 2 * link.lag
           serverGone = true
           const close = Effect.sync(() => {
             end(closed(link.vanished ? 1006 : code, reason))
           })
-          if (takes === 0) return close
-          return Effect.async<void>((resume) => {
-            time.after(takes, () => resume(Effect.void))
-          }).pipe(Effect.zipRight(close))
+          return takes === 0 ? close : Effect.zipRight(pass(takes), close)
         }),
       terminate: Effect.sync(() => {
+        const movedAt = Math.max(partAt, uploadedAt)
+        if (!ended && time.now() - movedAt <= partEvery) {
+          report({ invariant: "patience", detail: "a socket was dropped while its bytes moved" })
+        }
         serverGone = true
         end(closed(1006))
       })
@@ -357,7 +466,8 @@ export const make = (options: {
             held--
           })
       )
-      const fault = faults.shift()
+      const lasting = refusing !== undefined && time.now() < refusing.until ? refusing.fault : undefined
+      const fault = lasting ?? faults.shift()
       yield* Effect.sleep(dialTakes)
       switch (fault?.how) {
         case "hang":
@@ -401,6 +511,18 @@ export const make = (options: {
         switch (fault.do) {
           case "close":
             link.peer.close(fault.code)
+            break
+          case "closeFrame":
+            link.peer.close(fault.code, "", fault.code !== 1006)
+            break
+          case "trickle":
+            link.trickle = fault.lasts
+            break
+          case "upload":
+            link.uploadsUntil = time.now() + fault.lasts
+            break
+          case "stuck":
+            link.uploadsUntil = Number.POSITIVE_INFINITY
             break
           case "reset":
             link.peer.reset()
@@ -447,13 +569,25 @@ export const make = (options: {
       downUntil = Math.max(downUntil, time.now() + downtime)
       for (const { peer } of [...links]) peer.reset()
     },
+    refuses: (lasts, fault) => {
+      refusing = { until: time.now() + lasts, fault }
+    },
+    vanishAll: () => {
+      const gone = [...links].filter(({ peer }) => peer.isOpen())
+      for (const link of gone) link.vanished = true
+      return () => gone.some((link) => links.has(link))
+    },
     calm: () => {
       faults.length = 0
+      refusing = undefined
       downUntil = Number.NEGATIVE_INFINITY
       for (const link of links) {
         link.lag = options.lag
         link.skip = 0
         link.late = { count: 0, by: 0 }
+        link.trickle = 0
+        link.uploadsUntil = Number.NEGATIVE_INFINITY
+        link.upload()
       }
     },
     isHealthy: ({ idle, pongs }) =>
@@ -463,6 +597,8 @@ export const make = (options: {
     dialled: () => dialled,
     held: () => held,
     open: () => open,
-    received: () => received
+    received: () => received,
+    taken: () => taken,
+    pongs: () => pongs
   }
 }

@@ -1,6 +1,6 @@
 /** A broken invariant: which one, when, and what was observed. */
 export interface Violation {
-  readonly invariant: "truth" | "book" | "states" | "policy" | "limits" | "heals" | "memory" | "leaks" | "hangs"
+  readonly invariant: "truth" | "book" | "states" | "policy" | "limits" | "heals" | "patience" | "memory" | "leaks" | "hangs"
   /** Milliseconds since the run began. */
   readonly at: number
   readonly detail: string

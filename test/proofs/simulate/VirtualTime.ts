@@ -13,7 +13,10 @@ import type * as Scheduler from "effect/Scheduler"
 export interface VirtualTime {
   readonly clock: Clock.Clock
   readonly scheduler: Scheduler.Scheduler
+  /** The time of the world. The clock of the process shows it until it is set, or until the machine sleeps. */
   readonly now: () => number
+  /** The monotonic time of the process: that of the world, without the time in which the machine slept. */
+  readonly monotonic: () => number
   /** Runs a task after this time. Returns a function that cancels it. */
   readonly after: (millis: number, task: () => void) => () => void
   /** Runs all tasks that are due now. */
@@ -22,6 +25,13 @@ export interface VirtualTime {
   readonly advance: (millis: number) => void
   /** Lets time pass without running a task. Tasks that become due meanwhile run late. */
   readonly stall: (millis: number) => void
+  /** Sets the wall clock of the process forward by this much, or back. Its monotonic time goes on as before. */
+  readonly setWall: (millis: number) => void
+  /**
+   * The machine sleeps, as Linux does: its monotonic time stands still, and no task runs. Then its wall clock is right again. The
+   * tasks that became due meanwhile run late.
+   */
+  readonly sleepMachine: (millis: number) => void
   /** The number of fibres that sleep. */
   readonly sleeping: () => number
 }
@@ -116,13 +126,17 @@ export const make = (start: number): VirtualTime => {
     now = Math.max(now, end)
   }
 
-  const millis = Effect.sync(() => now)
-  const nanos = () => BigInt(Math.round(now)) * 1_000_000n
+  let wallOffset = 0
+  // How long the machine has slept so far.
+  let slept = 0
+  const wall = () => now + wallOffset
+  const monotonic = () => now - slept
+  const nanos = () => BigInt(Math.round(monotonic())) * 1_000_000n
   const clock: Clock.Clock = {
     [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => now,
+    unsafeCurrentTimeMillis: wall,
     unsafeCurrentTimeNanos: nanos,
-    currentTimeMillis: millis,
+    currentTimeMillis: Effect.sync(wall),
     currentTimeNanos: Effect.sync(nanos),
     sleep: (duration) =>
       Effect.async<void>((resume) => {
@@ -133,10 +147,20 @@ export const make = (start: number): VirtualTime => {
           over = true
           sleeping--
         }
-        const cancel = after(Duration.toMillis(duration), () => {
-          stop()
-          resume(Effect.void)
-        })
+        const due = monotonic() + Duration.toMillis(duration)
+        let cancel: () => void
+        const wait = () => {
+          cancel = after(due - monotonic(), () => {
+            // The machine may have slept.
+            if (monotonic() < due) {
+              wait()
+              return
+            }
+            stop()
+            resume(Effect.void)
+          })
+        }
+        wait()
         return Effect.sync(() => {
           stop()
           cancel()
@@ -153,6 +177,7 @@ export const make = (start: number): VirtualTime => {
       }
     },
     now: () => now,
+    monotonic,
     after,
     flush,
     advance: (length) => {
@@ -161,6 +186,15 @@ export const make = (start: number): VirtualTime => {
     stall: (length) => {
       flush()
       now += length
+      runUntil(now)
+    },
+    setWall: (by) => {
+      wallOffset += by
+    },
+    sleepMachine: (length) => {
+      flush()
+      now += length
+      slept += length
       runUntil(now)
     },
     sleeping: () => sleeping
