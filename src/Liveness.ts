@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import { ConnectionTimeout } from "./ConnectionError.ts"
 import type { Progress } from "./Transport.ts"
 import { sleepPast } from "./internal/time/sleepPast.ts"
-import { monotonic } from "./internal/time/monotonic.ts"
+import { isDue, monotonic } from "./internal/time/monotonic.ts"
 
 /**
  * One second. A timer that fires this late or later shows that the event loop stalled or the machine slept. The deadline
@@ -38,6 +38,10 @@ export interface Activity {
   /** The time at which suspended reading last resumed. */
   resumedAt: number
 }
+
+// Bytes of an unfinished message show only from one check to the next. With one check in each timeout, the parts that came
+// between the last message and a check just before the deadline would not be seen.
+const checksPerTimeout = 4
 
 const graceMillis = Duration.toMillis(stallGrace)
 
@@ -129,23 +133,24 @@ const pingOnce = <E, E2>(
 const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, ConnectionTimeout | E> => {
   const { activity, messageTimeout, pingInterval, progress } = options
   const millis = Duration.toMillis(messageTimeout)
-  // The activity at the last check, and the time of the next check.
-  const observe = (now: number) => {
+  // What was seen at the last check, the time at which the peer is too late if nothing more comes, and that of the next check.
+  const observe = (now: number, late: number) => {
     const { lastRead, suspendedAt } = activity
-    return { lastRead, suspendedAt, moved: progress(), nextCheckAt: (suspendedAt === undefined ? lastRead : now) + millis }
+    const nextCheckAt = suspendedAt === undefined ? Math.min(late, now + millis / checksPerTimeout) : now + millis
+    return { lastRead, suspendedAt, moved: progress(), late, nextCheckAt }
   }
-  let observed = observe(began)
+  let observed = observe(began, activity.lastRead + millis)
 
   const checkMessages = Effect.flatMap(monotonic, (now): Effect.Effect<void, ConnectionTimeout> => {
-    const { lastRead, moved, suspendedAt } = observed
-    observed = observe(now)
+    const before = observed
+    const late = activity.lastRead !== before.lastRead
+      ? activity.lastRead + millis
+      : bringsData(before.moved, progress()) ? now + millis : before.late
+    observed = observe(now, late)
     if (activity.suspendedAt === undefined) {
-      if (activity.lastRead !== lastRead) return Effect.void
-      if (!bringsData(moved, observed.moved)) return new ConnectionTimeout({ deadline: "message", after: messageTimeout })
-      observed = { ...observed, nextCheckAt: now + millis }
-      return Effect.void
+      return isDue(late, now) ? new ConnectionTimeout({ deadline: "message", after: messageTimeout }) : Effect.void
     }
-    return activity.suspendedAt === suspendedAt
+    return activity.suspendedAt === before.suspendedAt
       ? Effect.logWarning("The inbox is full and no reader empties it. Reading from the socket is suspended.")
       : Effect.void
   })

@@ -42,8 +42,9 @@ const watch = (activity: Liveness.Activity, options: Partial<Liveness.Options<ne
   }))
 
 describe("the message deadline", () => {
+  // A check comes every 7.5 seconds. These are the stalls of the one at 30 seconds and of those after it.
   const fails = (stalls: Parameters<typeof stalling>[0], activity = idle()) => {
-    const { clock, now } = stalling(stalls)
+    const { clock, now } = stalling([{ late: 0 }, { late: 0 }, { late: 0 }, ...stalls])
     return watch(activity, { messageTimeout: Duration.seconds(30) }).pipe(Effect.map(now), Effect.withClock(clock))
   }
 
@@ -67,6 +68,41 @@ describe("the message deadline", () => {
       }
       // The stall ends at 35 seconds, a message is read at 36, and no message comes after it.
       assert.strictEqual(yield* fails([{ late: 5_000 }, { late: 0, then: read }], activity), 66_000)
+    }))
+})
+
+describe("a message that arrives slowly", () => {
+  // A part of 1000 bytes comes every 5 seconds, after a short message at 19 milliseconds.
+  const slowly = (now: () => number) => () => ({ received: 1_000 * Math.floor(now() / 5_000), control: 0, sent: 0, unsent: 0 })
+
+  it.effect("keeps the connection, whenever the last message came", () =>
+    Effect.gen(function*() {
+      const { clock, now } = stalling([{ late: 0, then: () => {
+        activity.lastRead = 19
+      } }])
+      const activity = idle()
+      let parts = 0
+      const progress = () => {
+        const made = slowly(now)()
+        parts = made.received / 1_000
+        return made
+      }
+      yield* Effect.raceFirst(
+        watch(activity, { messageTimeout: Duration.seconds(30), progress }),
+        Effect.repeat(Effect.yieldNow(), { until: () => parts > 100 })
+      ).pipe(Effect.withClock(clock))
+      assert.isAbove(parts, 100)
+    }))
+
+  it.effect("ends the connection when no part of it comes any more", () =>
+    Effect.gen(function*() {
+      const { clock, now } = stalling([])
+      const progress = slowly(() => Math.min(now(), 40_000))
+      const { deadline } = yield* Effect.withClock(watch(idle(), { messageTimeout: Duration.seconds(30), progress }), clock)
+      assert.strictEqual(deadline, "message")
+      // The parts are looked for four times in each deadline.
+      assert.isAtLeast(now(), 70_000)
+      assert.isAtMost(now(), 77_500)
     }))
 })
 

@@ -15,7 +15,7 @@ import { Rest, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
 import * as WallClock from "./utils/WallClock.ts"
 
-const { answer, open, refuse, send, vanish, wait } = TestTransport
+const { answer, open, openAfter, refuse, send, vanish, wait } = TestTransport
 
 const off = { messageTimeout: Duration.infinity, pingInterval: Duration.infinity }
 
@@ -137,6 +137,20 @@ describe("a connection that pings", () => {
       yield* adjust("15 seconds")
       assert.strictEqual((yield* connection.state)._tag, "Connected")
       assert.strictEqual(yield* dials, 1)
+    }))
+
+  underJumps("asks its peer no more once it is replaced", [open(vanish), openAfter("3 seconds")], (adjust, jump) =>
+    Effect.gen(function*() {
+      const connection = yield* pinging
+      yield* adjust("2 seconds")
+      yield* jump
+      // The ping after the jump has until 13 seconds.
+      yield* adjust("2 seconds")
+      yield* connection.reconnect("tired of it")
+      yield* adjust("15 seconds")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+      assert.strictEqual(yield* dials, 2)
+      yield* connection.send("are you there?")
     }))
 })
 
