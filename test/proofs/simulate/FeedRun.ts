@@ -95,7 +95,8 @@ export const run = (plan: FeedPlan): Outcome => {
     streamsPerConnection: plan.streamsPerConnection,
     weightPerMinute: plan.weightPerMinute,
     maxAge: plan.serverMaxAge,
-    dialLimit
+    dialLimit,
+    uploadShows: 5_000 + 15_000 / 4 + 1_000
   })
   const events = new Map<string, Array<Invariants.Seen>>()
   const readings: Array<Reading> = []

@@ -52,6 +52,7 @@ export const make = (options: {
   readonly weightPerMinute: number
   readonly maxAge: number
   readonly dialLimit: { readonly limit: number; readonly window: number }
+  readonly uploadShows: number
 }): SimulatedExchange => {
   const { report, time } = options
   const limits = Limits.make({
@@ -105,6 +106,7 @@ export const make = (options: {
     lag: 40,
     dialLimit: options.dialLimit,
     obeysRetryAfter: true,
+    uploadShows: options.uploadShows,
     host: {
       refuse: () => undefined,
       onOpen: (peer) => {

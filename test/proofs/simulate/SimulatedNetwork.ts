@@ -117,6 +117,8 @@ export const make = (options: {
   readonly dialLimit: { readonly limit: number; readonly window: number }
   /** Whether no dial may begin before a Retry-After has passed, not even one that the user asks for. */
   readonly obeysRetryAfter: boolean
+  /** How long a peer has to take bytes slowly before that shows, in milliseconds. */
+  readonly uploadShows: number
 }): Network => {
   const { host, report, time } = options
   const links = new Set<Link>()
@@ -347,12 +349,14 @@ export const make = (options: {
 
     // What the peer does not take yet.
     const uploading: Array<{ readonly hand: () => void; readonly fail: () => void }> = []
+    let uploadsSince = Number.POSITIVE_INFINITY
     let uploadedAt = Number.NEGATIVE_INFINITY
     const uploadParts = () => {
       if (uploading.length === 0 || ended || link.vanished) return
+      // A message that has just been sent moves bytes even if the peer is dead: the kernel takes the first of them.
       if (Number.isFinite(link.uploadsUntil)) {
         bytesSent += partBytes
-        uploadedAt = time.now()
+        if (time.now() - uploadsSince > options.uploadShows) uploadedAt = time.now()
       }
       time.after(partEvery, () => {
         link.upload()
@@ -361,8 +365,12 @@ export const make = (options: {
     }
     // Messages of the client arrive after the lag, if the server is still there.
     const toServer = (bytes: number, act: () => void, onHanded: () => void = () => undefined, onFailed: () => void = () => undefined) => {
+      let hasWaited = false
       const later = () => {
-        if (!serverGone && !link.vanished && !ended) act()
+        if (serverGone || link.vanished || ended) return
+        // What has waited arrives at once. The client cannot know of that.
+        if (!hasWaited) peer.countMessage()
+        act()
       }
       const hand = () => {
         onHanded()
@@ -375,8 +383,11 @@ export const make = (options: {
         hand()
         return
       }
+      hasWaited = true
       uploading.push({ hand, fail: onFailed })
-      if (uploading.length === 1) uploadParts()
+      if (uploading.length > 1) return
+      uploadsSince = time.now()
+      uploadParts()
     }
 
     const pass = (millis: number) =>
@@ -410,7 +421,6 @@ export const make = (options: {
             toServer(
               String(message).length,
               () => {
-                peer.countMessage()
                 host.onMessage(peer, String(message))
               },
               () => {
@@ -424,7 +434,6 @@ export const make = (options: {
       ping: Effect.raceFirst(
         Effect.async<void>((resume) => {
           toServer(0, () => {
-            peer.countMessage()
             if (!link.noPongs) send({ _tag: "Pong", answer: () => resume(Effect.void) })
           })
         }),
