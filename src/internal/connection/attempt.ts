@@ -60,11 +60,16 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const liveness = livenessOf(options, socket, delivery)
   if (liveness !== undefined) {
     yield* inBackground(Liveness.watch(liveness))
-    // No deadline sees that the machine slept.
-    const stop = onJump(yield* Effect.clock, Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
+    const clock = yield* Effect.clock
+    const check = Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
       end(cause)
-    })))
-    yield* Scope.addFinalizer(options.scope, Effect.sync(stop))
+    }))
+    // No deadline sees that the machine slept.
+    yield* Scope.addFinalizer(options.scope, Effect.sync(onJump(clock, check)))
+    const stop = options.transport.network?.onChange(() => {
+      Effect.runFork(Effect.withClock(check, clock))
+    })
+    if (stop !== undefined) yield* Scope.addFinalizer(options.scope, Effect.sync(stop))
   }
 
   const reading = socket.receive<InboxOverflow | OnOpenFailed>((batch) => {
