@@ -142,7 +142,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "`reconnect` does not cut the wait for the next dial short",
     "internal/connection/loop.ts",
-    "Effect.raceFirst(sleep(delay), skipWait.await)",
+    "Effect.raceFirst(sleep(delay), skipped)",
     "sleep(delay)"
   ),
   mutation(
