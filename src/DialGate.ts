@@ -18,6 +18,7 @@ import * as FailureClass from "./FailureClass.ts"
 import { atLeast, positive } from "./internal/connection/settings.ts"
 import * as RollingWindow from "./internal/time/rollingWindow.ts"
 import * as RateLimiter from "./internal/time/rateLimiter.ts"
+import { reasonOf } from "./internal/reason.ts"
 import { monotonic } from "./internal/time/monotonic.ts"
 
 /**
@@ -42,6 +43,21 @@ export interface DialGate {
 export const DialGate: Context.Tag<DialGate, DialGate> = Context.GenericTag<DialGate>("holdfast/DialGate")
 
 /**
+ * Grants dials, for several processes that share one limit of a host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Budget {
+  /**
+   * Completes when the host may be dialled once. It is asked at the moment of the dial, after the gate's own waits, and may take as
+   * long as it needs: the dial waits, and `openTimeout` has not begun. It is interrupted when the connection is given up
+   * meanwhile. If it fails or dies, the log has a warning, and the dial goes on within the gate's own `limit`.
+   */
+  readonly take: (host: string) => Effect.Effect<void, unknown>
+}
+
+/**
  * The options of a gate. Plain numbers for durations are in milliseconds.
  *
  * @since 0.1.0
@@ -52,6 +68,11 @@ export interface Options {
   readonly limit?: number | undefined
   /** The length of the rolling window for `limit`, longer than zero. Default: 1 minute. */
   readonly window?: Duration.DurationInput | undefined
+  /**
+   * Grants each dial, in addition to `limit`. Give a `limit` too: it is what holds while the budget cannot be reached.
+   * Default: none. A process that is alone needs none.
+   */
+  readonly budget?: Budget | undefined
   /**
    * The number of failures in a row after which a host counts as down: a whole number from 1. Dials to it then run one at
    * a time, 1, 2, 4 … 30 seconds apart, until one succeeds. Default: 5, as in Finagle.
@@ -77,17 +98,26 @@ interface Host {
 
 interface Settings {
   readonly failuresUntilDown: number
-  readonly newWindow: () => RollingWindow.RollingWindow
+  readonly newWindow: (host: string) => RollingWindow.RollingWindow
   readonly classify: FailureClass.Classify
 }
 
-const settingsOf = ({ classify, failures, limit, window }: Options): Either.Either<Settings, ConfigError.ConfigError> =>
+const withBudget = (own: RollingWindow.RollingWindow, budget: Budget | undefined, host: string): RollingWindow.RollingWindow => {
+  if (budget === undefined) return own
+  const goOn = (error: unknown) =>
+    Effect.logWarning(`The budget of the dial gate granted no dial of ${host}: ${reasonOf(error)}. The gate's own limit holds meanwhile.`)
+  const granted = Effect.suspend(() => budget.take(host)).pipe(Effect.catchAll(goOn), Effect.catchAllDefect(goOn))
+  return { ...own, take: (cost) => Effect.zipRight(own.take(cost), granted) }
+}
+
+const settingsOf = ({ budget, classify, failures, limit, window }: Options): Either.Either<Settings, ConfigError.ConfigError> =>
   Either.gen(function*() {
     const most = limit === undefined ? undefined : yield* atLeast("limit", 1, limit, limit)
     const length = yield* positive("window", window, Duration.minutes(1))
     return {
       failuresUntilDown: yield* atLeast("failures", 1, failures, 5),
-      newWindow: () => most === undefined ? RollingWindow.unlimited : RollingWindow.make(most, length),
+      newWindow: (host) =>
+        withBudget(most === undefined ? RollingWindow.unlimited : RollingWindow.make(most, length), budget, host),
       classify: classify ?? ((_, standard) => standard)
     }
   })
@@ -104,7 +134,7 @@ const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate 
     const known = hosts.get(name)
     if (known !== undefined) return known
     const host: Host = {
-      limiter: RateLimiter.make(newWindow()),
+      limiter: RateLimiter.make(newWindow(name)),
       probe: Effect.unsafeMakeSemaphore(1),
       failures: 0
     }

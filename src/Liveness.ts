@@ -133,10 +133,11 @@ const pingOnce = <E, E2>(
 const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, ConnectionTimeout | E> => {
   const { activity, messageTimeout, pingInterval, progress } = options
   const millis = Duration.toMillis(messageTimeout)
+  const untilNextCheck = millis / checksPerTimeout
   // What was seen at the last check, the time at which the peer is too late if nothing more comes, and that of the next check.
   const observe = (now: number, late: number) => {
     const { lastRead, suspendedAt } = activity
-    const nextCheckAt = suspendedAt === undefined ? Math.min(late, now + millis / checksPerTimeout) : now + millis
+    const nextCheckAt = suspendedAt === undefined ? Math.min(late, now + untilNextCheck) : now + millis
     return { lastRead, suspendedAt, moved: progress(), late, nextCheckAt }
   }
   let observed = observe(began, activity.lastRead + millis)
@@ -144,7 +145,8 @@ const watchFrom = <E>(options: Options<E>, began: number): Effect.Effect<never, 
   const checkMessages = Effect.flatMap(monotonic, (now): Effect.Effect<void, ConnectionTimeout> => {
     const before = observed
     const late = activity.lastRead !== before.lastRead
-      ? activity.lastRead + millis
+      // After a stall, the parts that came since the last message have not been looked for yet.
+      ? Math.max(activity.lastRead + millis, now + untilNextCheck)
       : bringsData(before.moved, progress()) ? now + millis : before.late
     observed = observe(now, late)
     if (activity.suspendedAt === undefined) {

@@ -21,6 +21,7 @@ import type {
   MessageTooLarge,
   SendFailed
 } from "./ConnectionError.ts"
+import { browserNetwork } from "./internal/transport/browserNetwork.ts"
 import { dialWith } from "./internal/transport/webSocket.ts"
 
 /**
@@ -159,6 +160,19 @@ export interface Socket {
 }
 
 /**
+ * What a platform knows of its network.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Network {
+  /** `false` if no dial can succeed. It may be wrong: a connection dials after a minute all the same. */
+  readonly isOnline: () => boolean
+  /** Calls the listener at each change. Returns a function that stops the calls. */
+  readonly onChange: (listener: () => void) => () => void
+}
+
+/**
  * A transport: it dials WebSockets.
  *
  * @since 0.1.0
@@ -171,6 +185,12 @@ export interface Transport {
    * does those of its own URL.
    */
   readonly proxies?: ReadonlyArray<Redacted.Redacted> | undefined
+  /**
+   * The network, if the platform tells. While it is offline, `Connection` waits with its dials, which spends no retry, for a
+   * minute at most. When it is online again, `Connection` dials at once, whatever wait is left, and asks open connections with a
+   * ping whether they are still there.
+   */
+  readonly network?: Network | undefined
   /** Opens a socket, which lasts until the scope closes. Sets no deadline of its own: `Connection` does. */
   readonly dial: (request: DialRequest) => Effect.Effect<Socket, DialError, Scope.Scope>
 }
@@ -200,7 +220,8 @@ export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<T
  * @effect/platform makes.
  *
  * That interface has none of the optional `capabilities`: no pings, no pause, no terminate, no status of a refused upgrade,
- * no headers. A method `terminate`, as sockets of `ws` have it, is used where there is one. Only `messageTimeout` detects a dead peer, and `maxMessageBytes` applies after a message has arrived whole.
+ * no headers. A method `terminate`, as sockets of `ws` have it, is used where there is one. Only `messageTimeout` detects a dead
+ * peer, and `maxMessageBytes` applies after a message has arrived whole. In browsers, it knows the {@link Network}.
  *
  * @since 0.1.0
  * @category layers
@@ -223,6 +244,7 @@ export const layerWebSocketConstructor: Layer.Layer<Transport, never, PlatformSo
     Effect.flatMap(({ WebSocketConstructor }) => WebSocketConstructor),
     Effect.map((construct): Transport => ({
       capabilities: { ping: false, pause: false, terminate: false, handshake: false, headers: false },
+      network: browserNetwork(globalThis),
       dial: dialWith(construct)
     }))
   )

@@ -46,6 +46,61 @@ describe("a dial gate", () => {
       Effect.provide(DialGate.layer({ limit: 10, window: "1 minute" }))
     ))
 
+  it.scoped("asks its budget at the moment of each dial, so that two processes can share one limit", () => {
+    const asked: Array<string> = []
+    // A limit of ten a minute that both gates share.
+    const budget = Effect.map(Effect.makeSemaphore(10), (permits): DialGate.Budget => ({
+      take: (host) =>
+        Effect.sync(() => asked.push(host)).pipe(
+          Effect.zipRight(permits.take(1)),
+          Effect.zipRight(Effect.forkDaemon(Effect.delay(permits.release(1), "61 seconds")))
+        )
+    }))
+    return Effect.gen(function*() {
+      const shared = yield* budget
+      for (const gate of [DialGate.make({ budget: shared }), DialGate.make({ budget: shared })]) {
+        yield* Effect.forEach(Array.from({ length: 8 }), () => Effect.provideService(connect(), DialGate.DialGate, gate))
+      }
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual((yield* dialTimes).length, 10)
+      yield* TestClock.adjust("2 minutes")
+      const times = yield* dialTimes
+      assert.strictEqual(times.length, 16)
+      assertTenAMinute(times)
+      assert.deepStrictEqual(new Set(asked), new Set(["peer.test:80"]))
+    }).pipe(Effect.provide(TestTransport.layer(forever(open()))))
+  })
+
+  for (const [how, take] of [
+    ["fails", Effect.fail<unknown>("the database is away")],
+    ["dies", Effect.die("a bug")]
+  ] as const) {
+    it.scoped(`keeps to its own limit while its budget ${how}`, () =>
+      Effect.gen(function*() {
+        yield* Effect.forEach(Array.from({ length: 25 }), () => connect())
+        yield* TestClock.adjust("3 minutes")
+        const times = yield* dialTimes
+        assert.strictEqual(times.length, 25)
+        assertTenAMinute(times)
+      }).pipe(
+        Effect.provide(TestTransport.layer(forever(open()))),
+        Effect.provide(DialGate.layer({ limit: 10, window: "1 minute", budget: { take: () => take } }))
+      ))
+  }
+
+  it.scoped("can be left while its budget grants nothing, and openTimeout has not begun", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect()
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* connection.state)._tag, "Connecting")
+      yield* connection.disconnect
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+      assert.deepStrictEqual(yield* dialTimes, [])
+    }).pipe(
+      Effect.provide(TestTransport.layer(forever(open()))),
+      Effect.provide(DialGate.layer({ budget: { take: () => Effect.never } }))
+    ))
+
   it.scoped("probes with one dial at a time after five failures in a row", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 10 }), () => connect())

@@ -25,6 +25,7 @@ const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>
     "Item",
     "Liveness",
     "Metrics",
+    "PlatformSocket",
     "ReconnectPolicy",
     "ConfigFile",
     "internal/connection"

@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import { ConnectionClosed, DialFailed, HandshakeRejected, MessageTooLarge, SendFailed } from "../ConnectionError.ts"
 import { monotonic } from "../internal/time/monotonic.ts"
 import * as ReceiveBuffer from "../internal/transport/receiveBuffer.ts"
-import type { Capabilities, DialError, DialRequest, Message, Socket } from "../Transport.ts"
+import type { Capabilities, DialError, DialRequest, Message, Network, Socket } from "../Transport.ts"
 import { Transport } from "../Transport.ts"
 
 /**
@@ -235,7 +235,8 @@ const allCapable: Capabilities = { ping: true, pause: true, terminate: true, han
 const sizeOf = (message: Message) => typeof message === "string" ? Buffer.byteLength(message) : message.byteLength
 
 /**
- * A transport that plays a script, and the record of it for a test's assertions. By default it has all capabilities.
+ * A transport that plays a script, and the record of it for a test's assertions. By default it has all capabilities, and knows of
+ * no network.
  *
  * @since 0.1.0
  * @category layers
@@ -264,7 +265,7 @@ const sizeOf = (message: Message) => typeof message === "string" ? Buffer.byteLe
  */
 export const layer = (
   script: Iterable<Dial>,
-  options?: { readonly capabilities?: Partial<Capabilities> | undefined }
+  options?: { readonly capabilities?: Partial<Capabilities> | undefined; readonly network?: Network | undefined }
 ): Layer.Layer<Transport | TestTransport> =>
   Layer.effectContext(Effect.sync(() => {
     const entries = script[Symbol.iterator]()
@@ -400,7 +401,7 @@ export const layer = (
         })
       })
 
-    return Context.make(Transport, { capabilities: { ...allCapable, ...options?.capabilities }, dial }).pipe(
+    return Context.make(Transport, { capabilities: { ...allCapable, ...options?.capabilities }, network: options?.network, dial }).pipe(
       Context.add(TestTransport, {
         dials: Effect.sync(() => [...dials]),
         sent: Effect.sync(() => [...sent]),

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, combined, connection, depth, snapshot } from "../utils/venue.ts"
+import { acknowledge, answers, asksForTickers, combined, connection, depth, snapshot, tickers } from "../utils/venue.ts"
 
 const { hang, open, reset, send, vanish, wait } = TestTransport
 
@@ -195,8 +195,9 @@ describe("a book", () => {
       Effect.provide(answers(() => snapshot(10)))
     ))
 
-  it.scoped("is stale when its updates stop and others go on", () =>
-    Effect.gen(function*() {
+  it.scoped("is stale when its updates stop and others go on", () => {
+    let trades = 0
+    return Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
       const book = yield* feed.orderBook("ETHUSDT")
       yield* Effect.forkScoped(Stream.runDrain(feed.depth("BTCUSDT")))
@@ -211,6 +212,7 @@ describe("a book", () => {
           send(depth(i + 1, i, "BTCUSDT"), ...(i < 30 ? [depth(i + 1, i, "ETHUSDT")] : []))
         ]).flat())
       ])),
-      Effect.provide(answers(() => snapshot(10)))
-    ))
+      Effect.provide(answers((url) => asksForTickers(url) ? tickers(url, ["BTCUSDT", "ETHUSDT"], () => trades++) : snapshot(10)))
+    )
+  })
 })

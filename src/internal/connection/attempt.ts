@@ -2,17 +2,16 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import type { AttemptError, InboxOverflow, OnOpenFailed } from "../../ConnectionError.ts"
 import * as Liveness from "../../Liveness.ts"
 import type { Message, Socket } from "../../Transport.ts"
-import { onJump } from "../time/clockJumps.ts"
 import { Delivery } from "./delivery.ts"
 import * as Dial from "./dial.ts"
 import { runHandshake } from "./handshake.ts"
 import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
 import { problemOf } from "./sendable.ts"
+import { onSuspicion } from "./suspicion.ts"
 
 export interface Options extends Dial.Options {
   readonly inbox: Inbox
@@ -60,11 +59,10 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const liveness = livenessOf(options, socket, delivery)
   if (liveness !== undefined) {
     yield* inBackground(Liveness.watch(liveness))
-    // No deadline sees that the machine slept.
-    const stop = yield* onJump(Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
+    const check = Effect.catchAllCause(Liveness.check(liveness), (cause) => Effect.sync(() => {
       end(cause)
-    })))
-    yield* Scope.addFinalizer(options.scope, Effect.sync(stop))
+    }))
+    yield* onSuspicion(check, options.scope, options.transport.network)
   }
 
   const reading = socket.receive<InboxOverflow | OnOpenFailed>((batch) => {

@@ -14,6 +14,7 @@ import * as DialRequest from "./dialRequest.ts"
 import type { Choice } from "./endpoints.ts"
 import type { EventLog } from "./eventLog.ts"
 import { farewellFor } from "./farewell.ts"
+import { awaitOnline } from "./network.ts"
 import type { Settings } from "./settings.ts"
 
 export interface Options {
@@ -56,13 +57,16 @@ const leave = ({ close, terminate }: Socket, { redactor, settings: { dial } }: O
 /** Dials. Closing the scope closes the socket. */
 export const dial = (options: Options) => {
   const { attempt, gate, log, redactor, scope, settings, transport } = options
-  return Effect.flatMap(requestOf(options), (asked) => {
+  // The effect of an option may need the network too.
+  const isAsked = DialRequest.isAsked(settings.request)
+  const online = awaitOnline(transport.network)
+  return Effect.flatMap(isAsked ? Effect.zipRight(online, requestOf(options)) : requestOf(options), (asked) => {
     const server = Endpoint.fromUrl(asked.url)
     log.dials(server)
     const request = { ...asked, ...settings.dial }
     redactor.sends({ ...asked, proxies: transport.proxies })
     let opened: Socket | undefined
-    return transport.dial(request).pipe(
+    const dialling = transport.dial(request).pipe(
       // A span shows how it ends. So it ends without the socket, and with an error that may be shown.
       Effect.map((socket) => {
         opened = socket
@@ -85,5 +89,6 @@ export const dial = (options: Options) => {
       Effect.tap((socket) => Scope.addFinalizerExit(scope, leave(socket, options))),
       Scope.extend(scope)
     )
+    return isAsked || Endpoint.isLoopback(server) ? dialling : Effect.zipRight(online, dialling)
   })
 }

@@ -16,6 +16,7 @@ import * as Endpoints from "./endpoints.ts"
 import * as Inbox from "./inbox.ts"
 import type { Context, Lifetime, Lost } from "./lifetime.ts"
 import { begin, close } from "./lifetime.ts"
+import { untilOnline } from "./network.ts"
 import * as Phase from "./phase.ts"
 import * as RetryState from "./retryState.ts"
 import type { State } from "./stateMachine.ts"
@@ -100,8 +101,10 @@ const wait = (context: Context, delay: Duration.Duration, skipWait: Effect.Latch
   Effect.suspend(() => {
     if (Duration.equals(delay, Duration.zero)) return Effect.void
     context.phase = { _tag: "Waiting", skipWait }
+    const { network } = context.transport
+    const skipped = network === undefined ? skipWait.await : Effect.raceFirst(skipWait.await, untilOnline(network))
     // Lets readers of the events skip the wait or stop the connection before it begins.
-    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), skipWait.await))
+    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), skipped))
   }).pipe(Effect.interruptible)
 
 // Sets phase and state for the next dial.

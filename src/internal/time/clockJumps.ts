@@ -17,8 +17,7 @@ const interval = Duration.seconds(1)
 const least = 1_000
 
 interface Watcher {
-  /** What runs after a jump, with its last run. */
-  readonly listeners: Map<Effect.Effect<void>, Fiber.RuntimeFiber<void> | undefined>
+  readonly listeners: Set<() => void>
   readonly fiber: Fiber.RuntimeFiber<never>
 }
 
@@ -32,31 +31,21 @@ const offsetOf = (clock: Clock.Clock) => clock.unsafeCurrentTimeMillis() - monot
 const compare = (clock: Clock.Clock, listeners: Watcher["listeners"], before: number): Effect.Effect<never> =>
   Effect.flatMap(Effect.sleep(interval), () => {
     const offset = offsetOf(clock)
-    if (Math.abs(offset - before) < least) return compare(clock, listeners, offset)
-    return Effect.zipRight(tell(listeners), compare(clock, listeners, offset))
+    // What one listener wakes may remove the listeners after it.
+    if (Math.abs(offset - before) >= least) for (const listener of listeners) listener()
+    return compare(clock, listeners, offset)
   })
-
-// A run that goes on finds out by itself. What one run wakes may remove the listeners after it.
-const tell = (listeners: Watcher["listeners"]) =>
-  Effect.forEach([...listeners.keys()], (listener) =>
-    Effect.suspend(() => {
-      if (!listeners.has(listener) || listeners.get(listener)?.unsafePoll() === null) return Effect.void
-      return Effect.map(Effect.forkDaemon(listener), (run) => {
-        if (listeners.has(listener)) listeners.set(listener, run)
-      })
-    }), { discard: true })
 
 // Outside the fibre of the first listener, which would keep what that fibre has for as long as any listens.
 const watch = (clock: Clock.Clock, scheduler: Scheduler.Scheduler): Watcher => {
-  const listeners: Watcher["listeners"] = new Map()
+  const listeners: Watcher["listeners"] = new Set()
   const comparing = Effect.withClock(compare(clock, listeners, offsetOf(clock)), clock)
   const watcher = { listeners, fiber: Effect.runFork(comparing, { scheduler }) }
   watchers.set(clock, watcher)
   return watcher
 }
 
-const remove = (clock: Clock.Clock, { fiber, listeners }: Watcher, listener: Effect.Effect<void>) => {
-  listeners.get(listener)?.unsafeInterruptAsFork(FiberId.none)
+const remove = (clock: Clock.Clock, { fiber, listeners }: Watcher, listener: () => void) => {
   if (!listeners.delete(listener) || listeners.size > 0) return
   // The timer would keep the process alive.
   watchers.delete(clock)
@@ -64,14 +53,14 @@ const remove = (clock: Clock.Clock, { fiber, listeners }: Watcher, listener: Eff
 }
 
 /**
- * Runs an effect, in a fibre of its own, whenever the wall clock has jumped by a second or more. It is noticed within a second.
- * Returns a function that stops that, and interrupts a run that goes on. All listeners of a clock share one timer.
+ * Calls a listener whenever the wall clock has jumped by a second or more. It is noticed within a second. Returns a function that
+ * stops the calls. All listeners of a clock share one timer.
  */
-export const onJump = (listener: Effect.Effect<void>): Effect.Effect<() => void> =>
+export const onJump = (listener: () => void): Effect.Effect<() => void> =>
   Effect.zipWith(Effect.clock, FiberRef.get(FiberRef.currentScheduler), (clock, scheduler) => {
     if (!canJump(clock)) return () => undefined
     const watcher = watchers.get(clock) ?? watch(clock, scheduler)
-    watcher.listeners.set(listener, undefined)
+    watcher.listeners.add(listener)
     return () => {
       remove(clock, watcher, listener)
     }

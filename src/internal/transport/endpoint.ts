@@ -20,3 +20,6 @@ export const fromUrl = (url: Redacted.Redacted): Server => {
 
 /** Shows `host:port`, or `""` for an unknown server. */
 export const show = (server: Server): string => isKnown(server) ? `${server.address}:${server.port}` : ""
+
+/** Whether the server is on this machine, so that no network is needed (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */
+export const isLoopback = ({ address }: Server): boolean => /^(?:(?:.*\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(address)

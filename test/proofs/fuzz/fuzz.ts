@@ -57,7 +57,12 @@ export type Judgement =
   /** The message names a known stream, and its data is not an event of that stream. */
   | { readonly _tag: "Broken"; readonly stream: string }
   | { readonly _tag: "Answer" }
+  /** A refusal that names no request. While none is under way, it is reported as invalid. */
+  | { readonly _tag: "Refusal" }
   | { readonly _tag: "Invalid" }
+
+const isRefusal = (json: unknown): boolean =>
+  Predicate.hasProperty(json, "msg") || (Predicate.hasProperty(json, "error") && Predicate.hasProperty(json.error, "msg"))
 
 // Deeper JSON is invalid here: recursive functions cannot write it. The depth is measured without recursion.
 const deepest = 500
@@ -85,7 +90,8 @@ export const judge = (message: Message): Judgement => {
   const combined = Option.getOrUndefined(Combined(json))
   // A message with both `stream` and `data` is an event.
   if (combined === undefined || !Predicate.hasProperty(json, "data")) {
-    return Option.isSome(Answer(json)) ? { _tag: "Answer" } : { _tag: "Invalid" }
+    if (Option.isNone(Answer(json))) return { _tag: "Invalid" }
+    return { _tag: isRefusal(json) && !(Predicate.hasProperty(json, "id") && typeof json.id === "number") ? "Refusal" : "Answer" }
   }
   const { data, stream } = combined
   if (stream === "!serverShutdown") return { _tag: "Answer" }
@@ -392,7 +398,7 @@ export const decodeAll = ({ messages, onProgress, seed }: Options): Result => {
       if (again !== undefined && !same(again, Either.getOrElse(decoded, () => []))) complain("decoded differently by a feed", message)
       if (Either.isLeft(decoded)) {
         counts.invalid++
-        if (truth._tag === "Events" || truth._tag === "Answer") complain("rejected, but valid", message)
+        if (truth._tag === "Events" || truth._tag === "Answer" || truth._tag === "Refusal") complain("rejected, but valid", message)
         continue
       }
       const events = decoded.right
@@ -518,9 +524,11 @@ export const feedAll = ({ messages: total, onProgress, seed }: Options): Effect.
       } else if (truth._tag === "Invalid" || (truth._tag === "Broken" && queue !== undefined)) {
         counts.invalid++
         counts.reportable++
+      } else if (truth._tag === "Refusal") {
+        counts.reportable++
       }
       // Not a shutdown notice: the feed would renew the connection.
-      return truth._tag !== "Answer" || !String(message).includes("erverShutdown")
+      return (truth._tag !== "Answer" && truth._tag !== "Refusal") || !String(message).includes("erverShutdown")
     }
 
     const nextBatch = (): ReadonlyArray<Message> => {

@@ -142,7 +142,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "`reconnect` does not cut the wait for the next dial short",
     "internal/connection/loop.ts",
-    "Effect.raceFirst(sleep(delay), skipWait.await)",
+    "Effect.raceFirst(sleep(delay), skipped)",
     "sleep(delay)"
   ),
   mutation(
@@ -377,6 +377,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("activity proves that a topic is stale though its data has come", "internal/session/cadence.ts", " && !this.observedSince(this.#activityAt)", ""),
     mutation("the time between two remedies for an idle topic does not grow", "internal/session/cadence.ts", "this.#firstAllowed(cadence) * 2 ** this.#remedies", "this.#firstAllowed(cadence)"),
     mutation("each stale stream gets a connection of its own", "internal/pool/pool.ts", "Placement.withRoom(others, capacity) ?? (yield*", "undefined ?? (yield*"),
-    mutation("a jump of the wall clock goes unnoticed", "internal/time/clockJumps.ts", "Math.abs(offset - before) < least", "Math.abs(offset - before) >= 0"),
-    mutation("a refusal ends a successor at once, though the pool is served", "internal/connection/retryState.ts", "hasBeenProven || isTrusted()", "hasBeenProven")
+    mutation("a jump of the wall clock goes unnoticed", "internal/time/clockJumps.ts", "Math.abs(offset - before) >= least", "offset === Infinity"),
+    mutation("a refusal ends a successor at once, though the pool is served", "internal/connection/retryState.ts", "hasBeenProven || isTrusted()", "hasBeenProven"),
+    mutation("the network that comes back ends no wait", "internal/connection/loop.ts", "Effect.raceFirst(skipWait.await, untilOnline(network))", "skipWait.await"),
+    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)")
 ]
