@@ -127,10 +127,13 @@ export interface Progress {
 export interface Socket {
   /** The subprotocol that the server chose, or `""`. */
   readonly protocol: string
-  /** The headers of the server's answer to the upgrade, with names in lower case. Empty if the transport cannot see them. */
-  readonly headers: Readonly<Record<string, string>>
-  /** The bytes that have moved so far. A transport that sees only whole messages counts those. */
-  readonly progress: () => Progress
+  /** The headers of the server's answer to the upgrade, with names in lower case. Default: the transport cannot see them. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * The bytes that have moved so far. A transport that sees only whole messages counts those. Default: they are not counted, and
+   * only messages and pongs are signs of life.
+   */
+  readonly progress?: (() => Progress) | undefined
   /**
    * Reads until the socket ends. Calls `handler` with each batch, in order, as it arrives. If the handler returns an
    * effect, the next batch waits until that effect is done; if the effect fails, `receive` fails too. If the handler

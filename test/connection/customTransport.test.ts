@@ -50,6 +50,28 @@ describe("a connection with a faulty transport", () => {
     }
   }
 
+  it.effect("works with a socket that neither counts its bytes nor has headers", () => {
+    const { headers: _headers, progress: _progress, ...socket } = idle
+    return Effect.gen(function*() {
+      const headers: Array<unknown> = []
+      const connection = yield* Connection.make({
+        url: "ws://peer.test",
+        ...quiet,
+        messageTimeout: "5 seconds",
+        onOpen: (handshake) => Effect.sync(() => headers.push(handshake.headers))
+      })
+      const lost = yield* collect(Stream.filter(connection.events, ({ _tag }) => _tag === "Lost"))
+      yield* TestClock.adjust("6 seconds")
+      assert.deepStrictEqual(headers[0], {})
+      const [event] = yield* lost.seen
+      assert(event?._tag === "Lost")
+      assert.strictEqual(event.cause._tag, "ConnectionTimeout")
+    }).pipe(
+      Effect.provideService(Transport.Transport, rough(() => Effect.succeed(socket))),
+      Effect.scoped
+    )
+  })
+
   it.effect("logs a defect of the transport while it closes", () => {
     const lines: Array<string> = []
     const logger = Logger.make<unknown, void>(({ cause, message }) => {

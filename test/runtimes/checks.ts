@@ -18,6 +18,12 @@ import * as NodeTransport from "../../src/NodeTransport.ts"
 import * as Transport from "../../src/Transport.ts"
 import * as authority from "../utils/privateAuthority.ts"
 
+// The bytes that a socket has moved.
+const progressOf = ({ progress }: Transport.Socket): Transport.Progress => {
+  if (progress === undefined) throw new Error("the transport does not count bytes")
+  return progress()
+}
+
 const [, , transport = "node", rounds = "1", url = "", secure = "", untrusted = "", wary = "", unix = "", proxy = "", socks = "", refusing = ""] =
   process.argv
 
@@ -223,7 +229,7 @@ const checks: ReadonlyArray<Check> = [
     where: has("headers"),
     run: Effect.gen(function*() {
       const socket = yield* dial("/hello", { headers: { "x-key": Redacted.make("value") } })
-      assert.strictEqual(socket.headers["x-answer"], "value")
+      assert.strictEqual(socket.headers?.["x-answer"], "value")
     })
   },
   {
@@ -250,7 +256,7 @@ const checks: ReadonlyArray<Check> = [
         (count += batch.length) === 1000 ? Effect.asVoid(Deferred.succeed(done, undefined)) : undefined
       ))
       yield* Deferred.await(done)
-      assert(socket.progress().received > 1000, `${socket.progress().received}`)
+      assert(progressOf(socket).received > 1000, `${progressOf(socket).received}`)
     })
   },
   {

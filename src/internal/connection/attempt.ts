@@ -12,6 +12,7 @@ import * as HandshakeBuffer from "./handshakeBuffer.ts"
 import type { Inbox } from "./inbox.ts"
 import { problemOf } from "./sendable.ts"
 import { onSuspicion } from "./suspicion.ts"
+import { progressOf } from "./unmoved.ts"
 
 export interface Options extends Dial.Options {
   readonly inbox: Inbox
@@ -44,7 +45,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   } else {
     const { receive, release } = buffer = HandshakeBuffer.make(settings.inbox)
     const send = (message: Message) => problemOf(message) ?? socket.send(message)
-    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, headers: socket.headers, send, receive }, options).pipe(
+    yield* inBackground(runHandshake(onOpen, { protocol: socket.protocol, headers: socket.headers ?? {}, send, receive }, options).pipe(
       Effect.zipRight(open(socket, delivery)),
       Effect.zipRight(release((batch) => delivery.deliver(batch) ?? Effect.void)),
       Effect.tap(() => {
@@ -74,17 +75,17 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 })
 
 // Undefined if no deadline is on: a fibre takes as much memory as a socket.
-const livenessOf = ({ log, redactor, settings, transport }: Options, { ping, progress }: Socket, delivery: Delivery) => {
+const livenessOf = ({ log, redactor, settings, transport }: Options, socket: Socket, delivery: Delivery) => {
   const { messageTimeout, pongTimeout } = settings
   const pingInterval = transport.capabilities.ping ? settings.pingInterval : Duration.infinity
   const isWatched = Duration.isFinite(messageTimeout) || (Duration.isFinite(pingInterval) && Duration.isFinite(pongTimeout))
   // Liveness waits for it in a fibre of its own, and Effect logs how that fibre fails.
-  const shownPing = Effect.mapErrorCause(ping, (cause) => redactor.failures(cause))
+  const shownPing = Effect.mapErrorCause(socket.ping, (cause) => redactor.failures(cause))
   const onPong = (roundTrip: Duration.Duration) => {
     delivery.notePong()
     log.counters().pong(roundTrip)
   }
   return isWatched
-    ? { activity: delivery.activity, progress, messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong }
+    ? { activity: delivery.activity, progress: progressOf(socket), messageTimeout, ping: shownPing, pingInterval, pongTimeout, onPong }
     : undefined
 }

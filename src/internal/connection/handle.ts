@@ -29,6 +29,7 @@ import { SendQueue } from "./sendQueue.ts"
 import type { Settings } from "./settings.ts"
 import type { Phase } from "./phase.ts"
 import * as Machine from "./stateMachine.ts"
+import { progressOf } from "./unmoved.ts"
 
 export interface Vitals {
   readonly activity: Activity
@@ -236,7 +237,7 @@ export const make = Effect.fnUntraced(function*(transport: Transport, gate: Dial
     }),
     vitals: () => {
       const phase = loop.phase()
-      return phase._tag === "Open" ? { activity: phase.delivery.activity, progress: phase.socket.progress() } : undefined
+      return phase._tag === "Open" ? { activity: phase.delivery.activity, progress: progressOf(phase.socket)() } : undefined
     },
     ask: onOpen(parts, ({ delivery }) => {
       delivery.ask()

@@ -57,7 +57,7 @@ const concealing = (dial: Dial): Dial => (request) => {
     onFailure: concealed(redactor),
     onSuccess: (socket): Socket => ({
       ...socket,
-      headers: redactor.headers(socket.headers),
+      headers: redactor.headers(socket.headers ?? {}),
       receive: (handler) => Effect.mapError(socket.receive(handler), concealedEnd(redactor)),
       ping: Effect.mapError(socket.ping, concealedEnd(redactor))
     })
