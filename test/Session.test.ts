@@ -103,6 +103,16 @@ const collect = (session: Session.Session<string>, topic: string, options?: { re
     return { seen, fiber }
   })
 
+// Collects why the connection of a session is lost.
+const losses = (session: Session.Session<string>) =>
+  Effect.gen(function*() {
+    const causes: Array<string> = []
+    yield* Effect.forkScoped(session.connection.events.listen((events) => {
+      for (const event of events) if (event._tag === "Lost") causes.push(event.cause.message)
+    }))
+    return causes
+  })
+
 describe("a session", () => {
   it.scoped("subscribes the topics of one turn in one request, and delivers the data of each", () =>
     run([open(echo)], Effect.gen(function*() {
@@ -750,14 +760,6 @@ describe("an answer", () => {
 describe("a heartbeat", () => {
   const ping = { interval: "10 seconds", timeout: "4 seconds", message: "ping", isAnswer: (message) => message === "pong" } satisfies Heartbeat
   const pinged = (message: unknown) => message === "ping" ? ["pong"] : [`ok ${parts(message)[1] ?? ""}`]
-  const losses = (session: Session.Session<string>) =>
-    Effect.gen(function*() {
-      const causes: Array<string> = []
-      yield* Effect.forkScoped(session.connection.events.listen((events) => {
-        for (const event of events) if (event._tag === "Lost") causes.push(event.cause.message)
-      }))
-      return causes
-    })
   const pings = Effect.map(sent, (messages) => messages.filter((message) => message === "ping").length)
   const flow = (seconds: number) => Array.from({ length: seconds }, (_, i) => [wait("1 second"), send(`a: ${i}`)]).flat()
 
@@ -833,6 +835,27 @@ describe("a heartbeat", () => {
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(causes, [])
       assert.strictEqual((yield* session.connection.state)._tag, "Connected")
+    })))
+
+  it.scoped("is lost when reading goes on and its answer still does not come", () =>
+    run([open(answer((message) => message === "ping" ? ["a: 1", "a: 2", "a: 3", "a: 4", "a: 5", "a: 6"] : [])), open()], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: Duration.infinity,
+          pingInterval: Duration.infinity,
+          inbox: { capacity: 2, overflow: "suspend" }
+        },
+        protocol: protocol({ heartbeat: { ...ping, interval: "1 hour" } })
+      })
+      const causes = yield* losses(session)
+      const resume = yield* Effect.makeLatch(false)
+      yield* Effect.forkScoped(Stream.runForEach(session.connection.messages, () => resume.await))
+      yield* TestClock.adjust("61 minutes")
+      assert.deepStrictEqual(causes, [])
+      yield* resume.open
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(causes, ["The peer did not answer a heartbeat within 4s."])
     })))
 
   for (const [what, hasEnded, moves] of [
@@ -921,6 +944,63 @@ const retryText = (retry: Option.Option<Duration.Duration>) =>
 const errorOf = <A, E>(exit: Exit.Exit<A, E>) => Effect.flip(exit)
 
 const dialCount = Effect.flatMap(TestTransport.TestTransport, ({ dials }) => Effect.map(dials, ({ length }) => length))
+
+describe("a request whose answer is stuck", () => {
+  const subscribing = (socket: Partial<Transport.Socket>) =>
+    Effect.gen(function*() {
+      const session = yield* make()
+      const causes = yield* losses(session)
+      yield* Effect.fork(session.subscribe("a"))
+      yield* TestClock.adjust("1 minute")
+      return causes
+    }).pipe(Effect.provideService(Transport.Transport, rough(() => Effect.succeed({ ...idle, ...socket }))))
+  const unanswered = "The peer acknowledged none of 3 requests in a row, each within 5s."
+
+  for (const [what, ends, moves] of [
+    ["waits while a large message is still arriving", false, { received: 1_000, sent: 0, unsent: 0 }],
+    ["waits while the peer still takes what was sent", false, { received: 0, sent: 1_000, unsent: 1 }],
+    ["ends the connection when nothing moves", true, { received: 0, sent: 0, unsent: 0 }]
+  ] as const) {
+    it.scoped(what, () => {
+      let at = 0
+      const progress = () => {
+        at++
+        return { received: moves.received * at, control: 0, sent: moves.sent * at, unsent: moves.unsent }
+      }
+      return Effect.map(subscribing({ progress }), ([first]) => {
+        assert.strictEqual(first, ends ? unanswered : undefined)
+      })
+    })
+  }
+
+  it.scoped("ends the connection when the socket does not take the request", () =>
+    Effect.map(subscribing({ send: () => Effect.never }), ([first]) => {
+      assert.strictEqual(first, unanswered)
+    }))
+
+  it.scoped("waits while a slow reader suspends reading", () =>
+    run([open(wait("1 second"), ...["a", "a", "a", "a"].map((topic) => send(`${topic}: 1`)), acknowledge)], Effect.gen(function*() {
+      const session = yield* make({
+        connection: {
+          url: "ws://peer.test",
+          messageTimeout: Duration.infinity,
+          pingInterval: Duration.infinity,
+          inbox: { capacity: 2, overflow: "suspend" }
+        }
+      })
+      const causes = yield* losses(session)
+      const resume = yield* Effect.makeLatch(false)
+      yield* Effect.forkScoped(Stream.runForEach(session.connection.messages, () => resume.await))
+      yield* TestClock.adjust("2 seconds")
+      const subscribed = yield* Effect.fork(session.subscribe("b"))
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(causes, [])
+      yield* resume.open
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* subscribed.poll)._tag, "Some")
+      assert.deepStrictEqual(causes, [])
+    })))
+})
 
 describe("a protocol without acknowledgements", () => {
   const silent = { protocol: protocol({ acknowledgements: "none" }) }

@@ -6,13 +6,15 @@ import * as Either from "effect/Either"
 import { ConnectionTimeout } from "../../ConnectionError.ts"
 import { stallGrace } from "../../Liveness.ts"
 import type * as SessionProtocol from "../../SessionProtocol.ts"
-import type { Handle, Vitals } from "../connection/handle.ts"
+import type { Handle } from "../connection/handle.ts"
 import { isDue, monotonic } from "../time/monotonic.ts"
 import { sleep } from "../time/sleep.ts"
 import { sleepPast } from "../time/sleepPast.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import { reasonOf } from "../reason.ts"
 import type { Settings } from "./settings.ts"
+import type { Wait } from "./stuck.ts"
+import { mayBeStuck } from "./stuck.ts"
 import type { Wire } from "./wire.ts"
 import { writing } from "./writing.ts"
 
@@ -31,25 +33,11 @@ export interface Heartbeat {
 }
 
 // A heartbeat that was sent and not answered.
-interface Waiting {
-  /** In monotonic time. */
-  readonly sent: number
+interface Waiting extends Wait {
   readonly due: number
-  readonly vitals: Vitals | undefined
 }
 
 const sleepUntil = sleepPast(Duration.toMillis(stallGrace))
-
-// Whether the answer may be stuck: behind unread data while a slow reader suspends reading, behind a message that is still
-// arriving, or because the peer still takes what we have sent.
-const mayBeStuck = ({ sent, vitals: before }: Waiting, now: Vitals | undefined): boolean => {
-  if (before === undefined || now === undefined) return false
-  const { lastRead, resumedAt, suspendedAt } = now.activity
-  if (suspendedAt !== undefined || resumedAt >= sent) return true
-  const [was, is] = [before.progress, now.progress]
-  const isArriving = lastRead < sent && is.received - is.control > was.received - was.control
-  return isArriving || (was.unsent > 0 && is.sent > was.sent)
-}
 
 export const make = ({ durations, handle, heartbeat, redactor }: Options): Heartbeat => {
   const { connection, fail, vitals } = handle
@@ -57,7 +45,7 @@ export const make = ({ durations, handle, heartbeat, redactor }: Options): Heart
   const timeout = Duration.toMillis(durations.timeout)
   const answer = Effect.unsafeMakeLatch(false)
   const message = writing(() => heartbeat.message, durations.timeout)
-  const wait = (sent: number, now: number): Waiting => ({ sent, due: now + timeout, vitals: vitals() })
+  const wait = (now: number): Waiting => ({ since: now, due: now + timeout, vitals: vitals() })
 
   const beat = ({ ended, epoch, pace }: Pick<Wire<never>, "epoch" | "pace" | "ended">) =>
     Effect.gen(function*() {
@@ -83,7 +71,7 @@ export const make = ({ durations, handle, heartbeat, redactor }: Options): Heart
             }
             return
           }
-          waiting = wait(waiting.sent, woke)
+          waiting = wait(woke)
         }
         if (!isDue(next, woke)) continue
         const written = yield* Effect.either(message)
@@ -92,7 +80,7 @@ export const make = ({ durations, handle, heartbeat, redactor }: Options): Heart
         } else {
           yield* pace.take(1)
           const sent = yield* monotonic
-          if (heartbeat.isAnswer !== undefined) waiting ??= wait(sent, sent)
+          if (heartbeat.isAnswer !== undefined) waiting ??= wait(sent)
           const result = yield* Effect.either(connection.send(written.right, { deadline: durations.timeout }))
           if (Either.isLeft(result) && result.left._tag !== "SendTimeout") return
         }

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import type { Connection } from "../../Connection.ts"
 import { NotAcknowledged } from "../../ConnectionError.ts"
 import * as Item from "../../Item.ts"
+import { stallGrace } from "../../Liveness.ts"
 import type { SessionError } from "../../SessionError.ts"
 import { SubscriptionDropped, SubscriptionRefused, SubscriptionUnanswered, SubscriptionUnavailable } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
@@ -20,7 +21,7 @@ import type { Handle } from "../connection/handle.ts"
 import { formatDuration } from "../time/durationText.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
-import { within } from "../time/timeout.ts"
+import { sleepPast } from "../time/sleepPast.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import type { Answer, Answered, Outcome } from "./answers.ts"
 import * as Answers from "./answers.ts"
@@ -29,6 +30,8 @@ import { naming } from "./defect.ts"
 import { reasonOf } from "../reason.ts"
 import type { Settings } from "./settings.ts"
 import { retryOf } from "./settings.ts"
+import type { Wait } from "./stuck.ts"
+import { mayBeStuck } from "./stuck.ts"
 import type { Request, Wire } from "./wire.ts"
 import { nextRequest, revoke } from "./wire.ts"
 import { writing } from "./writing.ts"
@@ -53,7 +56,7 @@ export interface Options<A, N> {
   readonly settings: Settings
   readonly isProbeDue: () => boolean
   /** The operations of the connection that its users do not have. */
-  readonly handle: Pick<Handle, "fail" | "ask" | "accept">
+  readonly handle: Pick<Handle, "fail" | "ask" | "accept" | "vitals">
 }
 
 export interface Reconciler {
@@ -98,6 +101,8 @@ const unansweredInRowAtMost = 12
 
 // The number of requests whose late answers are taken.
 const requestsKept = 1_024
+
+const sleepUntil = sleepPast(Duration.toMillis(stallGrace))
 
 const withoutFullStop = (text: string) => text.replace(/\.$/, "")
 
@@ -223,18 +228,19 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
       if (acknowledgements === "expected") handle.ask()
       record(SessionEvent.Requested({ at: now(), topics }))
     }
-    const sent = yield* Effect.either(connection.send(message))
-    if (Either.isLeft(sent)) take(under, { _tag: "Lost" })
-    else if (acknowledgements === "none" && method !== "probe") {
-      // The peer may refuse it later, by its id.
-      if (method === "subscribe") remember(on, id, topics)
-      take(under, { _tag: "Acknowledged" })
-    }
-    const answered = yield* Deferred.await(under.settled).pipe(
+    const sending = Effect.map(Effect.either(connection.send(message)), (sent) => {
+      if (Either.isLeft(sent)) take(under, { _tag: "Lost" })
+      else if (acknowledgements === "none" && method !== "probe") {
+        // The peer may refuse it later, by its id.
+        if (method === "subscribe") remember(on, id, topics)
+        take(under, { _tag: "Acknowledged" })
+      }
+    })
+    // A socket may take no more bytes and still be open. An uninterruptible send must not delay the next request.
+    const settling = Effect.zipRight(Effect.disconnect(sending), Deferred.await(under.settled))
+    const answered: Answer = yield* Effect.raceFirst(settling, ended).pipe(
       Effect.as({ _tag: "Lost" } as const),
-      Effect.raceFirst(Effect.as(ended, { _tag: "Lost" } as const)),
-      within(answerTimeout, () => ({ _tag: "Unanswered" } as const)),
-      Effect.merge
+      Effect.raceFirst(Effect.as(untilLate({ since: moment(), vitals: handle.vitals() }), { _tag: "Unanswered" } as const))
     )
     take(under, answered)
     fruitless = under.isFruitless && wire === on ? fruitless + 1 : 0
@@ -243,6 +249,13 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     endWire(on)
     handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))
   })
+
+  // Waits until the answer is late. While it may be stuck, the time for it starts anew.
+  const untilLate = (wait: Wait): Effect.Effect<void> =>
+    Effect.flatMap(sleepUntil(wait.since + Duration.toMillis(answerTimeout)), () => {
+      const vitals = handle.vitals()
+      return mayBeStuck(wait, vitals) ? untilLate({ since: moment(), vitals }) : Effect.void
+    })
 
   // An answer may still come to these requests, the latest ones.
   const remember = ({ unanswered: requests }: Wire<A>, id: number, topics: ReadonlyArray<string>) => {

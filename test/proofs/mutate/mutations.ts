@@ -194,7 +194,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("an answer that names some topics settles all of them", "internal/session/answers.ts", "named === undefined ? unsettled : unsettled.filter((topic) => named.includes(topic))", "unsettled"),
   mutation("a request that is to be made later is made at once", "internal/session/reconciler.ts", "on.postponed.add(topic)", "void topic"),
   mutation("a heartbeat that is not answered is forgiven", "internal/session/heartbeat.ts", "if (!mayBeStuck(waiting, vitals())) {", "if (mayBeStuck(waiting, vitals()) && false) {"),
-  mutation("a heartbeat whose answer is stuck behind unread data ends the connection", "internal/session/heartbeat.ts", "suspendedAt !== undefined || resumedAt >= sent", "resumedAt === 0"),
+  mutation("a heartbeat whose answer is stuck behind unread data ends the connection", "internal/session/stuck.ts", "suspendedAt !== undefined || resumedAt >= since", "resumedAt === 0"),
   mutation("an answer to a heartbeat counts as data", "internal/session/dispatcher.ts", "if (messages.length > 0) last = at", "last = at"),
   mutation("a topic that is not answered makes its neighbours redial", "internal/session/reconciler.ts", "if (on.served.size > 0) unanswered(on, topics)", "if (on.served.size < 0) unanswered(on, topics)"),
   mutation("a topic that the peer dropped has no gap", "internal/session/reconciler.ts", "on.dropped.set(topic, { at: moment(), reason })", "void moment"),

@@ -82,6 +82,8 @@ const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after
 
 const isRepaired = (kind: ReaderKind) => kind === "trade" || kind === "aggTrade" || kind === "kline_1s"
 
+const answerTags: ReadonlySet<string> = new Set(["Acknowledged", "Live", "Refused", "Released"])
+
 const isDown = (fault: RestFault) => fault.how !== "slow"
 
 export const run = (plan: FeedPlan): Outcome => {
@@ -99,6 +101,8 @@ export const run = (plan: FeedPlan): Outcome => {
     uploadShows: 5_000 + 15_000 / 4 + 1_000
   })
   const events = new Map<string, Array<Invariants.Seen>>()
+  // How often the exchange has answered each connection.
+  const answers = new Map<string, number>()
   const readings: Array<Reading> = []
   const books: Array<Book> = []
   const refusals = new Set<string>()
@@ -200,12 +204,15 @@ export const run = (plan: FeedPlan): Outcome => {
       if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
       if (event._tag === "Session" && event.event._tag === "Refused" && Option.isNone(event.event.retry)) refusals.add(event.event.error.topic)
       if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
+      if (event._tag === "Session" && answerTags.has(event.event._tag)) {
+        answers.set(event.connection, (answers.get(event.connection) ?? 0) + 1)
+      }
       if (event._tag === "Session" && (event.event._tag === "Live" || event.event._tag === "Acknowledged")) {
         servedSince = Math.min(servedSince, time.now())
       }
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)
-      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs() }
+      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs(), answers: answers.get(event.connection) ?? 0 }
       // A `Closed` event comes from the connection and from its pool.
       if (known === undefined) events.set(event.connection, [seen])
       else if (event.event._tag !== "Closed" || known.at(-1)?.event._tag !== "Closed") known.push(seen)
@@ -500,7 +507,8 @@ export const run = (plan: FeedPlan): Outcome => {
       if (lost !== undefined) report({ invariant: "heals", at: lost.moment, detail: `${name} was lost, but nothing broke` })
     }
   }
-  const unanswered = plan.steps.some(({ action }) => action.do === "acks" || action.do === "lag" || action.do === "vanish")
+  const unanswered = plan.steps.some(({ action }) =>
+    ["acks", "deaf", "lag", "vanish", "sleep", "upload", "stuck", "trickle"].includes(action.do))
   for (const [name, all] of events) {
     Invariants.checkPolicy({ name, policy, events: all, onRequest: false, unanswered, latePongs: true, isTrusted: (moment) => moment >= servedSince, report })
   }

@@ -254,6 +254,8 @@ export interface Seen {
   readonly event: ConnectionEvent.ConnectionEvent
   /** The number of pongs that had arrived on all sockets. */
   readonly pongs: number
+  /** How often the peer had answered the session of the connection, if it has one. */
+  readonly answers?: number
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -380,8 +382,9 @@ export const checkPolicy = (options: {
   let failures = 0
   let hasBeenProven = false
   let pongsBefore = 0
+  let answersBefore: number | undefined
 
-  for (const { event, moment, pongs } of events) {
+  for (const { answers, event, moment, pongs } of events) {
     const wrong = (detail: string) => {
       options.report({ invariant: "policy", at: moment, detail: `${options.name}: ${detail}` })
     }
@@ -410,6 +413,7 @@ export const checkPolicy = (options: {
         if (open) wrong("opened twice")
         open = true
         pongsBefore = pongs
+        answersBefore = answers
         break
       case "AttemptFailed":
         if (open) wrong("a dial failed while a connection was open")
@@ -422,6 +426,7 @@ export const checkPolicy = (options: {
         const mayBeProven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0 || byPong)
         const isUncertain = options.unanswered || (options.latePongs && byPong && event.messages === 0)
         if (event.proven !== mayBeProven && (event.proven || !isUncertain)) wrong(`proven is ${event.proven}`)
+        if (event.proven && answers !== undefined && answers === answersBefore) wrong("proven, though the peer has answered nothing")
         if (event.proven) {
           hasBeenProven = true
           attempt = 0

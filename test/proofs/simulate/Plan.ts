@@ -58,6 +58,8 @@ export type AckFault = "lost" | "unanswered" | "late" | "refused" | "refusedWith
 
 export type ServerFault =
   | { readonly do: "acks"; readonly how: AckFault; readonly times: number }
+  /** For so long, every nth request has this fault. */
+  | { readonly do: "deaf"; readonly lasts: number; readonly how: AckFault; readonly nth: number }
   | { readonly do: "shutdown"; readonly notice: number }
   | { readonly do: "restart"; readonly downtime: number }
   | { readonly do: "dials"; readonly times: number; readonly fault: DialFault }
@@ -276,6 +278,12 @@ const serverFault: fc.Arbitrary<ServerFault> = fc.oneof(
     do: fc.constant("acks" as const),
     how: fc.constantFrom<AckFault>("lost", "unanswered", "late", "refused", "refusedWithId"),
     times: fc.integer({ min: 1, max: 4 })
+  }),
+  fc.record({
+    do: fc.constant("deaf" as const),
+    lasts: millis(5_000, 90_000),
+    how: fc.constantFrom<AckFault>("lost", "lost", "unanswered", "late", "refused", "refusedWithId"),
+    nth: fc.constantFrom(1, 1, 2, 3)
   }),
   fc.record({ do: fc.constant("shutdown" as const), notice: millis(0, 10_000) }),
   restart,

@@ -62,6 +62,12 @@ export const make = (options: {
     weightPerMinute: options.weightPerMinute
   })
   const acks: Array<AckFault> = []
+  let deaf: { readonly until: number; readonly how: AckFault; readonly nth: number } | undefined
+  let requests = 0
+  const deafness = () => {
+    requests++
+    return deaf !== undefined && time.now() < deaf.until && requests % deaf.nth === 0 ? deaf.how : undefined
+  }
   const rest: Array<RestFault> = []
   let restDown: { readonly until: number; readonly fault: RestFault } | undefined
   let restLag = { by: 0, until: Number.NEGATIVE_INFINITY }
@@ -123,7 +129,7 @@ export const make = (options: {
         time.after(pingEvery, ping)
       },
       onMessage: (peer, text) => {
-        const how = acks.shift()
+        const how = acks.shift() ?? deafness()
         if (how === "lost") return
         const answered = answer(peer, text, how)
         if (how === "late") time.after(lateAnswerTakes, () => peer.say(answered))
@@ -259,6 +265,7 @@ export const make = (options: {
         }
       }
       acks.length = 0
+      deaf = undefined
       rest.length = 0
       restDown = undefined
       restLag = { by: 0, until: Number.NEGATIVE_INFINITY }
@@ -268,6 +275,9 @@ export const make = (options: {
       switch (fault.do) {
         case "acks":
           for (let i = 0; i < fault.times; i++) acks.push(fault.how)
+          break
+        case "deaf":
+          deaf = { until: time.now() + fault.lasts, how: fault.how, nth: fault.nth }
           break
         case "shutdown":
           for (const peer of network.peers()) {
