@@ -82,6 +82,9 @@ const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after
 
 const isRepaired = (kind: ReaderKind) => kind === "trade" || kind === "aggTrade" || kind === "kline_1s"
 
+// A topic that was never served ends after so many requests without an answer.
+const unansweredAtLeast = 3
+
 const answerTags: ReadonlySet<string> = new Set(["Acknowledged", "Live", "Refused", "Released"])
 
 const isDown = (fault: RestFault) => fault.how !== "slow"
@@ -132,6 +135,7 @@ export const run = (plan: FeedPlan): Outcome => {
     (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
   )
   const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
+  const slowest = plan.steps.reduce((sum, { action }) => action.do === "trickle" || action.do === "sleep" ? sum + action.lasts : sum, 0)
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
   const justified = (reader: Reader) => (gap: MarketEvent.Gap["data"], at: number): boolean => {
@@ -199,10 +203,18 @@ export const run = (plan: FeedPlan): Outcome => {
   }
   const { feed, scope } = started.value
 
+  // A topic that the exchange does not answer, while it serves others, ends after some requests.
+  const unansweredRequests = new Map<string, number>()
+  const noteUnanswered = (topic: string) => {
+    const requests = (unansweredRequests.get(topic) ?? 0) + 1
+    unansweredRequests.set(topic, requests)
+    if (requests >= unansweredAtLeast) refusals.add(topic)
+  }
   const watching = world.run(Stream.runForEach(feed.events, (event) =>
     Effect.sync(() => {
       if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
       if (event._tag === "Session" && event.event._tag === "Refused" && Option.isNone(event.event.retry)) refusals.add(event.event.error.topic)
+      if (event._tag === "Session" && event.event._tag === "Unanswered") event.event.topics.forEach(noteUnanswered)
       if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
       if (event._tag === "Session" && answerTags.has(event.event._tag)) {
         answers.set(event.connection, (answers.get(event.connection) ?? 0) + 1)
@@ -490,6 +502,7 @@ export const run = (plan: FeedPlan): Outcome => {
       after: reading.after,
       reads: reading.reads,
       omits,
+      slowest,
       justified: justified(reading.reader),
       report
     })

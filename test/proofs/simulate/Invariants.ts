@@ -125,7 +125,7 @@ const noticedWithin = 40_000
 
 // Of a kind without positions, a gap must be reported wherever an event is missing: in its place, or when the loss is
 // noticed. Events of several connections may come in any order.
-const checkUnordered = (reads: ReadonlyArray<Read>, wrong: (at: number, detail: string) => void) => {
+const checkUnordered = (reads: ReadonlyArray<Read>, slowest: number, wrong: (at: number, detail: string) => void) => {
   const ids = reads.map(({ event }) => isGap(event) ? undefined : numberIn(event.data, "t"))
   const seen = new Set(ids)
   let greatest: number | undefined
@@ -136,7 +136,7 @@ const checkUnordered = (reads: ReadonlyArray<Read>, wrong: (at: number, detail: 
     if (missing !== undefined) {
       const from = lastAt
       const at = reads[i]?.at ?? 0
-      const isReported = reads.some((read, k) => k > from && isGap(read.event) && read.at <= at + noticedWithin)
+      const isReported = reads.some((read, k) => k > from && isGap(read.event) && read.at <= at + noticedWithin + slowest)
       if (!isReported) wrong(at, `${missing} is missing without a gap`)
     }
     greatest = Math.max(id, greatest ?? id)
@@ -153,6 +153,8 @@ export const checkReads = (options: {
   readonly reads: ReadonlyArray<Read>
   /** Whether the plan makes the exchange leave out events without breaking a connection. */
   readonly omits: boolean
+  /** How long a message may take to arrive, in milliseconds. It is not lost before its connection is. */
+  readonly slowest: number
   /** Whether a gap was unavoidable. */
   readonly justified: (gap: MarketEvent.Gap["data"], at: number) => boolean
   readonly report: Report
@@ -163,7 +165,7 @@ export const checkReads = (options: {
     report({ invariant: "truth", at, detail: `${name}: ${detail}` })
   }
   if (kind === "blockTrade") {
-    if (!options.omits) checkUnordered(options.reads, wrong)
+    if (!options.omits) checkUnordered(options.reads, options.slowest, wrong)
     return
   }
   if (count === undefined) {
