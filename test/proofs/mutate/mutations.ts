@@ -380,5 +380,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a jump of the wall clock goes unnoticed", "internal/time/clockJumps.ts", "Math.abs(offset - before) >= least", "offset === Infinity"),
     mutation("a refusal ends a successor at once, though the pool is served", "internal/connection/retryState.ts", "hasBeenProven || isTrusted()", "hasBeenProven"),
     mutation("the network that comes back ends no wait", "internal/connection/loop.ts", "Effect.raceFirst(skipWait.await, untilOnline(network))", "skipWait.await"),
-    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)")
+    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)"),
+    mutation("a check after a jump outlives its connection, and ends the next one", "internal/connection/suspicion.ts", "    run?.unsafeInterruptAsFork(FiberId.none)\n", ""),
+    mutation("parts of a message that came shortly before the deadline are not seen", "Liveness.ts", "const checksPerTimeout = 4", "const checksPerTimeout = 1"),
+    mutation("parts of a message that came during a stall are not seen", "Liveness.ts", "Math.max(activity.lastRead + millis, now + untilNextCheck)", "activity.lastRead + millis"),
+    mutation("an answer that is stuck behind a slow message is taken for missing", "internal/session/reconciler.ts", "mayBeStuck(wait, vitals)", "mayBeStuck(wait, undefined)"),
+    mutation("a session that nobody answered resets the backoff", "ReconnectPolicy.ts", "  loss.isAccepted &&\n", ""),
+    mutation("a session that nobody answers dials again at once", "internal/session/reconciler.ts", "handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))", "yield* Effect.ignore(connection.reconnect(\"nobody answers\"))"),
+    mutation("intervals are measured with the wall clock", "internal/time/monotonic.ts", "Number(clock.unsafeCurrentTimeNanos()) / 1e6", "clock.unsafeCurrentTimeMillis()")
 ]

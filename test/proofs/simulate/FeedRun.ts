@@ -136,6 +136,8 @@ export const run = (plan: FeedPlan): Outcome => {
   )
   const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
   const slowest = plan.steps.reduce((sum, { action }) => action.do === "trickle" || action.do === "sleep" ? sum + action.lasts : sum, 0)
+  // A refusal is an answer too, but not every refusal has an event.
+  const refuses = plan.steps.some(({ action }) => (action.do === "acks" || action.do === "deaf") && action.how.startsWith("refused"))
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
   const justified = (reader: Reader) => (gap: MarketEvent.Gap["data"], at: number): boolean => {
@@ -224,7 +226,7 @@ export const run = (plan: FeedPlan): Outcome => {
       }
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)
-      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs(), answers: answers.get(event.connection) ?? 0 }
+      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs(), answers: refuses ? undefined : answers.get(event.connection) ?? 0 }
       // A `Closed` event comes from the connection and from its pool.
       if (known === undefined) events.set(event.connection, [seen])
       else if (event.event._tag !== "Closed" || known.at(-1)?.event._tag !== "Closed") known.push(seen)
@@ -519,6 +521,16 @@ export const run = (plan: FeedPlan): Outcome => {
       const lost = all.find(({ event }) => event._tag === "Lost")
       if (lost !== undefined) report({ invariant: "heals", at: lost.moment, detail: `${name} was lost, but nothing broke` })
     }
+  }
+  // A connection waits longer from one failure to the next, so that it dials at most eight times in ten seconds. A renewal has two
+  // connections, and the application restarts a stream that failed each second.
+  const mostDials = 20 * plan.redundancy * plan.readers.length
+  const dialled = exchange.dialled()
+  const storm = dialled.findIndex((at, i) => at - (dialled[i - mostDials] ?? Number.NEGATIVE_INFINITY) < 10_000)
+  if (storm >= 0) report({ invariant: "policy", at: dialled[storm] ?? 0, detail: `more than ${mostDials} dials in ten seconds` })
+  for (const [name, all] of events) {
+    const asked = all.find(({ event }) => event._tag === "Lost" && event.cause._tag === "ReconnectRequested")
+    if (asked !== undefined) report({ invariant: "policy", at: asked.moment, detail: `${name} dials again without a wait, and nobody asked for that` })
   }
   const unanswered = plan.steps.some(({ action }) =>
     ["acks", "deaf", "lag", "vanish", "sleep", "upload", "stuck", "trickle"].includes(action.do))

@@ -257,7 +257,7 @@ export interface Seen {
   /** The number of pongs that had arrived on all sockets. */
   readonly pongs: number
   /** How often the peer had answered the session of the connection, if it has one. */
-  readonly answers?: number
+  readonly answers?: number | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
