@@ -329,7 +329,7 @@ describe("connections", () => {
       assert.deepStrictEqual(more, [])
       assert.deepStrictEqual(yield* endings, { closed: 1, terminated: 0, abandoned: 0 })
     }).pipe(
-      Effect.provide(TestTransport.layer([open(acknowledge, ...chatter), refuse(404), open(acknowledge, ...chatter)])),
+      Effect.provide(TestTransport.layer([open(acknowledge, ...chatter), hang, open(acknowledge, ...chatter)])),
       Effect.provide(answers(() => []))
     ))
 

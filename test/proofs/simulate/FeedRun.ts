@@ -122,7 +122,7 @@ export const run = (plan: FeedPlan): Outcome => {
     return action.do === "stall" ? sum + action.lasts : sum
   }, plan.weightPerMinute < 6_000 ? giveUpAfter : 0)
   const rejects = plan.steps.some(({ action }) =>
-    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
+    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status === 400
   )
   const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
