@@ -25,6 +25,7 @@ import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import type { RestError } from "../market/RestError.ts"
 import { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
+import * as RestRefusal from "./internal/restRefusal.ts"
 import * as Payloads from "./Payloads.ts"
 import type { Venue } from "./Venue.ts"
 
@@ -164,18 +165,24 @@ const RestTicker = Schema.Struct({ symbol: Schema.String, lastId: Schema.Int })
 // Above this number of symbols, one request for all of the venue's weighs less than one for each (Binance docs).
 const fewSymbols = 10
 
-const Rejection = Schema.Struct({ code: Schema.Number, msg: Schema.String })
-
 // The venue may quote the request.
-const reasonOf = (response: HttpClientResponse.HttpClientResponse, url: string) =>
-  response.json.pipe(
-    Effect.flatMap(Schema.decodeUnknown(Rejection)),
-    Effect.map(({ code, msg }) => {
-      const redactor = new Redactor()
-      redactor.sends({ url: Redacted.make(url), headers: {}, protocols: [] })
-      return `${redactor.text(msg).replace(/\.$/, "")} (${code})`
-    }),
-    Effect.orElseSucceed(() => "no reason was given")
+const shown = ({ code, reason }: RestRefusal.Refusal, url: string): string => {
+  if (code === undefined || reason === undefined) return "no reason was given"
+  const redactor = new Redactor()
+  redactor.sends({ url: Redacted.make(url), headers: {}, protocols: [] })
+  return `${redactor.text(reason).replace(/\.$/, "")} (${code})`
+}
+
+const refusalOf = (path: string, response: HttpClientResponse.HttpClientResponse, url: string) =>
+  Effect.flatMap(
+    Effect.orElseSucceed(Effect.map(response.text, RestRefusal.read), (): RestRefusal.Refusal => ({ code: undefined, reason: undefined })),
+    (refusal): Effect.Effect<never, RestError> => {
+      const { status } = response
+      const reason = shown(refusal, url)
+      return RestRefusal.isFinal(status, refusal)
+        ? new RestRejected({ path, status, code: refusal.code, reason })
+        : new RestUnavailable({ path, reason: `status ${status}: ${reason}` })
+    }
   )
 
 // Without a Retry-After: a 429 lasts until the end of the minute, a 418 at least two minutes (Binance docs).
@@ -226,7 +233,7 @@ export const make = (
         return yield* new RestLimited({ path, status, retryAfter })
       }
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
-      if (status >= 300) return yield* new RestRejected({ path, status, reason: yield* reasonOf(response, url) })
+      if (status >= 300) return yield* refusalOf(path, response, url)
       // The venue counts all clients behind this address, and the limiter only this one.
       if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))

@@ -18,6 +18,8 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
   readonly path: string
   /** The HTTP status. */
   readonly status: number
+  /** The venue's own code, if it sent one. */
+  readonly code?: number | undefined
   /** The venue's own text and code, if it sent them. */
   readonly reason: string
 }> {

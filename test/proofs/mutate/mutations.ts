@@ -387,5 +387,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("an answer that is stuck behind a slow message is taken for missing", "internal/session/reconciler.ts", "mayBeStuck(wait, vitals)", "mayBeStuck(wait, undefined)"),
     mutation("a session that nobody answered resets the backoff", "ReconnectPolicy.ts", "  loss.isAccepted &&\n", ""),
     mutation("a session that nobody answers dials again at once", "internal/session/reconciler.ts", "handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))", "yield* Effect.ignore(connection.reconnect(\"nobody answers\"))"),
-    mutation("intervals are measured with the wall clock", "internal/time/monotonic.ts", "Number(clock.unsafeCurrentTimeNanos()) / 1e6", "clock.unsafeCurrentTimeMillis()")
+    mutation("intervals are measured with the wall clock", "internal/time/monotonic.ts", "Number(clock.unsafeCurrentTimeNanos()) / 1e6", "clock.unsafeCurrentTimeMillis()"),
+    mutation("a refusal that may pass is final", "binance/internal/restRefusal.ts", "isRequestIssue(code) || finalGeneral.has(code)", "true")
 ]

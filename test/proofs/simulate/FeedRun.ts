@@ -132,7 +132,7 @@ export const run = (plan: FeedPlan): Outcome => {
     return action.do === "stall" || action.do === "sleep" ? sum + action.lasts : sum
   }, plan.weightPerMinute < 6_000 ? giveUpAfter : 0)
   const rejects = plan.steps.some(({ action }) =>
-    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
+    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status === 400
   )
   const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
   const slowest = plan.steps.reduce((sum, { action }) => action.do === "trickle" || action.do === "sleep" ? sum + action.lasts : sum, 0)
