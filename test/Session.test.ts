@@ -879,6 +879,25 @@ describe("a heartbeat", () => {
     })
   }
 
+  it.scoped("is not lost while a large message is arriving that began after a short one", () =>
+    Effect.gen(function*() {
+      const clock = yield* Effect.clock
+      // The short message comes just after the heartbeat, and a part of the large one each second from then on.
+      const parts = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1_000)
+      const socket: Transport.Socket = {
+        ...idle,
+        progress: () => ({ received: 1_000 * parts(), control: 0, sent: 0, unsent: 0 }),
+        receive: (handler) =>
+          Effect.zipRight(Effect.delay(Effect.suspend(() => handler(["a: 1"]) ?? Effect.void), "10100 millis"), Effect.never)
+      }
+      yield* Effect.gen(function*() {
+        const session = yield* make({ protocol: protocol({ heartbeat: ping }) })
+        const causes = yield* losses(session)
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(causes, [])
+      }).pipe(Effect.provideService(Transport.Transport, rough(() => Effect.succeed(socket))))
+    }))
+
   it.scoped("whose answer comes does not keep a probe from being sent", () =>
     run([open(answer(pinged))], Effect.gen(function*() {
       const session = yield* make({

@@ -4,17 +4,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { ConnectionTimeout } from "../../ConnectionError.ts"
-import { stallGrace } from "../../Liveness.ts"
 import type * as SessionProtocol from "../../SessionProtocol.ts"
 import type { Handle } from "../connection/handle.ts"
 import { isDue, monotonic } from "../time/monotonic.ts"
 import { sleep } from "../time/sleep.ts"
-import { sleepPast } from "../time/sleepPast.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import { reasonOf } from "../reason.ts"
 import type { Settings } from "./settings.ts"
-import type { Wait } from "./stuck.ts"
-import { mayBeStuck } from "./stuck.ts"
+import type { Sample } from "./stuck.ts"
+import { mayBeStuck, secondAt, sleepUntil } from "./stuck.ts"
 import type { Wire } from "./wire.ts"
 import { writing } from "./writing.ts"
 
@@ -33,11 +31,12 @@ export interface Heartbeat {
 }
 
 // A heartbeat that was sent and not answered.
-interface Waiting extends Wait {
+interface Waiting {
+  readonly first: Sample
+  /** Undefined until its time has come. */
+  readonly second: Sample | undefined
   readonly due: number
 }
-
-const sleepUntil = sleepPast(Duration.toMillis(stallGrace))
 
 export const make = ({ durations, handle, heartbeat, redactor }: Options): Heartbeat => {
   const { connection, fail, vitals } = handle
@@ -45,7 +44,8 @@ export const make = ({ durations, handle, heartbeat, redactor }: Options): Heart
   const timeout = Duration.toMillis(durations.timeout)
   const answer = Effect.unsafeMakeLatch(false)
   const message = writing(() => heartbeat.message, durations.timeout)
-  const wait = (now: number): Waiting => ({ since: now, due: now + timeout, vitals: vitals() })
+  const wait = (now: number): Waiting => ({ first: { at: now, vitals: vitals() }, second: undefined, due: now + timeout })
+  const wakeAt = ({ due, first, second }: Waiting) => second === undefined ? secondAt(first.at, due) : due
 
   const beat = ({ ended, epoch, pace }: Pick<Wire<never>, "epoch" | "pace" | "ended">) =>
     Effect.gen(function*() {
@@ -54,8 +54,8 @@ export const make = ({ durations, handle, heartbeat, redactor }: Options): Heart
       let waiting: Waiting | undefined
       for (;;) {
         const now = yield* monotonic
-        const pause = waiting !== undefined && waiting.due < next
-          ? sleepUntil(waiting.due)
+        const pause = waiting !== undefined && wakeAt(waiting) < next
+          ? sleepUntil(wakeAt(waiting))
           : sleep(Duration.millis(Math.max(0, next - now)))
         if (yield* Effect.raceFirst(Effect.as(answer.await, true), Effect.as(pause, false))) {
           answer.unsafeClose()
@@ -63,8 +63,13 @@ export const make = ({ durations, handle, heartbeat, redactor }: Options): Heart
           continue
         }
         const woke = yield* monotonic
-        if (waiting !== undefined && isDue(waiting.due, woke)) {
-          if (!mayBeStuck(waiting, vitals())) {
+        if (waiting !== undefined && isDue(wakeAt(waiting), woke)) {
+          const { first, second } = waiting
+          if (second === undefined) {
+            waiting = { ...waiting, second: { at: woke, vitals: vitals() } }
+            continue
+          }
+          if (!mayBeStuck({ first, second }, vitals())) {
             const state = yield* connection.state
             if (state._tag === "Connected" && state.epoch === epoch) {
               fail(new ConnectionTimeout({ deadline: "heartbeat", after: durations.timeout }))

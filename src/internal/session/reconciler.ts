@@ -11,7 +11,6 @@ import * as Option from "effect/Option"
 import type { Connection } from "../../Connection.ts"
 import { NotAcknowledged } from "../../ConnectionError.ts"
 import * as Item from "../../Item.ts"
-import { stallGrace } from "../../Liveness.ts"
 import type { SessionError } from "../../SessionError.ts"
 import { SubscriptionDropped, SubscriptionRefused, SubscriptionUnanswered, SubscriptionUnavailable } from "../../SessionError.ts"
 import * as SessionEvent from "../../SessionEvent.ts"
@@ -21,7 +20,6 @@ import type { Handle } from "../connection/handle.ts"
 import { formatDuration } from "../time/durationText.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
-import { sleepPast } from "../time/sleepPast.ts"
 import type { Redactor } from "../transport/redactor.ts"
 import type { Answer, Answered, Outcome } from "./answers.ts"
 import * as Answers from "./answers.ts"
@@ -30,8 +28,7 @@ import { naming } from "./defect.ts"
 import { reasonOf } from "../reason.ts"
 import type { Settings } from "./settings.ts"
 import { retryOf } from "./settings.ts"
-import type { Wait } from "./stuck.ts"
-import { mayBeStuck } from "./stuck.ts"
+import { untilLate } from "./stuck.ts"
 import type { Request, Wire } from "./wire.ts"
 import { nextRequest, revoke } from "./wire.ts"
 import { writing } from "./writing.ts"
@@ -101,8 +98,6 @@ const unansweredInRowAtMost = 12
 
 // The number of requests whose late answers are taken.
 const requestsKept = 1_024
-
-const sleepUntil = sleepPast(Duration.toMillis(stallGrace))
 
 const withoutFullStop = (text: string) => text.replace(/\.$/, "")
 
@@ -240,7 +235,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     const settling = Effect.zipRight(Effect.disconnect(sending), Deferred.await(under.settled))
     const answered: Answer = yield* Effect.raceFirst(settling, ended).pipe(
       Effect.as({ _tag: "Lost" } as const),
-      Effect.raceFirst(Effect.as(untilLate({ since: moment(), vitals: handle.vitals() }), { _tag: "Unanswered" } as const))
+      Effect.raceFirst(Effect.as(untilLate(answerTimeout, handle.vitals), { _tag: "Unanswered" } as const))
     )
     take(under, answered)
     fruitless = under.isFruitless && wire === on ? fruitless + 1 : 0
@@ -249,13 +244,6 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     endWire(on)
     handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))
   })
-
-  // Waits until the answer is late. While it may be stuck, the time for it starts anew.
-  const untilLate = (wait: Wait): Effect.Effect<void> =>
-    Effect.flatMap(sleepUntil(wait.since + Duration.toMillis(answerTimeout)), () => {
-      const vitals = handle.vitals()
-      return mayBeStuck(wait, vitals) ? untilLate({ since: moment(), vitals }) : Effect.void
-    })
 
   // An answer may still come to these requests, the latest ones.
   const remember = ({ unanswered: requests }: Wire<A>, id: number, topics: ReadonlyArray<string>) => {

@@ -529,5 +529,122 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "a slow message was cut because no part of it came between a check and the deadline just after",
+    simulated: {
+      level: "connection",
+      plan: {
+        seed: 0,
+        reconnect: {
+          enabled: true,
+          maxRetries: "unlimited",
+          initialDelay: 1000,
+          maxDelay: 60000,
+          backoffMultiplier: 2,
+          jitterFactor: 0.25,
+          stableAfter: 5000,
+          provenBy: "pong"
+        },
+        openTimeout: 10000,
+        messageTimeout: 30000,
+        pingInterval: undefined,
+        pongTimeout: 10000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        onOpen: "none",
+        says: 20000,
+        gate: false,
+        listens: false,
+        steps: [
+          { after: 100, action: { do: "say", count: 1 } },
+          { after: 0, action: { do: "trickle", on: "all", lasts: 60000 } },
+          { after: 50, action: { do: "say", count: 1 } },
+          { after: 60000, action: { do: "say", count: 1 } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a check after a clock jump outlived its connection, and ended the next one",
+    simulated: {
+      level: "connection",
+      plan: {
+        seed: 0,
+        reconnect: {
+          enabled: true,
+          maxRetries: "unlimited",
+          initialDelay: 1000,
+          maxDelay: 60000,
+          backoffMultiplier: 2,
+          jitterFactor: 0.25,
+          stableAfter: 5000,
+          provenBy: "pong"
+        },
+        openTimeout: 10000,
+        messageTimeout: 30000,
+        pingInterval: 20000,
+        pongTimeout: 10000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        onOpen: "none",
+        says: 1000,
+        gate: false,
+        listens: false,
+        steps: [
+          { after: 20, action: { do: "trickle", on: "all", lasts: 1001 } },
+          { after: 0, action: { do: "sleep", lasts: 1000, peers: "stay" } },
+          { after: 1000, action: { do: "reconnect" } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a topic ended for want of an answer that was stuck behind a slow message",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "trade", symbol: "BTCUSDT", dawdles: 0, listens: false }],
+        steps: [
+          { after: 68, action: { do: "stop", reader: 0 } },
+          { after: 32, action: { do: "trickle", on: "all", lasts: 44920 } },
+          { after: 0, action: { do: "start", reader: 0, resume: false } },
+          { after: 46000, action: { do: "rotate" } }
+        ]
+      }
+    }
+  },
+  {
+    what: "a session that nobody answered was proven by its pongs, and dialled again and again without a longer wait",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "trade", symbol: "BTCUSDT", dawdles: 0, listens: false }],
+        steps: [
+          { after: 0, action: { do: "deaf", lasts: 90000, how: "lost", nth: 1 } },
+          { after: 80000, action: { do: "rotate" } }
+        ]
+      }
+    }
   }
 ]
