@@ -382,7 +382,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("the network that comes back ends no wait", "internal/connection/loop.ts", "Effect.raceFirst(skipWait.await, untilOnline(network))", "skipWait.await"),
     mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)"),
     mutation("a check after a jump outlives its connection, and ends the next one", "internal/connection/suspicion.ts", "    run?.unsafeInterruptAsFork(FiberId.none)\n", ""),
-    mutation("parts of a message that came shortly before the deadline are not seen", "Liveness.ts", "const checksPerTimeout = 4", "const checksPerTimeout = 1"),
+    mutation("parts of a message are looked for only once in each deadline", "Liveness.ts", "const checksPerTimeout = 4", "const checksPerTimeout = 1"),
     mutation("parts of a message that came during a stall are not seen", "Liveness.ts", "Math.max(activity.lastRead + millis, now + untilNextCheck)", "activity.lastRead + millis"),
     mutation("an answer that is stuck behind a slow message is taken for missing", "internal/session/stuck.ts", "{ first, second }, vitals()) ? untilLate", "{ first, second }, undefined) ? untilLate"),
     mutation("a session that nobody answered resets the backoff", "ReconnectPolicy.ts", "  loss.isAccepted &&\n", ""),
