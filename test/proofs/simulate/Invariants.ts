@@ -258,6 +258,8 @@ export interface Seen {
   readonly pongs: number
   /** How often the peer had answered the session of the connection, if it has one. */
   readonly answers?: number | undefined
+  /** How often the session had asked it. Undefined: it asks on every connection. */
+  readonly asked?: number
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -385,8 +387,9 @@ export const checkPolicy = (options: {
   let hasBeenProven = false
   let pongsBefore = 0
   let answersBefore: number | undefined
+  let askedBefore = 0
 
-  for (const { answers, event, moment, pongs } of events) {
+  for (const { answers, asked = Number.POSITIVE_INFINITY, event, moment, pongs } of events) {
     const wrong = (detail: string) => {
       options.report({ invariant: "policy", at: moment, detail: `${options.name}: ${detail}` })
     }
@@ -416,6 +419,7 @@ export const checkPolicy = (options: {
         open = true
         pongsBefore = pongs
         answersBefore = answers
+        askedBefore = asked === Number.POSITIVE_INFINITY ? 0 : asked
         break
       case "AttemptFailed":
         if (open) wrong("a dial failed while a connection was open")
@@ -428,7 +432,7 @@ export const checkPolicy = (options: {
         const mayBeProven = Duration.toMillis(event.openFor) >= policy.stableAfter && (policy.provenBy === "open" || event.messages > 0 || byPong)
         const isUncertain = options.unanswered || (options.latePongs && byPong && event.messages === 0)
         if (event.proven !== mayBeProven && (event.proven || !isUncertain)) wrong(`proven is ${event.proven}`)
-        if (event.proven && answers !== undefined && answers === answersBefore) wrong("proven, though the peer has answered nothing")
+        if (event.proven && answers !== undefined && answers === answersBefore && asked > askedBefore) wrong("proven, though the peer has answered nothing")
         if (event.proven) {
           hasBeenProven = true
           attempt = 0

@@ -164,6 +164,38 @@ export interface ConnectionPlan {
   readonly steps: ReadonlyArray<Step<ConnectionAction>>
 }
 
+/** What a server does to requests that have a topic. Undefined topic: to all requests. */
+export type TopicFault =
+  /** It ends the subscription of a topic. */
+  | { readonly do: "dropTopic"; readonly topic: number }
+  /** It refuses the next requests, for a time that it names or not. */
+  | { readonly do: "refuseTopic"; readonly topic: number | undefined; readonly times: number; readonly retry: number | undefined }
+  /** For so long, it does not do what is asked, or does it and answers late or never. */
+  | { readonly do: "ignoreTopic"; readonly topic: number | undefined; readonly lasts: number; readonly how: "lost" | "unanswered" | "late" }
+
+/** The calls of a session's user: it reads a topic, or stops. */
+export type SessionCall = { readonly do: "join" | "leave"; readonly topic: number }
+
+export type SessionAction =
+  | Exclude<SocketFault, { readonly do: "mute" | "repeat" | "reorder" | "late" | "skip" }>
+  | Extract<ServerFault, { readonly do: "restart" | "dials" | "refuses" }>
+  | LocalFault
+  | TopicFault
+  | SessionCall
+
+export interface SessionPlan {
+  readonly seed: number
+  readonly topics: number
+  readonly maxBatch: number
+  /** What an answer says: the id of its request, the topics, both or neither. */
+  readonly answers: "ids" | "topics" | "both" | "bare"
+  /** Whether the server refuses a topic that is subscribed already. */
+  readonly picky: boolean
+  /** The time between two messages of a topic. */
+  readonly says: number
+  readonly steps: ReadonlyArray<Step<SessionAction>>
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Generators
 
@@ -421,4 +453,59 @@ export const connectionPlan: fc.Arbitrary<ConnectionPlan> = fc.record({
   gate: fc.boolean(),
   listens: fc.boolean(),
   steps: fc.array(step(connectionAction), { minLength: 1, maxLength: 15 })
+})
+
+const topicIndex = fc.nat(5)
+const anyTopic = fc.option(topicIndex, { nil: undefined })
+
+const topicFault: fc.Arbitrary<TopicFault> = fc.oneof(
+  fc.record({ do: fc.constant("dropTopic" as const), topic: topicIndex }),
+  fc.record({
+    do: fc.constant("refuseTopic" as const),
+    topic: anyTopic,
+    times: fc.integer({ min: 1, max: 3 }),
+    retry: fc.option(seconds(1, 20), { nil: undefined })
+  }),
+  fc.record({
+    do: fc.constant("ignoreTopic" as const),
+    topic: anyTopic,
+    lasts: millis(1_000, 60_000),
+    how: fc.constantFrom("lost" as const, "unanswered" as const, "late" as const)
+  })
+)
+
+const sessionSocketFault = fc.oneof(
+  fc.record({ do: fc.constantFrom("close" as const, "closeFrame" as const), on: target, code: closeCode }),
+  fc.record({ do: fc.constantFrom("trickle" as const, "upload" as const), on: target, lasts: millis(1_000, 60_000) }),
+  fc.record({
+    do: fc.constantFrom("stuck" as const, "reset" as const, "drop" as const, "silence" as const, "vanish" as const, "noPongs" as const),
+    on: target
+  }),
+  fc.record({ do: fc.constant("lag" as const), on: target, by: fc.oneof(fc.constant(0), millis(10, 2_000)) })
+)
+
+const sessionCall: fc.Arbitrary<SessionCall> = fc.record({ do: fc.constantFrom("join" as const, "leave" as const), topic: topicIndex })
+
+const sessionAction: fc.Arbitrary<SessionAction> = fc.oneof(
+  { weight: 4, arbitrary: topicFault },
+  { weight: 2, arbitrary: sessionSocketFault },
+  { weight: 1, arbitrary: dials },
+  { weight: 1, arbitrary: restart },
+  { weight: 1, arbitrary: refuses },
+  { weight: 1, arbitrary: local },
+  { weight: 2, arbitrary: sessionCall }
+)
+
+export const sessionPlan: fc.Arbitrary<SessionPlan> = fc.record({
+  seed: fc.nat(),
+  topics: fc.integer({ min: 1, max: 6 }),
+  maxBatch: fc.constantFrom(6, 2, 1),
+  answers: fc.constantFrom("ids" as const, "topics" as const, "both" as const, "bare" as const),
+  picky: fc.boolean(),
+  says: fc.constantFrom(250, 1_000),
+  steps: fc.oneof(
+    { weight: 2, arbitrary: fc.array(step(sessionAction), { minLength: 1, maxLength: 10 }) },
+    // Nothing but what a server does to single topics. No other topic may notice.
+    { weight: 1, arbitrary: fc.array(step<SessionAction>(topicFault), { minLength: 1, maxLength: 6 }) }
+  )
 })

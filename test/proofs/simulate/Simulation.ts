@@ -1,6 +1,6 @@
 /**
  * Deterministic simulation of real connections, sessions and feeds, on a simulated network and exchange, in virtual time.
- * It runs a plan for a bare connection, or one for a feed.
+ * It runs a plan for a bare connection, one for a session, or one for a feed.
  */
 import * as Predicate from "effect/Predicate"
 import * as fc from "fast-check"
@@ -8,24 +8,39 @@ import * as ConnectionRun from "./ConnectionRun.ts"
 import * as FeedRun from "./FeedRun.ts"
 import type { Outcome } from "./Outcome.ts"
 import * as Plan from "./Plan.ts"
+import * as SessionRun from "./SessionRun.ts"
 
 export type Simulated =
   | { readonly level: "connection"; readonly plan: Plan.ConnectionPlan }
+  | { readonly level: "session"; readonly plan: Plan.SessionPlan }
   | { readonly level: "feed"; readonly plan: Plan.FeedPlan }
 
 /** Whether a value has the shape of a printed plan. */
 export const isSimulated = (value: unknown): value is Simulated =>
   Predicate.hasProperty(value, "plan") && Predicate.isReadonlyRecord(value.plan) && Array.isArray(value.plan.steps) &&
-  Predicate.hasProperty(value, "level") && (value.level === "connection" || value.level === "feed")
+  Predicate.hasProperty(value, "level") && (value.level === "connection" || value.level === "session" || value.level === "feed")
 
 export const connection: fc.Arbitrary<Simulated> = Plan.connectionPlan.map((plan) => ({ level: "connection", plan }))
+export const session: fc.Arbitrary<Simulated> = Plan.sessionPlan.map((plan) => ({ level: "session", plan }))
 export const feed: fc.Arbitrary<Simulated> = Plan.feedPlan.map((plan) => ({ level: "feed", plan }))
 
-/** Half of the runs have a bare connection, half have a feed. */
-export const either: fc.Arbitrary<Simulated> = fc.oneof(connection, feed)
+/** Two of five runs have a bare connection, one has a session, and two have a feed. */
+export const any: fc.Arbitrary<Simulated> = fc.oneof(
+  { weight: 2, arbitrary: connection },
+  { weight: 1, arbitrary: session },
+  { weight: 2, arbitrary: feed }
+)
 
-export const run = (simulated: Simulated): Outcome =>
-  simulated.level === "connection" ? ConnectionRun.run(simulated.plan) : FeedRun.run(simulated.plan)
+export const run = (simulated: Simulated): Outcome => {
+  switch (simulated.level) {
+    case "connection":
+      return ConnectionRun.run(simulated.plan)
+    case "session":
+      return SessionRun.run(simulated.plan)
+    case "feed":
+      return FeedRun.run(simulated.plan)
+  }
+}
 
 /** The first violations of a run, one a line. */
 export const complaint = ({ violations }: Outcome): string =>
