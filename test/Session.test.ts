@@ -681,6 +681,41 @@ describe("an answer", () => {
       assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
     })))
 
+  it.scoped("without an id that comes after the data is not taken for that of the next request", () =>
+    run([open(
+      wait("100 millis"),
+      send(write({ _tag: "Data", topic: "a", data: "1" })),
+      wait("100 millis"),
+      send(acknowledged()),
+      wait("100 millis"),
+      send(write({ _tag: "Refused", reason: "no such thing" }))
+    )], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ ...literal.protocol, maxBatch: 1 }) })
+      const a = yield* collect(session, "a")
+      const b = yield* Effect.fork(session.subscribe("b"))
+      yield* TestClock.adjust("250 millis")
+      assert.deepStrictEqual(a.seen, ["1"])
+      assert.isNull(b.unsafePoll())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(b)))._tag, "SubscriptionRefused")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 b"])
+    })))
+
+  it.scoped("that never comes after the data costs the next request no more than its time", () =>
+    run([open(
+      wait("100 millis"),
+      send(write({ _tag: "Data", topic: "a", data: "1" })),
+      wait("6 seconds"),
+      answer(() => [acknowledged()])
+    )], Effect.gen(function*() {
+      const session = yield* make({ protocol: protocol({ ...literal.protocol, maxBatch: 1 }) })
+      yield* collect(session, "a")
+      yield* TestClock.adjust("7 seconds")
+      const b = yield* Effect.fork(session.subscribe("b"))
+      yield* TestClock.adjust("1 second")
+      assert.isNotNull(b.unsafePoll())
+    })))
+
   it.scoped("that names topics settles these, and the others wait for their own", () =>
     run([open(answers([acknowledged(["b", "c"])]), wait("2 seconds"), send(acknowledged(["a"])))], Effect.gen(function*() {
       const session = yield* make(literal)
@@ -1215,6 +1250,18 @@ describe("a topic that the peer drops", () => {
         const a = yield* collect(session, "a")
         yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(a.seen, ["gap 0", "back"])
+      })))
+
+  it.scoped("and does not answer for any more, ends alone: the connection of the others is kept", () =>
+    run([open(acknowledge, wait("1 second"), send("a: 1", "b: 1", "closed a"), answer(() => []), wait("2 minutes"), send("b: 2"))],
+      Effect.gen(function*() {
+        const session = yield* make({ protocol: dropping })
+        const a = yield* collect(session, "a")
+        const b = yield* collect(session, "b")
+        yield* TestClock.adjust("3 minutes")
+        assert.strictEqual((yield* errorOf(yield* Fiber.join(a.fiber)))._tag, "SubscriptionUnanswered")
+        assert.deepStrictEqual(b.seen, ["1", "2"])
+        assert.strictEqual(yield* dialCount, 1)
       })))
 
   it.scoped("as soon as it is acknowledged, again and again, is not requested for ever", () =>

@@ -18,6 +18,7 @@ import type { SessionProtocol } from "../../SessionProtocol.ts"
 import type { Message } from "../../Transport.ts"
 import type { Handle } from "../connection/handle.ts"
 import { formatDuration } from "../time/durationText.ts"
+import { isDue } from "../time/monotonic.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import { sleep } from "../time/sleep.ts"
 import type { Redactor } from "../transport/redactor.ts"
@@ -157,6 +158,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
       served: new Set(),
       dropped: new Map(),
       unanswered: new Map(),
+      owed: [],
       pace: RollingWindow.make(pace.limit, pace.window),
       ended: Deferred.unsafeMake(fiberId),
       unansweredInRow: 0,
@@ -469,6 +471,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     }
     for (const entry of entries.filter(isOver)) {
       const { topic, unanswered: requests } = entry
+      on.served.delete(topic)
       end(entry, new SubscriptionUnanswered({ topic, requests, after: answerTimeout }))
     }
   }
@@ -532,6 +535,18 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     if (left.length > 0) subscribed(on, left)
   }
 
+  // Whether an answer that names nothing belongs to a request that data has settled before. Peers answer in order.
+  const isOwed = ({ owed }: Wire<A>, { id, topics }: Answered): boolean => {
+    if (id !== undefined) {
+      const known = owed.findIndex((request) => request.id === id)
+      if (known >= 0) owed.splice(known, 1)
+      return false
+    }
+    if (topics !== undefined) return false
+    while (isDue(owed[0]?.until ?? Number.POSITIVE_INFINITY, moment())) owed.shift()
+    return owed.shift() !== undefined
+  }
+
   const refuseUnasked = (on: Wire<A>, named: ReadonlyArray<string>, answer: Extract<Answered, { readonly _tag: "Refused" }>) => {
     const topics = named.filter((topic) => on.topics.has(topic) && desiredTopics.has(topic))
     if (topics.length === 0) return
@@ -576,7 +591,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
     answer: (answer) => {
       // A refusal proves that the peer answers, too.
       handle.accept()
-      if (wire === undefined) return
+      if (wire === undefined || isOwed(wire, answer)) return
       if (answer.id !== undefined && answer.id !== outstanding?.id) {
         takeLate(wire, answer.id, answer)
         return
@@ -601,6 +616,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
         return
       }
       on.topics.delete(topic)
+      on.served.delete(topic)
       const entry = desiredTopics.get(topic)
       if (entry === undefined) return
       flush()
@@ -615,7 +631,11 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
       const on = wire
       if (on === undefined || !(on.topics.has(topic) || on.dropped.has(topic))) return
       handle.accept()
-      if (outstanding?.method === "subscribe") take(outstanding, { _tag: "Acknowledged", topics: [topic] })
+      const asked = outstanding
+      if (asked?.method === "subscribe") take(asked, { _tag: "Acknowledged", topics: [topic] })
+      if (asked !== undefined && asked !== outstanding) {
+        on.owed.push({ id: asked.id, until: moment() + Duration.toMillis(answerTimeout) })
+      }
       // A request for it may have gone unanswered.
       serve(on, topic, true)
     },

@@ -19,12 +19,17 @@ export interface Wire<A> {
   readonly halves: Array<ReadonlyArray<string>>
   /** Topics to request later. No request may have them. */
   readonly postponed: Set<string>
-  /** Topics that the peer has acknowledged, or sent data of. */
+  /** Topics that the peer has acknowledged, or sent data of, and that it still seems to serve. */
   readonly served: Set<string>
   /** Topics whose subscription the peer has ended, until they are subscribed again. */
   readonly dropped: Map<string, { readonly at: number; readonly reason: string }>
   /** Requests to subscribe to which an answer may still come, by their id. */
   readonly unanswered: Map<number, ReadonlyArray<string>>
+  /**
+   * Requests that data has settled before their answers came, oldest first: their ids, and until when an answer is taken for
+   * theirs.
+   */
+  readonly owed: Array<{ readonly id: number; readonly until: number }>
   /** The rate limit, which peers count per connection. */
   readonly pace: RollingWindow.RollingWindow
   /** Completes when no more requests are made on the connection: it is lost, or about to be replaced. */
