@@ -716,6 +716,23 @@ describe("an answer", () => {
       assert.isNotNull(b.unsafePoll())
     })))
 
+  it.scoped("that refuses a topic which was dropped outranks the data from before", () =>
+    run([open(
+      answers(),
+      wait("1 second"),
+      send(write({ _tag: "Data", topic: "a", data: "1" }), write({ _tag: "Dropped", topic: "a", reason: "closed" })),
+      wait("2 seconds"),
+      send(write({ _tag: "Refused", topics: ["a"], reason: "not now" })),
+      wait("10 seconds"),
+      send(write({ _tag: "Data", topic: "a", data: "2" }))
+    )], Effect.gen(function*() {
+      const session = yield* make(literal)
+      const a = yield* collect(session, "a")
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* sent, ["sub 1 a", "sub 2 a", "sub 3 a"])
+      assert.deepStrictEqual(a.seen, ["1", "gap 0", "2"])
+    })))
+
   it.scoped("that names topics settles these, and the others wait for their own", () =>
     run([open(answers([acknowledged(["b", "c"])]), wait("2 seconds"), send(acknowledged(["a"])))], Effect.gen(function*() {
       const session = yield* make(literal)

@@ -73,6 +73,11 @@ export class CadenceTracker {
     return at - Math.max(this.#last, this.#expectedSince)
   }
 
+  /** How often data has come. */
+  observed(): number {
+    return this.#observed
+  }
+
   observedSince(at: number): boolean {
     return this.#observed > 0 && this.#last >= at
   }

@@ -24,6 +24,8 @@ export interface TopicEntry<A> {
   isChecked: boolean
   /** How often in a row the topic was refused, dropped, or not to be requested, since it was last subscribed for long. */
   setbacks: number
+  /** How often its data had come when the peer last ended its subscription. */
+  observedAtDrop: number
   /** The number of requests for it that were not answered while the peer served other topics. */
   unanswered: number
   /** The index of the topic's batch in the dispatcher, while it has one. */
@@ -70,6 +72,7 @@ export const make = <A>({ cadence, fiberId, moment, onChange, onThrown }: {
         hasLived: false,
         isChecked: false,
         setbacks: 0,
+        observedAtDrop: 0,
         unanswered: 0,
         batchIndex: 0,
         acknowledged: Deferred.unsafeMake(fiberId)

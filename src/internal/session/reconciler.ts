@@ -364,9 +364,11 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
   // -------------------------------------------------------------------------------------------------------------------
   // Topics that are not
 
-  // Data on this connection outranks a refusal such as "already subscribed".
-  const hasData = (on: Wire<A>) => (topic: string) =>
-    !on.dropped.has(topic) && desiredTopics.get(topic)?.tracker.observedSince(on.since) === true
+  // Data on this connection outranks a refusal such as "already subscribed". Data from before the peer dropped the topic does not.
+  const hasData = (on: Wire<A>) => (topic: string) => {
+    const entry = desiredTopics.get(topic)
+    return entry !== undefined && entry.tracker.observedSince(on.since) && entry.tracker.observed() > entry.observedAtDrop
+  }
 
   const recordRefusals = (topics: ReadonlyArray<string>, reason: string, retry: Option.Option<Duration.Duration>) => {
     const at = now()
@@ -622,6 +624,7 @@ export const make = <A, N>(options: Options<A, N>): Reconciler => {
       flush()
       forgive(entry)
       on.dropped.set(topic, { at: moment(), reason })
+      entry.observedAtDrop = entry.tracker.observed()
       record(SessionEvent.Dropped({ at: now(), topic, reason }))
       setStatus([topic], "requested")
       refuseOrRetry(on, [topic], reason)

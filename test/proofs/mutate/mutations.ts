@@ -388,5 +388,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a session that nobody answered resets the backoff", "ReconnectPolicy.ts", "  loss.isAccepted &&\n", ""),
     mutation("a session that nobody answers dials again at once", "internal/session/reconciler.ts", "handle.fail(new NotAcknowledged({ requests: fruitlessAtMost, after: answerTimeout }))", "yield* Effect.ignore(connection.reconnect(\"nobody answers\"))"),
     mutation("intervals are measured with the wall clock", "internal/time/monotonic.ts", "Number(clock.unsafeCurrentTimeNanos()) / 1e6", "clock.unsafeCurrentTimeMillis()"),
-    mutation("a refusal that may pass is final", "binance/internal/restRefusal.ts", "isRequestIssue(code) || finalGeneral.has(code)", "true")
+    mutation("a refusal that may pass is final", "binance/internal/restRefusal.ts", "isRequestIssue(code) || finalGeneral.has(code)", "true"),
+    mutation("data from before a topic was dropped outranks a refusal", "internal/session/reconciler.ts", "entry.tracker.observed() > entry.observedAtDrop", "entry.tracker.observed() > 0"),
+    mutation("a bare answer that comes after the data is taken for that of the next request", "internal/session/reconciler.ts", "wire === undefined || isOwed(wire, answer)", "wire === undefined"),
+    mutation("a topic that the peer dropped makes the session redial for its sake", "internal/session/reconciler.ts", "      on.served.delete(topic)\n      const entry", "      const entry")
 ]
