@@ -7,6 +7,7 @@ import * as PlatformSocket from "@effect/platform/Socket"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -25,11 +26,16 @@ const encoder = new TextEncoder()
 const lostWith = (cause: AttemptError | ReconnectRequested): PlatformSocket.SocketError =>
   cause._tag === "ConnectionClosed"
     ? new PlatformSocket.SocketCloseError({ reason: "Close", code: cause.code, closeReason: cause.reason })
-    : new PlatformSocket.SocketGenericError({ reason: "Read", cause })
+    : failedToRead(cause)
+
+// The failure that a given-up connection was lost with.
+const lastOf = (error: ConnectionError): AttemptError => error._tag === "RetriesExhausted" ? error.last : error
 
 const isClosed = (error: ConnectionError | NotConnected): boolean => error._tag === "NotConnected"
 
 const failedToOpen = (cause: unknown) => new PlatformSocket.SocketGenericError({ reason: "Open", cause })
+
+const failedToRead = (cause: unknown) => new PlatformSocket.SocketGenericError({ reason: "Read", cause })
 
 const failedToWrite = (cause: unknown) => new PlatformSocket.SocketGenericError({ reason: "Write", cause })
 
@@ -41,14 +47,36 @@ type Next =
   | { readonly _tag: "Ended" }
   | { readonly _tag: "Drained" }
 
+const endOf = (next: Next): Effect.Effect<void, PlatformSocket.SocketError> => next._tag === "Lost" ? next.error : Effect.void
+
+/** Items that were taken from the connection. Those that come next are of this epoch. */
+interface Held {
+  readonly epoch: number
+  readonly items: ReadonlyArray<Item.Item>
+  /** The position of the first item that no run has handled. */
+  next: number
+}
+
+// The items since the connection of this epoch opened. If no gap says where that was, all are of this epoch: it is the first
+// since `connect`, or another reader has taken the gap. A gap with dropped messages stays.
+const sinceOpened = ({ items, next }: Held, later: ReadonlyArray<Item.Item>, epoch: number): ReadonlyArray<Item.Item> => {
+  const all = [...items.slice(next), ...later]
+  const opened = all.findIndex((item) => item._tag === "Gap" && item.epoch === epoch && item.cause._tag !== "InboxOverflow")
+  return opened < 0 ? later : all.slice(opened)
+}
+
 /**
  * Makes a socket of a connection.
  *
  * - Each `run` lasts for one open connection. It waits until one is open, runs `onOpen`, and calls the handler with each message,
  *   one after the other. When the connection is lost, the run fails once all messages from before have been handled: with
  *   `SocketCloseError` after a close code (1006 without a close frame), else with `SocketGenericError`, whose `cause` says why. The
- *   next `run` waits for the connection that heals it, and begins with that one's first message. Only one run goes on at a time.
- * - A run completes when the connection is disconnected or closed. It fails with the reason `Open` when the connection is given up.
+ *   next `run` waits for the connection that heals it, and begins with that one's first message. Messages of a connection for
+ *   which there was no run are dropped. Only one run goes on at a time.
+ * - A run fails with the reason `Read` where the inbox has dropped messages, which it does only with another overflow policy
+ *   than `"suspend"`. The next run goes on behind that.
+ * - A run completes when the connection is disconnected or closed. It fails with the reason `Open` when no connection opens
+ *   because it was given up.
  * - A write waits for an open connection. A `CloseEvent` disconnects, and the connection stays disconnected.
  *
  * So Effect RPC's client fails the requests that are in flight when the connection is lost, and goes on when it is healed.
@@ -57,8 +85,7 @@ type Next =
  * @category constructors
  */
 export const fromConnection = (connection: Connection.Connection): PlatformSocket.Socket => {
-  // The epoch whose first message has been reached.
-  let reached = 1
+  let held: Held = { epoch: 0, items: [], next: 0 }
   // Completes when the present run has ended.
   let running: Deferred.Deferred<void> | undefined
 
@@ -79,7 +106,7 @@ export const fromConnection = (connection: Connection.Connection): PlatformSocke
           case "Reconnecting":
             return Option.some({ _tag: "Lost", error: lostWith(state.cause) })
           case "Failed":
-            return Option.some({ _tag: "Lost", error: failedToOpen(state.error) })
+            return Option.some({ _tag: "Lost", error: lostWith(lastOf(state.error)) })
           case "Connecting":
             return Option.some({ _tag: "Lost", error: lostUnseen })
           case "Disconnected":
@@ -96,43 +123,65 @@ export const fromConnection = (connection: Connection.Connection): PlatformSocke
     options?: { readonly onOpen?: Effect.Effect<void> | undefined }
   ): Effect.Effect<void, PlatformSocket.SocketError | E, R> =>
     Effect.gen(function*() {
+      const ended = yield* Deferred.make<void>()
+      running = ended
+      yield* Effect.addFinalizer(() => Deferred.succeed(ended, undefined))
       const opened = yield* Effect.either(open)
       if (opened._tag === "Left") return yield* isClosed(opened.left) ? Effect.void : failedToOpen(opened.left)
       const epoch = opened.right
       const pull = yield* Stream.toPull(connection.items)
       const loss = yield* Effect.forkScoped(lossOf(epoch))
-      const ended = yield* Deferred.make<void>()
-      running = ended
-      yield* Effect.addFinalizer(() => Deferred.succeed(ended, undefined))
-      if (options?.onOpen !== undefined) yield* options.onOpen
 
       // A pull that waits is kept, not interrupted: it may have taken items by then.
-      let pulling: Fiber.Fiber<Next> | undefined
+      let pulling: Fiber.RuntimeFiber<Next> | undefined
       const pullNext = Effect.forkScoped(Effect.map(
         Effect.either(pull),
         (taken): Next => taken._tag === "Right" ? { _tag: "Items", items: taken.right } : { _tag: "Drained" }
       ))
+      // Waits for items, for this long.
+      const takeWithin = (until: Effect.Effect<Next>) =>
+        Effect.gen(function*() {
+          const next = yield* Effect.raceFirst(Fiber.join(pulling ??= yield* pullNext), until)
+          if (next._tag === "Items") pulling = undefined
+          return next
+        })
+      yield* Effect.addFinalizer(() =>
+        pulling === undefined ? Effect.void : Effect.map(Fiber.interrupt(pulling), (exit) => {
+          if (Exit.isSuccess(exit) && exit.value._tag === "Items") held = { ...held, items: [...held.items, ...exit.value.items] }
+        }))
       // Twice: the reader of the items wakes in the first.
       const drained: Effect.Effect<Next> = Effect.as(Effect.zipRight(Effect.yieldNow(), Effect.yieldNow()), { _tag: "Drained" })
+
+      if (held.epoch !== epoch) {
+        const later: Array<Item.Item> = []
+        for (let next = yield* takeWithin(drained); next._tag === "Items"; next = yield* takeWithin(drained)) later.push(...next.items)
+        held = { epoch, items: sinceOpened(held, later, epoch), next: 0 }
+      }
+      if (options?.onOpen !== undefined) yield* options.onOpen
+
       let last: Next | undefined
       for (;;) {
-        const items = pulling ??= yield* pullNext
-        const next: Next = yield* Effect.raceFirst(Fiber.join(items), last === undefined ? Fiber.join(loss) : drained)
+        for (let item = held.items[held.next]; item !== undefined; item = held.items[held.next]) {
+          if (item._tag === "Gap" && item.epoch !== epoch) {
+            // What follows is for the next run.
+            held = { epoch: item.epoch, items: held.items.slice(held.next), next: 0 }
+            return yield* endOf(yield* Fiber.join(loss))
+          }
+          held.next++
+          if (item._tag === "Gap") {
+            if (item.dropped > 0) return yield* failedToRead(item.cause)
+          } else {
+            const handled = handler(item.data)
+            if (Effect.isEffect(handled)) yield* handled
+          }
+        }
+        const next: Next = yield* takeWithin(last === undefined ? Fiber.join(loss) : drained)
         switch (next._tag) {
           case "Items":
-            pulling = undefined
-            for (const item of next.items) {
-              if (item._tag === "Gap") {
-                reached = Math.max(reached, item.epoch)
-              } else if (reached === epoch) {
-                const handled = handler(item.data)
-                if (Effect.isEffect(handled)) yield* handled
-              }
-            }
+            held = { epoch, items: [...next.items], next: 0 }
             break
           case "Drained":
-            last ??= yield* Fiber.join(loss)
-            return yield* last._tag === "Lost" ? last.error : Effect.void
+            return yield* endOf(last ?? (yield* Fiber.join(loss)))
           case "Lost":
           case "Ended":
             last = next
@@ -151,7 +200,7 @@ export const fromConnection = (connection: Connection.Connection): PlatformSocke
     PlatformSocket.isCloseEvent(chunk)
       ? Effect.mapError(connection.disconnectWith({ code: chunk.code, reason: chunk.reason }), failedToWrite)
       : connection.send(chunk, { deadline: Duration.infinity }).pipe(
-        Effect.catchAll((error) => error._tag === "NotConnected" ? failedToWrite(error) : failAfterRun(error))
+        Effect.catchAll(failAfterRun)
       )
 
   return {

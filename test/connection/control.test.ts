@@ -9,7 +9,7 @@ import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { ConnectionEvent , ConnectionState} from "holdfast"
-import { Connection, Transport } from "holdfast"
+import { Connection, ConnectionError, Transport } from "holdfast"
 import { TestTransport } from "holdfast/testing"
 import type { Overrides } from "./scripted.ts"
 import { closed, collect, dialTimes, idle, noJitter, quiet, rough, scripted } from "./scripted.ts"
@@ -167,8 +167,66 @@ describe("connect, disconnect, reconnect and send", () => {
       const stopping = yield* Effect.fork(connection.disconnect)
       yield* TestClock.adjust("1 hour")
       yield* Fiber.join(stopping)
-      assert.deepStrictEqual((yield* events.seen).map(({ _tag }) => _tag), ["Dialling", "Opened", "Lost", "Disconnected"])
+      assert.deepStrictEqual((yield* events.seen).map(({ _tag }) => _tag), ["Dialling", "Opened", "Lost", "Waiting", "Disconnected"])
       assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+    }))
+
+  // The socket ends after a second, and takes two more to be closed.
+  const slowToClose = (code: number) =>
+    rough((dial) =>
+      dial > 0 ? Effect.succeed(idle) : Effect.as(
+        Effect.addFinalizer(() => Effect.sleep("2 seconds")),
+        {
+          ...idle,
+          receive: () => Effect.delay(new ConnectionError.ConnectionClosed({ code, reason: "", openFor: Duration.zero }), "1 second")
+        }
+      ))
+
+  it.scoped("the state shows at once that a connection is lost, and the wait goes on while its socket is closed", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: "ws://peer.test", reconnect: { ...noJitter, initialDelay: "5 seconds" }, ...quiet })
+      yield* TestClock.adjust("1500 millis")
+      const state = yield* connection.state
+      assert(state._tag === "Reconnecting")
+      assert.strictEqual(state.nextDialAt, 6_000)
+      yield* TestClock.adjust("4400 millis")
+      assert.strictEqual((yield* connection.state)._tag, "Reconnecting")
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+    }).pipe(Effect.provideService(Transport.Transport, slowToClose(1012))))
+
+  it.scoped("a connection that is given up fails at once, and its next dial comes after its socket is closed", () =>
+    Effect.gen(function*() {
+      const connection = yield* Connection.make({ url: "ws://peer.test", ...quiet })
+      const messages = yield* collect(connection.messages)
+      yield* TestClock.adjust("1500 millis")
+      assert.strictEqual((yield* connection.state)._tag, "Failed")
+      assert.isTrue(Exit.isFailure(yield* messages.exit))
+      yield* connection.connect
+      assert.strictEqual((yield* connection.state)._tag, "Connecting")
+      yield* TestClock.adjust("1400 millis")
+      assert.strictEqual((yield* connection.state)._tag, "Connecting")
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* connection.state)._tag, "Connected")
+      yield* connection.send("hello")
+    }).pipe(Effect.provideService(Transport.Transport, slowToClose(1003))))
+
+  it.scoped("a connection that is given up and connected again can be disconnected while its old socket is closed", () =>
+    Effect.gen(function*() {
+      let dials = 0
+      const counted = slowToClose(1003)
+      const transport = { ...counted, dial: (request: Transport.DialRequest) => Effect.suspend(() => {
+        dials++
+        return counted.dial(request)
+      }) }
+      const connection = yield* Effect.provideService(Connection.make({ url: "ws://peer.test", ...quiet }), Transport.Transport, transport)
+      yield* TestClock.adjust("1500 millis")
+      yield* connection.connect
+      const stopping = yield* Effect.fork(connection.disconnect)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(stopping)
+      assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+      assert.strictEqual(dials, 1)
     }))
 
   it.effect("reconnect while a lost connection is being closed makes the next dial follow at once", () =>

@@ -16,7 +16,7 @@ import * as Placement from "./placement.ts"
 import type { PooledConnection } from "./pooledConnection.ts"
 import * as PooledConnections from "./pooledConnection.ts"
 import type { Slot } from "./slot.ts"
-import { idle, isAlive, connectionsOf, topicsOf } from "./slot.ts"
+import { idle, isAlive, isOpen, connectionsOf, topicsOf } from "./slot.ts"
 
 export interface Options<A, N> extends PooledConnections.Options<A, N> {
   readonly topicsPerConnection: number
@@ -192,8 +192,9 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
   // Gives the slot to the successor, or keeps its connection. Closes the other one. Returns whether the slot was renewed.
   const replace = (slot: Slot<A>, successor: PooledConnection<A>, isProven: boolean) =>
     Effect.gen(function*() {
-      // The successor may have failed since its proof. Even one that is not proven is better than a connection that is dead.
-      const renewed = slots.has(slot) && ((isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled)))
+      // The successor may have been lost since its proof. Even one that is not proven is better than a connection that is dead.
+      const isBetter = isProven && (yield* isAlive(successor)) && ((yield* isOpen(successor)) || !(yield* isOpen(slot.pooled)))
+      const renewed = slots.has(slot) && (isBetter || !(yield* isAlive(slot.pooled)))
       if (renewed) yield* endStalled(slot.pooled, successor)
       const spare = renewed ? slot.pooled : successor
       if (renewed) slot.pooled = successor

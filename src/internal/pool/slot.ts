@@ -31,6 +31,10 @@ export const connectionsOf = <A>({ pooled, work }: Slot<A>): ReadonlyArray<Poole
 export const topicsOf = <A>(slot: Slot<A>, name: string): ReadonlyArray<Topic<A>> =>
   [...slot.topics].filter((topic) => topic.name === name)
 
+/** Whether a connection is open now. */
+export const isOpen = <A>({ session }: PooledConnection<A>): Effect.Effect<boolean> =>
+  Effect.map(session.connection.state, ({ _tag }) => _tag === "Connected")
+
 /** False when a connection has failed or is closed. */
 export const isAlive = <A>({ session }: PooledConnection<A>): Effect.Effect<boolean> =>
   Effect.map(session.connection.state, ({ _tag }) => _tag !== "Failed" && _tag !== "Closed")

@@ -265,21 +265,16 @@ export interface Seen {
 // ---------------------------------------------------------------------------------------------------------------------
 // 3. States change only as allowed, and `state`, `changes` and `events` agree
 
-const ofEvent = (
-  event: ConnectionEvent.ConnectionEvent,
-  at: number,
-  events: ReadonlyArray<ConnectionEvent.ConnectionEvent>
-): string | undefined => {
+const onRequest = "Reconnecting on request"
+
+const ofEvent = (event: ConnectionEvent.ConnectionEvent): string | undefined => {
   switch (event._tag) {
     case "Dialling":
       return `Connecting ${event.attempt}`
     case "Opened":
       return `Connected ${event.epoch}`
-    case "Lost": {
-      // A connection that is stopped while it closes does not reconnect.
-      const next = events.slice(at + 1).find((later) => later._tag !== "Gap" && later._tag !== "EventsDropped")
-      return event.cause._tag === "ReconnectRequested" && next?._tag === "Dialling" ? "Reconnecting on request" : undefined
-    }
+    case "Lost":
+      return event.cause._tag === "ReconnectRequested" ? onRequest : undefined
     case "Waiting":
       return `Reconnecting ${event.attempt} until ${event.until}`
     case "Disconnected":
@@ -291,6 +286,10 @@ const ofEvent = (
   }
 }
 
+// Whether a connection that is stopped while it closes has decided to reconnect before depends on which came first.
+const withoutStopped = (labels: ReadonlyArray<string>) =>
+  labels.filter((label, i) => label !== onRequest || labels[i + 1]?.startsWith("Connecting") === true)
+
 const ofState = (state: ConnectionState.ConnectionState): string => {
   switch (state._tag) {
     case "Connecting":
@@ -299,7 +298,7 @@ const ofState = (state: ConnectionState.ConnectionState): string => {
       return `Connected ${state.epoch}`
     case "Reconnecting":
       return state.cause._tag === "ReconnectRequested"
-        ? "Reconnecting on request"
+        ? onRequest
         : `Reconnecting ${state.attempt} until ${state.nextDialAt}`
     default:
       return state._tag
@@ -322,8 +321,8 @@ export const checkStates = (options: {
   if (changes.at(-1) !== state) {
     report({ invariant: "states", detail: `the state is ${state._tag}, the last change was to ${changes.at(-1)?._tag ?? "nothing"}` })
   }
-  const byEvents = events.map(ofEvent).filter((label) => label !== undefined)
-  const byChanges = changes.map(ofState)
+  const byEvents = withoutStopped(events.map(ofEvent).filter((label) => label !== undefined))
+  const byChanges = withoutStopped(changes.map(ofState))
   const differs = byChanges.findIndex((label, i) => label !== byEvents[i])
   if (differs >= 0 || byEvents.length !== byChanges.length) {
     const at = differs >= 0 ? differs : byChanges.length
