@@ -111,6 +111,7 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
   // can act as if it were still open.
   const end = (cause: Cause.Cause<EndError>) => {
     if (context.phase._tag !== "Dialling" && context.phase._tag !== "Open") return
+    if (context.phase._tag === "Open") log.counters().gone()
     const { skipWait } = context.phase = Phase.closing(context.phase)
     const error = Cause.failureOrCause(cause)
     if (Either.isRight(error)) {
@@ -189,17 +190,15 @@ export const begin = Effect.fnUntraced(function*(context: Context, dialContext: 
 /** Closes the socket and stops the fibres of an attempt that has ended or is being stopped. */
 export const close = (context: Context, { attempt, scope }: Started, ended: Exit.Exit<Lifetime>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    context.phase = Phase.closing(context.phase)
+    if (context.phase._tag === "Open") context.log.counters().gone()
+    // A connection that was given up may be connecting again by now.
+    if (Exit.isFailure(ended)) context.phase = Phase.closing(context.phase)
     const { leaving } = context
     const exit = Exit.isSuccess(ended)
       ? Exit.fail(ended.value.lost.cause)
       : leaving === undefined ? ended : Exit.fail(new Disconnecting({ close: leaving }))
     return inOwnFiber(logDefects(Effect.zipRight(Fiber.interrupt(attempt), Scope.close(scope, exit)), context.redactor))
-  }).pipe(
-    Effect.map(() => {
-      if (context.machine.current()._tag === "Connected") context.log.counters().gone()
-    })
-  )
+  })
 
 const lifetimeOf = (
   { settings }: Context,

@@ -5,10 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
-import type { CloseFrame, ConnectionError } from "../../ConnectionError.ts"
+import type { CloseFrame } from "../../ConnectionError.ts"
 import * as ConnectionEvent from "../../ConnectionEvent.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { holdWakes } from "../stream/wakes.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
 import { sleep } from "../time/sleep.ts"
 import { Redactor } from "../transport/redactor.ts"
 import { countOf } from "./dialRequest.ts"
@@ -37,36 +38,42 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
   for (;;) {
     const connection = yield* begin(context, { dialled, takeLoss, inbox })
     const ended = yield* Effect.exit(Effect.interruptible(connection.ended))
+    // Decides before the socket is closed, which may take `closeTimeout`: the state shows at once that the connection is lost.
+    // A stop that came before takes effect here: a stopped connection must not decide to dial again.
+    const decided = yield* Effect.exit(Effect.flatMap(Effect.interruptible(ended), (lifetime) => {
+      if (lifetime.opened) lost = lifetime.lost
+      context.choice = Endpoints.after(context.choice, urlCount, { proven: lifetime.proven, cause: lifetime.lost.cause })
+      retries ??= RetryState.make(context.settings)
+      return decide(context, inbox, retries, lifetime)
+    }))
     yield* close(context, connection, ended)
-    // A stop before or during the close takes effect here: a stopped connection must not decide to dial again.
-    const lifetime = yield* Effect.interruptible(ended)
-    if (lifetime.opened) lost = lifetime.lost
-    context.choice = Endpoints.after(context.choice, urlCount, { proven: lifetime.proven, cause: lifetime.lost.cause })
-    retries ??= RetryState.make(context.settings)
-    const next = yield* decide(context, retries, lifetime)
-    if (next._tag === "GivenUp") {
-      inbox.end(Exit.fail(next.error))
-      return
-    }
-    yield* wait(context, next.delay, lifetime.skipWait)
+    // A stop that came meanwhile takes effect here.
+    const next = yield* Effect.interruptible(decided)
+    if (next === undefined) return
+    yield* wait(context, next)
     dialled = enterDialling(context, next.state, next.state.attempt)
   }
 })
 
-type Next =
-  | { readonly _tag: "Dial"; readonly state: State<"Reconnecting">; readonly delay: Duration.Duration }
-  | { readonly _tag: "GivenUp"; readonly error: ConnectionError }
+interface NextDial {
+  readonly state: State<"Reconnecting">
+  /** The wait, which began at this moment in monotonic time. */
+  readonly delay: Duration.Duration
+  readonly decidedAt: number
+  readonly skipWait: Effect.Latch
+}
 
-const dialNext = (state: State<"Reconnecting">, delay: Duration.Duration): Next => ({ _tag: "Dial", state, delay })
-const givenUp = (error: ConnectionError): Next => ({ _tag: "GivenUp", error })
-
+// Returns undefined when the connection is given up.
 const decide = Effect.fnUntraced(function*(
   context: Context,
+  inbox: Inbox.Inbox,
   retries: RetryState.RetryState,
   lifetime: Lifetime
 ) {
   const { clock, log, machine } = context
-  const { lost: { cause }, reached } = lifetime
+  const { lost: { cause }, reached, skipWait } = lifetime
+  const dialNext = (state: State<"Reconnecting">, delay: Duration.Duration): NextDial =>
+    ({ state, delay, decidedAt: monotonicMillis(clock), skipWait })
   const at = clock.unsafeCurrentTimeMillis()
   retries.settle(lifetime)
   if (cause._tag === "ReconnectRequested") {
@@ -83,9 +90,10 @@ const decide = Effect.fnUntraced(function*(
     holdWakes(() => {
       machine.go(reached, ConnectionState.Failed({ since: at, error: decision.error }))
       log.record(ConnectionEvent.Failed({ at, ...decision }))
+      inbox.end(Exit.fail(decision.error))
     })
     yield* log.writeLog
-    return givenUp(decision.error)
+    return undefined
   }
   const until = at + Duration.toMillis(decision.delay)
   const waiting = { since: at, attempt: decision.attempt, nextDialAt: until, cause }
@@ -97,14 +105,15 @@ const decide = Effect.fnUntraced(function*(
   return dialNext(state, decision.delay)
 })
 
-const wait = (context: Context, delay: Duration.Duration, skipWait: Effect.Latch) =>
+const wait = (context: Context, { decidedAt, delay, skipWait }: NextDial) =>
   Effect.suspend(() => {
-    if (Duration.equals(delay, Duration.zero)) return Effect.void
+    const left = Duration.subtract(delay, Duration.millis(monotonicMillis(context.clock) - decidedAt))
+    if (Duration.equals(left, Duration.zero)) return Effect.void
     context.phase = { _tag: "Waiting", skipWait }
     const { network } = context.transport
     const skipped = network === undefined ? skipWait.await : Effect.raceFirst(skipWait.await, untilOnline(network))
     // Lets readers of the events skip the wait or stop the connection before it begins.
-    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(delay), skipped))
+    return Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(sleep(left), skipped))
   }).pipe(Effect.interruptible)
 
 // Sets phase and state for the next dial.
@@ -177,11 +186,14 @@ export const make = Effect.fnUntraced(function*(
     inbox: () => inbox,
     start: (from) => {
       inbox = newInbox()
+      // The socket of a connection that was given up may still be closing.
+      const before = fiber?.unsafePoll() === null ? Fiber.await(fiber) : Effect.void
       const running = run(context, inbox, enterDialling(context, from, 0)).pipe(
         // Interruptible, so that `die` does not run after `stop`, which interrupts this fibre.
         Effect.catchAllCause((cause) => Effect.interruptible(die(context, inbox, cause)))
       )
-      fiber = runFork(Effect.uninterruptible(running), { immediate: false })
+      const next = Effect.zipRight(before, Effect.zipRight(Effect.interruptible(Effect.void), running))
+      fiber = runFork(Effect.uninterruptible(next), { immediate: false })
     },
     stop: (close) =>
       Effect.suspend(() => {
