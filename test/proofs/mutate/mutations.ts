@@ -136,14 +136,26 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a disconnected connection goes on to decide about its retry",
     "internal/connection/loop.ts",
-    "yield* Effect.interruptible(ended)",
-    "yield* ended"
+    "Effect.flatMap(Effect.interruptible(ended), (lifetime)",
+    "Effect.flatMap(ended, (lifetime)"
+  ),
+  mutation(
+    "a connection that is disconnected while its lost socket is closed dials again",
+    "internal/connection/loop.ts",
+    "yield* Effect.interruptible(decided)",
+    "yield* decided"
+  ),
+  mutation(
+    "a connection that was given up dials again before its socket is closed",
+    "internal/connection/loop.ts",
+    "fiber?.unsafePoll() === null ? Fiber.await(fiber) : Effect.void",
+    "Effect.void"
   ),
   mutation(
     "`reconnect` does not cut the wait for the next dial short",
     "internal/connection/loop.ts",
-    "Effect.raceFirst(sleep(delay), skipped)",
-    "sleep(delay)"
+    "Effect.raceFirst(sleep(left), skipped)",
+    "sleep(left)"
   ),
   mutation(
     "the message deadline is ignored during the wait for a pong",
@@ -292,8 +304,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a renewal chooses a successor that has failed since its proof",
     "internal/pool/pool.ts",
-    "(isProven && (yield* isAlive(successor)))",
-    "isProven"
+    "isProven && (yield* isAlive(successor)) && (",
+    "isProven && ("
+  ),
+  mutation(
+    "a renewal chooses a successor that is away",
+    "internal/pool/pool.ts",
+    "((yield* isOpen(successor)) || !(yield* isOpen(slot.pooled)))",
+    "true"
   ),
   mutation(
     "a merge moves topics to a connection that has failed",
@@ -305,8 +323,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a failed connection is kept instead of a successor that is not proven",
     "internal/pool/pool.ts",
-    "(isProven && (yield* isAlive(successor))) || !(yield* isAlive(slot.pooled))",
-    "isProven && (yield* isAlive(successor))"
+    "(isBetter || !(yield* isAlive(slot.pooled)))",
+    "isBetter"
   ),
   mutation(
     "a caller that waits for the window ignores a hold that was set meanwhile",
