@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import { formatDuration } from "../internal/time/durationText.ts"
 
 /**
- * The venue refused a request, and would refuse it again.
+ * The venue refused a request and would refuse it again: what the request asks for does not exist, or the request is malformed.
  *
  * @since 0.1.0
  * @category errors
@@ -20,9 +20,30 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
   readonly status: number
   /** The venue's own text and code, if it sent them. */
   readonly reason: string
+  /** The venue's own code, if it sent one. */
+  readonly code?: number | undefined
 }> {
   override get message(): string {
     return `The venue refused the request ${this.path} with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
+  }
+}
+
+/**
+ * The venue refused a request that needs an API key: there was none, or it is not valid. Give a valid key.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RestUnauthorized extends Data.TaggedError("RestUnauthorized")<{
+  /** The path of the request, without its query. */
+  readonly path: string
+  /** The HTTP status. */
+  readonly status: number
+  /** The venue's own text and code. */
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `The venue wants a valid API key for the request ${this.path} (status ${this.status}): ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -71,4 +92,4 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
  * @since 0.1.0
  * @category errors
  */
-export type RestError = RestRejected | RestUnavailable | RestLimited
+export type RestError = RestRejected | RestUnauthorized | RestUnavailable | RestLimited

@@ -132,7 +132,8 @@ const wire: Server.Wire = {
     `{"stream":"btcusdt@trade","data":{"e":"trade","E":`,
     "busy"
   ],
-  rest
+  rest,
+  rejection: { status: 400, body: { code: -1121, msg: "Invalid symbol." } }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

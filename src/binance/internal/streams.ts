@@ -14,6 +14,7 @@ import * as Rest from "../Rest.ts"
 import * as StreamKind from "../StreamKind.ts"
 import type * as Address from "../Venue.ts"
 import { rules } from "./bookRules.ts"
+import * as Refusals from "./refusals.ts"
 import type { table } from "./kindTable.ts"
 
 // The continuity of each kind is the one in kindTable.ts.
@@ -154,7 +155,7 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     isKnown: ({ symbol }) =>
       symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(
         Effect.as(true),
-        Effect.catchAll(({ _tag }) => Effect.succeed(_tag !== "RestRejected"))
+        Effect.catchAll((error) => Effect.succeed(!(error._tag === "RestRejected" && Refusals.isUnknownSymbol(error))))
       ),
     // A trade makes each of these kinds speak. Mark prices come at any rate, liquidations and block trades rarely.
     activity: {

@@ -124,7 +124,8 @@ const wire: Server.Wire = {
     `["trades:BTC-USD",1,{"market":`,
     "busy"
   ],
-  rest
+  rest,
+  rejection: { status: 404, body: { reason: "no such market" } }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -121,9 +121,6 @@ export const run = (plan: FeedPlan): Outcome => {
     if (action.do === "rest" && action.fault.how === "slow" && action.fault.by >= restTimeout) return sum + action.times * 15_000
     return action.do === "stall" ? sum + action.lasts : sum
   }, plan.weightPerMinute < 6_000 ? giveUpAfter : 0)
-  const rejects = plan.steps.some(({ action }) =>
-    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status < 418 && action.fault.status >= 400
-  )
   const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
@@ -148,8 +145,10 @@ export const run = (plan: FeedPlan): Outcome => {
       case "RestUnavailable":
       case "RestLimited":
         return unavailable >= giveUpAfter - 15_000
+      // The venue knows every symbol, and wants no key.
       case "RestRejected":
-        return rejects
+      case "RestUnauthorized":
+        return false
     }
   }
 
