@@ -87,6 +87,8 @@ export interface Rest {
   readonly latestAggTrade: (symbol: string) => Effect.Effect<number | undefined, RestError>
   /** What `trades` cannot fetch, and why: sentences. `undefined`: it fetches all that the venue has. */
   readonly beyondReach: () => string | undefined
+  /** Which trades the venue leaves out of its history: a sentence. `undefined`: none. */
+  readonly omits: string | undefined
   /** The weight of the requests for a page of history. */
   readonly weights: { readonly trades: number; readonly aggTrades: number; readonly klines: number }
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
@@ -149,6 +151,7 @@ const weights = {
     trades: 25,
     recentTrades: 25,
     needsKey: false,
+    omits: undefined,
     aggTrades: 4,
     klines: 2,
     ticker: 2,
@@ -160,6 +163,7 @@ const weights = {
     trades: 20,
     recentTrades: 5,
     needsKey: true,
+    omits: "The venue's REST interface leaves out trades of the insurance fund and of auto-deleveraging.",
     aggTrades: 20,
     klines: 10,
     ticker: 1,
@@ -415,6 +419,7 @@ export const make = (
         if (isKeyRefused) return keyRefused
         return weigh.needsKey && apiKey === undefined ? noKey : undefined
       },
+      omits: weigh.omits,
       weights: {
         trades: weigh.needsKey && apiKey === undefined ? weigh.recentTrades : weigh.trades,
         aggTrades: weigh.aggTrades,

@@ -21,7 +21,7 @@ import * as Truth from "./world/Truth.ts"
 
 /** An event that a reader saw: a fact, or a gap with the numbers that are missing. */
 export type Seen =
-  | { readonly _tag: "Fact"; readonly fact: Truth.Fact; readonly via: "ws" | "rest" }
+  | { readonly _tag: "Fact"; readonly fact: Truth.Fact; readonly via: "ws" | "rest" | "fill" }
   | { readonly _tag: "Gap"; readonly from: number | undefined; readonly to: number | undefined; readonly cause: string }
 
 export interface Client {

@@ -131,7 +131,7 @@ const wire: Server.Wire = {
 // ---------------------------------------------------------------------------------------------------------------------
 // The client
 
-const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Fact", fact, via })
+const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" | "fill" }): Seen => ({ _tag: "Fact", fact, via })
 
 const gap = ({ data: { cause, from, to } }: MarketEvent.Gap, numberOf: (bound: number) => number): Seen => ({
   _tag: "Gap",
