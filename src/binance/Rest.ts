@@ -143,14 +143,12 @@ export interface Budget {
   readonly take: (weight: number) => Effect.Effect<void, unknown>
 }
 
-// Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs). Futures serve older
-// trades only with an API key.
+// Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
 const futuresLevels = [5, 10, 20, 50, 100, 500]
 const weights = {
   "/api/v3": {
     trades: 25,
     recentTrades: 25,
-    needsKey: false,
     omits: undefined,
     aggTrades: 4,
     klines: 2,
@@ -162,7 +160,6 @@ const weights = {
   "/fapi/v1": {
     trades: 20,
     recentTrades: 5,
-    needsKey: true,
     omits: "The venue's REST interface leaves out trades of the insurance fund and of auto-deleveraging.",
     aggTrades: 20,
     klines: 10,
@@ -250,7 +247,7 @@ const withBudget = (own: RollingWindow.RollingWindow, budget: Budget | undefined
   return { ...own, take: (weight) => Effect.zipRight(own.take(weight), granted(weight)) }
 }
 
-// Without a key, futures serve only the latest trades (Binance docs).
+// Without a key, some venues serve only the latest trades (Binance docs, USD-M futures).
 const noKey = `Without an API key, the venue serves only the latest ${pageSize} trades of a symbol. The option apiKey of rest gives one.`
 const keyRefused = `The venue refused the API key, and serves only the latest ${pageSize} trades of a symbol without a valid one.`
 
@@ -275,7 +272,8 @@ export const make = (
     )
     const weigh = weights[venue.api]
     const { apiKey } = options
-    let isKeyRefused = false
+    // Whether the venue refused a request for older trades, since it has no valid key.
+    let wantsKey = false
     // Fetched events have times in the same unit as those from the sockets.
     const requestHeaders = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
     const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
@@ -390,18 +388,22 @@ export const make = (
         (trades) => trades.filter(({ id }) => id >= fromId)
       )
 
+    // Whether a venue wants a key shows when it refuses a request without one.
     const trades = (symbol: string, fromId: number): Effect.Effect<ReadonlyArray<typeof RestTrade.Type>, RestError> =>
-      weigh.needsKey && apiKey === undefined
-        ? recentTrades(symbol, fromId)
-        : olderTrades(symbol, fromId).pipe(
-          Effect.tap(() => {
-            isKeyRefused = false
-          }),
-          Effect.catchTag("RestUnauthorized", ({ message }) => {
-            isKeyRefused = true
-            return Effect.zipRight(Effect.logWarning(message), recentTrades(symbol, fromId))
-          })
-        )
+      Effect.suspend(() =>
+        wantsKey && apiKey === undefined
+          ? recentTrades(symbol, fromId)
+          : olderTrades(symbol, fromId).pipe(
+            Effect.tap(() => {
+              wantsKey = false
+            }),
+            Effect.catchTag("RestUnauthorized", ({ message }) => {
+              const warn = wantsKey ? Effect.void : Effect.logWarning(message)
+              wantsKey = true
+              return Effect.zipRight(warn, recentTrades(symbol, fromId))
+            })
+          )
+      )
 
     const aggTrades = (symbol: string, params: Readonly<Record<string, string>>, fromId: number, most: number) =>
       get({
@@ -415,13 +417,10 @@ export const make = (
 
     return {
       trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf(symbol)),
-      beyondReach: () => {
-        if (isKeyRefused) return keyRefused
-        return weigh.needsKey && apiKey === undefined ? noKey : undefined
-      },
+      beyondReach: () => wantsKey ? apiKey === undefined ? noKey : keyRefused : undefined,
       omits: weigh.omits,
       weights: {
-        trades: weigh.needsKey && apiKey === undefined ? weigh.recentTrades : weigh.trades,
+        trades: weigh.trades,
         aggTrades: weigh.aggTrades,
         klines: weigh.klines
       },

@@ -21,13 +21,13 @@ export const refuseAll = TestTransport.answer((message) => [
 ])
 
 /** A REST interface that answers every request with this body and status. */
-export const answers = (body: (url: URL) => unknown, status = 200) =>
+export const answers = (body: (url: URL) => unknown, status: number | ((url: URL) => number) = 200) =>
   Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request, url) =>
       Effect.sync(() => {
         const text = JSON.stringify(body(url))
-        const response = HttpClientResponse.fromWeb(request, new Response(null, { status }))
+        const response = HttpClientResponse.fromWeb(request, new Response(null, { status: typeof status === "number" ? status : status(url) }))
         // Without a promise, which would need real time.
         Object.defineProperty(response, "stream", { value: Stream.make(new TextEncoder().encode(text)) })
         return response
