@@ -3,16 +3,20 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
+import type { AttemptError } from "../ConnectionError.ts"
 import * as FailureClass from "../FailureClass.ts"
 
-// 403: the firewall of Binance, which blocks an address for some minutes (Binance docs). It is no refusal of credentials, since
-// market data needs none.
-const obeyed: ReadonlySet<number> = new Set([403, 418])
+// Binance's firewall refuses an address that has broken its limits with 403, for minutes (Binance docs, "HTTP return codes").
+const firewallFloor = Duration.seconds(10)
+
+const isFirewall = (error: AttemptError) => error._tag === "HandshakeRejected" && error.status === 403
 
 /**
- * Classifies the statuses 418 and 403. With it, Binance bans an address that continued after status 429, for two minutes to three days
- * (Binance docs). With 403, its firewall blocks an address for some minutes. The next dial waits as long as `Retry-After` says, as
- * with `FailureClass.obey`. In the standard table, 418 is fatal like other 4xx, and 403 after one retry.
+ * Classifies status 403 and 418. With 403, Binance's firewall refuses an address for some minutes: it is tried again, after 10
+ * seconds at least. In the standard table, 403 is final on the first connect. With 418, Binance bans an address that continued
+ * after status 429, for two minutes to three days (Binance docs). The next dial waits as long as `Retry-After` says, as with
+ * `FailureClass.obey`. In the standard table, 418 is fatal like other 4xx.
  *
  * Feeds and the gate of a venue use this function. Pass it to a plain connection to Binance:
  *
@@ -30,4 +34,6 @@ const obeyed: ReadonlySet<number> = new Set([403, 418])
  * ```
  */
 export const classify: FailureClass.Classify = (error, standard) =>
-  error._tag === "HandshakeRejected" && obeyed.has(error.status) ? FailureClass.obey(error.retryAfter) : standard
+  error._tag === "HandshakeRejected" && error.status === 418
+    ? FailureClass.obey(error.retryAfter)
+    : isFirewall(error) ? FailureClass.RetryAfter({ floor: firewallFloor }) : standard

@@ -26,15 +26,15 @@ import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import { reasonOf } from "../internal/reason.ts"
 import type { RestError } from "../market/RestError.ts"
-import { RestLimited, RestRejected, RestUnauthorized, RestUnavailable } from "../market/RestError.ts"
+import { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
 import * as Body from "./internal/body.ts"
 import * as Interval from "./internal/interval.ts"
 import * as Pages from "./internal/pages.ts"
-import * as Refusals from "./internal/refusals.ts"
+import * as RestRefusal from "./internal/restRefusal.ts"
 import * as Payloads from "./Payloads.ts"
 import type { Venue } from "./Venue.ts"
 
-export { RestLimited, RestRejected, RestUnauthorized, RestUnavailable } from "../market/RestError.ts"
+export { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
 export type { RestError } from "../market/RestError.ts"
 
 /**
@@ -211,18 +211,24 @@ const RestTicker = Schema.Struct({ symbol: Schema.String, lastId: Schema.Int })
 // Above this number of symbols, one request for all of the venue's weighs less than one for each (Binance docs).
 const fewSymbols = 10
 
-const Rejection = Schema.Struct({ code: Schema.Number, msg: Schema.String })
-
 // The venue may quote the request.
-const refusalOf = (response: HttpClientResponse.HttpClientResponse, url: string) =>
-  Body.json(response).pipe(
-    Effect.flatMap(Schema.decodeUnknown(Rejection)),
-    Effect.map(({ code, msg }) => {
-      const redactor = new Redactor()
-      redactor.sends({ url: Redacted.make(url), headers: {}, protocols: [] })
-      return { code, reason: `${redactor.text(msg).replace(/\.$/, "")} (${code})` }
-    }),
-    Effect.orElseSucceed(() => ({ code: undefined, reason: undefined }))
+const shown = ({ code, reason }: RestRefusal.Refusal, url: string): string => {
+  if (code === undefined || reason === undefined) return "no reason was given"
+  const redactor = new Redactor()
+  redactor.sends({ url: Redacted.make(url), headers: {}, protocols: [] })
+  return `${redactor.text(reason).replace(/\.$/, "")} (${code})`
+}
+
+const refusalOf = (path: string, response: HttpClientResponse.HttpClientResponse, url: string) =>
+  Effect.flatMap(
+    Effect.orElseSucceed(Effect.map(Body.json(response), RestRefusal.read), (): RestRefusal.Refusal => ({ code: undefined, reason: undefined })),
+    (refusal): Effect.Effect<never, RestError> => {
+      const { status } = response
+      const reason = shown(refusal, url)
+      return RestRefusal.isFinal(status, refusal)
+        ? new RestRejected({ path, status, code: refusal.code, reason })
+        : new RestUnavailable({ path, reason: `status ${status}: ${reason}` })
+    }
   )
 
 interface Request<A, I, B> {
@@ -304,17 +310,7 @@ export const make = (
         return yield* new RestLimited({ path, status, retryAfter })
       }
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
-      if (status >= 300) {
-        const { code, reason } = yield* refusalOf(response, url)
-        switch (Refusals.meaningOf(status, code)) {
-          case "rejected":
-            return yield* new RestRejected({ path, status, reason: reason ?? "no reason was given", code })
-          case "unauthorized":
-            return yield* new RestUnauthorized({ path, status, reason: reason ?? "no reason was given" })
-          case "passing":
-            return yield* new RestUnavailable({ path, reason: reason === undefined ? `status ${status}` : `status ${status}, ${reason}` })
-        }
-      }
+      if (status >= 300) return yield* refusalOf(path, response, url)
       // The venue counts all clients behind this address, and the limiter only this one.
       if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       const answer = yield* Effect.flatMap(Body.json(response), Schema.decodeUnknown(schema))
@@ -397,7 +393,7 @@ export const make = (
             Effect.tap(() => {
               wantsKey = false
             }),
-            Effect.catchTag("RestUnauthorized", ({ message }) => {
+            Effect.catchIf(RestRefusal.wantsKey, ({ message }) => {
               const warn = wantsKey ? Effect.void : Effect.logWarning(message)
               wantsKey = true
               return Effect.zipRight(warn, recentTrades(symbol, fromId))

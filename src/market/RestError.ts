@@ -18,32 +18,13 @@ export class RestRejected extends Data.TaggedError("RestRejected")<{
   readonly path: string
   /** The HTTP status. */
   readonly status: number
-  /** The venue's own text and code, if it sent them. */
-  readonly reason: string
   /** The venue's own code, if it sent one. */
   readonly code?: number | undefined
+  /** The venue's own text and code, if it sent them. */
+  readonly reason: string
 }> {
   override get message(): string {
     return `The venue refused the request ${this.path} with status ${this.status}: ${this.reason.replace(/\.$/, "")}.`
-  }
-}
-
-/**
- * The venue refused a request that needs an API key: there was none, or it is not valid. Give a valid key.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RestUnauthorized extends Data.TaggedError("RestUnauthorized")<{
-  /** The path of the request, without its query. */
-  readonly path: string
-  /** The HTTP status. */
-  readonly status: number
-  /** The venue's own text and code. */
-  readonly reason: string
-}> {
-  override get message(): string {
-    return `The venue wants a valid API key for the request ${this.path} (status ${this.status}): ${this.reason.replace(/\.$/, "")}.`
   }
 }
 
@@ -92,4 +73,4 @@ export class RestLimited extends Data.TaggedError("RestLimited")<{
  * @since 0.1.0
  * @category errors
  */
-export type RestError = RestRejected | RestUnauthorized | RestUnavailable | RestLimited
+export type RestError = RestRejected | RestUnavailable | RestLimited

@@ -41,18 +41,16 @@ const reading = (options: Partial<BinanceFeed.Options> = {}) =>
     return fiber
   }).pipe(Effect.provideService(HttpClient.HttpClient, withoutRest))
 
-describe("status 403", () => {
-  it("is retried, since it is a firewall's", () => {
-    assert.deepStrictEqual([rejected(403), rejected(403, "17 seconds")].map(classOf), [5, 17].map(seconds))
-  })
-})
-
 describe("status 418", () => {
   it("is retried after the ban; all other failures keep their standard class", () => {
     assert.deepStrictEqual([rejected(418), rejected(418, "17 seconds"), rejected(418, "3 days")].map(classOf), [5, 17, 3_600].map(seconds))
     for (const error of [rejected(404), rejected(429), rejected(503, "1 second"), new ConnectionError.InvalidUrl({ reason: "" })]) {
       assert.deepStrictEqual(classOf(error), FailureClass.classify(error))
     }
+  })
+
+  it("is not the only one that passes: 403 of the firewall does, too", () => {
+    assert.deepStrictEqual(classOf(rejected(403)), seconds(10))
   })
 
   it.scoped("is retried by a connection with this classifier", () =>

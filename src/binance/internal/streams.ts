@@ -16,8 +16,8 @@ import * as Rest from "../Rest.ts"
 import * as StreamKind from "../StreamKind.ts"
 import type * as Address from "../Venue.ts"
 import { rules } from "./bookRules.ts"
-import * as Refusals from "./refusals.ts"
 import type { table } from "./kindTable.ts"
+import { saysUnknownSymbol } from "./restRefusal.ts"
 
 // The continuity of each kind is the one in kindTable.ts.
 type AsInTable = {
@@ -180,7 +180,7 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     isKnown: ({ symbol }) =>
       symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(
         Effect.as(true),
-        Effect.catchAll((error) => Effect.succeed(!(error._tag === "RestRejected" && Refusals.isUnknownSymbol(error))))
+        Effect.catchAll((error) => Effect.succeed(!(error._tag === "RestRejected" && saysUnknownSymbol(error.code))))
       ),
     // A trade makes each of these kinds speak. Mark prices come at any rate, liquidations and block trades rarely.
     activity: {

@@ -380,5 +380,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a jump of the wall clock goes unnoticed", "internal/time/clockJumps.ts", "Math.abs(now - offset) < least", "Math.abs(now - offset) >= 0"),
     mutation("a refusal ends a successor at once, though the pool is served", "internal/connection/retryState.ts", "hasBeenProven || isTrusted()", "hasBeenProven"),
     mutation("the network that comes back ends no wait", "internal/connection/loop.ts", "Effect.raceFirst(skipWait.await, untilOnline(network))", "skipWait.await"),
-    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)")
+    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)"),
+    mutation("a refusal that may pass is final", "binance/internal/restRefusal.ts", "isRequestIssue(code) || finalGeneral.has(code)", "true")
 ]

@@ -103,6 +103,8 @@ export const run = (plan: FeedPlan): Outcome => {
   const refusals = new Set<string>()
   let leastKept = Number.POSITIVE_INFINITY
   let closing = false
+  // When the exchange first served a connection. What refuses the next one is likely to pass then.
+  let servedSince = Number.POSITIVE_INFINITY
 
   const outcome = (): Outcome => ({
     violations: world.violations,
@@ -121,6 +123,9 @@ export const run = (plan: FeedPlan): Outcome => {
     if (action.do === "rest" && action.fault.how === "slow" && action.fault.by >= restTimeout) return sum + action.times * 15_000
     return action.do === "stall" ? sum + action.lasts : sum
   }, plan.weightPerMinute < 6_000 ? giveUpAfter : 0)
+  const rejects = plan.steps.some(({ action }) =>
+    (action.do === "rest" || action.do === "restDown") && action.fault.how === "status" && action.fault.status === 400
+  )
   const omits = plan.steps.some(({ action }) => action.do === "skip" || action.do === "mute" || action.do === "late")
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
@@ -148,10 +153,8 @@ export const run = (plan: FeedPlan): Outcome => {
       case "RestUnavailable":
       case "RestLimited":
         return unavailable >= giveUpAfter - 15_000
-      // The venue knows every symbol, and wants no key.
       case "RestRejected":
-      case "RestUnauthorized":
-        return false
+        return rejects
     }
   }
 
@@ -199,6 +202,9 @@ export const run = (plan: FeedPlan): Outcome => {
       if (event._tag === "EventsDropped") report({ invariant: "states", detail: `${event.count} events dropped` })
       if (event._tag === "Session" && event.event._tag === "Refused" && Option.isNone(event.event.retry)) refusals.add(event.event.error.topic)
       if (event._tag === "Session" && event.event._tag === "Stale" && event.event.remedy === "fail") refusals.add(event.event.topic)
+      if (event._tag === "Session" && (event.event._tag === "Live" || event.event._tag === "Acknowledged")) {
+        servedSince = Math.min(servedSince, event.event.at)
+      }
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)
       // A `Closed` event comes from the connection and from its pool.
@@ -490,7 +496,7 @@ export const run = (plan: FeedPlan): Outcome => {
   }
   const unanswered = plan.steps.some(({ action }) => action.do === "acks" || action.do === "lag" || action.do === "vanish")
   for (const [name, all] of events) {
-    Invariants.checkPolicy({ name, policy, events: all, onRequest: false, unanswered, report })
+    Invariants.checkPolicy({ name, policy, events: all, onRequest: false, unanswered, isTrusted: (at) => at >= servedSince, report })
   }
   return outcome()
 }

@@ -355,9 +355,11 @@ export const checkPolicy = (options: {
   readonly onRequest: boolean
   /** Whether the plan may keep a peer from answering requests. A session that nobody has answered is not proven. */
   readonly unanswered: boolean
+  /** Whether another connection may have shown that the server serves us. */
+  readonly isTrusted?: (moment: number) => boolean
   readonly report: Report
 }): void => {
-  const { events, policy } = options
+  const { events, isTrusted = () => false, policy } = options
   let attempt = 0
   let counts = new Map<string, number>()
   let pending: ConnectionError.AttemptError | undefined
@@ -425,7 +427,7 @@ export const checkPolicy = (options: {
         attempt++
         const most = policy.maxRetries === "unlimited" ? Number.POSITIVE_INFINITY : policy.maxRetries
         if (!policy.enabled) wrong("a retry, though retries are disabled")
-        if (forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven) !== undefined) {
+        if (forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven || isTrusted(event.at)) !== undefined) {
           wrong(`a retry after "${pending.message}", its failure number ${counts.get(factsOf(pending)) ?? 0}`)
         }
         if (attempt > most) wrong(`retry ${attempt} of ${most}`)
@@ -456,7 +458,7 @@ export const checkPolicy = (options: {
         const standard = Failure.classify(pending, FailureClass.classify(pending))
         const because = !policy.enabled
           ? "disabled"
-          : forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven) ??
+          : forbids(standard, counts.get(factsOf(pending)) ?? 0, hasBeenProven || isTrusted(event.at)) ??
             (attempt === policy.maxRetries ? "exhausted" : "nothing")
         if (event.because !== because) wrong(`failed as ${event.because} after "${pending.message}", expected ${because}`)
         if (event.error._tag === "RetriesExhausted") {

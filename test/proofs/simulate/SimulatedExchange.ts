@@ -221,7 +221,8 @@ export const make = (options: {
         return respond(
           request,
           fault.status,
-          JSON.stringify({ code: -1003, msg: "Refused on purpose." }),
+          // A refusal with 403 passes, and one that knows no such symbol does not.
+          JSON.stringify({ code: fault.status === 400 ? -1121 : -1003, msg: "Refused on purpose." }),
           retryAfter === undefined ? {} : { "retry-after": retryAfter }
         )
       }
