@@ -61,6 +61,18 @@ describe("a repair", () => {
     )
   })
 
+  it.scoped("does not believe a single answer that begins too late", () => {
+    const storedTrade = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
+    const { asked, layer } = counted((query) => {
+      const from = asked.length === 1 ? 8 : Number(query.get("fromId"))
+      return Array.from({ length: 11 - from }, (_, i) => storedTrade(from + i))
+    })
+    return Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), ({ data }) => "t" in data ? data.t : data)
+      assert.deepStrictEqual(seen, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(trade(1), trade(10)))])), Effect.provide(layer))
+  })
+
   for (const [missing, expected] of [[100, "fetches"], [101, "fetches the newest of"]] as const) {
     it.scoped(`${expected} ${missing} candles with a limit of 100`, () => {
       const minute = 60_000

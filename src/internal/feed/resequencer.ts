@@ -285,6 +285,7 @@ export class Resequencer<A extends MarketEvent> {
       const repair = new Repair(limits, sequence.weight ?? 0, yield* monotonic)
       let last = from - 1
       let useless = 0
+      let isConfirmed = false
       let page = known
       const skipTo = function*(next: number, cause: GapCause) {
         yield* output.emitMissing({ from: last + 1, to: next, cause })
@@ -305,6 +306,12 @@ export class Resequencer<A extends MarketEvent> {
         }
         const [first] = page
         if (first !== undefined && idOf(first) > last + 1) {
+          // A single answer that ignored the id would look the same.
+          if (!isConfirmed) {
+            isConfirmed = true
+            page = undefined
+            continue
+          }
           const end = Math.min(idOf(first) - 1, to)
           yield* output.emitMissing({ from: last + 1, to: end, cause: sequence.olderCause?.() ?? new HistoryPruned() })
           last = end
