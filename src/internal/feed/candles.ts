@@ -63,7 +63,7 @@ export const follow = <A extends MarketEvent>(
   // pruned, unless the page begins with a candle that the reader has.
   const passClosed = Effect.fnUntraced(function*(page: ReadonlyArray<A>, from: number, end: number) {
     let next = from
-    let closed: Array<A> = []
+    const closed: Array<A> = []
     let count = 0
     for (const [i, event] of page.entries()) {
       const opens = candles.opensAt(event)
