@@ -216,7 +216,7 @@ describe("the REST client", () => {
       const asking = yield* Effect.fork(Effect.exit(aggTrades("BTCUSDT", 1)))
       yield* adjust("30 seconds")
       yield* jump
-      yield* adjust("85 seconds")
+      yield* adjust("265 seconds")
       assert.isTrue(Option.isNone(yield* Fiber.poll(asking)))
       yield* adjust("20 seconds")
       assert.isTrue(Option.isSome(yield* Fiber.poll(asking)))

@@ -14,9 +14,9 @@ const isFirewall = (error: AttemptError) => error._tag === "HandshakeRejected" &
 
 /**
  * Classifies status 403 and 418. With 403, Binance's firewall refuses an address for some minutes: it is tried again, after 10
- * seconds at least. In the standard table, 403 is final on the first connect. With 418, Binance bans an address that continued after status 429, for two minutes to three days
- * (Binance docs). The next dial waits as long as `Retry-After` says, as with `FailureClass.obey`. In the standard table, 418 is
- * fatal like other 4xx.
+ * seconds at least. In the standard table, 403 is final on the first connect. With 418, Binance bans an address that continued
+ * after status 429, for two minutes to three days (Binance docs). The next dial waits as long as `Retry-After` says, as with
+ * `FailureClass.obey`. In the standard table, 418 is fatal like other 4xx.
  *
  * Feeds and the gate of a venue use this function. Pass it to a plain connection to Binance:
  *

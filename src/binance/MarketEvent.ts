@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Decoder } from "../market/Decoder.ts"
 import * as Decoding from "../market/Decoder.ts"
@@ -23,7 +24,8 @@ export {
   isGap,
   MarketGap,
   NotRepairable,
-  NotServedYet
+  NotServedYet,
+  RepairTooLong
 } from "../market/MarketEvent.ts"
 export type { Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
 
@@ -105,6 +107,60 @@ const decoder = <const Type extends string, A extends object, I>(type: Type, sch
 const decoderOfAny = (type: string): DecoderOf<object, string> => {
   const make = Decoding.make({ ...format, type, schema: Schema.Object, lists: true, anySymbol: true })
   return (stream) => make(stream, StreamKind.parse(stream).symbol)
+}
+
+const numberAt = (data: object, field: string): number | undefined => {
+  const value = Predicate.hasProperty(data, field) ? data[field] : undefined
+  return typeof value === "number" ? value : undefined
+}
+
+const isResumable = (stream: unknown) => {
+  if (typeof stream !== "string") return false
+  const { kind: { continuity } } = StreamKind.parse(stream)
+  return continuity === "sequence" || continuity === "candles"
+}
+
+/**
+ * The position of an event in its stream: give it as `after` to resume the stream after this event. Of a trade or an aggregate
+ * trade it is the id, of a closed candle its last moment, and of one that still forms the last moment of the candle before it.
+ * Of a gap in such a stream it is the end of the gap. `undefined`: the stream cannot be resumed, or not after this event.
+ *
+ * @since 0.1.0
+ * @category positions
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { BinanceFeed, MarketEvent } from "holdfast/binance"
+ *
+ * const program = (positions: Map<string, number>) =>
+ *   Effect.gen(function*() {
+ *     const feed = yield* BinanceFeed.BinanceFeed
+ *     yield* feed.trades("BTCUSDT", { after: positions.get("BTCUSDT") }).forEach((event) =>
+ *       Effect.sync(() => {
+ *         const position = MarketEvent.positionOf(event)
+ *         if (position !== undefined) positions.set(event.symbol, position)
+ *       }))
+ *   })
+ * ```
+ */
+export const positionOf = ({ data, type }: MarketEvent): number | undefined => {
+  switch (type) {
+    case "trade":
+      return numberAt(data, "t")
+    case "aggTrade":
+      return numberAt(data, "a")
+    case "kline": {
+      const candle = Predicate.hasProperty(data, "k") ? data.k : undefined
+      if (!Predicate.isRecord(candle)) return undefined
+      const opens = numberAt(candle, "t")
+      if (candle["x"] === true) return numberAt(candle, "T")
+      return opens === undefined ? undefined : opens - 1
+    }
+    case "gap":
+      return Predicate.hasProperty(data, "stream") && isResumable(data.stream) ? numberAt(data, "to") : undefined
+    default:
+      return undefined
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -23,8 +24,12 @@ import * as RateLimiter from "../internal/time/rateLimiter.ts"
 import { upTo } from "../internal/time/upTo.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
+import { reasonOf } from "../internal/reason.ts"
 import type { RestError } from "../market/RestError.ts"
 import { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
+import * as Body from "./internal/body.ts"
+import * as Interval from "./internal/interval.ts"
+import * as Pages from "./internal/pages.ts"
 import * as RestRefusal from "./internal/restRefusal.ts"
 import * as Payloads from "./Payloads.ts"
 import type { Venue } from "./Venue.ts"
@@ -42,13 +47,19 @@ export type Snapshot = typeof Payloads.PartialDepth.Type
 
 /**
  * The REST client. Every request waits until the weight limit allows it, and as long as `Retry-After` says. The client retries a
- * request without a usable answer, until {@link Options.giveUpAfter}. It does not retry a request that the venue rejects.
+ * request without a usable answer, until {@link Options.giveUpAfter}. It does not retry a request that asks for what does not
+ * exist. Every answer is put in order and checked: one that was not asked for, was cut off, or is longer than 16 MiB is no usable
+ * answer.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Rest {
-  /** Fetches trades from an id on: at most {@link pageSize}, the one with this id included if the venue still has it. */
+  /**
+   * Fetches trades from an id on: at most {@link pageSize}, the one with this id included if the venue still has it. Where the
+   * venue wants an API key for that and there is none, or not a valid one, it fetches only those among the latest
+   * {@link pageSize} trades.
+   */
   readonly trades: (symbol: string, fromId: number) => Effect.Effect<ReadonlyArray<typeof Payloads.Trade.Type>, RestError>
   /** Fetches aggregate trades from an id on, as `trades` does. */
   readonly aggTrades: (
@@ -72,6 +83,14 @@ export interface Rest {
    * does not know, or that had no trade for a day, may be left out.
    */
   readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
+  /** Fetches the id of the latest aggregate trade of a symbol. `undefined`: it has none. */
+  readonly latestAggTrade: (symbol: string) => Effect.Effect<number | undefined, RestError>
+  /** What `trades` cannot fetch, and why: sentences. `undefined`: it fetches all that the venue has. */
+  readonly beyondReach: () => string | undefined
+  /** Which trades the venue leaves out of its history: a sentence. `undefined`: none. */
+  readonly omits: string | undefined
+  /** The weight of the requests for a page of history. */
+  readonly weights: { readonly trades: number; readonly aggTrades: number; readonly klines: number }
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
   /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
@@ -96,9 +115,32 @@ export interface Options {
   /** The deadline of one request. Default: 10 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
   /**
-   * The time for which the client retries a request, and the longest `Retry-After` that it waits for. Default: 2 minutes.
+   * The time for which the client retries a request, and the longest `Retry-After` that it waits for. Default: 5 minutes, since
+   * a firewall of Binance blocks an address for up to that long.
    */
   readonly giveUpAfter?: Duration.DurationInput | undefined
+  /**
+   * The API key. Binance serves older trades of USD-M futures only with one; a key that may read market data is enough. The
+   * client sends it only with requests for older trades. Default: none.
+   */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** Grants the weight of each request, in addition to the client's own limit. Default: none. */
+  readonly budget?: Budget | undefined
+}
+
+/**
+ * Grants weight of REST requests, for several processes that share the limit of one address. See `holdfast/DialGate` for dials.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Budget {
+  /**
+   * Completes when a request of this weight may be sent. It is asked at the moment of the request, after the client's own waits,
+   * and may take as long as it needs: `timeout` has not begun. If it fails or dies, the log has a warning, and the request goes on
+   * within the client's own limit.
+   */
+  readonly take: (weight: number) => Effect.Effect<void, unknown>
 }
 
 // Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
@@ -106,6 +148,8 @@ const futuresLevels = [5, 10, 20, 50, 100, 500]
 const weights = {
   "/api/v3": {
     trades: 25,
+    recentTrades: 25,
+    omits: undefined,
     aggTrades: 4,
     klines: 2,
     ticker: 2,
@@ -115,6 +159,8 @@ const weights = {
   },
   "/fapi/v1": {
     trades: 20,
+    recentTrades: 5,
+    omits: "The venue's REST interface leaves out trades of the insurance fund and of auto-deleveraging.",
     aggTrades: 20,
     klines: 10,
     ticker: 1,
@@ -175,7 +221,7 @@ const shown = ({ code, reason }: RestRefusal.Refusal, url: string): string => {
 
 const refusalOf = (path: string, response: HttpClientResponse.HttpClientResponse, url: string) =>
   Effect.flatMap(
-    Effect.orElseSucceed(Effect.map(response.text, RestRefusal.read), (): RestRefusal.Refusal => ({ code: undefined, reason: undefined })),
+    Effect.orElseSucceed(Effect.map(Body.json(response), RestRefusal.read), (): RestRefusal.Refusal => ({ code: undefined, reason: undefined })),
     (refusal): Effect.Effect<never, RestError> => {
       const { status } = response
       const reason = shown(refusal, url)
@@ -185,8 +231,31 @@ const refusalOf = (path: string, response: HttpClientResponse.HttpClientResponse
     }
   )
 
+interface Request<A, I, B> {
+  readonly path: string
+  readonly params: Readonly<Record<string, string>>
+  readonly weight: number
+  readonly schema: Schema.Schema<A, I>
+  /** Checks the answer against the request. */
+  readonly check: (answer: A) => Pages.Checked<B>
+  readonly key?: Redacted.Redacted | undefined
+}
+
 // Without a Retry-After: a 429 lasts until the end of the minute, a 418 at least two minutes (Binance docs).
 const defaultRetryAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
+
+const withBudget = (own: RollingWindow.RollingWindow, budget: Budget | undefined): RollingWindow.RollingWindow => {
+  if (budget === undefined) return own
+  const goOn = (error: unknown) =>
+    Effect.logWarning(`The budget granted no REST request: ${reasonOf(error)}. The client's own limit holds meanwhile.`)
+  const granted = (weight: number) =>
+    Effect.suspend(() => budget.take(weight)).pipe(Effect.catchAll(goOn), Effect.catchAllDefect(goOn))
+  return { ...own, take: (weight) => Effect.zipRight(own.take(weight), granted(weight)) }
+}
+
+// Without a key, some venues serve only the latest trades (Binance docs, USD-M futures).
+const noKey = `Without an API key, the venue serves only the latest ${pageSize} trades of a symbol. The option apiKey of rest gives one.`
+const keyRefused = `The venue refused the API key, and serves only the latest ${pageSize} trades of a symbol without a valid one.`
 
 /**
  * Makes a client of a venue's REST interface. All users of the client share its weight limit. Fails if an option is out of range.
@@ -202,10 +271,15 @@ export const make = (
     // A span of the client would show the whole URL.
     const client = HttpClient.withTracerDisabledWhen(yield* HttpClient.HttpClient, () => true)
     const timeout = yield* positive("timeout", options.timeout, Duration.seconds(10))
-    const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(2))
+    const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(5))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
-    const limiter = RateLimiter.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
+    const limiter = RateLimiter.make<number>(
+      withBudget(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"), options.budget)
+    )
     const weigh = weights[venue.api]
+    const { apiKey } = options
+    // Whether the venue refused a request for older trades, since it has no valid key.
+    let wantsKey = false
     // Fetched events have times in the same unit as those from the sockets.
     const requestHeaders = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
     const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
@@ -219,9 +293,12 @@ export const make = (
         limiter.holdUntil(now + Duration.toMillis(duration), status)
       })
 
-    const once = Effect.fnUntraced(function*<A, I>(path: string, query: string, schema: Schema.Schema<A, I>) {
-      const url = `${venue.rest}${venue.api}/${path}?${query}`
-      const response = yield* client.get(url, { headers: requestHeaders })
+    const once = Effect.fnUntraced(function*<A, I, B>(
+      { check, key, params, path, schema }: Request<A, I, B>
+    ) {
+      const url = `${venue.rest}${venue.api}/${path}?${new URLSearchParams(params).toString()}`
+      const keyHeader = key === undefined ? {} : { "X-MBX-APIKEY": Redacted.value(key) }
+      const response = yield* client.get(url, { headers: { ...requestHeaders, ...keyHeader } })
       const { headers, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis
@@ -236,7 +313,8 @@ export const make = (
       if (status >= 300) return yield* refusalOf(path, response, url)
       // The venue counts all clients behind this address, and the limiter only this one.
       if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
-      return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))
+      const answer = yield* Effect.flatMap(Body.json(response), Schema.decodeUnknown(schema))
+      return yield* Either.mapLeft(check(answer), (reason) => new RestUnavailable({ path, reason }))
     })
 
     const retries = Schedule.exponential("250 millis").pipe(
@@ -245,14 +323,10 @@ export const make = (
       upTo(giveUpAfter)
     )
 
-    const get = <A, I>(
-      path: string,
-      params: Readonly<Record<string, string>>,
-      weight: number,
-      schema: Schema.Schema<A, I>
-    ): Effect.Effect<A, RestError> =>
-      turn(path, weight).pipe(
-        Effect.zipRight(once(path, new URLSearchParams(params).toString(), schema).pipe(
+    const get = <A, I, B>(request: Request<A, I, B>): Effect.Effect<B, RestError> => {
+      const { path, weight } = request
+      return turn(path, weight).pipe(
+        Effect.zipRight(once(request).pipe(
           // A log line of a failed request would show its URL.
           Effect.withUnhandledErrorLogLevel(Option.none()),
           within(timeout, () => new RestUnavailable({ path, reason: `no answer within ${formatDuration(timeout)}` }))
@@ -260,6 +334,7 @@ export const make = (
         Effect.catchTags({
           RequestError: ({ reason }) => new RestUnavailable({ path, reason }),
           ResponseError: ({ reason }) => new RestUnavailable({ path, reason }),
+          BadBody: ({ reason }) => new RestUnavailable({ path, reason }),
           ParseError: () => new RestUnavailable({ path, reason: "its answer does not have the documented shape" })
         }),
         Effect.retry({
@@ -268,40 +343,119 @@ export const make = (
             error._tag === "RestUnavailable" || (error._tag === "RestLimited" && !isTooLong(error.retryAfter))
         })
       )
+    }
 
-    const page = String(pageSize)
+    const limit = String(pageSize)
+
+    const tradesOf = (symbol: string) => (trades: ReadonlyArray<typeof RestTrade.Type>) =>
+      trades.map(({ id, isBuyerMaker, price, qty, time }) => ({
+        e: "trade" as const,
+        E: time,
+        s: symbol,
+        t: id,
+        p: price,
+        q: qty,
+        T: time,
+        m: isBuyerMaker
+      }))
+
+    const idsFrom = (from: number, items: string) => ({ from, items, to: Number.MAX_SAFE_INTEGER, limit: pageSize })
+    const positionOfTrade = ({ id }: typeof RestTrade.Type) => id
+
+    const olderTrades = (symbol: string, fromId: number) =>
+      get({
+        path: "historicalTrades",
+        params: { symbol, fromId: String(fromId), limit },
+        weight: weigh.trades,
+        schema: Schema.Array(RestTrade),
+        key: apiKey,
+        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, "trades"), positionOf: positionOfTrade })
+      })
+
+    const recentTrades = (symbol: string, fromId: number) =>
+      Effect.map(
+        get({
+          path: "trades",
+          params: { symbol, limit },
+          weight: weigh.recentTrades,
+          schema: Schema.Array(RestTrade),
+          check: (trades) => Pages.inOrder(trades, { ...idsFrom(0, "trades"), positionOf: positionOfTrade })
+        }),
+        (trades) => trades.filter(({ id }) => id >= fromId)
+      )
+
+    // Whether a venue wants a key shows when it refuses a request without one.
+    const trades = (symbol: string, fromId: number): Effect.Effect<ReadonlyArray<typeof RestTrade.Type>, RestError> =>
+      Effect.suspend(() =>
+        wantsKey && apiKey === undefined
+          ? recentTrades(symbol, fromId)
+          : olderTrades(symbol, fromId).pipe(
+            Effect.tap(() => {
+              wantsKey = false
+            }),
+            Effect.catchIf(RestRefusal.wantsKey, ({ message }) => {
+              const warn = wantsKey ? Effect.void : Effect.logWarning(message)
+              wantsKey = true
+              return Effect.zipRight(warn, recentTrades(symbol, fromId))
+            })
+          )
+      )
+
+    const aggTrades = (symbol: string, params: Readonly<Record<string, string>>, fromId: number, most: number) =>
+      get({
+        path: "aggTrades",
+        params: { symbol, ...params, limit: String(most) },
+        weight: weigh.aggTrades,
+        schema: Schema.Array(RestAggTrade),
+        check: (page) =>
+          Pages.inOrder(page, { ...idsFrom(fromId, "aggregate trades"), limit: most, positionOf: ({ a }) => a })
+      })
 
     return {
-      trades: (symbol, fromId) =>
-        Effect.map(
-          get("historicalTrades", { symbol, fromId: String(fromId), limit: page }, weigh.trades, Schema.Array(RestTrade)),
-          (trades) =>
-            trades.map(({ id, isBuyerMaker, price, qty, time }) => ({
-              e: "trade" as const,
-              E: time,
-              s: symbol,
-              t: id,
-              p: price,
-              q: qty,
-              T: time,
-              m: isBuyerMaker
-            }))
-        ),
+      trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf(symbol)),
+      beyondReach: () => wantsKey ? apiKey === undefined ? noKey : keyRefused : undefined,
+      omits: weigh.omits,
+      weights: {
+        trades: weigh.trades,
+        aggTrades: weigh.aggTrades,
+        klines: weigh.klines
+      },
       aggTrades: (symbol, fromId) =>
         Effect.map(
-          get("aggTrades", { symbol, fromId: String(fromId), limit: page }, weigh.aggTrades, Schema.Array(RestAggTrade)),
-          (trades) => trades.map((trade) => ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade }))
+          aggTrades(symbol, { fromId: String(fromId) }, fromId, pageSize),
+          (page) => page.map((trade) => ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade }))
         ),
+      latestAggTrade: (symbol) => Effect.map(aggTrades(symbol, {}, 0, 1), (page) => page.at(-1)?.a),
       klines: (symbol, interval, startTime, endTime, timeZone) =>
         Effect.map(
-          get("klines", {
-            symbol,
-            interval,
-            startTime: String(startTime),
-            endTime: String(endTime),
-            limit: page,
-            ...(timeZone === undefined ? {} : { timeZone })
-          }, weigh.klines, Schema.Array(RestKline)),
+          get({
+            path: "klines",
+            params: {
+              symbol,
+              interval,
+              startTime: String(startTime),
+              endTime: String(endTime),
+              limit,
+              ...(timeZone === undefined ? {} : { timeZone })
+            },
+            weight: weigh.klines,
+            schema: Schema.Array(RestKline),
+            check: (page) =>
+              Either.flatMap(
+                Pages.inOrder(page, {
+                  positionOf: ([opens]) => opens,
+                  from: startTime,
+                  to: endTime,
+                  limit: pageSize,
+                  items: "candles"
+                }),
+                (candles) => {
+                  const spans = candles.map(([opens, , , , , , closes]) => ({ opens, closes }))
+                  const wrong = Pages.areOfInterval(spans, Interval.make(interval, venue.timeUnit ?? "millisecond"))
+                  return wrong === undefined ? Either.right(candles) : Either.left(wrong)
+                }
+              )
+          }),
           (candles) =>
             candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({
               e: "kline" as const,
@@ -312,22 +466,40 @@ export const make = (
             }))
         ),
       latestTrades: (symbols) => {
+        const path = "ticker/24hr"
         const type = venue.api === "/api/v3" ? { type: "MINI" } : {}
         const ofSymbol = (symbol: string) =>
-          get("ticker/24hr", { symbol, ...type }, weigh.ticker, RestTicker).pipe(
+          get({
+            path,
+            params: { symbol, ...type },
+            weight: weigh.ticker,
+            schema: RestTicker,
+            check: (ticker) => ticker.symbol === symbol ? Either.right(ticker) : Either.left("its answer is about another symbol")
+          }).pipe(
             Effect.map(Arr.of),
             // The venue does not know the symbol.
             Effect.catchTag("RestRejected", () => Effect.succeed([]))
           )
         const tickers = symbols.length > fewSymbols
-          ? get("ticker/24hr", type, weigh.allTickers, Schema.Array(RestTicker))
+          ? get({ path, params: type, weight: weigh.allTickers, schema: Schema.Array(RestTicker), check: Either.right })
           : Effect.map(Effect.forEach(symbols, ofSymbol), Arr.flatten)
         return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
       },
       levels: weigh.levels,
       depth: (symbol, requested) => {
         const limit = weigh.levels(requested)
-        return get("depth", { symbol, limit: String(limit) }, weigh.depth(limit), Payloads.PartialDepth)
+        return get({
+          path: "depth",
+          params: { symbol, limit: String(limit) },
+          weight: weigh.depth(limit),
+          schema: Payloads.PartialDepth,
+          check: (book) =>
+            Either.gen(function*() {
+              const bids = yield* Pages.inPriceOrder(book.bids, limit, "bids")
+              const asks = yield* Pages.inPriceOrder(book.asks, limit, "asks")
+              return { ...book, bids, asks }
+            })
+        })
       }
     }
   })

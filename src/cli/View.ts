@@ -176,6 +176,11 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
         case "Repaired":
           above(event.at, `repaired: fetched ${event.events} missed events of ${event.stream}`, 32)
           return
+        case "Repairing": {
+          const left = `about ${event.left} more in ${formatDuration(event.estimated)}`
+          above(event.at, `repairing: fetched ${event.fetched} missed events of ${event.stream}, ${left}`, 33)
+          return
+        }
         case "Gap":
           above(event.at, new MarketGap({ gap: event.gap }).message, 31)
           return

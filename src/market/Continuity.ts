@@ -15,7 +15,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
-import type { MarketEvent } from "./MarketEvent.ts"
+import type { GapCause, MarketEvent } from "./MarketEvent.ts"
 import type { RestError } from "./RestError.ts"
 
 /**
@@ -49,6 +49,20 @@ export interface Sequence<A extends MarketEvent> {
   fetch(target: Target, fromId: number): Effect.Effect<ReadonlyArray<A>, RestError>
   /** The most events that one `fetch` returns. */
   readonly pageSize: number
+  /**
+   * Fetches the id of the latest event, `undefined` if there is none. With it, the feed knows how much is missing when it resumes
+   * a stream. Default: it fetches one page after another until the last.
+   */
+  latest?(target: Target): Effect.Effect<number | undefined, RestError>
+  /** The weight of one `fetch`, in the venue's unit. Default: 0. */
+  readonly weight?: number | undefined
+  /** Why `fetch` does not serve events before the oldest that it returns. Default: `HistoryPruned`. */
+  olderCause?(): GapCause
+  /**
+   * Why ids may be missing between two events that `fetch` returns, although they were events. Default: `undefined`, the ids never
+   * were events, and are no gap.
+   */
+  readonly skippedCause?: GapCause | undefined
 }
 
 /**
@@ -71,6 +85,13 @@ export interface Candles<A extends MarketEvent> {
    * venue returns in one answer. All but the last must be closed.
    */
   fetch(target: Target, from: number, to: number): Effect.Effect<ReadonlyArray<A>, RestError>
+  /** The weight of one `fetch`, in the venue's unit. Default: 0. */
+  readonly weight?: number | undefined
+  /**
+   * Makes the candle of a period without trades, which opens at `opensAt` and follows `previous`, with `via: "fill"`. Without it,
+   * the feed cannot fill such periods.
+   */
+  flat?(previous: A, opensAt: number): A
 }
 
 /**
@@ -118,6 +139,27 @@ export interface Unknown {
  * @category models
  */
 export type Continuity<A extends MarketEvent> = Sequence<A> | Candles<A> | Diffs<A> | State<A> | Unknown
+
+/**
+ * The position of an event in its stream, to resume the stream `after` it: the id of an event of a sequence; of a closed candle
+ * its last moment, and of one that still forms the last moment of the candle before it. Other continuities cannot be resumed:
+ * `undefined`.
+ *
+ * @since 0.1.0
+ * @category positions
+ */
+export const positionOf = <A extends MarketEvent>(continuity: Continuity<A>, event: A): number | undefined => {
+  switch (continuity._tag) {
+    case "Sequence":
+      return continuity.idOf(event)
+    case "Candles":
+      return continuity.isClosed(event) ? continuity.closesAt(event) : continuity.opensAt(event) - 1
+    case "Diffs":
+    case "State":
+    case "Unknown":
+      return undefined
+  }
+}
 
 /**
  * The only value of {@link Unknown}.

@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { formatDuration } from "../internal/time/durationText.ts"
 import type { RestError } from "./RestError.ts"
 
 /**
@@ -25,8 +27,11 @@ export interface MarketEvent<Data extends object = object, Type extends string =
   /** A string in it may keep the text of its message in memory: at most 2,048 characters. */
   readonly data: Data
   readonly timestamp: number
-  /** `"ws"`: it came over a socket. `"rest"`: the sockets missed it, and the feed fetched it. */
-  readonly via: "ws" | "rest"
+  /**
+   * `"ws"`: it came over a socket. `"rest"`: the sockets missed it, and the feed fetched it. `"fill"`: the feed made it, a candle
+   * of a period without trades.
+   */
+  readonly via: "ws" | "rest" | "fill"
 }
 
 /**
@@ -54,17 +59,32 @@ export class NotServedYet extends Data.TaggedError("NotServedYet") {
 }
 
 /**
- * More events are missing than the feed may fetch.
+ * More events are missing than the feed may fetch. It fetches the newest of them, and these are the older ones.
  *
  * @since 0.1.0
  * @category errors
  */
 export class GapTooLarge extends Data.TaggedError("GapTooLarge")<{
-  /** The most events that the feed fetches for one gap: its `repairLimit`. */
+  /** The most events that the feed fetches for one gap, by its `repairLimit` and `repairWeight`. */
   readonly limit: number
 }> {
   override get message(): string {
-    return `More than ${this.limit} events are missing: repairLimit allows no more for one gap.`
+    return `More than ${this.limit} events are missing: repairLimit or repairWeight allows no more for one gap, the newest.`
+  }
+}
+
+/**
+ * The feed did not fetch all missing events in the time that it has for one gap. It fetched the oldest and the newest of them.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RepairTooLong extends Data.TaggedError("RepairTooLong")<{
+  /** The time that the feed has for one gap: its `repairTime`. */
+  readonly limit: Duration.Duration
+}> {
+  override get message(): string {
+    return `The missing events were not fetched within ${formatDuration(this.limit)}: repairTime allows no more for one gap.`
   }
 }
 
@@ -89,7 +109,7 @@ export class NotRepairable extends Data.TaggedError("NotRepairable")<{
  * @since 0.1.0
  * @category errors
  */
-export type GapCause = HistoryPruned | NotServedYet | GapTooLarge | NotRepairable | RestError
+export type GapCause = HistoryPruned | NotServedYet | GapTooLarge | RepairTooLong | NotRepairable | RestError
 
 /**
  * The place in a stream where events are missing and could not be fetched. `from` and `to` are the first and the last

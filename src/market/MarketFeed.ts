@@ -26,6 +26,8 @@ import type { Kind, Venue } from "./Venue.ts"
  *
  * - `Connection`: an event of the connection with this name.
  * - `Session`: an event of the session on the connection with this name.
+ * - `Repairing`: a repair that takes more than one request goes on: `fetched` events so far, with requests of this `weight`, and
+ *   about `left` more, which take about `estimated` at this pace.
  * - `Repaired`: the feed fetched this many events that the sockets had missed, and emitted them in their place.
  * - `Gap`: events are missing and could not be fetched. The stream has the same gap.
  * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
@@ -38,6 +40,15 @@ import type { Kind, Venue } from "./Venue.ts"
 export type FeedEvent =
   | { readonly _tag: "Connection"; readonly connection: string; readonly event: ConnectionEvent }
   | { readonly _tag: "Session"; readonly connection: string; readonly event: SessionEvent }
+  | {
+    readonly _tag: "Repairing"
+    readonly at: number
+    readonly stream: string
+    readonly fetched: number
+    readonly left: number
+    readonly estimated: Duration.Duration
+    readonly weight: number
+  }
   | { readonly _tag: "Repaired"; readonly at: number; readonly stream: string; readonly events: number }
   | { readonly _tag: "Gap"; readonly at: number; readonly gap: Gap }
   | { readonly _tag: "InvalidMessage"; readonly at: number; readonly stream: string; readonly error: InvalidMessage }
@@ -119,8 +130,23 @@ export interface Options {
   readonly streamsPerConnection?: number | undefined
   /** The most events held for one stream while it repairs a gap, or while a reader is slow. Default: 8192. */
   readonly buffer?: number | undefined
-  /** The most events fetched for one gap; a larger gap is not repaired. Default: 100,000. */
+  /**
+   * The most events, or candles, fetched for one gap. Of a larger gap, the feed fetches the newest, so that nothing is missing
+   * between them and what follows. Default: 1,000,000.
+   */
   readonly repairLimit?: number | undefined
+  /** The most weight of requests for one gap, in the venue's unit. It counts as `repairLimit` does. Default: no limit. */
+  readonly repairWeight?: number | undefined
+  /**
+   * The time that fetching one gap may take. After that, the feed fetches only the newest events that are still missing. Default:
+   * 10 minutes.
+   */
+  readonly repairTime?: Duration.DurationInput | undefined
+  /**
+   * Whether the feed fills periods without trades, of which the venue has no candle, with flat ones: `via: "fill"`, at the last
+   * close, without volume. Default: false.
+   */
+  readonly fillCandles?: boolean | undefined
   /**
    * The time that another connection has to bring missing events before the feed fetches them. After a successor has proven
    * itself, the old connection stays open for at least the same time. Default: 500 milliseconds.

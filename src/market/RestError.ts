@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import { formatDuration } from "../internal/time/durationText.ts"
 
 /**
- * The venue refused a request, and would refuse it again.
+ * The venue refused a request and would refuse it again: what the request asks for does not exist, or the request is malformed.
  *
  * @since 0.1.0
  * @category errors

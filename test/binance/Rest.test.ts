@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { Rest, Venue } from "holdfast/binance"
@@ -62,7 +63,7 @@ describe("the REST client", () => {
       const { asked, rest } = venue(...Array.from({ length: 1_000 }, () => refused(503)))
       const { aggTrades } = yield* rest
       const asking = yield* Effect.fork(Effect.exit(aggTrades("BTCUSDT", 1)))
-      yield* TestClock.adjust("5 minutes")
+      yield* TestClock.adjust("6 minutes")
       const exit = yield* Fiber.join(asking)
       assert(Exit.isFailure(exit))
       const error = yield* Effect.flip(Effect.failCause(exit.cause))
@@ -168,7 +169,7 @@ describe("the REST client", () => {
       const client = HttpClient.make((request, url) =>
         Effect.succeed(HttpClientResponse.fromWeb(
           request,
-          Response.json({ code: -1, msg: `no route ${url.pathname}${url.search} for ${request.headers["authorization"] ?? "nobody"}.` }, { status: 404 })
+          Response.json({ code: -1100, msg: `no route ${url.pathname}${url.search} for ${request.headers["authorization"] ?? "nobody"}.` }, { status: 404 })
         ))
       )
       const { aggTrades } = yield* Rest.make(Venue.make({ ws: "ws://peer.test", rest: "http://me:PASSWORD@peer.test/PATHSECRET" })).pipe(
@@ -176,7 +177,276 @@ describe("the REST client", () => {
       )
       const error = yield* Effect.flip(Effect.withTracer(aggTrades("BTCUSDT", 1), tracer))
       assert(error._tag === "RestRejected")
-      assert.strictEqual(error.message, "The venue refused the request aggTrades with status 404: no route … for nobody (-1).")
+      assert.strictEqual(error.message, "The venue refused the request aggTrades with status 404: no route … for nobody (-1100).")
       assert.notMatch(JSON.stringify(spans.map(({ attributes, name }) => [name, ...attributes])), /PASSWORD|PATHSECRET|BTCUSDT/)
+    }))
+})
+
+const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}) =>
+  new Response(JSON.stringify(body), { status, headers })
+
+const stored = (id: number, extra: object = {}) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true, ...extra })
+const aggregated = (a: number) => ({ a, p: "1", q: "1", f: a, l: a, T: a, m: true })
+const minute = 60_000
+const candle = (t: number, T = t + minute - 1) => [t, "1", "1", "1", "1", "1", T, "1", 1, "1", "1", "0"]
+
+describe("a refusal that passes", () => {
+  const refusals: ReadonlyArray<readonly [name: string, refusal: () => Response]> = [
+    ["403 of a firewall", () => new Response("<HTML><H1>403 ERROR</H1>Request blocked.</HTML>", { status: 403 })],
+    ["408", () => new Response("", { status: 408 })],
+    ["451", () => new Response(null, { status: 451 })],
+    ["302", () => new Response(null, { status: 302, headers: { location: "http://elsewhere.test" } })],
+    ["503 with the code of an unknown symbol", () => json({ code: -1121, msg: "Invalid symbol." }, 503)],
+    ...[-1000, -1001, -1003, -1004, -1006, -1007, -1008, -1016, -1034].map((code) =>
+      [`400 with ${code}`, () => json({ code, msg: "Try again." }, 400)] as const)
+  ]
+  for (const [name, refusal] of refusals) {
+    it.effect(`is asked again: ${name}`, () =>
+      Effect.gen(function*() {
+        // The request is answered after four minutes.
+        let asked = 0
+        let isOver = false
+        const client = HttpClient.make((request) => {
+          asked++
+          return Effect.sync(() => HttpClientResponse.fromWeb(request, isOver ? json([aggregated(1)]) : refusal()))
+        })
+        const { aggTrades } = yield* Effect.provideService(Rest.make(Venue.spot), HttpClient.HttpClient, client)
+        const asking = yield* Effect.fork(aggTrades("BTCUSDT", 1))
+        for (let i = 0; i < 24; i++) yield* TestClock.adjust("10 seconds")
+        isOver = true
+        yield* TestClock.adjust("11 seconds")
+        assert.strictEqual((yield* Fiber.join(asking)).length, 1)
+        assert.isAtMost(asked, 40)
+      }))
+  }
+
+  it.effect("says its status and the venue's words when it lasts", () =>
+    Effect.gen(function*() {
+      const client = HttpClient.make((request) =>
+        Effect.sync(() => HttpClientResponse.fromWeb(request, json({ code: -1008, msg: "Server is overloaded." }, 400))))
+      const { aggTrades } = yield* Effect.provideService(Rest.make(Venue.spot, { giveUpAfter: 0 }), HttpClient.HttpClient, client)
+      const error = yield* Effect.flip(aggTrades("BTCUSDT", 1))
+      assert.strictEqual(error.message, "The request aggTrades failed: status 400: Server is overloaded (-1008).")
+    }))
+})
+
+describe("an answer", () => {
+  // The first answer is wrong, the second is right.
+  const again = (venue: Venue.Venue, wrong: string, right: unknown, headers: Readonly<Record<string, string>> = {}) => {
+    const answers = [() => new Response(wrong, { headers }), () => json(right)]
+    let asked = 0
+    const client = HttpClient.make((request) =>
+      Effect.sync(() => HttpClientResponse.fromWeb(request, (answers[asked++] ?? (() => json(right)))())))
+    return {
+      asked: () => asked,
+      rest: Effect.provideService(Rest.make(venue), HttpClient.HttpClient, client)
+    }
+  }
+
+  it.effect("is put in order, and has each trade once", () =>
+    Effect.gen(function*() {
+      const { rest } = venue(json([9, 7, 7, 8, 10, 8].map((id) => stored(id))), json([3, 2, 1].map(aggregated)))
+      const { aggTrades, trades } = yield* rest
+      assert.deepStrictEqual((yield* trades("BTCUSDT", 7)).map(({ t }) => t), [7, 8, 9, 10])
+      assert.deepStrictEqual((yield* aggTrades("BTCUSDT", 1)).map(({ a }) => a), [1, 2, 3])
+    }))
+
+  it.effect("has candles in order, and each once", () =>
+    Effect.gen(function*() {
+      const { rest } = venue(json([candle(2 * minute), candle(0), candle(minute), candle(0)]))
+      const { klines } = yield* rest
+      assert.deepStrictEqual((yield* klines("BTCUSDT", "1m", 0, 2 * minute)).map(({ k }) => k.t), [0, minute, 2 * minute])
+    }))
+
+  it.effect("has the levels of a book in order", () =>
+    Effect.gen(function*() {
+      const { rest } = venue(json({ lastUpdateId: 1, bids: [["9.5", "1"], ["10", "1"]], asks: [["100", "1"], ["11", "1"]] }))
+      const { depth } = yield* rest
+      const { asks, bids } = yield* depth("BTCUSDT", 5)
+      assert.deepStrictEqual([bids, asks], [[["10", "1"], ["9.5", "1"]], [["11", "1"], ["100", "1"]]])
+    }))
+
+  const wrongTrades: ReadonlyArray<readonly [name: string, body: string]> = [
+    ["HTML", "<html><body>Maintenance</body></html>"],
+    ["cut off", `[{"id":7,"price":"1","qty":"1"`],
+    ["empty", ""],
+    ["of another shape", `{"code":0}`],
+    ["trades from before", JSON.stringify([1, 2, 3, 7].map((id) => stored(id)))],
+    ["an id that is no number of a trade", JSON.stringify([stored(7), stored(1.5)])],
+    ["two trades with one id", JSON.stringify([stored(7), stored(7, { price: "2" })])],
+    ["more trades than were asked for", JSON.stringify(Array.from({ length: 1_001 }, (_, i) => stored(7 + i)))],
+    ["too deep", "[".repeat(100_000)]
+  ]
+  for (const [name, body] of wrongTrades) {
+    it.effect(`is asked for again: ${name}`, () =>
+      Effect.gen(function*() {
+        const { asked, rest } = again(Venue.spot, body, [stored(7), stored(8)])
+        const { trades } = yield* rest
+        const asking = yield* Effect.fork(trades("BTCUSDT", 7))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual((yield* Fiber.join(asking)).map(({ t }) => t), [7, 8])
+        assert.strictEqual(asked(), 2)
+      }))
+  }
+
+  const wrongCandles: ReadonlyArray<readonly [name: string, page: ReadonlyArray<unknown>]> = [
+    ["of another interval", [candle(0, 5 * minute - 1)]],
+    ["that overlap", [candle(0), candle(minute / 2)]],
+    ["that end before they open", [candle(minute, 0)]],
+    ["from before", [candle(-minute), candle(0)]],
+    ["from after", [candle(0), candle(10 * minute)]],
+    ["that differ at one moment", [candle(0), [...candle(0).slice(0, 5), "2", ...candle(0).slice(6)]]]
+  ]
+  for (const [name, page] of wrongCandles) {
+    it.effect(`is asked for again: candles ${name}`, () =>
+      Effect.gen(function*() {
+        const { asked, rest } = again(Venue.spot, JSON.stringify(page), [candle(0), candle(minute)])
+        const { klines } = yield* rest
+        const asking = yield* Effect.fork(klines("BTCUSDT", "1m", 0, 2 * minute))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual((yield* Fiber.join(asking)).map(({ k }) => k.t), [0, minute])
+        assert.strictEqual(asked(), 2)
+      }))
+  }
+
+  const wrongBooks: ReadonlyArray<readonly [name: string, side: ReadonlyArray<readonly [string, string]>]> = [
+    ["more levels than were asked for", Array.from({ length: 6 }, (_, i) => [`1${i}`, "1"] as const)],
+    ["a price twice", [["10.0", "1"], ["10.00", "2"]]]
+  ]
+  for (const [name, asks] of wrongBooks) {
+    it.effect(`is asked for again: a book with ${name}`, () =>
+      Effect.gen(function*() {
+        const wrong = { lastUpdateId: 1, bids: [], asks }
+        const { asked, rest } = again(Venue.spot, JSON.stringify(wrong), { lastUpdateId: 2, bids: [], asks: [] })
+        const { depth } = yield* rest
+        const asking = yield* Effect.fork(depth("BTCUSDT", 5))
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(asking)).lastUpdateId, 2)
+        assert.strictEqual(asked(), 2)
+      }))
+  }
+
+  it.effect("is not read beyond 16 MiB", () =>
+    Effect.gen(function*() {
+      const mebi = new TextEncoder().encode(" ".repeat(1_048_576))
+      let sent = 0
+      let isCancelled = false
+      const endless = () =>
+        new ReadableStream<Uint8Array>({
+          pull: (controller) => {
+            sent++
+            controller.enqueue(mebi)
+          },
+          cancel: () => {
+            isCancelled = true
+          }
+        })
+      const client = HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(endless()))))
+      const { trades } = yield* Effect.provideService(Rest.make(Venue.spot, { giveUpAfter: 0 }), HttpClient.HttpClient, client)
+      const error = yield* Effect.flip(trades("BTCUSDT", 7))
+      assert.strictEqual(error.message, "The request historicalTrades failed: its answer is longer than 16 MiB.")
+      assert.isAtMost(sent, 20)
+      assert.isTrue(isCancelled)
+    }))
+})
+
+describe("an API key", () => {
+  // A venue that wants this key for older trades, and has the trades 1 to 3000.
+  const keyed = (venue: Venue.Venue, options: Rest.Options) => {
+    const asked: Array<readonly [path: string, key: string | undefined]> = []
+    const client = HttpClient.make((request, url) =>
+      Effect.sync(() => {
+        const key = request.headers["x-mbx-apikey"]
+        asked.push([url.pathname, key])
+        const fromId = Number(url.searchParams.get("fromId") ?? 2_001)
+        const answer = url.pathname.endsWith("historicalTrades") && key !== "right"
+          ? json({ code: key === undefined ? -2014 : -2015, msg: "Invalid API-key, IP, or permissions for action." }, 401)
+          : json(Array.from({ length: Math.min(1_000, 3_001 - fromId) }, (_, i) => stored(fromId + i)))
+        return HttpClientResponse.fromWeb(request, answer)
+      })
+    )
+    return { asked, rest: Effect.provideService(Rest.make(venue, options), HttpClient.HttpClient, client) }
+  }
+  const ids = (trades: ReadonlyArray<{ readonly t: number }>) => [trades[0]?.t, trades.length]
+
+  it.effect("fetches older trades of futures, and goes with no other request", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = keyed(Venue.futures, { apiKey: Redacted.make("right") })
+      const { aggTrades, beyondReach, trades } = yield* rest
+      assert.deepStrictEqual(ids(yield* trades("BTCUSDT", 5)), [5, 1_000])
+      yield* Effect.fork(aggTrades("BTCUSDT", 5))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(asked.slice(0, 2), [["/fapi/v1/historicalTrades", "right"], ["/fapi/v1/aggTrades", undefined]])
+      assert.isUndefined(beyondReach())
+    }))
+
+  it.effect("is not needed for the latest trades of futures", () =>
+    Effect.gen(function*() {
+      const { asked, rest } = keyed(Venue.futures, {})
+      const { beyondReach, trades } = yield* rest
+      assert.deepStrictEqual(ids(yield* trades("BTCUSDT", 2_500)), [2_500, 501])
+      assert.deepStrictEqual(ids(yield* trades("BTCUSDT", 5)), [2_001, 1_000])
+      assert.deepStrictEqual(asked.map(([path]) => path), ["/fapi/v1/historicalTrades", "/fapi/v1/trades", "/fapi/v1/trades"])
+      assert.match(beyondReach() ?? "", /^Without an API key, the venue serves only the latest 1000 trades/)
+    }))
+
+  it.effect("that is refused leaves the latest trades", () =>
+    Effect.gen(function*() {
+      for (const venue of [Venue.futures, Venue.spot]) {
+        const { rest } = keyed(venue, { apiKey: Redacted.make("wrong") })
+        const { beyondReach, trades } = yield* rest
+        assert.deepStrictEqual(ids(yield* trades("BTCUSDT", 5)), [2_001, 1_000])
+        assert.match(beyondReach() ?? "", /^The venue refused the API key/)
+      }
+    }))
+})
+
+describe("a budget", () => {
+  it.effect("grants each request at the moment when it is sent", () =>
+    Effect.gen(function*() {
+      const granted: Array<number> = []
+      const gate = yield* Effect.makeSemaphore(0)
+      const asked: Array<string> = []
+      const client = HttpClient.make((request, url) => {
+        asked.push(url.pathname)
+        return Effect.sync(() => HttpClientResponse.fromWeb(request, asked.length === 1 ? refused(429, "10") : new Response("[]")))
+      })
+      const budget: Rest.Budget = {
+        take: (weight) => Effect.zipRight(gate.take(1), Effect.sync(() => granted.push(weight)))
+      }
+      const { aggTrades, trades } = yield* Effect.provideService(Rest.make(Venue.spot, { budget }), HttpClient.HttpClient, client)
+      const one = yield* Effect.fork(aggTrades("BTCUSDT", 1))
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(asked.length, 0)
+      yield* gate.release(1)
+      yield* TestClock.adjust("9 seconds")
+      yield* gate.release(10)
+      // The wait of Retry-After comes before the next grant.
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual(granted, [4])
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(granted, [4, 4])
+      assert.deepStrictEqual(yield* Fiber.join(one), [])
+      yield* Effect.fork(trades("BTCUSDT", 1))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(granted, [4, 4, 25])
+    }))
+
+  it.effect("that fails or dies leaves the client's own limit", () =>
+    Effect.gen(function*() {
+      for (const take of [() => Effect.fail("gone"), () => Effect.die(new Error("gone"))]) {
+        const { asked, rest } = (() => {
+          const asked: Array<string> = []
+          const client = HttpClient.make((request, url) => {
+            asked.push(url.pathname)
+            return Effect.sync(() => HttpClientResponse.fromWeb(request, json({ lastUpdateId: 1, bids: [], asks: [] })))
+          })
+          return { asked, rest: Effect.provideService(Rest.make(Venue.spot, { budget: { take } }), HttpClient.HttpClient, client) }
+        })()
+        const { depth } = yield* rest
+        yield* Effect.fork(Effect.forEach(Array.from({ length: 60 }), () => depth("BTCUSDT", 5_000), { concurrency: "unbounded" }))
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(asked.length, 21)
+      }
     }))
 })

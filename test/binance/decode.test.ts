@@ -101,3 +101,22 @@ describe("a message", () => {
     assert.strictEqual(Protocol.parse(text.encode(`{"result":null,"id":1}`))._tag, "Acknowledged")
   })
 })
+
+describe("the position of an event", () => {
+  const event = (type: string, data: object): MarketEvent.MarketEvent => ({ source: "binance", symbol: "BTCUSDT", type, data, timestamp: 0, via: "ws" })
+  const cases: ReadonlyArray<readonly [name: string, event: MarketEvent.MarketEvent, position: number | undefined]> = [
+    ["a trade", event("trade", { t: 7 }), 7],
+    ["an aggregate trade", event("aggTrade", { a: 8 }), 8],
+    ["a closed candle", event("kline", { k: { t: 60, T: 119, x: true } }), 119],
+    ["a candle that forms", event("kline", { k: { t: 60, T: 119, x: false } }), 59],
+    ["a gap between trades", event("gap", { stream: "btcusdt@trade", from: 1, to: 9 }), 9],
+    ["a gap without an end", event("gap", { stream: "btcusdt@trade", from: 1, to: undefined }), undefined],
+    ["a gap in a book", event("gap", { stream: "btcusdt@depth", from: 1, to: 9 }), undefined],
+    ["a ticker", event("ticker", { t: 1, a: 1, u: 1 }), undefined]
+  ]
+  for (const [name, from, position] of cases) {
+    it(`is known of ${name}`, () => {
+      assert.strictEqual(MarketEvent.positionOf(from), position)
+    })
+  }
+})

@@ -90,6 +90,34 @@ describe("ids after a reset", () => {
       assert.deepStrictEqual(seen, [10, 11, `gap from 12: ${hasReset}`, 50, 51])
     }).pipe(Effect.provide(connections([trade(10, 1), trade(11, 2)], [trade(50, 60 * minute), trade(51, 60 * minute)]))))
 
+  for (const ahead of [60, -60]) {
+    it.scoped(`are not seen in trades from a REST interface whose clock is ${ahead} minutes ahead`, () =>
+      Effect.gen(function*() {
+        const times = new Map([[10, 1], [11, 2], [50, 60_000], [51, 60_001], [60, 61_000]])
+        const fetched = (id: number) => ({ id, price: "1", qty: "1", time: (times.get(id) ?? 30_000) + ahead * minute, isBuyerMaker: true })
+        const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+        const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), {
+          // The REST interface is at 55, and later at 60.
+          body: ({ searchParams }) => range(Number(searchParams.get("fromId")), 60).map(fetched),
+          long: "1 minute"
+        })
+        assert.deepStrictEqual(seen, range(10, 62))
+      }).pipe(Effect.provide(connections(
+        [trade(10, 1), trade(11, 2)],
+        [trade(50, 60_000), trade(51, 60_001), trade(55, 60_010), trade(12, 30_000)],
+        [trade(60, 61_000), trade(61, 61_001), trade(59, 60_999), trade(62, 61_002)]
+      ))))
+  }
+
+  it.scoped("follow a gap after an outage, although the clock of the REST interface is wrong", () =>
+    Effect.gen(function*() {
+      const fetched = (id: number) => ({ id, price: "1", qty: "1", time: 58 * minute + id - 30 * minute, isBuyerMaker: true })
+      const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"), {
+        body: ({ searchParams }) => Array.from({ length: 40 }, (_, i) => fetched(Number(searchParams.get("fromId")) + i))
+      })
+      assert.deepStrictEqual(seen, [10, 11, `gap from 12: ${hasReset}`, 50, 51])
+    }).pipe(Effect.provide(connections([trade(10, 1), trade(11, 2)], [trade(50, 60 * minute), trade(51, 60 * minute)]))))
+
   it.scoped("are not seen in late events without a time from another connection", () =>
     Effect.gen(function*() {
       const ticker = (u: number) => combined("btcusdt@bookTicker", { u, s: "BTCUSDT", b: "1", B: "1", a: "2", A: "1" })

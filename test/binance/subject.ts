@@ -132,13 +132,14 @@ const wire: Server.Wire = {
     `{"stream":"btcusdt@trade","data":{"e":"trade","E":`,
     "busy"
   ],
-  rest
+  rest,
+  rejection: { status: 400, body: { code: -1121, msg: "Invalid symbol." } }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The client
 
-const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Fact", fact, via })
+const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" | "fill" }): Seen => ({ _tag: "Fact", fact, via })
 
 const gap = ({ data: { cause, from, to } }: MarketEvent.Gap, numberOf: (bound: number) => number): Seen => ({
   _tag: "Gap",

@@ -21,7 +21,7 @@ import * as Truth from "./world/Truth.ts"
 
 /** An event that a reader saw: a fact, or a gap with the numbers that are missing. */
 export type Seen =
-  | { readonly _tag: "Fact"; readonly fact: Truth.Fact; readonly via: "ws" | "rest" }
+  | { readonly _tag: "Fact"; readonly fact: Truth.Fact; readonly via: "ws" | "rest" | "fill" }
   | { readonly _tag: "Gap"; readonly from: number | undefined; readonly to: number | undefined; readonly cause: string }
 
 export interface Client {
@@ -189,7 +189,7 @@ export const wholeness = (subject: Subject): void => {
         const seen = yield* collect(client.stream("trades"))
         yield* pass("3 seconds")
         const last = server.latest()
-        yield* server.restFails(404)
+        yield* server.restFails("rejects")
         yield* server.reset()
         yield* pass("5 seconds")
         isWhole(seen, server.latest(), [{ from: last + 1, to: last + 5, cause: "RestRejected" }])

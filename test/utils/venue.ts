@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { TestTransport } from "holdfast/testing"
 
 const Request = Schema.parseJson(Schema.Struct({ id: Schema.Number }))
@@ -20,16 +21,15 @@ export const refuseAll = TestTransport.answer((message) => [
 ])
 
 /** A REST interface that answers every request with this body and status. */
-export const answers = (body: (url: URL) => unknown, status = 200) =>
+export const answers = (body: (url: URL) => unknown, status: number | ((url: URL) => number) = 200) =>
   Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request, url) =>
       Effect.sync(() => {
         const text = JSON.stringify(body(url))
-        const response = HttpClientResponse.fromWeb(request, new Response(null, { status }))
-        // As effects without a promise, which would need real time.
-        Object.defineProperty(response, "text", { value: Effect.succeed(text) })
-        Object.defineProperty(response, "json", { value: Effect.sync((): unknown => JSON.parse(text)) })
+        const response = HttpClientResponse.fromWeb(request, new Response(null, { status: typeof status === "number" ? status : status(url) }))
+        // Without a promise, which would need real time.
+        Object.defineProperty(response, "stream", { value: Stream.make(new TextEncoder().encode(text)) })
         return response
       })
     )

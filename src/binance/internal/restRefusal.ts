@@ -3,6 +3,7 @@
 // Binance's codes say it: 10xx are general issues of the server or the network, 11xx are issues of the request, 20xx are issues
 // of its processing (Binance docs, "Error codes"). A firewall, a proxy or a country's filter answers without such a code.
 import * as Schema from "effect/Schema"
+import type { RestError } from "../../market/RestError.ts"
 
 /** What the venue says about a refused request. */
 export interface Refusal {
@@ -10,12 +11,12 @@ export interface Refusal {
   readonly reason: string | undefined
 }
 
-const Body = Schema.parseJson(Schema.Struct({ code: Schema.Number, msg: Schema.String }))
+const Body = Schema.Struct({ code: Schema.Number, msg: Schema.String })
 
 const decode = Schema.decodeUnknownOption(Body)
 
-/** Reads the body of a refusal. */
-export const read = (body: string): Refusal => {
+/** Reads the body of a refusal, parsed. */
+export const read = (body: unknown): Refusal => {
   const read = decode(body)
   return read._tag === "None" ? { code: undefined, reason: undefined } : { code: read.value.code, reason: read.value.msg }
 }
@@ -37,3 +38,9 @@ const unknownSymbol: ReadonlySet<number> = new Set([-1100, -1121])
 
 /** Whether the venue says that it does not know the symbol. */
 export const saysUnknownSymbol = (code: number | undefined): boolean => code !== undefined && unknownSymbol.has(code)
+
+// UNAUTHORIZED, BAD_API_KEY_FMT, REJECTED_MBX_KEY.
+const keyCodes: ReadonlySet<number | undefined> = new Set([-1002, -2014, -2015])
+
+/** Whether the venue refused a request since it has no valid API key. */
+export const wantsKey = (error: RestError): boolean => error._tag === "RestRejected" && keyCodes.has(error.code)

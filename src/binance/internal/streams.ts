@@ -5,8 +5,10 @@ import type { Continuity, State, Target } from "../../market/Continuity.ts"
 import { unknown } from "../../market/Continuity.ts"
 import type { Decoder } from "../../market/Decoder.ts"
 import type { MarketEvent } from "../../market/MarketEvent.ts"
+import { HistoryPruned, NotRepairable } from "../../market/MarketEvent.ts"
 import type { Books, Kind, Stream, Venue } from "../../market/Venue.ts"
 import * as Failure from "../Failure.ts"
+import type { Kline } from "../MarketEvent.ts"
 import { decoders, fromStream } from "../MarketEvent.ts"
 import type * as Payloads from "../Payloads.ts"
 import * as Protocol from "../Protocol.ts"
@@ -54,6 +56,18 @@ const fetched = <const Type extends string, Data extends { readonly E: number }>
       via: "rest"
     })))
 
+// The candle of a period without trades: at the last close, without volume.
+const flatCandle = ({ data: { k, ...data }, ...event }: Kline, t: number): Kline => {
+  const T = t + k.T - k.t
+  const none = { v: "0", q: "0", V: "0", Q: "0", n: 0, f: -1, L: -1 }
+  return {
+    ...event,
+    data: { ...data, E: T, k: { ...k, ...none, t, T, o: k.c, h: k.c, l: k.c, c: k.c, x: true } },
+    timestamp: T,
+    via: "fill"
+  }
+}
+
 const intervalOf = (stream: string) => {
   const [, interval = "", timeZone] = /@kline_([^@]+)(?:@\+?(.+))?/.exec(stream) ?? []
   return { interval, timeZone }
@@ -67,13 +81,22 @@ export const kinds = (rest: Rest.Rest) =>
       // Futures send a price of zero for an id that became no trade.
       isReal: ({ data: { p } }) => startsAboveZero(p) || Number(p) !== 0,
       fetch: (stream: Target, fromId: number) => fetched("trade", stream, rest.trades(stream.symbol, fromId)),
-      pageSize: Rest.pageSize
+      pageSize: Rest.pageSize,
+      weight: rest.weights.trades,
+      latest: ({ symbol }: Target) => Effect.map(rest.latestTrades([symbol]), (latest) => latest.get(symbol)),
+      olderCause: () => {
+        const reason = rest.beyondReach()
+        return reason === undefined ? new HistoryPruned() : new NotRepairable({ reason })
+      },
+      skippedCause: rest.omits === undefined ? undefined : new NotRepairable({ reason: rest.omits })
     }),
     aggTrade: kind("aggTrade", decoders.aggTrade, {
       _tag: "Sequence",
       idOf: ({ data }) => data.a,
       fetch: (stream: Target, fromId: number) => fetched("aggTrade", stream, rest.aggTrades(stream.symbol, fromId)),
-      pageSize: Rest.pageSize
+      pageSize: Rest.pageSize,
+      weight: rest.weights.aggTrades,
+      latest: ({ symbol }: Target) => rest.latestAggTrade(symbol)
     }),
     kline: kind("kline", decoders.kline, {
       _tag: "Candles",
@@ -83,7 +106,9 @@ export const kinds = (rest: Rest.Rest) =>
       fetch: (stream, from, to) => {
         const { interval, timeZone } = intervalOf(stream.name)
         return fetched("kline", stream, rest.klines(stream.symbol, interval, from, to, timeZone))
-      }
+      },
+      weight: rest.weights.klines,
+      flat: (previous, opensAt) => flatCandle(previous, opensAt)
     }),
     ticker: kind("ticker", decoders.ticker, byTime),
     miniTicker: kind("miniTicker", decoders.miniTicker, byTime),

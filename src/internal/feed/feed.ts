@@ -40,11 +40,11 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const settings = yield* resolve(venue, options)
-  const { buffer: capacity, grace, repairLimit: limit } = settings
+  const { buffer: capacity, fillCandles, grace, repair } = settings
 
   const { events, record, skip } = yield* makeEvents(now)
   const pool = yield* makePool(venue, options.connection ?? {}, settings, { record, skip })
-  const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, limit, grace }
+  const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, repair, fillCandles, grace }
   const sourceOf = yield* makePipelines(venue, shared)
 
   const read = <A extends MarketEvent>(

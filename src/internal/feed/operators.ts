@@ -14,6 +14,7 @@ import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as Candles from "./candles.ts"
 import * as IdReset from "./idReset.ts"
 import type { EventBroadcast, Pipeline } from "./pipeline.ts"
+import type { Progress } from "./repair.ts"
 import type { MissingRange, Output } from "./resequencer.ts"
 import { Resequencer } from "./resequencer.ts"
 
@@ -49,7 +50,7 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
   readonly #pipeline: Pipeline<A>
 
   constructor(pipeline: Pipeline<A>, sequence: Continuity.Sequence<A>) {
-    const { capacity, grace, limit, now } = pipeline.shared
+    const { capacity, grace, now, repair } = pipeline.shared
     this.#decoder = pipeline.decoder
     this.#broadcast = pipeline.broadcast
     this.#now = now
@@ -60,7 +61,7 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
       sequence,
       target: pipeline.stream,
       after: pipeline.after,
-      limit,
+      limits: repair,
       grace: () => pipeline.isRedundant() ? grace : Duration.zero,
       capacity,
       output: this
@@ -100,6 +101,10 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     return this.#pipeline.emitMissing(missing)
   }
 
+  progress(progress: Progress): void {
+    this.#pipeline.progress(progress)
+  }
+
   #real(events: ReadonlyArray<A>): ReadonlyArray<A> {
     const sequence = this.#sequence
     if (sequence.isReal === undefined) return events
@@ -118,7 +123,7 @@ const sequence = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Cont
 
 const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Continuity.Candles<A>): Followed =>
   Effect.gen(function*() {
-    const { capacity, limit } = pipeline.shared
+    const { capacity, fillCandles, now, repair } = pipeline.shared
     const queue = SlidingQueue.make<A>(capacity)
     yield* pipeline.listen(listenerOf(pipeline, (messages) => {
       queue.offerAll(pipeline.decode(messages))
@@ -128,7 +133,12 @@ const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Conti
       target: pipeline.stream,
       queue,
       after: pipeline.after,
-      limit,
+      limits: repair,
+      fills: fillCandles,
+      now,
+      progress: (progress) => {
+        pipeline.progress(progress)
+      },
       emit: (events) => pipeline.emit(events),
       emitMissing: (missing) => pipeline.emitMissing(missing)
     })

@@ -11,6 +11,7 @@ import type { Message } from "../../Transport.ts"
 import type { Pool } from "../pool/pool.ts"
 import type { Listener } from "../pool/coverage.ts"
 import type * as Broadcast from "../stream/broadcast.ts"
+import type { Limits, Progress } from "./repair.ts"
 import type { MissingRange } from "./resequencer.ts"
 
 /** Broadcasts the events of a stream to its readers. */
@@ -27,8 +28,10 @@ export interface Shared {
   readonly skip: (stream: string) => (error: InvalidMessage) => void
   /** The most events held for one stream while it repairs a gap, or while a reader is slow. */
   readonly capacity: number
-  /** The most events fetched for one gap. */
-  readonly limit: number
+  /** What fetching one gap may cost. */
+  readonly repair: Limits
+  /** Whether periods without trades are filled with flat candles. */
+  readonly fillCandles: boolean
   /** The time that another connection has to bring missing events before they are fetched. */
   readonly grace: Duration.Duration
 }
@@ -86,6 +89,12 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
     const repaired = events.filter(({ via }) => via === "rest").length
     if (repaired > 0) record({ _tag: "Repaired", at: now(), stream: this.stream.name, events: repaired })
     return Effect.asVoid(this.broadcast.offerAll(events))
+  }
+
+  /** Records how far a repair is. */
+  progress(progress: Progress): void {
+    const { now, record } = this.shared
+    record({ _tag: "Repairing", at: now(), stream: this.stream.name, ...progress })
   }
 
   emitMissing({ cause, from, to }: MissingRange): Effect.Effect<void> {

@@ -23,6 +23,11 @@ export class ReorderBuffer<A> {
     return first
   }
 
+  /** The event with the lowest id that is held. */
+  get(): A | undefined {
+    return this.#events.get(this.first())
+  }
+
   /** Moves the events from an id on to `into`, up to the next missing one. Returns the id of that one. */
   take(from: number, into: Array<A>): number {
     let due = from

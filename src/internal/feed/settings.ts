@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import type { Options } from "../../market/MarketFeed.ts"
 import type { Venue } from "../../market/Venue.ts"
 import * as Connection from "../connection/settings.ts"
+import type { Limits } from "./repair.ts"
 
 export interface Settings {
   readonly redundancy: number
@@ -12,7 +13,8 @@ export interface Settings {
   readonly renewalTimeout: Duration.Duration
   readonly streamsPerConnection: number
   readonly buffer: number
-  readonly repairLimit: number
+  readonly repair: Limits
+  readonly fillCandles: boolean
   readonly grace: Duration.Duration
 }
 
@@ -32,7 +34,14 @@ export const resolve = (venue: Venue, options: Options): Either.Either<Settings,
         venue.limits.topicsPerConnection
       ),
       buffer: yield* Connection.atLeast("buffer", 1, options.buffer, 8_192),
-      repairLimit: yield* Connection.atLeast("repairLimit", 1, options.repairLimit, 100_000),
+      repair: {
+        events: yield* Connection.atLeast("repairLimit", 1, options.repairLimit, 1_000_000),
+        weight: options.repairWeight === undefined
+          ? Number.POSITIVE_INFINITY
+          : yield* Connection.atLeast("repairWeight", 1, options.repairWeight, options.repairWeight),
+        time: yield* Connection.positive("repairTime", options.repairTime, Duration.minutes(10))
+      },
+      fillCandles: options.fillCandles ?? false,
       grace: yield* Connection.finite("grace", options.grace, Duration.millis(500))
     }
   })

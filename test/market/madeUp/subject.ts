@@ -124,13 +124,14 @@ const wire: Server.Wire = {
     `["trades:BTC-USD",1,{"market":`,
     "busy"
   ],
-  rest
+  rest,
+  rejection: { status: 404, body: { reason: "no such market" } }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The client
 
-const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" }): Seen => ({ _tag: "Fact", fact, via })
+const seen = (fact: Truth.Fact, { via }: { readonly via: "ws" | "rest" | "fill" }): Seen => ({ _tag: "Fact", fact, via })
 
 const gap = ({ data: { cause, from, to } }: MarketEvent.Gap, numberOf: (bound: number) => number): Seen => ({
   _tag: "Gap",

@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Mailbox from "effect/Mailbox"
+import * as Stream from "effect/Stream"
 import { ConnectionError, Transport } from "holdfast"
 import * as Truth from "./Truth.ts"
 
@@ -50,6 +51,8 @@ export interface Wire {
   readonly message: (fact: Truth.Fact, at: number, before: number) => string
   /** The answer of the REST interface. */
   readonly rest: (url: URL, history: History) => Answer
+  /** The answer of the REST interface that nothing of the kind exists. */
+  readonly rejection: Answer
 }
 
 interface Peer {
@@ -99,8 +102,11 @@ export interface Server {
 
   /** Lets the REST interface lag by this many ticks. */
   readonly restLags: (ticks: number) => Effect.Effect<void>
-  /** Lets the REST interface answer with this status, reset requests, or work again (`undefined`). */
-  readonly restFails: (status: number | "reset" | undefined) => Effect.Effect<void>
+  /**
+   * Lets the REST interface answer with this status, say that nothing of the kind exists, reset requests, or work again
+   * (`undefined`).
+   */
+  readonly restFails: (how: number | "rejects" | "reset" | undefined) => Effect.Effect<void>
   /** Lets every answer of the REST interface take this long. */
   readonly restTakes: (duration: Duration.DurationInput) => Effect.Effect<void>
   /** Prunes the history of the REST interface before this number. */
@@ -120,7 +126,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
     let requests = 0
     let restLag = 0
     let restTakes = Duration.millis(20)
-    let restFailure: number | "reset" | undefined
+    let restFailure: number | "rejects" | "reset" | undefined
     let oldest = 0
 
     // -----------------------------------------------------------------------------------------------------------------
@@ -219,7 +225,9 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
     const respond = (request: HttpClientRequest.HttpClientRequest, { body, status }: Answer) => {
       const response = HttpClientResponse.fromWeb(request, new Response(null, { status }))
       // A promise would let real time in.
-      Object.defineProperty(response, "text", { value: Effect.succeed(JSON.stringify(body)) })
+      const text = JSON.stringify(body)
+      Object.defineProperty(response, "text", { value: Effect.succeed(text) })
+      Object.defineProperty(response, "stream", { value: Stream.make(new TextEncoder().encode(text)) })
       return response
     }
 
@@ -232,6 +240,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
         if (failure === "reset") {
           return yield* new HttpClientError.RequestError({ request, reason: "Transport", description: "ECONNRESET" })
         }
+        if (failure === "rejects") return respond(request, wire.rejection)
         return respond(request, failure === undefined ? wire.rest(url, history) : { status: failure, body: {} })
       })
     )

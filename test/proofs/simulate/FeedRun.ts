@@ -165,7 +165,10 @@ export const run = (plan: FeedPlan): Outcome => {
       case "NotServedYet":
         return longestLag > lagForgiven || (reader.kind === "kline_1s" && Number.isFinite(leastKept))
       case "GapTooLarge":
-        return gap.from !== undefined && gap.to !== undefined && gap.to - gap.from >= plan.repairLimit
+        // The newest were fetched, and these are the older ones.
+        return gap.from !== undefined && gap.to !== undefined && plan.repairLimit < 100_000
+      case "RepairTooLong":
+        return false
       case "RestUnavailable":
       case "RestLimited":
         return unavailable >= giveUpAfter - 15_000

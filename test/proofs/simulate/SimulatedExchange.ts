@@ -9,6 +9,7 @@ import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
 import { ControlMessage } from "holdfast/binance/exchange"
 import * as Limits from "../../../src/binance/exchange/Limits.ts"
 import * as RestApi from "../../../src/binance/exchange/RestApi.ts"
@@ -176,8 +177,8 @@ export const make = (options: {
     headers: Readonly<Record<string, string>>
   ) => {
     const response = HttpClientResponse.fromWeb(request, new Response(null, { status, headers: { ...headers } }))
-    // As an effect without a promise, which would need real time.
-    Object.defineProperty(response, "text", { value: Effect.succeed(body) })
+    // Without a promise, which would need real time.
+    Object.defineProperty(response, "stream", { value: Stream.make(new TextEncoder().encode(body)) })
     return response
   }
 
