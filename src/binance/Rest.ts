@@ -3,11 +3,13 @@
  *
  * @since 0.1.0
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -241,6 +243,13 @@ interface Request<A, I, B> {
   readonly key?: Redacted.Redacted | undefined
 }
 
+// `fetch` would take the key along to another host. Other clients do not follow redirects by themselves.
+const unredirected = <A, E, R>(request: Effect.Effect<A, E, R>, key: Redacted.Redacted | undefined): Effect.Effect<A, E, R> =>
+  key === undefined ? request : Effect.contextWithEffect((context: Context.Context<never>) => {
+    const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
+    return Effect.provideService(request, FetchHttpClient.RequestInit, { ...init, redirect: "error" })
+  })
+
 // Without a Retry-After: a 429 lasts until the end of the minute, a 418 at least two minutes (Binance docs).
 const defaultRetryAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
 
@@ -298,7 +307,7 @@ export const make = (
     ) {
       const url = `${venue.rest}${venue.api}/${path}?${new URLSearchParams(params).toString()}`
       const keyHeader = key === undefined ? {} : { "X-MBX-APIKEY": Redacted.value(key) }
-      const response = yield* client.get(url, { headers: { ...requestHeaders, ...keyHeader } })
+      const response = yield* unredirected(client.get(url, { headers: { ...requestHeaders, ...keyHeader } }), key)
       const { headers, status } = response
       if (status === 429 || status === 418) {
         const now = yield* Clock.currentTimeMillis

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import type * as BinanceFeed from "../binance/BinanceFeed.ts"
 import * as Venue from "../binance/Venue.ts"
 import * as NodeTransport from "../NodeTransport.ts"
-import { oneOf } from "./settings.ts"
+import { apiKey, oneOf } from "./settings.ts"
 import { withoutSecrets } from "./shown.ts"
 
 export interface VenueChoice {
@@ -13,6 +13,8 @@ export interface VenueChoice {
   /** Options that connections to this venue need. */
   readonly connection: NonNullable<BinanceFeed.Options["connection"]>
   readonly transport: ReturnType<typeof NodeTransport.layerConfig>
+  /** Options of its REST interface. */
+  readonly rest?: BinanceFeed.Options["rest"]
 }
 
 // A venue elsewhere may be behind a proxy.
@@ -61,6 +63,12 @@ export const resolve = (ws: Option.Option<string>, rest: Option.Option<string>) 
         return choice
       }),
     onNone: () =>
-      Option.isSome(rest) ? Effect.fail(lonely) : Effect.flatMap(mode, (name) =>
-        name === "demo" ? demo : Effect.succeed<VenueChoice>({ venue: venues[name], ...remote }))
+      Effect.gen(function*() {
+        if (Option.isSome(rest)) return yield* lonely
+        const name = yield* mode
+        if (name === "demo") return yield* demo
+        // No other venue sees the key.
+        const choice: VenueChoice = { venue: venues[name], ...remote, rest: { apiKey: yield* apiKey } }
+        return choice
+      })
   })

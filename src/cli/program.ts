@@ -14,6 +14,7 @@ import { monotonic, monotonicMillis } from "../internal/time/monotonic.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
 import * as VenueChoice from "./VenueChoice.ts"
+import { repair } from "./settings.ts"
 import * as Summary from "./Summary.ts"
 import { lookOf } from "./terminal.ts"
 import * as View from "./View.ts"
@@ -52,6 +53,7 @@ export const run = <E, R>(
 ) =>
   Effect.gen(function*() {
     const reconnect = yield* ReconnectPolicy.config
+    const limits = yield* repair
     const choice = yield* VenueChoice.resolve(ws, rest)
     const view = json ? View.json(choice.venue.name, write) : View.human(write, lookOf(process.env, process.stdout.isTTY))
     const clock = yield* Effect.clock
@@ -62,9 +64,12 @@ export const run = <E, R>(
         view.end(summary, at, now)
       })
     )
-    const feed = yield* BinanceFeed.make({ venue: choice.venue, connection: { ...choice.connection, reconnect } }).pipe(
-      Effect.provide(choice.transport)
-    )
+    const feed = yield* BinanceFeed.make({
+      venue: choice.venue,
+      connection: { ...choice.connection, reconnect },
+      rest: choice.rest,
+      ...limits
+    }).pipe(Effect.provide(choice.transport))
     if (!json) write(`${title(choice.venue.name)} Ctrl-C ends it.\n`)
 
     const events = Stream.runForEach(feed.events, (event) =>

@@ -1,8 +1,12 @@
-// Settings of the program whose value is one word of a list.
+// Settings of the program.
 import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
-import { invalid } from "../internal/connection/reconnectSettings.ts"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { invalid, isBlank, parseDuration, parseNumber } from "../internal/connection/reconnectSettings.ts"
 
 // Effect's own names of two levels are accepted too.
 const effectNames: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
@@ -38,3 +42,30 @@ export const oneOf = <A>(
 
 /** The lowest level that the program logs. Off by default, because the view shows the same to people. */
 export const logLevel = oneOf("LOG_LEVEL", logLevels, LogLevel.None, logLevelNames)
+
+// Undefined: the variable is not set, or empty.
+const optional = <A>(key: string, allowed: string, parse: (text: string) => Option.Option<A>): Config.Config<A | undefined> =>
+  Config.string(key).pipe(
+    Config.mapOrFail((text): Either.Either<A | undefined, ConfigError.ConfigError> =>
+      isBlank(text) ? Either.right(undefined) : Either.fromOption(parse(text.trim()), () => invalid([], text, allowed))
+    ),
+    Config.withDefault(undefined)
+  )
+
+const count = (key: string) =>
+  optional(key, "a whole number from 1", (text) =>
+    Option.filter(parseNumber(text), (value) => Number.isSafeInteger(value) && value >= 1))
+
+/** What the repair of one gap may cost. */
+export const repair = Config.all({
+  repairLimit: count("REPAIR_LIMIT"),
+  repairWeight: count("REPAIR_WEIGHT"),
+  repairTime: optional("REPAIR_TIME", `a duration longer than zero, in seconds or like "10 minutes"`, (text) =>
+    Option.filter(parseDuration(text), (time) => Duration.greaterThan(time, Duration.zero)))
+})
+
+/** The key for older trades of Binance's futures. */
+export const apiKey: Config.Config<Redacted.Redacted | undefined> = Config.redacted("BINANCE_API_KEY").pipe(
+  Config.map((key) => isBlank(Redacted.value(key)) ? undefined : key),
+  Config.withDefault(undefined)
+)

@@ -1,3 +1,4 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,6 +10,8 @@ import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { Rest, Venue } from "holdfast/binance"
+import type { RequestListener, Server } from "node:http"
+import { createServer } from "node:http"
 
 // A venue that answers its requests with these in turn, and all later ones with an empty list.
 const venue = (...answers: ReadonlyArray<Response>) => {
@@ -106,7 +109,7 @@ describe("the REST client", () => {
     ["no such symbol", 400, `{"code":-1121,"msg":"Invalid symbol."}`, -1121],
     ["no such interval", 400, `{"code":-1120,"msg":"Invalid interval."}`, -1120],
     ["no key", 401, `{"code":-2014,"msg":"API-key format invalid."}`, -2014],
-    ["no such path", 404, "<html>Not Found</html>", undefined]
+    ["no such method", 405, "<html>Method Not Allowed</html>", undefined]
   ] as const) {
     it.effect(`takes a refusal for final that says so: ${what}`, () =>
       Effect.gen(function*() {
@@ -193,7 +196,9 @@ const candle = (t: number, T = t + minute - 1) => [t, "1", "1", "1", "1", "1", T
 describe("a refusal that passes", () => {
   const refusals: ReadonlyArray<readonly [name: string, refusal: () => Response]> = [
     ["403 of a firewall", () => new Response("<HTML><H1>403 ERROR</H1>Request blocked.</HTML>", { status: 403 })],
+    ["404 of a proxy", () => new Response("<h1>Not Found</h1>", { status: 404 })],
     ["408", () => new Response("", { status: 408 })],
+    ["410", () => new Response("", { status: 410 })],
     ["451", () => new Response(null, { status: 451 })],
     ["302", () => new Response(null, { status: 302, headers: { location: "http://elsewhere.test" } })],
     ["503 with the code of an unknown symbol", () => json({ code: -1121, msg: "Invalid symbol." }, 503)],
@@ -398,6 +403,42 @@ describe("an API key", () => {
         assert.deepStrictEqual(ids(yield* trades("BTCUSDT", 5)), [2_001, 1_000])
         assert.match(beyondReach() ?? "", /^The venue refused the API key/)
       }
+    }))
+
+  const listen = (answer: RequestListener) =>
+    Effect.acquireRelease(
+      Effect.async<{ readonly server: Server; readonly url: string }>((resume) => {
+        const server = createServer(answer).listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          const port = typeof address === "object" && address !== null ? address.port : 0
+          resume(Effect.succeed({ server, url: `http://127.0.0.1:${port}` }))
+        })
+      }),
+      ({ server }) =>
+        Effect.sync(() => {
+          server.closeAllConnections()
+          server.close()
+        })
+    )
+
+  it.scopedLive("does not go along with a redirect", () =>
+    Effect.gen(function*() {
+      const keys: Array<unknown> = []
+      const elsewhere = yield* listen((request, response) => {
+        keys.push(request.headers["x-mbx-apikey"])
+        response.end("[]")
+      })
+      const front = yield* listen((request, response) => {
+        response.writeHead(302, { location: `${elsewhere.url}${request.url ?? ""}` }).end()
+      })
+      const venue = { ...Venue.futures, rest: front.url }
+      const options = { apiKey: Redacted.make("right"), giveUpAfter: 0 }
+      const { aggTrades, trades } = yield* Effect.provide(Rest.make(venue, options), FetchHttpClient.layer)
+      assert.strictEqual((yield* Effect.flip(trades("BTCUSDT", 5)))._tag, "RestUnavailable")
+      assert.deepStrictEqual(keys, [])
+      // A request without the key does.
+      assert.deepStrictEqual(yield* aggTrades("BTCUSDT", 5), [])
+      assert.deepStrictEqual(keys, [undefined])
     }))
 })
 

@@ -211,6 +211,21 @@ describe("connect, disconnect, reconnect and send", () => {
       yield* connection.send("hello")
     }).pipe(Effect.provideService(Transport.Transport, slowToClose(1003))))
 
+  for (const isFirst of [true, false]) {
+    it.scoped(`a stop ${isFirst ? "just before" : "just after"} a connection is given up leaves it disconnected`, () =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.make({ url: "ws://peer.test", ...quiet })
+        const events = yield* collect(connection.events)
+        const stop = Effect.fork(Effect.delay(connection.disconnect, "1 second"))
+        const stopping = isFirst ? yield* stop : yield* Effect.zipRight(TestClock.adjust(0), stop)
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.join(stopping)
+        assert.strictEqual((yield* connection.state)._tag, "Disconnected")
+        assert.include((yield* events.seen).map(({ _tag }) => _tag), "Disconnected")
+        assert.notInclude((yield* events.seen).map(({ _tag }) => _tag), "Failed")
+      }).pipe(Effect.provideService(Transport.Transport, slowToClose(1003))))
+  }
+
   it.scoped("a connection that is given up and connected again can be disconnected while its old socket is closed", () =>
     Effect.gen(function*() {
       let dials = 0

@@ -24,9 +24,9 @@ export const read = (body: unknown): Refusal => {
 // Of the general issues: UNAUTHORIZED, UNSUPPORTED_OPERATION, INVALID_SIGNATURE.
 const finalGeneral: ReadonlySet<number> = new Set([-1002, -1020, -1022])
 
-// Without a code: the credentials, the path or the method are wrong. All others may pass: 403 is Binance's firewall, 408 a
-// backend that took too long, 451 a network of another country.
-const finalStatuses: ReadonlySet<number> = new Set([401, 404, 405, 410, 414])
+// Without a code: the credentials or the request are wrong. All others may pass: 403 is Binance's firewall, 404 a proxy whose
+// backend restarts, 408 a backend that took too long, 451 a network of another country.
+const finalStatuses: ReadonlySet<number> = new Set([401, 405, 414])
 
 const isRequestIssue = (code: number) => code <= -1100 && code > -10_000
 

@@ -39,16 +39,14 @@ const run = Effect.fnUntraced(function*(context: Context, inbox: Inbox.Inbox, fi
     const connection = yield* begin(context, { dialled, takeLoss, inbox })
     const ended = yield* Effect.exit(Effect.interruptible(connection.ended))
     // Decides before the socket is closed, which may take `closeTimeout`: the state shows at once that the connection is lost.
-    // A stop that came before takes effect here: a stopped connection must not decide to dial again.
-    const decided = yield* Effect.exit(Effect.flatMap(Effect.interruptible(ended), (lifetime) => {
+    const decided = yield* Effect.exit(Effect.flatMap(ended, (lifetime) => {
       if (lifetime.opened) lost = lifetime.lost
       context.choice = Endpoints.after(context.choice, urlCount, { proven: lifetime.proven, cause: lifetime.lost.cause })
       retries ??= RetryState.make(context.settings)
       return decide(context, inbox, retries, lifetime)
     }))
     yield* close(context, connection, ended)
-    // A stop that came meanwhile takes effect here.
-    const next = yield* Effect.interruptible(decided)
+    const next = yield* decided
     if (next === undefined) return
     yield* wait(context, next)
     dialled = enterDialling(context, next.state, next.state.attempt)

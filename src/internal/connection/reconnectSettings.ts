@@ -30,7 +30,8 @@ const booleans = new Map([
 
 const parseBoolean = (text: string) => Option.fromNullable(booleans.get(text.toLowerCase()))
 
-const parseNumber = (text: string) => {
+/** Parses a finite number. */
+export const parseNumber = (text: string) => {
   const number = Number(text)
   return Number.isFinite(number) ? Option.some(number) : Option.none()
 }
@@ -50,8 +51,8 @@ const decode = (given: unknown): Option.Option<Duration.Duration> =>
     (duration) => Duration.greaterThan(duration, longest) ? Duration.infinity : duration
   )
 
-// Plain numbers are seconds.
-const parseDuration = (text: string): Option.Option<Duration.Duration> =>
+/** Parses a duration. Plain numbers are seconds. */
+export const parseDuration = (text: string): Option.Option<Duration.Duration> =>
   Option.match(parseNumber(text), { onNone: () => decode(text), onSome: (seconds) => decode(seconds * 1_000) })
 
 const parseRetries = (text: string): Option.Option<number | "unlimited"> =>

@@ -134,18 +134,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     "end !== undefined"
   ),
   mutation(
-    "a disconnected connection goes on to decide about its retry",
-    "internal/connection/loop.ts",
-    "Effect.flatMap(Effect.interruptible(ended), (lifetime)",
-    "Effect.flatMap(ended, (lifetime)"
-  ),
-  mutation(
-    "a connection that is disconnected while its lost socket is closed dials again",
-    "internal/connection/loop.ts",
-    "yield* Effect.interruptible(decided)",
-    "yield* decided"
-  ),
-  mutation(
     "a connection that was given up dials again before its socket is closed",
     "internal/connection/loop.ts",
     "fiber?.unsafePoll() === null ? Fiber.await(fiber) : Effect.void",
@@ -252,6 +240,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a page of REST is not put in order", "binance/internal/pages.ts", "[...page].sort((a, b) => positionOf(a) - positionOf(b))", "page"),
   mutation("what was not asked for is taken", "binance/internal/pages.ts", "!(position >= from && position <= to)", "position !== position"),
   mutation("bodies have no bound", "binance/internal/body.ts", "size > largest", "size < 0"),
+  mutation("the API key goes along with a redirect", "binance/Rest.ts", "{ ...init, redirect: \"error\" }", "{ ...init }"),
   mutation("the API key goes with no request", "binance/Rest.ts", "        key: apiKey,\n", ""),
   mutation("the budget of REST is not asked", "binance/Rest.ts", "Effect.zipRight(own.take(weight), granted(weight))", "own.take(weight)"),
   mutation("events of another kind are delivered", "internal/feed/feed.ts", "first === undefined || first.type === type", "first === undefined || first.type !== \"\""),

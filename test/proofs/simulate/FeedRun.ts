@@ -166,7 +166,7 @@ export const run = (plan: FeedPlan): Outcome => {
         return longestLag > lagForgiven || (reader.kind === "kline_1s" && Number.isFinite(leastKept))
       case "GapTooLarge":
         // The newest were fetched, and these are the older ones.
-        return gap.from !== undefined && gap.to !== undefined && plan.repairLimit < 100_000
+        return gap.from !== undefined && gap.to !== undefined && gap.cause.limit === plan.repairLimit
       case "RepairTooLong":
         return false
       case "RestUnavailable":
