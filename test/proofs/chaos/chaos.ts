@@ -62,7 +62,7 @@ interface Scene {
   /** Sets the wall clock of the feed forward by this many milliseconds, or back. */
   readonly setWall: (by: number) => Effect.Effect<void>
   /** The reasons for which the feed has lost a connection so far. */
-  readonly lost: ReadonlyArray<ConnectionError.AttemptError>
+  readonly lost: ReadonlyArray<ConnectionError.AttemptError | ConnectionError.ReconnectRequested>
 }
 
 /** What was promised of a fault, and was not so. */
@@ -84,6 +84,9 @@ const check = (isSo: boolean, detail: string) => isSo ? Effect.void : new Broken
 const beside = <E>(first: Effect.Effect<void>, second: Effect.Effect<void, E>) =>
   Effect.all([first, Effect.delay(second, "10 millis")], { concurrency: "unbounded", discard: true })
 
+const pick = (numbers: readonly [number, ...ReadonlyArray<number>], between: Scene["between"]): number =>
+  numbers[between(0, numbers.length - 1)] ?? numbers[0]
+
 const describe = ({ lost }: Scene, since: number) => lost.slice(since).map(({ message }) => message).join("; ")
 
 /** Injects a fault that may end no connection. */
@@ -97,14 +100,14 @@ const harmless = (injection: Injection): Injection => (scene) =>
   })
 
 /** The close codes after which a client dials again. 1013 makes it wait for five seconds. */
-const passingCodes = [1000, 1001, 1012, 1013, 4001]
+const passingCodes = [1000, 1001, 1012, 1013, 4001] as const
 
 /** A close frame, after which TCP stays open. What counts is its code, at once, and not a deadline. */
 const closeWithoutFin: Injection = (scene) =>
   Effect.suspend(() => {
     const { between, exchange, lost, proxy } = scene
     const before = lost.length
-    const code = passingCodes[between(0, passingCodes.length - 1)] ?? 1000
+    const code = pick(passingCodes, between)
     return Effect.zipRight(
       beside(proxy.inject(F.Linger({ lasts: 800 })), exchange.fault(Fault.Close({ code, reason: "bye" }))),
       Effect.suspend(() => {
@@ -116,7 +119,7 @@ const closeWithoutFin: Injection = (scene) =>
   })
 
 /** The statuses that are final for a first dial. */
-const passingStatuses = [302, 400, 401, 404, 410, 421]
+const finalStatuses = [302, 400, 404, 410, 421] as const
 
 const onPlatform = <A, E>(effect: Effect.Effect<A, E, Transport.Transport | Scope.Scope>) =>
   Effect.scoped(Effect.provide(effect, NodeTransport.layer))
@@ -124,14 +127,16 @@ const onPlatform = <A, E>(effect: Effect.Effect<A, E, Transport.Transport | Scop
 /** A connection that is refused at its first dial fails at once. It works later. */
 const refusedAtFirst: Injection = ({ between, exchange }) =>
   onPlatform(Effect.gen(function*() {
-    const status = passingStatuses.filter((status) => status !== 401)[between(0, passingStatuses.length - 2)] ?? 404
+    const status = pick(finalStatuses, between)
     yield* exchange.fault(Fault.RefuseUpgrades({ times: 1, status }))
     const connection = yield* Effect.orDie(Connection.make({ ...settings, url: `${exchange.wsUrl}/ws/btcusdt@trade` }))
     const refused = yield* Effect.either(connection.awaitOpen)
     const isRight = Either.isLeft(refused) && refused.left._tag === "HandshakeRejected" && refused.left.status === status
     yield* check(isRight && (yield* connection.state)._tag === "Failed", `status ${status} at the first dial did not end it`)
-    yield* connection.connect
-    yield* Effect.mapError(connection.awaitOpen, ({ message }) => new Broken({ detail: `it did not work later: ${message}` }))
+    yield* Effect.mapError(
+      Effect.zipRight(connection.connect, connection.awaitOpen),
+      ({ message }) => new Broken({ detail: `it did not work later: ${message}` })
+    )
   }))
 
 /** The peer ends a connection while most of a large message is still ours. The send fails, and the connection heals. */
@@ -194,7 +199,7 @@ export const kinds: Readonly<Record<string, Injection>> = {
   "REST: 429": venue(Fault.FailRest({ times: 1, status: 429, retryAfter: "1" }), Fault.Drop()),
   "exchange: refuses for a while": ({ between, exchange }) =>
     Effect.zipRight(
-      exchange.fault(Fault.RefuseUpgrades({ times: 3, status: passingStatuses[between(0, passingStatuses.length - 1)] ?? 404 })),
+      exchange.fault(Fault.RefuseUpgrades({ times: 3, status: pick([401, ...finalStatuses], between) })),
       exchange.fault(Fault.Reset())
     ),
   "exchange: 403": venue(Fault.RefuseUpgrades({ times: 1, status: 403 }), Fault.Reset()),
@@ -475,7 +480,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
     const counts = { fetched: 0, dials: 0, outages: 0, invalidMessages: 0 }
     const ended: Array<string> = []
     const broken: Array<string> = []
-    const lost: Array<ConnectionError.AttemptError> = []
+    const lost: Array<Scene["lost"][number]> = []
     const gaps: Gaps = { byCause: new Map() }
     const noteEnd = (name: string) => <A, E>(exit: Exit.Exit<A, E>) =>
       Effect.sync(() => {
