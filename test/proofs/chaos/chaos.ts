@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -59,8 +60,8 @@ interface Scene {
   readonly feed: BinanceFeed.BinanceFeed
   /** A random whole number between the two, such as a time in milliseconds. */
   readonly between: (least: number, most: number) => number
-  /** Sets the wall clock of the feed forward by this many milliseconds, or back. */
-  readonly setWall: (by: number) => Effect.Effect<void>
+  /** The clock of the feed. */
+  readonly wall: WallClock.WallClock
   /** The reasons for which the feed has lost a connection so far. */
   readonly lost: ReadonlyArray<ConnectionError.AttemptError | ConnectionError.ReconnectRequested>
 }
@@ -139,23 +140,56 @@ const refusedAtFirst: Injection = ({ between, exchange }) =>
     )
   }))
 
-/** The peer ends a connection while most of a large message is still ours. The send fails, and the connection heals. */
-const cutSend: Injection = ({ proxy }) =>
+const opened = (connection: Connection.Connection) =>
+  Effect.mapError(connection.awaitOpen, ({ message }) => new Broken({ detail: `it did not open: ${message}` }))
+
+// More than the kernel's buffers hold.
+const large = "x".repeat(16 * 1024 * 1024)
+
+/** Makes a connection through the proxy, on which a large message is sent while the proxy takes no byte of it. */
+const cutting = (cut: (scene: Scene, connection: Connection.Connection) => Effect.Effect<void>): Injection => (scene) =>
   onPlatform(Effect.gen(function*() {
-    const connection = yield* Effect.orDie(Connection.make({ ...settings, url: `ws://127.0.0.1:${proxy.port}/ws/btcusdt@trade` }))
-    const opened = Effect.mapError(connection.awaitOpen, ({ message }) => new Broken({ detail: message }))
-    yield* opened
-    const send = Effect.gen(function*() {
-      const sent = yield* Effect.either(connection.send("x".repeat(16 * 1024 * 1024)))
-      yield* check(Either.isLeft(sent) && sent.left._tag === "SendFailed", `a message that was cut counts as: ${String(sent)}`)
-    })
-    yield* beside(proxy.inject(F.Unread({ after: 200, lasts: 700 })), send)
-    yield* opened
+    const connection = yield* Effect.orDie(Connection.make({ ...settings, url: `ws://127.0.0.1:${scene.proxy.port}/ws/btcusdt@trade` }))
+    yield* opened(connection)
+    const send = Effect.flatMap(Effect.either(connection.send(large)), (sent) =>
+      check(
+        Either.isLeft(sent) && sent.left._tag === "SendFailed",
+        `a message that was cut ${Either.isRight(sent) ? "counts as sent" : `failed with: ${sent.left.message}`}`
+      ))
+    yield* beside(cut(scene, connection), send)
+    yield* Effect.mapError(connection.connect, ({ message }) => new Broken({ detail: message }))
+    yield* opened(connection)
   }))
+
+// Its bytes are held for longer than the deadline for a pong.
+const heldBack = F.Stall({ lasts: 1_300 })
 
 const hour = 3_600_000
 
-const setsWall: Injection = ({ between, setWall }) => setWall((2 * between(0, 1) - 1) * between(hour / 2, hour))
+const setsWall = ({ between, wall }: Scene) => wall.move((2 * between(0, 1) - 1) * between(hour / 2, hour))
+
+/** After the machine has slept, a peer that has gone is found out at once, although the next ping is far away. */
+const sleptThrough: Injection = (scene) =>
+  Effect.withClock(
+    onPlatform(Effect.gen(function*() {
+      const connection = yield* Effect.orDie(Connection.make({
+        ...settings,
+        messageTimeout: "1 minute",
+        pingInterval: "1 minute",
+        url: `ws://127.0.0.1:${scene.proxy.port}/ws/btcusdt@trade`
+      }))
+      const lost = yield* Effect.forkScoped(Stream.runHead(Stream.filter(connection.events, ({ _tag }) => _tag === "Lost")))
+      yield* opened(connection)
+      const finding = Effect.gen(function*() {
+        yield* setsWall(scene)
+        const found = yield* Effect.timeoutOption(Fiber.join(lost), "10 seconds")
+        yield* check(Option.isSome(found), "a peer that had gone was not found out")
+      })
+      yield* beside(scene.proxy.inject(F.HalfOpen({ lasts: 1_000 })), finding)
+      yield* opened(connection)
+    })),
+    scene.wall.clock
+  )
 
 /** The kinds of faults: of the network, of the exchange, and of the network while the user renews connections. */
 export const kinds: Readonly<Record<string, Injection>> = {
@@ -205,9 +239,14 @@ export const kinds: Readonly<Record<string, Injection>> = {
   "exchange: 403": venue(Fault.RefuseUpgrades({ times: 1, status: 403 }), Fault.Reset()),
   "clock: set": harmless((scene) => Effect.zipRight(setsWall(scene), Effect.sleep("1500 millis"))),
   "clock: set during a recovery": (scene) => beside(scene.proxy.inject(F.Reset()), Effect.delay(setsWall(scene), scene.between(0, 300))),
-  "clock: set, and the exchange vanishes": (scene) => Effect.zipRight(scene.exchange.fault(Fault.Vanish()), setsWall(scene)),
+  "clock: set, and the peer has gone": sleptThrough,
   "user: refused at the first dial": refusedAtFirst,
-  "user: send, cut": cutSend,
+  "user: send, cut by a FIN": cutting(({ proxy }) => proxy.inject(F.Unread({ after: 200, lasts: 700 }))),
+  "user: send, cut by a deadline": cutting(({ proxy }) => proxy.inject(heldBack)),
+  "user: send, cut by a reconnect": cutting(({ proxy }, { reconnect }) =>
+    beside(proxy.inject(heldBack), Effect.delay(Effect.ignore(reconnect("asked for")), 200))),
+  "user: send, cut by a disconnect": cutting(({ proxy }, { disconnect }) =>
+    beside(proxy.inject(heldBack), Effect.delay(disconnect, 200))),
   "user: renewal, cut": ({ between, exchange, feed }) =>
     Effect.all([feed.rotate, Effect.delay(exchange.fault(Fault.ResetOne()), between(0, 300))], {
       concurrency: "unbounded",
@@ -588,7 +627,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
           onTimeout: () => undefined,
           onSuccess: (took) => took
         }), (took) => ({ kind, at, back: took, whole: took }))
-        : yield* injection({ exchange, proxy, feed, between, lost, setWall: wall.move }).pipe(
+        : yield* injection({ exchange, proxy, feed, between, lost, wall }).pipe(
           Effect.catchAll(({ detail }) => Effect.sync(() => {
             broken.push(`${kind}: ${detail}`)
           })),
