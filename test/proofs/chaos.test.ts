@@ -4,9 +4,9 @@ import * as Chaos from "./chaos/chaos.ts"
 import * as Witness from "./chaos/Witness.ts"
 
 describe("chaos", () => {
-  it.scopedLive("recovers from every fault of the network and from an interrupted renewal, and no event is lost, repeated or out of order", () =>
+  it.scopedLive("recovers from every fault of the network, of the clock and of what its user does, and no event is lost, repeated or out of order", () =>
     Effect.gen(function*() {
-      const kinds = Chaos.names.filter((name) => /^(network|TLS|user)/.test(name))
+      const kinds = Chaos.names.filter((name) => /^(network|TLS|user|clock)/.test(name))
       const report = yield* Chaos.run({ faults: 2 * kinds.length, seed: 7, kinds, pause: "100 millis" })
       assert.deepStrictEqual(Chaos.faultsOf(report), [])
       assert.deepStrictEqual(new Set(report.healings.map(({ kind }) => kind)), new Set(kinds))

@@ -54,6 +54,8 @@ const instruments: ReadonlyArray<Market.Instrument> = [
 // ---------------------------------------------------------------------------------------------------------------------
 // The faults
 
+type Cause = ConnectionError.AttemptError | ConnectionError.ReconnectRequested
+
 interface Scene {
   readonly exchange: Exchange.Exchange
   readonly proxy: FaultProxy.FaultProxy
@@ -63,7 +65,7 @@ interface Scene {
   /** The clock of the feed. */
   readonly wall: WallClock.WallClock
   /** The reasons for which the feed has lost a connection so far. */
-  readonly lost: ReadonlyArray<ConnectionError.AttemptError | ConnectionError.ReconnectRequested>
+  readonly lost: ReadonlyArray<Cause>
 }
 
 /** What was promised of a fault, and was not so. */
@@ -143,13 +145,24 @@ const refusedAtFirst: Injection = ({ between, exchange }) =>
 const opened = (connection: Connection.Connection) =>
   Effect.mapError(connection.awaitOpen, ({ message }) => new Broken({ detail: `it did not open: ${message}` }))
 
+const firstLoss = (connection: Connection.Connection) =>
+  Stream.runHead(Stream.filterMap(connection.events, (event) =>
+    event._tag === "Lost" ? Option.some(event.cause) : Option.none()))
+
 // More than the kernel's buffers hold.
 const large = "x".repeat(16 * 1024 * 1024)
 
-/** Makes a connection through the proxy, on which a large message is sent while the proxy takes no byte of it. */
-const cutting = (cut: (scene: Scene, connection: Connection.Connection) => Effect.Effect<void>): Injection => (scene) =>
+/**
+ * Makes a connection through the proxy, on which a large message is sent while the proxy takes no byte of it. The cut must end
+ * it with this cause, and the send must fail.
+ */
+const cutting = (
+  cause: Cause["_tag"] | undefined,
+  cut: (scene: Scene, connection: Connection.Connection) => Effect.Effect<void>
+): Injection => (scene) =>
   onPlatform(Effect.gen(function*() {
     const connection = yield* Effect.orDie(Connection.make({ ...settings, url: `ws://127.0.0.1:${scene.proxy.port}/ws/btcusdt@trade` }))
+    const losing = yield* Effect.forkScoped(firstLoss(connection))
     yield* opened(connection)
     const send = Effect.flatMap(Effect.either(connection.send(large)), (sent) =>
       check(
@@ -157,6 +170,11 @@ const cutting = (cut: (scene: Scene, connection: Connection.Connection) => Effec
         `a message that was cut ${Either.isRight(sent) ? "counts as sent" : `failed with: ${sent.left.message}`}`
       ))
     yield* beside(cut(scene, connection), send)
+    if (cause !== undefined) {
+      const lost = yield* Effect.timeoutOption(Fiber.join(losing), "10 seconds")
+      const seen = Option.getOrUndefined(Option.flatten(lost))?._tag
+      yield* check(seen === cause, `it ended with ${seen ?? "nothing"}, not with ${cause}`)
+    }
     yield* Effect.mapError(connection.connect, ({ message }) => new Broken({ detail: message }))
     yield* opened(connection)
   }))
@@ -178,11 +196,11 @@ const sleptThrough: Injection = (scene) =>
         pingInterval: "1 minute",
         url: `ws://127.0.0.1:${scene.proxy.port}/ws/btcusdt@trade`
       }))
-      const lost = yield* Effect.forkScoped(Stream.runHead(Stream.filter(connection.events, ({ _tag }) => _tag === "Lost")))
+      const losing = yield* Effect.forkScoped(firstLoss(connection))
       yield* opened(connection)
       const finding = Effect.gen(function*() {
         yield* setsWall(scene)
-        const found = yield* Effect.timeoutOption(Fiber.join(lost), "10 seconds")
+        const found = yield* Effect.timeoutOption(Fiber.join(losing), "10 seconds")
         yield* check(Option.isSome(found), "a peer that had gone was not found out")
       })
       yield* beside(scene.proxy.inject(F.HalfOpen({ lasts: 1_000 })), finding)
@@ -241,11 +259,11 @@ export const kinds: Readonly<Record<string, Injection>> = {
   "clock: set during a recovery": (scene) => beside(scene.proxy.inject(F.Reset()), Effect.delay(setsWall(scene), scene.between(0, 300))),
   "clock: set, and the peer has gone": sleptThrough,
   "user: refused at the first dial": refusedAtFirst,
-  "user: send, cut by a FIN": cutting(({ proxy }) => proxy.inject(F.Unread({ after: 200, lasts: 700 }))),
-  "user: send, cut by a deadline": cutting(({ proxy }) => proxy.inject(heldBack)),
-  "user: send, cut by a reconnect": cutting(({ proxy }, { reconnect }) =>
+  "user: send, cut by a FIN": cutting("ConnectionClosed", ({ proxy }) => proxy.inject(F.Unread({ after: 200, lasts: 1_300 }))),
+  "user: send, cut by a deadline": cutting("ConnectionTimeout", ({ proxy }) => proxy.inject(heldBack)),
+  "user: send, cut by a reconnect": cutting("ReconnectRequested", ({ proxy }, { reconnect }) =>
     beside(proxy.inject(heldBack), Effect.delay(Effect.ignore(reconnect("asked for")), 200))),
-  "user: send, cut by a disconnect": cutting(({ proxy }, { disconnect }) =>
+  "user: send, cut by a disconnect": cutting(undefined, ({ proxy }, { disconnect }) =>
     beside(proxy.inject(heldBack), Effect.delay(disconnect, 200))),
   "user: renewal, cut": ({ between, exchange, feed }) =>
     Effect.all([feed.rotate, Effect.delay(exchange.fault(Fault.ResetOne()), between(0, 300))], {
@@ -519,7 +537,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
     const counts = { fetched: 0, dials: 0, outages: 0, invalidMessages: 0 }
     const ended: Array<string> = []
     const broken: Array<string> = []
-    const lost: Array<Scene["lost"][number]> = []
+    const lost: Array<Cause> = []
     const gaps: Gaps = { byCause: new Map() }
     const noteEnd = (name: string) => <A, E>(exit: Exit.Exit<A, E>) =>
       Effect.sync(() => {
