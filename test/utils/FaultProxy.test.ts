@@ -10,10 +10,14 @@ import * as FaultProxy from "./FaultProxy.ts"
 
 const { Fault } = FaultProxy
 
-// An echo server behind the proxy. `received` has the chunks that the server received.
+// An echo server behind the proxy. `received` has the chunks that the server received. `hangUp` says a last word on every
+// connection, and ends it.
 const echo = Effect.gen(function*() {
   const received = yield* Queue.unbounded<string>()
+  const sockets = new Set<net.Socket>()
   const server = net.createServer((socket) => {
+    sockets.add(socket)
+    socket.on("close", () => sockets.delete(socket))
     socket.on("error", () => undefined)
     socket.on("data", (chunk) => {
       Queue.unsafeOffer(received, chunk.toString("latin1"))
@@ -29,7 +33,11 @@ const echo = Effect.gen(function*() {
     }),
     () => Effect.sync(() => server.close())
   )
-  return { received, proxy: yield* FaultProxy.make(port) }
+  const hangUp = (text: string) =>
+    Effect.sync(() => {
+      for (const socket of sockets) socket.end(text)
+    })
+  return { received, hangUp, proxy: yield* FaultProxy.make(port) }
 })
 
 const dial = (port: number) =>
@@ -57,12 +65,12 @@ const dial = (port: number) =>
 
 // A client whose first message has come back.
 const open = Effect.gen(function*() {
-  const { received, proxy } = yield* echo
+  const { hangUp, received, proxy } = yield* echo
   const client = yield* dial(proxy.port)
   yield* client.say("hello")
   assert.strictEqual(yield* Queue.take(received), "hello")
   assert.strictEqual(yield* Queue.take(client.reads), "hello")
-  return { client, received, proxy }
+  return { client, hangUp, received, proxy }
 })
 
 const lasts = "100 millis"
@@ -179,6 +187,40 @@ describe("the fault proxy", () => {
       assert.strictEqual(yield* client.ended, "ECONNRESET")
       assert.strictEqual(yield* (yield* dial(proxy.port)).ended, "FIN")
       yield* Fiber.join(injecting)
+    }))
+
+  it.scopedLive("swallows the server's ends, and lets its bytes pass", () =>
+    Effect.gen(function*() {
+      const { client, proxy, hangUp } = yield* open
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Linger({ lasts })))
+      yield* Effect.yieldNow()
+      yield* hangUp("bye")
+      assert.strictEqual(yield* Queue.take(client.reads), "bye")
+      yield* Fiber.join(injecting)
+      const other = yield* dial(proxy.port)
+      yield* other.say("again")
+      assert.strictEqual(yield* Queue.take(other.reads), "again")
+      yield* hangUp("good bye")
+      // The end of the later connection comes through. That of the first one never does.
+      assert.strictEqual(yield* race(other.ended, client.ended), "first")
+      client.socket.destroy()
+    }))
+
+  it.scopedLive("ends a connection to the client while what it has sent is unread", () =>
+    Effect.gen(function*() {
+      const { client, proxy, received } = yield* open
+      const injecting = yield* Effect.fork(proxy.inject(Fault.Unread({ after: "20 millis", lasts })))
+      yield* Effect.yieldNow()
+      // More than the buffers of the kernel hold.
+      client.socket.write("x".repeat(16 * 1024 * 1024))
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.isAbove(client.socket.writableLength, 0)
+      assert.strictEqual(yield* Queue.size(received), 0)
+      client.socket.destroy()
+      yield* Fiber.join(injecting)
+      const other = yield* dial(proxy.port)
+      yield* other.say("again")
+      assert.strictEqual(yield* Queue.take(other.reads), "again")
     }))
 
   it.scopedLive("has a TLS server with an untrusted certificate", () =>

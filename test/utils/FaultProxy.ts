@@ -22,6 +22,9 @@ import { cert, key } from "./selfSigned.ts"
  *   and characters.
  * - `Refuse`: all connections are reset, and the port is closed.
  * - `AcceptThenClose`: all connections are reset, and every new one is accepted and ends with a FIN at once.
+ * - `Linger`: bytes pass, and the server's ends are swallowed: a close frame comes without a FIN.
+ * - `Unread`: no byte passes to the server. After `after`, all clients get a FIN, while what they send stays unread for
+ *   `lasts` more.
  */
 export type Fault = Data.TaggedEnum<{
   readonly Reset: object
@@ -35,6 +38,8 @@ export type Fault = Data.TaggedEnum<{
   readonly Split: Lasting & { readonly most: number }
   readonly Refuse: Lasting
   readonly AcceptThenClose: Lasting
+  readonly Linger: Lasting
+  readonly Unread: Lasting & { readonly after: Duration.DurationInput }
 }>
 
 interface Lasting {
@@ -56,6 +61,7 @@ export interface FaultProxy {
 // The treatment of the bytes of one direction.
 type Treatment = Data.TaggedEnum<{
   readonly Pass: object
+  readonly PassWithoutEnd: object
   readonly Swallow: object
   readonly Hold: object
   readonly Delay: { readonly delay: Duration.DurationInput }
@@ -63,11 +69,11 @@ type Treatment = Data.TaggedEnum<{
   readonly Split: { readonly most: number }
 }>
 const Treatment = Data.taggedEnum<Treatment>()
-const { Delay, Hold, Pass, Split, Swallow, Throttle } = Treatment
+const { Delay, Hold, Pass, PassWithoutEnd, Split, Swallow, Throttle } = Treatment
 
 interface Weather {
   /** The end of all open connections, if any. */
-  readonly ends: "none" | "reset" | "finish"
+  readonly ends: "none" | "reset" | "finish" | "finishClient"
   /** Whether new connections are accepted, refused, or accepted and closed at once. */
   readonly door: "open" | "shut" | "revolving"
   readonly up: Treatment
@@ -79,18 +85,21 @@ const calm: Weather = { ends: "none", door: "open", up: Pass(), down: Pass(), la
 
 const calmBut = (changes: Partial<Weather>): Weather => ({ ...calm, ...changes })
 
-const weatherOf: (fault: Fault) => Weather = Fault.$match({
-  Reset: () => calmBut({ ends: "reset" }),
-  Finish: () => calmBut({ ends: "finish" }),
-  BlackholeUp: ({ lasts }) => calmBut({ up: Swallow(), lasts }),
-  BlackholeDown: ({ lasts }) => calmBut({ down: Swallow(), lasts }),
-  HalfOpen: ({ lasts }) => calmBut({ up: Swallow(), down: Swallow(), lasts }),
-  Stall: ({ lasts }) => calmBut({ up: Hold(), down: Hold(), lasts }),
-  Latency: ({ delay, lasts }) => calmBut({ up: Delay({ delay }), down: Delay({ delay }), lasts }),
-  Bandwidth: ({ bytesPerSecond, lasts }) => calmBut({ up: Throttle({ bytesPerSecond }), down: Throttle({ bytesPerSecond }), lasts }),
-  Split: ({ lasts, most }) => calmBut({ up: Split({ most }), down: Split({ most }), lasts }),
-  Refuse: ({ lasts }) => calmBut({ ends: "reset", door: "shut", lasts }),
-  AcceptThenClose: ({ lasts }) => calmBut({ ends: "reset", door: "revolving", lasts })
+// The weathers of a fault, one after the other.
+const weathersOf: (fault: Fault) => ReadonlyArray<Weather> = Fault.$match({
+  Reset: () => [calmBut({ ends: "reset" })],
+  Finish: () => [calmBut({ ends: "finish" })],
+  BlackholeUp: ({ lasts }) => [calmBut({ up: Swallow(), lasts })],
+  BlackholeDown: ({ lasts }) => [calmBut({ down: Swallow(), lasts })],
+  HalfOpen: ({ lasts }) => [calmBut({ up: Swallow(), down: Swallow(), lasts })],
+  Stall: ({ lasts }) => [calmBut({ up: Hold(), down: Hold(), lasts })],
+  Latency: ({ delay, lasts }) => [calmBut({ up: Delay({ delay }), down: Delay({ delay }), lasts })],
+  Bandwidth: ({ bytesPerSecond, lasts }) => [calmBut({ up: Throttle({ bytesPerSecond }), down: Throttle({ bytesPerSecond }), lasts })],
+  Split: ({ lasts, most }) => [calmBut({ up: Split({ most }), down: Split({ most }), lasts })],
+  Refuse: ({ lasts }) => [calmBut({ ends: "reset", door: "shut", lasts })],
+  AcceptThenClose: ({ lasts }) => [calmBut({ ends: "reset", door: "revolving", lasts })],
+  Linger: ({ lasts }) => [calmBut({ down: PassWithoutEnd(), lasts })],
+  Unread: ({ after, lasts }) => [calmBut({ up: Hold(), lasts: after }), calmBut({ ends: "finishClient", up: Hold(), lasts })]
 })
 
 type Direction = "up" | "down"
@@ -98,7 +107,7 @@ type Direction = "up" | "down"
 interface Pair {
   readonly client: net.Socket
   readonly server: net.Socket
-  /** The directions that have lost bytes. */
+  /** The directions that have lost bytes, or their end. */
   readonly lost: Set<Direction>
   /** The directions that have ended. */
   readonly ended: Set<Direction>
@@ -164,6 +173,7 @@ export const make = (target: number, seed = 1) =>
         let size = rest.length
         switch (treatment._tag) {
           case "Pass":
+          case "PassWithoutEnd":
             break
           case "Swallow":
             pair.lost.add(direction)
@@ -223,6 +233,7 @@ export const make = (target: number, seed = 1) =>
         })
         source.on("end", () => {
           pair.ended.add(direction)
+          if (weather[direction]._tag === "PassWithoutEnd") pair.lost.add(direction)
           // After a loss, the end is swallowed, too.
           if (!pair.lost.has(direction)) sink.end()
           settle(pair)
@@ -272,10 +283,8 @@ export const make = (target: number, seed = 1) =>
         }
         for (const pair of [...pairs]) {
           if (next.ends === "reset") reset(pair)
-          if (next.ends === "finish") {
-            pair.client.end()
-            pair.server.end()
-          }
+          if (next.ends === "finish" || next.ends === "finishClient") pair.client.end()
+          if (next.ends === "finish") pair.server.end()
         }
       })
 
@@ -283,8 +292,9 @@ export const make = (target: number, seed = 1) =>
       port,
       badCertificatePort,
       inject: (fault) => {
-        const next = weatherOf(fault)
-        return Effect.acquireUseRelease(change(next), () => Effect.sleep(next.lasts), () => change(calm))
+        const pass = Effect.forEach(weathersOf(fault), (next) =>
+          Effect.zipRight(Effect.uninterruptible(change(next)), Effect.sleep(next.lasts)), { discard: true })
+        return Effect.ensuring(pass, change(calm))
       },
       open: () => pairs.size
     }

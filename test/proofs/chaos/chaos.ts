@@ -2,10 +2,12 @@
 // one after the other, each once the data is whole again.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -13,12 +15,14 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
-import { Connection, DialGate } from "holdfast"
+import type { ConnectionError } from "holdfast"
+import { Connection, DialGate, type Transport } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { Decimal, Exchange, Fault, Market } from "holdfast/binance/exchange"
 import * as FaultProxy from "../../utils/FaultProxy.ts"
+import * as WallClock from "../../utils/WallClock.ts"
 import * as Witness from "./Witness.ts"
 
 /** The settings of a user who wants to recover quickly. */
@@ -50,15 +54,24 @@ const instruments: ReadonlyArray<Market.Instrument> = [
 // ---------------------------------------------------------------------------------------------------------------------
 // The faults
 
+type Cause = ConnectionError.AttemptError | ConnectionError.ReconnectRequested
+
 interface Scene {
   readonly exchange: Exchange.Exchange
   readonly proxy: FaultProxy.FaultProxy
   readonly feed: BinanceFeed.BinanceFeed
-  /** A random time between the two, in milliseconds. */
+  /** A random whole number between the two, such as a time in milliseconds. */
   readonly between: (least: number, most: number) => number
+  /** The clock of the feed. */
+  readonly wall: WallClock.WallClock
+  /** The reasons for which the feed has lost a connection so far. */
+  readonly lost: ReadonlyArray<Cause>
 }
 
-type Injection = (scene: Scene) => Effect.Effect<void>
+/** What was promised of a fault, and was not so. */
+class Broken extends Data.TaggedError("Broken")<{ readonly detail: string }> {}
+
+type Injection = (scene: Scene) => Effect.Effect<void, Broken>
 
 const network = (faultOf: (between: Scene["between"]) => FaultProxy.Fault): Injection => ({ between, proxy }) =>
   proxy.inject(faultOf(between))
@@ -67,6 +80,134 @@ const venue = (...faults: ReadonlyArray<Fault.Fault>): Injection => ({ exchange 
   Effect.forEach(faults, exchange.fault, { discard: true })
 
 const F = FaultProxy.Fault
+
+const check = (isSo: boolean, detail: string) => isSo ? Effect.void : new Broken({ detail })
+
+// Runs two effects at the same time. The first one begins first.
+const beside = <E>(first: Effect.Effect<void>, second: Effect.Effect<void, E>) =>
+  Effect.all([first, Effect.delay(second, "10 millis")], { concurrency: "unbounded", discard: true })
+
+const pick = (numbers: readonly [number, ...ReadonlyArray<number>], between: Scene["between"]): number =>
+  numbers[between(0, numbers.length - 1)] ?? numbers[0]
+
+const describe = ({ lost }: Scene, since: number) => lost.slice(since).map(({ message }) => message).join("; ")
+
+/** Injects a fault that may end no connection. */
+const harmless = (injection: Injection): Injection => (scene) =>
+  Effect.suspend(() => {
+    const before = scene.lost.length
+    return Effect.zipRight(
+      Effect.zipRight(injection(scene), Effect.sleep(inFlight)),
+      Effect.suspend(() => check(scene.lost.length === before, `a connection was lost: ${describe(scene, before)}`))
+    )
+  })
+
+/** The close codes after which a client dials again. 1013 makes it wait for five seconds. */
+const passingCodes = [1000, 1001, 1012, 1013, 4001] as const
+
+/** A close frame, after which TCP stays open. What counts is its code, at once, and not a deadline. */
+const closeWithoutFin: Injection = (scene) =>
+  Effect.suspend(() => {
+    const { between, exchange, lost, proxy } = scene
+    const before = lost.length
+    const code = pick(passingCodes, between)
+    return Effect.zipRight(
+      beside(proxy.inject(F.Linger({ lasts: 800 })), exchange.fault(Fault.Close({ code, reason: "bye" }))),
+      Effect.suspend(() => {
+        const causes = lost.slice(before)
+        const areRight = causes.every((cause) => cause._tag === "ConnectionClosed" && cause.code === code && cause.reason === "bye")
+        return check(causes.length > 0 && areRight, `close code ${code} was taken for: ${describe(scene, before)}`)
+      })
+    )
+  })
+
+/** The statuses that are final for a first dial. */
+const finalStatuses = [302, 400, 404, 410, 421] as const
+
+const onPlatform = <A, E>(effect: Effect.Effect<A, E, Transport.Transport | Scope.Scope>) =>
+  Effect.scoped(Effect.provide(effect, NodeTransport.layer))
+
+/** A connection that is refused at its first dial fails at once. It works later. */
+const refusedAtFirst: Injection = ({ between, exchange }) =>
+  onPlatform(Effect.gen(function*() {
+    const status = pick(finalStatuses, between)
+    yield* exchange.fault(Fault.RefuseUpgrades({ times: 1, status }))
+    const connection = yield* Effect.orDie(Connection.make({ ...settings, url: `${exchange.wsUrl}/ws/btcusdt@trade` }))
+    const refused = yield* Effect.either(connection.awaitOpen)
+    const isRight = Either.isLeft(refused) && refused.left._tag === "HandshakeRejected" && refused.left.status === status
+    yield* check(isRight && (yield* connection.state)._tag === "Failed", `status ${status} at the first dial did not end it`)
+    yield* Effect.mapError(
+      Effect.zipRight(connection.connect, connection.awaitOpen),
+      ({ message }) => new Broken({ detail: `it did not work later: ${message}` })
+    )
+  }))
+
+const opened = (connection: Connection.Connection) =>
+  Effect.mapError(connection.awaitOpen, ({ message }) => new Broken({ detail: `it did not open: ${message}` }))
+
+const firstLoss = (connection: Connection.Connection) =>
+  Stream.runHead(Stream.filterMap(connection.events, (event) =>
+    event._tag === "Lost" ? Option.some(event.cause) : Option.none()))
+
+// More than the kernel's buffers hold.
+const large = "x".repeat(16 * 1024 * 1024)
+
+/**
+ * Makes a connection through the proxy, on which a large message is sent while the proxy takes no byte of it. The cut must end
+ * it with this cause, and the send must fail.
+ */
+const cutting = (
+  cause: Cause["_tag"] | undefined,
+  cut: (scene: Scene, connection: Connection.Connection) => Effect.Effect<void>
+): Injection => (scene) =>
+  onPlatform(Effect.gen(function*() {
+    const connection = yield* Effect.orDie(Connection.make({ ...settings, url: `ws://127.0.0.1:${scene.proxy.port}/ws/btcusdt@trade` }))
+    const losing = yield* Effect.forkScoped(firstLoss(connection))
+    yield* opened(connection)
+    const send = Effect.flatMap(Effect.either(connection.send(large)), (sent) =>
+      check(
+        Either.isLeft(sent) && sent.left._tag === "SendFailed",
+        `a message that was cut ${Either.isRight(sent) ? "counts as sent" : `failed with: ${sent.left.message}`}`
+      ))
+    yield* beside(cut(scene, connection), send)
+    if (cause !== undefined) {
+      const lost = yield* Effect.timeoutOption(Fiber.join(losing), "10 seconds")
+      const seen = Option.getOrUndefined(Option.flatten(lost))?._tag
+      yield* check(seen === cause, `it ended with ${seen ?? "nothing"}, not with ${cause}`)
+    }
+    yield* Effect.mapError(connection.connect, ({ message }) => new Broken({ detail: message }))
+    yield* opened(connection)
+  }))
+
+// Its bytes are held for longer than the deadline for a pong.
+const heldBack = F.Stall({ lasts: 1_300 })
+
+const hour = 3_600_000
+
+const setsWall = ({ between, wall }: Scene) => wall.move((2 * between(0, 1) - 1) * between(hour / 2, hour))
+
+/** After the machine has slept, a peer that has gone is found out at once, although the next ping is far away. */
+const sleptThrough: Injection = (scene) =>
+  Effect.withClock(
+    onPlatform(Effect.gen(function*() {
+      const connection = yield* Effect.orDie(Connection.make({
+        ...settings,
+        messageTimeout: "1 minute",
+        pingInterval: "1 minute",
+        url: `ws://127.0.0.1:${scene.proxy.port}/ws/btcusdt@trade`
+      }))
+      const losing = yield* Effect.forkScoped(firstLoss(connection))
+      yield* opened(connection)
+      const finding = Effect.gen(function*() {
+        yield* setsWall(scene)
+        const found = yield* Effect.timeoutOption(Fiber.join(losing), "10 seconds")
+        yield* check(Option.isSome(found), "a peer that had gone was not found out")
+      })
+      yield* beside(scene.proxy.inject(F.HalfOpen({ lasts: 1_000 })), finding)
+      yield* opened(connection)
+    })),
+    scene.wall.clock
+  )
 
 /** The kinds of faults: of the network, of the exchange, and of the network while the user renews connections. */
 export const kinds: Readonly<Record<string, Injection>> = {
@@ -82,6 +223,12 @@ export const kinds: Readonly<Record<string, Injection>> = {
   ),
   "network: split frames": network((between) => F.Split({ most: between(1, 24), lasts: between(200, 600) })),
   "network: refuse": network((between) => F.Refuse({ lasts: between(50, 700) })),
+  "network: slow message": harmless(({ exchange, proxy }) =>
+    beside(
+      proxy.inject(F.Bandwidth({ bytesPerSecond: 20_000, lasts: 2_700 })),
+      exchange.fault(Fault.Oversize({ bytes: 50_000 }))
+    )),
+  "network: close frame without FIN": closeWithoutFin,
   "network: accept, then close": network((between) => F.AcceptThenClose({ lasts: between(50, 700) })),
   "exchange: drop": venue(Fault.Drop()),
   "exchange: reset": venue(Fault.Reset()),
@@ -102,6 +249,22 @@ export const kinds: Readonly<Record<string, Injection>> = {
   "exchange: slow upgrade": venue(Fault.DelayUpgrades({ times: 1, delay: "1300 millis" }), Fault.Reset()),
   "REST: 503": venue(Fault.FailRest({ times: 6, status: 503 }), Fault.Reset()),
   "REST: 429": venue(Fault.FailRest({ times: 1, status: 429, retryAfter: "1" }), Fault.Drop()),
+  "exchange: refuses for a while": ({ between, exchange }) =>
+    Effect.zipRight(
+      exchange.fault(Fault.RefuseUpgrades({ times: 3, status: pick([401, ...finalStatuses], between) })),
+      exchange.fault(Fault.Reset())
+    ),
+  "exchange: 403": venue(Fault.RefuseUpgrades({ times: 1, status: 403 }), Fault.Reset()),
+  "clock: set": harmless((scene) => Effect.zipRight(setsWall(scene), Effect.sleep("1500 millis"))),
+  "clock: set during a recovery": (scene) => beside(scene.proxy.inject(F.Reset()), Effect.delay(setsWall(scene), scene.between(0, 300))),
+  "clock: set, and the peer has gone": sleptThrough,
+  "user: refused at the first dial": refusedAtFirst,
+  "user: send, cut by a FIN": cutting("ConnectionClosed", ({ proxy }) => proxy.inject(F.Unread({ after: 200, lasts: 1_300 }))),
+  "user: send, cut by a deadline": cutting("ConnectionTimeout", ({ proxy }) => proxy.inject(heldBack)),
+  "user: send, cut by a reconnect": cutting("ReconnectRequested", ({ proxy }, { reconnect }) =>
+    beside(proxy.inject(heldBack), Effect.delay(Effect.ignore(reconnect("asked for")), 200))),
+  "user: send, cut by a disconnect": cutting(undefined, ({ proxy }, { disconnect }) =>
+    beside(proxy.inject(heldBack), Effect.delay(disconnect, 200))),
   "user: renewal, cut": ({ between, exchange, feed }) =>
     Effect.all([feed.rotate, Effect.delay(exchange.fault(Fault.ResetOne()), between(0, 300))], {
       concurrency: "unbounded",
@@ -167,6 +330,8 @@ export interface Report {
   readonly violations: Readonly<Record<string, number>>
   /** The streams and connections that ended, and why. */
   readonly ended: ReadonlyArray<string>
+  /** What was promised of a fault, and was not so. */
+  readonly broken: ReadonlyArray<string>
 }
 
 export interface Options {
@@ -352,6 +517,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       limits
     })
     const proxy = yield* FaultProxy.make(exchange.port, options.seed)
+    const wall = yield* WallClock.make
     const feed = yield* BinanceFeed.make({
       venue: {
         ...Venue.make({ ws: `ws://127.0.0.1:${proxy.port}`, rest: `http://127.0.0.1:${proxy.port}` }),
@@ -362,13 +528,16 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       rest: { timeout: "1 second" }
     }).pipe(
       Effect.provide(platform),
-      Effect.provideService(DialGate.DialGate, DialGate.make({ limit: limits.dialsPerFiveMinutes }))
+      Effect.provideService(DialGate.DialGate, DialGate.make({ limit: limits.dialsPerFiveMinutes })),
+      Effect.withClock(wall.clock)
     )
 
     // -----------------------------------------------------------------------------------------------------------------
 
     const counts = { fetched: 0, dials: 0, outages: 0, invalidMessages: 0 }
     const ended: Array<string> = []
+    const broken: Array<string> = []
+    const lost: Array<Cause> = []
     const gaps: Gaps = { byCause: new Map() }
     const noteEnd = (name: string) => <A, E>(exit: Exit.Exit<A, E>) =>
       Effect.sync(() => {
@@ -380,7 +549,10 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
         if (event._tag === "InvalidMessage") counts.invalidMessages++
         if (event._tag !== "Connection") return
         if (event.event._tag === "Dialling") counts.dials++
-        if (event.event._tag === "Lost") counts.outages++
+        if (event.event._tag === "Lost") {
+          counts.outages++
+          lost.push(event.event.cause)
+        }
         if (event.event._tag === "Failed") ended.push(`${event.connection}: ${event.event.error.message}`)
       })))
 
@@ -393,11 +565,11 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
     const watched = watching.flatMap(({ watched }) => watched)
     yield* Effect.forEach(watching, ({ reading, watched }) =>
       Effect.forEach(reading, (stream, i) =>
-        Effect.forkScoped(Effect.onExit(stream, noteEnd(watched[i]?.name ?? "depth")))))
+        Effect.forkScoped(Effect.onExit(Effect.withClock(stream, wall.clock), noteEnd(watched[i]?.name ?? "depth")))))
 
     const books = { equal: 0, different: 0, stale: 0 }
     const kept = yield* Effect.forEach(markets, (market) =>
-      Effect.map(feed.orderBook(market.instrument.symbol, { levels: 500 }), (book) => ({ market, book })))
+      Effect.map(Effect.withClock(feed.orderBook(market.instrument.symbol, { levels: 500 }), wall.clock), (book) => ({ market, book })))
     yield* Effect.forEach(kept, ({ book, market }) =>
       Effect.forkScoped(Effect.onExit(book.ended, noteEnd(`the book of ${market.instrument.symbol}`))))
     // A reader of the changes, so that the book holds none for a later one.
@@ -473,7 +645,10 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
           onTimeout: () => undefined,
           onSuccess: (took) => took
         }), (took) => ({ kind, at, back: took, whole: took }))
-        : yield* injection({ exchange, proxy, feed, between }).pipe(
+        : yield* injection({ exchange, proxy, feed, between, lost, wall }).pipe(
+          Effect.catchAll(({ detail }) => Effect.sync(() => {
+            broken.push(`${kind}: ${detail}`)
+          })),
           Effect.zipRight(heal),
           Effect.map((healed) => ({ kind, at, ...healed }))
         )
@@ -493,7 +668,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       ...counts,
       books,
       violations: { ...(yield* exchange.stats).violations },
-      ended
+      ended,
+      broken
     }
   })
 
@@ -513,6 +689,7 @@ export const faultsOf = (report: Report): ReadonlyArray<string> => {
   complain(Math.abs(total.produced - total.received - total.lost - total.declared), "events are unaccounted for")
   complain(report.books.different, "comparisons of a book with the exchange's differed")
   complain(report.ended.length, "streams or connections ended")
+  wrong.push(...report.broken)
   for (const [limit, count] of Object.entries(report.violations)) complain(count, `times the limit of ${limit} was exceeded`)
   return wrong
 }

@@ -137,6 +137,7 @@ const summarize = (report: Chaos.Report) => {
     invalidMessages: report.invalidMessages,
     violations: report.violations,
     ended: report.ended,
+    broken: report.broken,
     peakMiB: { rss: round(peak.rss), heap: round(peak.heap) },
     ...(Option.isSome(soak)
       ? {
