@@ -19,6 +19,7 @@ import * as Option from "effect/Option"
 import * as ConfigFile from "../ConfigFile.ts"
 import * as CommandLine from "./commandLine.ts"
 import { help } from "./help.ts"
+import * as Output from "./output.ts"
 import { bookConfig, commands, defaultConfig, program, recordConfig, watchConfig } from "./options.ts"
 import { logLevel } from "./settings.ts"
 import { withoutControl } from "./shown.ts"
@@ -90,20 +91,13 @@ const explain = (cause: Cause.Cause<unknown>) => {
   return Effect.forEach(lines, (line) => Console.error(line), { discard: true })
 }
 
-// A reader that stops, as `head` does, ends the program without an error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0)
-  process.stderr.write(`Standard output cannot be written: ${error.message}.\n`)
-  process.exit(1)
-})
 // A terminal that is closed ends the program as Ctrl-C does.
 process.once("SIGHUP", () => {
   // The shell and the kernel may each send it.
   process.on("SIGHUP", () => undefined)
   process.kill(process.pid, "SIGTERM")
 })
-// The program goes on when standard error is closed.
-process.stderr.on("error", () => undefined)
+Output.handleErrors()
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The start

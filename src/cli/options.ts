@@ -128,7 +128,7 @@ const flags = {
     placeholder: "file",
     example: "trades.ndjson",
     required: "a file to write to",
-    description: "The file to write to, one JSON object per line. The program continues a recording in it."
+    description: "The file to write to, one JSON object per line. The program continues a recording in it. - is standard output."
   },
   rotateSize: {
     name: "rotate-size",
@@ -144,6 +144,7 @@ const flags = {
     value: age,
     description: "Start a new file when the current one has this age. Default: 1h."
   },
+  gzip: { name: "gzip", description: "Compress each file when the next one has begun." },
   json: { name: "json", description: "Print one JSON object per line." },
   for: {
     name: "for",
@@ -209,7 +210,7 @@ export const commands = {
   record: {
     summary: "Writes market events to a file, and continues it after a restart.",
     argument: streams(1),
-    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, ...commonFlags]
+    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, flags.gzip, ...commonFlags]
   }
 } satisfies Record<string, Usage>
 
@@ -248,5 +249,6 @@ export const recordConfig = {
   out: Options.withAlias(text(flags.out), "o"),
   rotateSize: Options.withDefault(parsed(flags.rotateSize), 256),
   rotateEvery: Options.withDefault(parsed(flags.rotateEvery), Duration.hours(1)),
+  gzip: Options.boolean("gzip").pipe(Options.withDescription(flags.gzip.description)),
   ...common
 }

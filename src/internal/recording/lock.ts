@@ -1,0 +1,79 @@
+// A file beside a recording, which says who writes to it.
+import { SystemError } from "@effect/platform/Error"
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { hostname } from "node:os"
+import { RecordingInUse } from "./errors.ts"
+
+const Holder = Schema.parseJson(Schema.Struct({
+  pid: Schema.Number,
+  host: Schema.String,
+  /** When the process started, as its system counts. A later process may get the same pid. */
+  started: Schema.String
+}))
+type Holder = typeof Holder.Type
+
+const decode = Schema.decodeUnknownOption(Holder)
+const encode = Schema.encodeSync(Holder)
+
+// Field 22 of /proc/<pid>/stat (proc(5)). The second field is in brackets, and may have spaces.
+const startedAt = (fs: FileSystem.FileSystem, pid: number): Effect.Effect<string> =>
+  fs.readFileString(`/proc/${pid}/stat`).pipe(
+    Effect.map((stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""),
+    Effect.orElseSucceed(() => "")
+  )
+
+// Signal 0 only asks whether the process exists.
+const isRunning = (pid: number): Effect.Effect<boolean> =>
+  Effect.try({ try: () => process.kill(pid, 0), catch: (error) => error }).pipe(
+    Effect.catchAll((error) => Effect.succeed(error instanceof Error && "code" in error && error.code === "EPERM"))
+  )
+
+const isAlive = (fs: FileSystem.FileSystem, { pid, started }: Holder) =>
+  Effect.zipWith(
+    isRunning(pid),
+    startedAt(fs, pid),
+    (running, since) => running && (since === "" || started === "" || since === started)
+  )
+
+const exists = (error: PlatformError) => error instanceof SystemError && error.reason === "AlreadyExists"
+
+/** Holds the lock until the scope closes. Takes it over from a process that has ended. */
+export const acquire = (path: string): Effect.Effect<void, PlatformError | RecordingInUse, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const lock = `${path}.lock`
+    const host = hostname()
+    const own = encode({ pid: process.pid, host, started: yield* startedAt(fs, process.pid) })
+    const read = Effect.option(fs.readFileString(lock))
+    const release = Effect.flatMap(read, (text) => Option.contains(text, own) ? Effect.ignore(fs.remove(lock)) : Effect.void)
+
+    // Another process may take it over at the same time: whoever moves away what has just been written puts it back.
+    const takeOver = (dead: string) =>
+      Effect.gen(function*() {
+        const aside = `${lock}.${process.pid}`
+        yield* fs.rename(lock, aside)
+        if ((yield* fs.readFileString(aside)) === dead) yield* fs.remove(aside)
+        else yield* fs.rename(aside, lock)
+      }).pipe(Effect.ignore)
+
+    const attempt: Effect.Effect<void, PlatformError | RecordingInUse> = Effect.suspend(() =>
+      Effect.catchIf(fs.writeFileString(lock, own, { flag: "wx" }), exists, () =>
+        Effect.gen(function*() {
+          const text = yield* read
+          // It was released just now.
+          if (Option.isNone(text)) return yield* attempt
+          const holder = Option.flatMap(text, (text) => decode(text))
+          if (Option.isSome(holder) && (holder.value.host !== host || (yield* isAlive(fs, holder.value)))) {
+            const { host: other, pid } = holder.value
+            return yield* new RecordingInUse({ path, lock, pid, host: other, isElsewhere: other !== host })
+          }
+          yield* takeOver(text.value)
+          return yield* attempt
+        })))
+    yield* Effect.acquireRelease(attempt, () => release)
+  })

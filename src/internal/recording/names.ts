@@ -1,0 +1,36 @@
+// The names of the files that a recording was rotated into: `trades.2026-11-27T15-33-03.123Z.ndjson`. They sort by time.
+import type * as Path from "@effect/platform/Path"
+
+/** The file that is being written, by the parts of its path. */
+export type Parts = Pick<Path.Path.Parsed, "dir" | "ext" | "name">
+
+/** A rotated file. */
+export interface Rotated {
+  readonly file: string
+  /** Unix time in milliseconds. */
+  readonly at: number
+  readonly isCompressed: boolean
+}
+
+export const compressed = ".gz"
+
+const pattern = /^\.(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3}Z)$/
+
+const stampOf = (at: number) => `.${new Date(at).toISOString().replaceAll(":", "-")}`
+
+/** The name of a file that is rotated at a moment. */
+export const nameAt = ({ ext, name }: Parts, at: number): string => `${name}${stampOf(at)}${ext}`
+
+/** Finds the rotated files of a recording among the files of its folder, oldest first. */
+export const find = ({ ext, name }: Parts, files: ReadonlyArray<string>): ReadonlyArray<Rotated> =>
+  files.flatMap((file) => {
+    const isCompressed = file.endsWith(compressed)
+    const plain = isCompressed ? file.slice(0, -compressed.length) : file
+    if (!plain.startsWith(name) || !plain.endsWith(ext)) return []
+    const [, day, hours = "", minutes = "", seconds = ""] = pattern.exec(plain.slice(name.length, plain.length - ext.length)) ?? []
+    return day === undefined ? [] : [{ file, at: Date.parse(`${day}T${hours}:${minutes}:${seconds}`), isCompressed }]
+  }).sort((a, b) => a.at - b.at || (a.file < b.file ? -1 : 1))
+
+/** The moment for the name of the next file: now, or right after the last one if the clock has gone back. */
+export const next = (now: number, rotated: ReadonlyArray<Rotated>): number =>
+  rotated.reduce((at, { at: before }) => Math.max(at, before + 1), now)
