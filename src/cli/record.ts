@@ -12,6 +12,7 @@ import type * as Venue from "../binance/Venue.ts"
 import { gapOf } from "../internal/feed/pipeline.ts"
 import * as Recorder from "../internal/recording/recorder.ts"
 import { start } from "../internal/recording/chain.ts"
+import { positionOf } from "../internal/recording/series.ts"
 import { Writer } from "../internal/recording/writer.ts"
 import type { recordConfig } from "./options.ts"
 import * as Output from "./output.ts"
@@ -83,7 +84,7 @@ const toOutput = ({ streams, ...args }: Arguments) =>
             Stream.chunks,
             Stream.runForEach((events) =>
               Effect.flatMap(Clock.currentTimeMillis, (now) => {
-                const entries = Chunk.toReadonlyArray(events).map((event) => ({ json: marketJson(event), position: series.positionOf(event) }))
+                const entries = Chunk.toReadonlyArray(events).map((event) => ({ json: marketJson(event), position: positionOf(series, event) }))
                 write(writer.events(entries, now))
                 for (const event of events) market(event)
                 return drained

@@ -1,6 +1,6 @@
 // The positions of Binance's events in a recording.
 import * as Predicate from "effect/Predicate"
-import type { Series } from "../../internal/recording/series.ts"
+import type { Range, Series } from "../../internal/recording/series.ts"
 import * as StreamKind from "../StreamKind.ts"
 
 const hour = 3_600_000
@@ -28,22 +28,37 @@ const ofStream = (stream: string): string | undefined => {
 const numberAt = (data: unknown, field: string): number | undefined =>
   Predicate.hasProperty(data, field) && typeof data[field] === "number" ? data[field] : undefined
 
-// The field with the position, by type.
-const fields: Readonly<Partial<Record<string, string>>> = { trade: "t", aggTrade: "a", depth: "u" }
+type Bounds = readonly [from: number, to: number]
 
-const ofCandle = (symbol: string, candle: unknown): readonly [string, number] | undefined => {
+const single = (data: object, field: string): Bounds | undefined => {
+  const id = numberAt(data, field)
+  return id === undefined ? undefined : [id, id]
+}
+
+// The positions that an event covers, by its type.
+const bounds: Readonly<Partial<Record<string, (data: object) => Bounds | undefined>>> = {
+  trade: (data) => single(data, "t"),
+  aggTrade: (data) => single(data, "a"),
+  depth: (data) => {
+    const first = numberAt(data, "U")
+    const last = numberAt(data, "u")
+    const previous = numberAt(data, "pu")
+    return first === undefined || last === undefined ? undefined : [previous === undefined ? first : previous + 1, last]
+  }
+}
+
+const ofCandle = (symbol: string, candle: unknown): Range | undefined => {
   const begins = numberAt(candle, "t")
   const ends = numberAt(candle, "T")
   const isCandle = Predicate.hasProperty(candle, "i") && typeof candle.i === "string" && Predicate.hasProperty(candle, "x")
   if (begins === undefined || ends === undefined || !isCandle) return undefined
   // While a candle is open, those before it have closed.
-  return [candlesOf(symbol, String(candle.i), begins), candle.x === true ? ends : begins - 1]
+  return { _tag: "Events", series: candlesOf(symbol, String(candle.i), begins), from: begins, to: candle.x === true ? ends : begins - 1 }
 }
 
-const ofGap = (data: object): readonly [string, number] | undefined => {
-  const to = numberAt(data, "to")
+const ofGap = (data: object): Range | undefined => {
   const series = "stream" in data && typeof data.stream === "string" ? ofStream(data.stream) : undefined
-  return to === undefined || series === undefined ? undefined : [series, to]
+  return series === undefined ? undefined : { _tag: "Gap", series, to: numberAt(data, "to") }
 }
 
 /**
@@ -52,11 +67,10 @@ const ofGap = (data: object): readonly [string, number] | undefined => {
  */
 export const series: Series = {
   ofStream,
-  positionOf: ({ data, symbol, type }) => {
+  rangeOf: ({ data, symbol, type }) => {
     if (type === "gap") return ofGap(data)
     if (type === "kline") return "k" in data ? ofCandle(symbol, data.k) : undefined
-    const field = fields[type]
-    const position = field === undefined ? undefined : numberAt(data, field)
-    return position === undefined ? undefined : [`${symbol} ${type}`, position]
+    const covered = bounds[type]?.(data)
+    return covered && { _tag: "Events", series: `${symbol} ${type}`, from: covered[0], to: covered[1] }
   }
 }

@@ -47,9 +47,12 @@ const opening = `{"source":"holdfast","symbol":"","type":"`
 /** The beginning of every recording. */
 export const headerOpening = `${opening}header","data":{"version":`
 
+/** Whether a line is of the recording's own, and no market event. */
+export const isOwn = (text: string): boolean => text.startsWith(opening)
+
 /** Reads a line of the recording's own. Undefined for a market event. */
 export const ownLine = (json: string): OwnLine | undefined =>
-  json.startsWith(opening) ? Option.getOrUndefined(decode(json)) : undefined
+  isOwn(json) ? Option.getOrUndefined(decode(json)) : undefined
 
 /** What each of these lines says. */
 export interface Status {

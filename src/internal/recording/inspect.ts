@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import type { Chain, Link } from "./chain.ts"
 import { follows, isIntact, split } from "./chain.ts"
 import type { Header, OwnLine } from "./format.ts"
-import { headerOpening, ownLine, version } from "./format.ts"
+import { headerOpening, isOwn, ownLine, version } from "./format.ts"
 import { newline, read, textOf } from "./pages.ts"
 import type { Event, Series } from "./series.ts"
-import { parse } from "./series.ts"
+import { parse, positionOf } from "./series.ts"
 
 /** The part of a file up to its last whole line, and what a crash has left after it. Both in bytes. */
 export interface Extent {
@@ -97,7 +97,7 @@ const tailOf = (
 }
 
 const statusIn = (line: string): { readonly link: Link; readonly own: OwnLine } | undefined => {
-  const link = line.startsWith(`${opening}holdfast"`) ? split(line) : undefined
+  const link = isOwn(line) ? split(line) : undefined
   const own = link === undefined ? undefined : ownLine(link.json)
   return link === undefined || own === undefined ? undefined : { link, own }
 }
@@ -122,7 +122,7 @@ const numbered = (tail: Tail, header: Header, series: Series): Found => {
     if (link === undefined || !follows(link, chain)) return foreign(`the line after its line ${chain.line} is not as it was written`)
     chain = { line: link.line, sum: link.sum }
     const event = parse(link.json)
-    const position = event === undefined ? undefined : series.positionOf(event)
+    const position = event === undefined ? undefined : positionOf(series, event)
     if (position !== undefined) positions.set(...position)
   }
   const { torn, whole } = tail

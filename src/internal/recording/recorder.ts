@@ -20,6 +20,7 @@ import * as Lock from "./lock.ts"
 import type { Rotated } from "./names.ts"
 import * as Names from "./names.ts"
 import type { Event, Series } from "./series.ts"
+import { positionOf } from "./series.ts"
 import * as Unnumbered from "./unnumbered.ts"
 import { Writer } from "./writer.ts"
 
@@ -272,7 +273,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
         Effect.gen(function*() {
           yield* checkFile
           if (yield* isDue) yield* rotate
-          const entries = events.map((event) => ({ json: jsonOf(event), position: series.positionOf(event) }))
+          const entries = events.map((event) => ({ json: jsonOf(event), position: positionOf(series, event) }))
           yield* append(writing, writer.events(entries, yield* Clock.currentTimeMillis))
         }).pipe(Effect.uninterruptible, Effect.mapError(failsAt(path)))
     }

@@ -4,7 +4,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { newline, read, textOf } from "./pages.ts"
 import type { Event, Series } from "./series.ts"
-import { parse } from "./series.ts"
+import { parse, positionOf } from "./series.ts"
 
 const pageSize = 4 * 1024 * 1024
 
@@ -31,7 +31,7 @@ const note = (search: Search, line: string, series: Series): void => {
   const head = `${symbol} ${type}`
   const mayBeSought = type === "gap" || [...search.sought].some((each) => each === head || each.startsWith(`${head} `))
   const event = mayBeSought ? parse(line) : undefined
-  const [name, position] = (event === undefined ? undefined : series.positionOf(event)) ?? []
+  const [name, position] = (event === undefined ? undefined : positionOf(series, event)) ?? []
   // The last one counts, even if it is not the greatest: a venue may begin its ids anew.
   if (name === undefined || position === undefined || !search.sought.delete(name)) return
   search.found.set(name, position)
@@ -69,4 +69,4 @@ const timeOf = ({ data, timestamp }: Event): number => "E" in data && typeof dat
 
 /** Orders such files by the time of their last events, and by their positions where the times are the same. */
 export const byLastEvent = (series: Series) => (a: Event, b: Event): number =>
-  timeOf(a) - timeOf(b) || (series.positionOf(a)?.[1] ?? 0) - (series.positionOf(b)?.[1] ?? 0)
+  timeOf(a) - timeOf(b) || (positionOf(series, a)?.[1] ?? 0) - (positionOf(series, b)?.[1] ?? 0)

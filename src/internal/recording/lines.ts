@@ -1,0 +1,45 @@
+// Reads the lines of a file, compressed or not.
+import type { PlatformError } from "@effect/platform/Error"
+import { SystemError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { compressed } from "./names.ts"
+
+const broken = (path: string) => (error: unknown) =>
+  new SystemError({
+    reason: "InvalidData",
+    module: "Stream",
+    method: "decompress",
+    pathOrDescriptor: path,
+    description: `it cannot be decompressed (${error instanceof Error ? error.message : String(error)})`
+  })
+
+const decompressed = (path: string, bytes: Stream.Stream<Uint8Array, PlatformError>) =>
+  Stream.unwrap(Effect.map(Stream.toReadableStreamEffect(bytes), (readable) =>
+    Stream.fromReadableStream<Uint8Array, PlatformError>({
+      evaluate: () => readable.pipeThrough(new DecompressionStream("gzip")),
+      onError: broken(path)
+    })))
+
+/** The lines that arrived at once. `torn` is what follows the last newline: it is empty until the file ends. */
+export interface Lines {
+  readonly lines: ReadonlyArray<string>
+  readonly torn: string
+}
+
+/** Reads a file. The last element has what follows the last newline. */
+export const read = (path: string): Stream.Stream<Lines, PlatformError, FileSystem.FileSystem> =>
+  Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => {
+    const bytes = fs.stream(path, { chunkSize: 256 * 1024 })
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+    let rest = ""
+    return (path.endsWith(compressed) ? decompressed(path, bytes) : bytes).pipe(
+      Stream.map((part): Lines => {
+        const lines = (rest + decoder.decode(part, { stream: true })).split("\n")
+        rest = lines.pop() ?? ""
+        return { lines, torn: "" }
+      }),
+      Stream.concat(Stream.sync((): Lines => ({ lines: [], torn: rest + decoder.decode() })))
+    )
+  }))
