@@ -1,5 +1,6 @@
 // What the program prints: on standard output, or on standard error when the output is the recording itself.
 import * as Effect from "effect/Effect"
+import type { Writable } from "node:stream"
 
 /** One of the process's streams. */
 export interface Output {
@@ -17,7 +18,6 @@ export interface Output {
 const most = 1024 * 1024
 
 let goesOn = false
-let isGone = false
 
 /** From now on, the program does not end when the reader of its standard output does. */
 export const goOnWithoutReader = (): void => {
@@ -28,7 +28,6 @@ export const goOnWithoutReader = (): void => {
 export const handleErrors = (): void => {
   // A reader that stops, as `head` does, ends the program without an error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    isGone = true
     if (goesOn) return
     if (error.code === "EPIPE") process.exit(0)
     process.stderr.write(`Standard output cannot be written: ${error.message}.\n`)
@@ -38,7 +37,7 @@ export const handleErrors = (): void => {
   process.stderr.on("error", () => undefined)
 }
 
-const drainedOf = (stream: NodeJS.WriteStream) =>
+const drainedOf = (stream: Writable) =>
   Effect.async<void>((resume) => {
     const done = () => {
       stream.off("drain", done)
@@ -54,13 +53,16 @@ const drainedOf = (stream: NodeJS.WriteStream) =>
   })
 
 /** `leftOut` says that so many texts are missing. */
-export const make = (stream: NodeJS.WriteStream, leftOut: (count: number) => string): Output => {
+export const make = (stream: Writable, leftOut: (count: number) => string): Output => {
   let missing = 0
-  const isClosed = () => stream === process.stdout ? isGone : stream.errored !== null
+  let isClosed = false
+  stream.on("error", () => {
+    isClosed = true
+  })
   const write = (text: string) => {
-    if (!isClosed()) stream.write(text)
+    if (!isClosed) stream.write(text)
   }
-  const isFull = () => !isClosed() && stream.writableNeedDrain
+  const isFull = () => !isClosed && stream.writableNeedDrain
   return {
     write,
     offer: (text) => {

@@ -1,12 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Exchange } from "holdfast/binance/exchange"
+import { isClean } from "../../src/internal/recording/verify.ts"
+import { provideFiles, verify } from "../recording/files.ts"
 import * as HttpProxy from "../utils/HttpProxy.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
@@ -121,7 +124,8 @@ describe("the program", () => {
       const before = readFileSync(out, "utf8").split("\n").length
       assert.strictEqual((yield* record).code, 0)
       const after = readFileSync(out, "utf8").trim().split("\n").slice(before - 1)
-      assert.include(after[0], `"type":"gap"`)
+      assert.include(after[0], `"type":"header"`)
+      assert.include(after[1], `"type":"gap"`)
       assert.isAbove(after.length, 5)
     }), within)
 
@@ -182,10 +186,94 @@ describe("the program", () => {
       const text = files.map((file) => readFileSync(join(folder, file), "utf8"))
       assert.isTrue(text.every((content) => content.endsWith("\n")))
       const Trade = Schema.parseJson(Schema.Struct({ type: Schema.Literal("trade"), data: Schema.Struct({ t: Schema.Number }) }))
-      const ids = text.join("").trim().split("\n").map((line) => Schema.decodeUnknownSync(Trade)(line).data.t)
-        .sort((a, b) => a - b)
+      const ids = text.join("").split("\n").flatMap((line) => {
+        const trade = Schema.decodeUnknownOption(Trade)(line)
+        return Option.isSome(trade) ? [trade.value.data.t] : []
+      })
       assert.isAbove(ids.length, 100)
       assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
+    }), within)
+
+  it.scopedLive("records whole data, however often and whenever it is killed", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100 })
+      const out = join(yield* temporary, "trades.ndjson")
+      const args = ["record", "btcusdt@trade", "btcusdt@depth@100ms", "--out", out, "--ws", exchange.wsUrl, "--rotate-every", "1s"]
+      for (const moment of ["connected  BTCUSDT", "Recording", "connected in", "connected  BTCUSDT", "connected in"]) {
+        assert.isNull((yield* run(args, {}, moment, ["SIGKILL"])).code)
+      }
+      assert.strictEqual((yield* run([...args, "--for", "2s"])).code, 0)
+      const report = yield* verify(out).pipe(provideFiles)
+      assert.deepStrictEqual(report.problems, [])
+      assert.isTrue(isClean(report))
+      const { count = 0, from = 0, gaps, to = 0 } = report.series.get("BTCUSDT trade") ?? {}
+      assert.deepStrictEqual([count, gaps], [to - from + 1, 0])
+      // Updates of books cannot be fetched: each restart has its gap.
+      assert.isAbove(report.series.get("BTCUSDT depth")?.gaps ?? 0, 1)
+    }), within)
+
+  it.scopedLive("goes on recording when nobody reads its status any more", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100 })
+      const out = join(yield* temporary, "trades.ndjson")
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["--import", "tsx", main, "record", "btcusdt@trade", "--out", out, "--ws", exchange.wsUrl], {
+            stdio: ["ignore", "pipe", "ignore"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const ended = Effect.async<number | null>((resume) => {
+        child.on("exit", (code) => {
+          resume(Effect.succeed(code))
+        })
+      })
+      const size = Effect.sync(() => existsSync(out) ? statSync(out).size : 0)
+      const grows = (to: number) => Effect.repeat(Effect.delay(size, "50 millis"), { until: (bytes) => bytes > to })
+      yield* grows(5_000)
+      child.stdout.destroy()
+      // Its status comes once a second: several have found no reader.
+      yield* Effect.raceFirst(grows((yield* size) + 60_000), Effect.flatMap(ended, () => Effect.dieMessage("It ended.")))
+      child.kill("SIGINT")
+      assert.strictEqual(yield* ended, 0)
+      assert.isTrue(isClean(yield* verify(out).pipe(provideFiles)))
+    }), within)
+
+  it.scopedLive("records to standard output, and shows its status on standard error", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const folder = yield* temporary
+      const { code, err, out } = yield* run(["record", "btcusdt@trade", "--out", "-", "--for", "3s", "--ws", exchange.wsUrl])
+      assert.strictEqual(code, 0)
+      assert.match(err, /^Recording btcusdt@trade at custom to standard output\. Ctrl-C ends it\.\n[^]*\nRan for /)
+      writeFileSync(join(folder, "trades.ndjson"), out)
+      const report = yield* verify(join(folder, "trades.ndjson")).pipe(provideFiles)
+      assert.deepStrictEqual([report.problems, isClean(report)], [[], true])
+      assert.isAbove(report.series.get("BTCUSDT trade")?.count ?? 0, 50)
+      assert.deepStrictEqual(readdirSync(folder), ["trades.ndjson"])
+    }), within)
+
+  it.scopedLive("ends when nobody reads a recording on standard output any more", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["--import", "tsx", main, "record", "btcusdt@trade", "--out", "-", "--ws", exchange.wsUrl], {
+            stdio: ["ignore", "pipe", "ignore"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const code = yield* Effect.async<number | null>((resume) => {
+        child.on("exit", (code) => {
+          resume(Effect.succeed(code))
+        })
+        child.stdout.once("data", () => {
+          child.stdout.destroy()
+        })
+      })
+      assert.strictEqual(code, 0)
     }), within)
 
   it.scopedLive("tells people what goes on, and sums it up when it is interrupted", () =>
