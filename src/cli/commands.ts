@@ -20,7 +20,16 @@ import * as ConfigFile from "../ConfigFile.ts"
 import * as CommandLine from "./commandLine.ts"
 import { help } from "./help.ts"
 import * as Output from "./output.ts"
-import { bookConfig, commands, defaultConfig, program, recordConfig, watchConfig } from "./options.ts"
+import {
+  bookConfig,
+  commands,
+  defaultConfig,
+  program,
+  recordConfig,
+  replayConfig,
+  verifyConfig,
+  watchConfig
+} from "./options.ts"
 import { logLevel } from "./settings.ts"
 import { withoutControl } from "./shown.ts"
 
@@ -57,7 +66,17 @@ const make = (level: LogLevel.LogLevel | undefined) =>
         "record",
         recordConfig,
         (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))
-      ).pipe(Command.withDescription(commands.record.summary))
+      ).pipe(Command.withDescription(commands.record.summary)),
+      Command.make(
+        "verify",
+        verifyConfig,
+        (args) => Effect.flatMap(load(() => import("./verify.ts")), ({ verify }) => verify(args))
+      ).pipe(Command.withDescription(commands.verify.summary)),
+      Command.make(
+        "replay",
+        replayConfig,
+        (args) => Effect.flatMap(load(() => import("./replay.ts")), ({ replay }) => replay(args))
+      ).pipe(Command.withDescription(commands.replay.summary))
     ]),
     Command.provide(() => Layer.provideMerge(logging(level), settings))
   )

@@ -1,21 +1,9 @@
 // The lines of a recording are a chain: each has its number, and a checksum of its text and of all lines before it.
 import { crc32 } from "node:zlib"
-
-/** A moment in the chain: the number of its last line, and the checksum up to there. */
-export interface Chain {
-  readonly line: number
-  /** Eight hexadecimal digits. */
-  readonly sum: string
-}
+import type { Chain, Link } from "./link.ts"
 
 /** The chain before its first line. */
 export const start: Chain = { line: 0, sum: "00000000" }
-
-/** A line of a recording, split. */
-export interface Link extends Chain {
-  /** The JSON object, without the number and the checksum. */
-  readonly json: string
-}
 
 // The CRC-32 of gzip (RFC 1952, section 8). Each checksum continues the one before.
 const sumOf = (text: string, before: string) =>
@@ -27,18 +15,6 @@ export const link = (chain: Chain, json: string): { readonly text: string; reado
   const body = `${json.slice(0, -1)},"line":${line}`
   const sum = sumOf(body, chain.sum)
   return { text: `${body},"sum":"${sum}"}`, chain: { line, sum } }
-}
-
-const ending = /,"line":([1-9]\d{0,15}),"sum":"([\da-f]{8})"\}$/
-// The longest ending: 9 + 16 + 8 + 8 + 2 characters.
-const longest = 43
-
-/** Splits the text of a line. Undefined if it has no number and no checksum. */
-export const split = (text: string): Link | undefined => {
-  const [whole, line, sum] = ending.exec(text.slice(-longest)) ?? []
-  return whole === undefined || line === undefined || sum === undefined || !text.startsWith("{")
-    ? undefined
-    : { json: `${text.slice(0, -whole.length)}}`, line: Number(line), sum }
 }
 
 /** Whether a line is as it was written, after the line with this checksum. */

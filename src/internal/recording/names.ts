@@ -16,6 +16,9 @@ export const compressed = ".gz"
 
 const pattern = /^\.(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3}Z)$/
 
+// The same, before an extension and the end.
+const stamped = /\.(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z)(\.[^./\\]*)?$/
+
 const stampOf = (at: number) => `.${new Date(at).toISOString().replaceAll(":", "-")}`
 
 /** The name of a file that is rotated at a moment. */
@@ -34,3 +37,17 @@ export const find = ({ ext, name }: Parts, files: ReadonlyArray<string>): Readon
 /** The moment for the name of the next file: now, or right after the last one if the clock has gone back. */
 export const next = (now: number, rotated: ReadonlyArray<Rotated>): number =>
   rotated.reduce((at, { at: before }) => Math.max(at, before + 1), now)
+
+/** Puts files in the order in which they were written, recording by recording: the rotated ones first, by their names. */
+export const inOrder = (files: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
+  const recordings = new Map<string, Array<readonly [stamp: string, file: string]>>()
+  for (const file of new Set(files)) {
+    const plain = file.endsWith(compressed) ? file.slice(0, -compressed.length) : file
+    // The current file comes last.
+    const [, stamp = "current"] = stamped.exec(plain) ?? []
+    const recording = plain.replace(stamped, "$2")
+    recordings.set(recording, [...recordings.get(recording) ?? [], [stamp, file]])
+  }
+  return [...recordings.values()].map((all) =>
+    all.sort(([a, one], [b, other]) => a === b ? (one < other ? -1 : 1) : a < b ? -1 : 1).map(([, file]) => file))
+}

@@ -1,8 +1,8 @@
 // Makes the text of a recording: events, where each series stands now and then, and how a run begins and ends.
-import type { Chain } from "./chain.ts"
 import * as Chains from "./chain.ts"
 import type { Status } from "./format.ts"
 import { checkpoint, end, header } from "./format.ts"
+import type { Chain } from "./link.ts"
 
 /** An event to write: its JSON, and its position if it has one. */
 export interface Entry {

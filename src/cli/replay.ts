@@ -1,0 +1,80 @@
+// `holdfast replay`: serves the events of a recording again, through the embedded exchange.
+import type * as Command from "@effect/cli/Command"
+import * as Chunk from "effect/Chunk"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { MarketEvent } from "../binance/MarketEvent.ts"
+import { isGap } from "../binance/MarketEvent.ts"
+import * as Recording from "../binance/Recording.ts"
+import * as Exchange from "../binance/exchange/Exchange.ts"
+import type { Recorded } from "../binance/exchange/Replay.ts"
+import { sleep } from "../internal/time/sleep.ts"
+import type { replayConfig } from "./options.ts"
+
+/** The files have no event that can be served. */
+export class NothingToReplay extends Data.TaggedError("NothingToReplay")<{ readonly files: ReadonlyArray<string> }> {
+  override get message(): string {
+    return `There is no event to serve in ${this.files.join(", ")}.`
+  }
+}
+
+const candleOf = ({ data }: MarketEvent): string => {
+  const interval = Predicate.hasProperty(data, "k") && Predicate.hasProperty(data.k, "i") ? data.k.i : ""
+  return `kline_${String(interval)}`
+}
+// Events of "1hTicker" are of the stream ticker_1h.
+const windowOf = ({ data }: MarketEvent): string =>
+  `ticker_${Predicate.hasProperty(data, "e") ? String(data.e).replace(/Ticker$/, "") : ""}`
+const levelsOf = ({ data }: MarketEvent): string => {
+  const side = Predicate.hasProperty(data, "bids") ? data.bids : Predicate.hasProperty(data, "b") ? data.b : []
+  const count = Array.isArray(side) ? side.length : 0
+  return `depth${[5, 10].find((levels) => count <= levels) ?? 20}`
+}
+
+// The stream of an event, by its type where that is not its name.
+const names: Readonly<Partial<Record<string, (event: MarketEvent) => string>>> = {
+  kline: candleOf,
+  windowTicker: windowOf,
+  partialDepth: levelsOf
+}
+
+const streamOf = (event: MarketEvent) => `${event.symbol.toLowerCase()}@${names[event.type]?.(event) ?? event.type}`
+
+// From here on, times are in microseconds: in milliseconds, this is the year 5138.
+const micros = 1e14
+
+const messageOf = (event: MarketEvent): Recorded => ({
+  receivedAt: event.timestamp / (event.timestamp < micros ? 1_000 : 1_000_000),
+  message: JSON.stringify({ stream: streamOf(event), data: event.data })
+})
+
+// The generated market of the exchange has other ids than any recording, so REST has nothing of the recording.
+const firstId = 2 ** 50
+
+export const replay = ({ duration, files, port, speed }: Command.Command.ParseConfig<typeof replayConfig>) =>
+  Effect.gen(function*() {
+    const events = yield* Stream.runCollect(Stream.filter(Recording.make(files).raw, (event) => !isGap(event)))
+    const messages = Chunk.toReadonlyArray(events).map(messageOf)
+    if (messages.length === 0) return yield* new NothingToReplay({ files })
+    const streams = [...new Set(Chunk.toReadonlyArray(events).map(streamOf))]
+    const exchange = yield* Exchange.make({ port: Option.getOrUndefined(port), firstId, replay: { messages, speed } })
+    yield* Console.log(
+      `Serving ${messages.length} events at ${exchange.wsUrl}, from the first reader on. Ctrl-C ends it. Read them with:\n` +
+        `holdfast watch ${streams.join(" ")} --ws ${exchange.wsUrl}`
+    )
+    const played = Effect.repeat(exchange.stats, {
+      schedule: Schedule.spaced("100 millis"),
+      until: ({ replayed }) => replayed === messages.length
+    })
+    // The readers get the last messages before the server ends.
+    const all = Effect.zipRight(played, Effect.sleep("1 second"))
+    yield* Option.match(duration, {
+      onNone: () => all,
+      onSome: (time) => Effect.raceFirst(all, sleep(time))
+    })
+  }).pipe(Effect.scoped)
