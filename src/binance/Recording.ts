@@ -1,5 +1,5 @@
 /**
- * Reads the files that `holdfast record` has written, as the streams that a {@link BinanceFeed} gives: a program reads what was
+ * Reads the files that `holdfast record` has written, as the streams that a `BinanceFeed` gives: a program reads what was
  * and what is in the same way. Gaps stand where the recorder could not get what was missing.
  *
  * @since 0.1.0
@@ -16,7 +16,7 @@ import { isOwn } from "../internal/recording/format.ts"
 import { split } from "../internal/recording/link.ts"
 import * as Lines from "../internal/recording/lines.ts"
 import { inOrder } from "../internal/recording/names.ts"
-import type { BinanceFeed, Several } from "./BinanceFeed.ts"
+import type { Several } from "./BinanceFeed.ts"
 import * as MarketEvent from "./MarketEvent.ts"
 import * as Payloads from "./Payloads.ts"
 
@@ -41,7 +41,7 @@ export class RecordingUnreadable extends Data.TaggedError("RecordingUnreadable")
 }
 
 /**
- * The events of a recording, by the names of the methods of {@link BinanceFeed}.
+ * The events of a recording, by the names of the methods of a feed.
  *
  * @since 0.1.0
  * @category models
@@ -49,7 +49,7 @@ export class RecordingUnreadable extends Data.TaggedError("RecordingUnreadable")
 export interface Recording {
   readonly trades: (symbols: Several) => Events<MarketEvent.Trade>
   readonly aggTrades: (symbols: Several) => Events<MarketEvent.AggTrade>
-  /** `interval` such as `1m`, as in {@link BinanceFeed}. Candles of all time zones that were recorded. */
+  /** `interval` such as `1m`. Candles of all time zones that were recorded. */
   readonly klines: (symbols: Several, interval: string) => Events<MarketEvent.Kline>
   readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
   readonly miniTicker: (symbols: Several) => Events<MarketEvent.MiniTicker>

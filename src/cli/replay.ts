@@ -10,11 +10,14 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
 import { isGap } from "../binance/MarketEvent.ts"
+import { series } from "../binance/internal/recordedSeries.ts"
 import * as Recording from "../binance/Recording.ts"
 import * as Exchange from "../binance/exchange/Exchange.ts"
 import type { Recorded } from "../binance/exchange/Replay.ts"
+import { streamsIn } from "../internal/recording/streams.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import type { replayConfig } from "./options.ts"
+import { FileUnreadable } from "./verify.ts"
 
 /** The files have no event that can be served. */
 export class NothingToReplay extends Data.TaggedError("NothingToReplay")<{ readonly files: ReadonlyArray<string> }> {
@@ -43,14 +46,26 @@ const names: Readonly<Partial<Record<string, (event: MarketEvent) => string>>> =
   partialDepth: levelsOf
 }
 
-const streamOf = (event: MarketEvent) => `${event.symbol.toLowerCase()}@${names[event.type]?.(event) ?? event.type}`
+// The streams that have an event: those of its series, as the recording names them, or else the one of its type.
+const streamsOf = (recorded: ReadonlySet<string>) => {
+  const bySeries = new Map<string, ReadonlyArray<string>>()
+  for (const stream of recorded) {
+    const name = series.ofStream(stream)
+    if (name !== undefined) bySeries.set(name, [...bySeries.get(name) ?? [], stream])
+  }
+  return (event: MarketEvent): ReadonlyArray<string> => {
+    const name = series.rangeOf(event)?.series
+    const known = name === undefined ? undefined : bySeries.get(name)
+    return known ?? [`${event.symbol.toLowerCase()}@${names[event.type]?.(event) ?? event.type}`]
+  }
+}
 
 // From here on, times are in microseconds: in milliseconds, this is the year 5138.
 const micros = 1e14
 
-const messageOf = (event: MarketEvent): Recorded => ({
+const messageOf = (event: MarketEvent, stream: string): Recorded => ({
   receivedAt: event.timestamp / (event.timestamp < micros ? 1_000 : 1_000_000),
-  message: JSON.stringify({ stream: streamOf(event), data: event.data })
+  message: JSON.stringify({ stream, data: event.data })
 })
 
 // The generated market of the exchange has other ids than any recording, so REST has nothing of the recording.
@@ -59,13 +74,15 @@ const firstId = 2 ** 50
 export const replay = ({ duration, files, port, speed }: Command.Command.ParseConfig<typeof replayConfig>) =>
   Effect.gen(function*() {
     const events = yield* Stream.runCollect(Stream.filter(Recording.make(files).raw, (event) => !isGap(event)))
-    const messages = Chunk.toReadonlyArray(events).map(messageOf)
+    const recorded = yield* Effect.mapError(streamsIn(files), (cause) => new FileUnreadable({ files, cause }))
+    const streamsFor = streamsOf(recorded)
+    const messages = Chunk.toReadonlyArray(events).flatMap((event) => streamsFor(event).map((stream) => messageOf(event, stream)))
     if (messages.length === 0) return yield* new NothingToReplay({ files })
-    const streams = [...new Set(Chunk.toReadonlyArray(events).map(streamOf))]
+    const streams = new Set(Chunk.toReadonlyArray(events).flatMap(streamsFor))
     const exchange = yield* Exchange.make({ port: Option.getOrUndefined(port), firstId, replay: { messages, speed } })
     yield* Console.log(
-      `Serving ${messages.length} events at ${exchange.wsUrl}, from the first reader on. Ctrl-C ends it. Read them with:\n` +
-        `holdfast watch ${streams.join(" ")} --ws ${exchange.wsUrl}`
+      `Serving ${events.length} events at ${exchange.wsUrl}, from the first reader on. Ctrl-C ends it. Read them with:\n` +
+        `holdfast watch ${[...streams].join(" ")} --ws ${exchange.wsUrl}`
     )
     const played = Effect.repeat(exchange.stats, {
       schedule: Schedule.spaced("100 millis"),

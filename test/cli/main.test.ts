@@ -1,15 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Exchange } from "holdfast/binance/exchange"
 import { isClean } from "../../src/internal/recording/verify.ts"
-import { provideFiles, verify } from "../recording/files.ts"
+import { provideFiles, record, trades, verify } from "../recording/files.ts"
 import * as HttpProxy from "../utils/HttpProxy.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
@@ -58,6 +60,16 @@ const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
+
+// A port that nobody listens on.
+const freePort = Effect.async<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => {
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+})
 
 const within = { timeout: 60_000 }
 
@@ -252,6 +264,46 @@ describe("the program", () => {
       assert.deepStrictEqual([report.problems, isClean(report)], [[], true])
       assert.isAbove(report.series.get("BTCUSDT trade")?.count ?? 0, 50)
       assert.deepStrictEqual(readdirSync(folder), ["trades.ndjson"])
+    }), within)
+
+  it.scopedLive("verifies a recording, and exits with 1 when it is not whole", () =>
+    Effect.gen(function*() {
+      const path = join(yield* temporary, "trades.ndjson")
+      yield* record(path, [trades(1, 3)]).pipe(provideFiles)
+      const whole = yield* run(["verify", path])
+      assert.deepStrictEqual([whole.code, whole.err], [0, ""])
+      assert.strictEqual(
+        whole.out,
+        `${path}: 5 lines, whole\n` +
+          "  BTCUSDT trade: 1 to 3, 3 events, 0 repeated, 0 out of order, 0 undeclared gaps, 0 declared gaps\n"
+      )
+      writeFileSync(path, readFileSync(path, "utf8").replace(`"t":2`, `"t":7`))
+      const damaged = yield* run(["verify", path, "--json"])
+      assert.strictEqual(damaged.code, 1)
+      const [facts = {}] = yield* lines(damaged.out)
+      assert.deepStrictEqual([facts["isWhole"], facts["lines"]], [false, 5])
+      assert.strictEqual(damaged.err, `Not whole: ${path}. Fetch what is missing from an archive of the venue.\n`)
+      assert.strictEqual((yield* run(["verify", "/nowhere/a.ndjson"])).err, "/nowhere/a.ndjson cannot be read: there is no such file or folder.\n")
+    }), within)
+
+  it.scopedLive("serves a recording again: who watches it reads what was recorded, and ends with it", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const out = join(folder, "all.ndjson")
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const streams = ["btcusdt@trade", "btcusdt@depth@100ms"]
+      assert.strictEqual((yield* run(["record", ...streams, "--out", out, "--for", "3s", "--ws", exchange.wsUrl])).code, 0)
+      const port = yield* freePort
+      const replaying = yield* Effect.fork(run(["replay", out, "--speed", "max", "--port", String(port)]))
+      const watched = yield* run(["watch", ...streams, "--json", "--for", "8s", "--ws", `ws://127.0.0.1:${port}`])
+      const { code, out: said } = yield* Fiber.join(replaying)
+      assert.strictEqual(code, 0)
+      assert.match(said, /^Serving \d+ events at ws:/)
+      const dataOf = (text: string) =>
+        text.trim().split("\n").flatMap((line) => /"type":"(?:trade|depth)","data":(\{.*\}),"timestamp"/.exec(line)?.[1] ?? [])
+      const recorded = dataOf(readFileSync(out, "utf8"))
+      assert.isAbove(recorded.length, 50)
+      assert.deepStrictEqual(dataOf(watched.out).sort(), [...recorded].sort())
     }), within)
 
   it.scopedLive("ends when nobody reads a recording on standard output any more", () =>

@@ -120,7 +120,7 @@ describe("a recording", () => {
         open: (file, options) =>
           Effect.map(fs.open(file, options), (opened): FileSystem.File =>
             new Proxy(opened, {
-              get: (target, name) =>
+              get: (target, name): unknown =>
                 name === "read"
                   ? (buffer: Uint8Array) => Effect.tap(target.read(buffer), (count) => Effect.sync(() => {
                     bytes += Number(count)

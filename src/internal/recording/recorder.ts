@@ -214,7 +214,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
     let writing = yield* begin(size)
     yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(Effect.suspend(() => finish(writing))), close))
 
-    const beginAnew = Effect.gen(function*() {
+    const beginNext = Effect.gen(function*() {
       yield* close
       writing = yield* begin(0)
       openedAt = yield* monotonic
@@ -238,7 +238,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
       yield* finish(writing)
       const target = yield* nameFor
       yield* fs.rename(current, target)
-      yield* beginAnew
+      yield* beginNext
       yield* compressLater(target)
     })
 
@@ -254,7 +254,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
       }
       yield* Effect.logWarning(`${parts.base} was moved, removed or emptied. The recording goes on in a new file.`)
       yield* isSame ? Effect.void : finish(writing)
-      yield* beginAnew
+      yield* beginNext
     })
 
     const isDue = Effect.map(monotonic, (now) =>

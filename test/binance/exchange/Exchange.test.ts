@@ -8,7 +8,6 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { IncomingMessage } from "node:http"
 import { request } from "node:http"
 import { Connection } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
@@ -358,7 +357,7 @@ describe("requests of others", () => {
     Effect.async<number>((resume) => {
       const sent = request({ host: "127.0.0.1", port: exchange.port, path, headers })
       for (const event of ["response", "upgrade"] as const) {
-        sent.on(event, ({ statusCode = 0, socket }: IncomingMessage) => {
+        sent.on(event, ({ statusCode = 0, socket }) => {
           socket.destroy()
           resume(Effect.succeed(statusCode))
         })

@@ -26,6 +26,7 @@ const tests = [
   "connection/",
   "market/",
   "pool/",
+  "recording/",
   "testing/",
   "transport/",
   "clockJumps",
@@ -111,6 +112,7 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/stream": ["Listenable", "connection/inbox", "connection/wakes"],
   "internal/feed": ["market/", "binance/OrderBook", "binance/idReset"],
   "internal/json": ["binance/hotPath"],
+  "internal/recording": ["recording/"],
   "internal/time": ["clockJumps", "connection/", "DialGate"]
 }
 

@@ -380,5 +380,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a jump of the wall clock goes unnoticed", "internal/time/clockJumps.ts", "Math.abs(now - offset) < least", "Math.abs(now - offset) >= 0"),
     mutation("a refusal ends a successor at once, though the pool is served", "internal/connection/retryState.ts", "hasBeenProven || isTrusted()", "hasBeenProven"),
     mutation("the network that comes back ends no wait", "internal/connection/loop.ts", "Effect.raceFirst(skipWait.await, untilOnline(network))", "skipWait.await"),
-    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)")
+    mutation("the budget of a gate is not asked", "DialGate.ts", "Effect.zipRight(own.take(cost), granted)", "own.take(cost)"),
+    mutation("a checksum does not continue the one before", "internal/recording/chain.ts", "crc32(text, Number.parseInt(before, 16))", "crc32(text)"),
+    mutation("a recording goes on after a line that somebody has added", "internal/recording/inspect.ts", "link === undefined || !follows(link, chain)", "link === undefined"),
+    mutation("a line that somebody altered is no problem", "internal/recording/verify.ts", "chain !== undefined && !follows(link, chain)", "chain !== undefined && link.line !== chain.line + 1"),
+    mutation("a file that was moved is still written to", "internal/recording/recorder.ts", "if (isSame && presentSize === writing.size) return\n", "if (presentSize === writing.size || presentSize === 0) return\n"),
+    mutation("the lock of a process that has ended is kept", "internal/recording/lock.ts", "running && (since", "running || (since"),
+    mutation("a rotated file is named by a clock that went back", "internal/recording/names.ts", "Math.max(at, before + 1)", "at"),
+    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined")
 ]
