@@ -356,12 +356,14 @@ describe("requests of others", () => {
   const statusOf = (exchange: Exchange.Exchange, path: string, headers: Readonly<Record<string, string>>) =>
     Effect.async<number>((resume) => {
       const sent = request({ host: "127.0.0.1", port: exchange.port, path, headers })
-      for (const event of ["response", "upgrade"] as const) {
-        sent.on(event, ({ statusCode = 0, socket }) => {
-          socket.destroy()
-          resume(Effect.succeed(statusCode))
-        })
-      }
+      sent.on("response", ({ statusCode = 0 }) => {
+        sent.destroy()
+        resume(Effect.succeed(statusCode))
+      })
+      sent.on("upgrade", ({ statusCode = 0 }, socket) => {
+        socket.destroy()
+        resume(Effect.succeed(statusCode))
+      })
       sent.end()
     })
   const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" }
