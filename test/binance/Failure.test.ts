@@ -49,6 +49,10 @@ describe("status 418", () => {
     }
   })
 
+  it("is not the only one that passes: 403 of the firewall does, too", () => {
+    assert.deepStrictEqual(classOf(rejected(403)), seconds(10))
+  })
+
   it.scoped("is retried by a connection with this classifier", () =>
     Effect.gen(function*() {
       yield* Connection.make({ ...quiet, url: "ws://peer.test", classify: Failure.classify })

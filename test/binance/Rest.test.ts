@@ -79,6 +79,45 @@ describe("the REST client", () => {
       assert.strictEqual(asked.length, 1)
     }))
 
+  for (const [what, status, body] of [
+    ["Binance's firewall", 403, "<html><body>403 Forbidden</body></html>"],
+    ["a timeout", 408, ""],
+    ["the filter of a country", 451, "{}"],
+    ["-1000", 400, `{"code":-1000,"msg":"An unknown error occurred."}`],
+    ["-1001", 400, `{"code":-1001,"msg":"Internal error."}`],
+    ["-1003", 400, `{"code":-1003,"msg":"Too many requests queued."}`],
+    ["-1007", 400, `{"code":-1007,"msg":"Timeout."}`],
+    ["-1008", 503, `{"code":-1008,"msg":"Server is currently overloaded."}`],
+    ["a page without a code", 400, "<html>Bad Request</html>"]
+  ] as const) {
+    it.effect(`tries again after a refusal that may pass: ${what}`, () =>
+      Effect.gen(function*() {
+        const { asked, rest } = venue(...Array.from({ length: 2 }, () => new Response(body, { status })), new Response("[]"))
+        const { aggTrades } = yield* rest
+        const asking = yield* Effect.fork(aggTrades("BTCUSDT", 1))
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(yield* Fiber.join(asking), [])
+        assert.strictEqual(asked.length, 3)
+      }))
+  }
+
+  for (const [what, status, body, code] of [
+    ["no such symbol", 400, `{"code":-1121,"msg":"Invalid symbol."}`, -1121],
+    ["no such interval", 400, `{"code":-1120,"msg":"Invalid interval."}`, -1120],
+    ["no key", 401, `{"code":-2014,"msg":"API-key format invalid."}`, -2014],
+    ["no such path", 404, "<html>Not Found</html>", undefined]
+  ] as const) {
+    it.effect(`takes a refusal for final that says so: ${what}`, () =>
+      Effect.gen(function*() {
+        const { asked, rest } = venue(new Response(body, { status }))
+        const { aggTrades } = yield* rest
+        const error = yield* Effect.flip(aggTrades("BTCUSDT", 1))
+        assert(error._tag === "RestRejected")
+        assert.strictEqual(error.code, code)
+        assert.strictEqual(asked.length, 1)
+      }))
+  }
+
   it.effect("keeps to the weight limit in every minute", () =>
     Effect.gen(function*() {
       const { asked, rest } = venue()

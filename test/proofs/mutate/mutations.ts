@@ -387,5 +387,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a file that was moved is still written to", "internal/recording/recorder.ts", "if (isSame && presentSize === writing.size) return\n", "if (presentSize === writing.size || presentSize === 0) return\n"),
     mutation("the lock of a process that has ended is kept", "internal/recording/lock.ts", "running && (since", "running || (since"),
     mutation("a rotated file is named by a clock that went back", "internal/recording/names.ts", "Math.max(at, before + 1)", "at"),
-    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined")
+    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined"),
+    mutation("a refusal that may pass is final", "binance/internal/restRefusal.ts", "isRequestIssue(code) || finalGeneral.has(code)", "true")
 ]
