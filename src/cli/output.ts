@@ -10,8 +10,10 @@ export interface Output {
   readonly offer: (text: string) => void
   /** Whether more text would wait in the process. */
   readonly isFull: () => boolean
-  /** Completes when no text waits in the process. */
+  /** Completes when more text may be written. */
   readonly drained: Effect.Effect<void>
+  /** Completes when all text has left the process, or when the reader has taken none of it for 5 seconds. */
+  readonly flushed: Effect.Effect<void>
 }
 
 // In bytes. A reader that is further behind does not get the whole status.
@@ -52,6 +54,8 @@ const drainedOf = (stream: Writable) =>
     })
   })
 
+const patience = "5 seconds"
+
 /** `leftOut` says that so many texts are missing. */
 export const make = (stream: Writable, leftOut: (count: number) => string): Output => {
   let missing = 0
@@ -75,6 +79,14 @@ export const make = (stream: Writable, leftOut: (count: number) => string): Outp
       write(text)
     },
     isFull,
+    flushed: Effect.async<void>((resume) => {
+      if (isClosed) resume(Effect.void)
+      else {
+        stream.write("", () => {
+          resume(Effect.void)
+        })
+      }
+    }).pipe(Effect.interruptible, Effect.timeoutOption(patience)),
     drained: Effect.suspend(() => isFull() ? drainedOf(stream) : Effect.void)
   }
 }

@@ -69,12 +69,12 @@ const toOutput = ({ streams, ...args }: Arguments) =>
   run(args, (venue) =>
     Effect.gen(function*() {
       const writer = new Writer(nameOf(venue), streams, start, new Map())
-      const { drained, write } = Output.make(process.stdout, () => "")
+      const { drained, flushed, write } = Output.make(process.stdout, () => "")
       write(writer.begin(yield* Clock.currentTimeMillis))
       yield* Effect.addFinalizer(() =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           write(writer.end(now))
-          return drained
+          return flushed
         }))
       return {
         title: `Recording ${streams.join(", ")} at ${venue.name} to standard output.`,

@@ -36,7 +36,8 @@ const linesOf = (files: ReadonlyArray<string>, report: Report): ReadonlyArray<st
   return [
     `${files.join(", ")}: ${lines} lines, ${Verify.isClean(report) ? "whole" : "not whole"}`,
     ...[...series].sort(([a], [b]) => a < b ? -1 : 1).map(([name, coverage]) => {
-      const { count, gaps, outOfOrder, repeated, undeclared } = coverage
+      const { count, gaps, isShared, outOfOrder, repeated, undeclared } = coverage
+      if (isShared) return `  ${name}: ${bounds(coverage)}, ${count} events of several streams, ${gaps} declared gaps`
       return `  ${name}: ${bounds(coverage)}, ${count} events, ${repeated} repeated, ${outOfOrder} out of order, ` +
         `${undeclared} undeclared gaps, ${gaps} declared gaps`
     }),

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
 import { Writable } from "node:stream"
 import * as Output from "../../src/cli/output.ts"
 
@@ -59,6 +60,22 @@ describe("what the program prints", () => {
       yield* Effect.repeat(Effect.zipRight(readAll, Effect.zipRight(Effect.yieldNow(), Fiber.poll(writing))), { until: Option.isSome })
       yield* readAll
       assert.deepStrictEqual(read.map((each) => Number.parseInt(each)), Array.from({ length: 100 }, (_, i) => i))
+    }))
+
+  it.effect("is written to the end when its reader reads, and is given up when that reads nothing for 5 seconds", () =>
+    Effect.gen(function*() {
+      const { read, readAll, stream } = slow()
+      const { flushed, write } = Output.make(stream, () => "")
+      write("one\n")
+      const flushing = yield* Effect.fork(Effect.uninterruptible(flushed))
+      yield* TestClock.adjust("4 seconds")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(flushing)))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(flushing)
+      assert.deepStrictEqual(read, [])
+      const again = yield* Effect.fork(flushed)
+      yield* Effect.repeat(Effect.zipRight(readAll, Effect.zipRight(Effect.yieldNow(), Fiber.poll(again))), { until: Option.isSome })
+      assert.strictEqual(read[0], "one\n")
     }))
 
   it.live("is dropped when its reader has gone", () =>

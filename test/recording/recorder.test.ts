@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import { execFileSync } from "node:child_process"
 import {
   appendFileSync,
   existsSync,
@@ -51,7 +54,8 @@ describe("a recording", () => {
         repeated: 0,
         outOfOrder: 0,
         undeclared: 0,
-        gaps: 0
+        gaps: 0,
+        isShared: false
       })
     }).pipe(provideFiles))
 
@@ -146,6 +150,8 @@ describe("a recording", () => {
       ["zeros", "\0".repeat(5_000)],
       ["a recording with another last line", `${unnumbered([trade(1)])}%%%\n`],
       ["a recording with other line ends", `${unnumbered([trade(1)])}\r\n`],
+      ["a recording, and after it a text without an end", `${unnumbered([trade(1)])}my notes`],
+      ["a recording, and after it JSON without an end", `${unnumbered([trade(1)])}{"name": "x"`],
       ["a recording after a byte order mark", `\uFEFF${unnumbered([trade(1)])}`]
     ] as const
   ) {
@@ -154,7 +160,7 @@ describe("a recording", () => {
         const path = join(yield* folder, "notes.txt")
         writeFileSync(path, content)
         const { message } = yield* Effect.flip(Effect.scoped(open(path)))
-        assert.match(message, /^The recording .*notes.txt cannot be read or written: its? .*\. Give a path that can be written with --out\.$/)
+        assert.match(message, /^The recording .*notes.txt cannot be read or written: (?:its?|what) .*\. Give a path that can be written with --out\.$/)
         assert.strictEqual(readFileSync(path, "utf8"), content)
         assert.deepStrictEqual(readdirSync(join(path, "..")), ["notes.txt"])
       }).pipe(provideFiles))
@@ -164,6 +170,9 @@ describe("a recording", () => {
     const [name, change] of [
       ["its first line", (text: string) => text.replace(`"venue":"demo"`, `"venue":"live"`)],
       ["its last line", (text: string) => text.replace(/"type":"end"/, `"type":"ena"`)],
+      ["its line ends", (text: string) => text.replaceAll("\n", "\r\n")],
+      ["its first line, so that it has no checksum", (text: string) => text.replace(/"sum":"\w+"/, `"sum":"?"`)],
+      ["a text after its last line", (text: string) => `${text}my notes`],
       ["a line that somebody has added", (text: string) => `${text}${unnumbered([trade(4)])}`],
       ["a line that is not the last any more", (text: string) => `${text.split("\n").slice(0, 3).join("\n")}\n${text.split("\n")[4] ?? ""}\n`],
       ["its version", (text: string) => text.replace(`"version":1`, `"version":2`)]
@@ -194,6 +203,48 @@ describe("a recording", () => {
         assert.deepStrictEqual(linesOf(path).slice(0, kept.length), kept)
       }
     }).pipe(provideFiles))
+
+  it.scoped("is continued when a power failure has left zeros, or half a letter, at its end", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      yield* record(path, [trades(1, 2)])
+      const whole = readFileSync(path, "utf8")
+      for (const torn of ["\0".repeat(3_000), `{"source":"binance","sym${"\0".repeat(3_000)}`, Buffer.from(`{"source":"binance","symbol":"币`).subarray(0, -1)]) {
+        appendFileSync(path, torn)
+        yield* record(path, [])
+        assert.isTrue(readFileSync(path, "utf8").startsWith(whole))
+        assert.isTrue(isClean(yield* verify(path)))
+      }
+    }).pipe(provideFiles))
+
+  for (
+    const [name, make, reason] of [
+      ["a folder", (path: string) => {
+        mkdirSync(path)
+      }, "it is a folder"],
+      ["a pipe", (path: string) => {
+        execFileSync("mkfifo", [path])
+      }, "it is not a regular file"],
+      ["a link to a device", (path: string) => {
+        symlinkSync("/dev/null", path)
+      }, "it is not a regular file"]
+    ] as const
+  ) {
+    it.scoped(`is no file of another type, and leaves that without a lock: ${name}`, () =>
+      Effect.gen(function*() {
+        const path = join(yield* folder, "trades.ndjson")
+        make(path)
+        const fs = yield* FileSystem.FileSystem
+        const written: Array<string> = []
+        const watched: FileSystem.FileSystem = {
+          ...fs,
+          writeFileString: (file, ...rest) => Effect.zipRight(Effect.sync(() => written.push(file)), fs.writeFileString(file, ...rest))
+        }
+        const { message } = yield* Effect.flip(Effect.provideService(open(path), FileSystem.FileSystem, watched))
+        assert.include(message, reason)
+        assert.deepStrictEqual(written, [])
+      }).pipe(provideFiles))
+  }
 
   for (const torn of ["{", `{"source":"binance","symb`, `{"source":"binance","symbol":"BTCUSDT","type":"trade","data":{"t":1`]) {
     it.scoped(`cuts off a torn line, even if the file has no other: ${torn}`, () =>
@@ -303,6 +354,28 @@ describe("the rotation of a recording", () => {
       assert.strictEqual(readdirSync(join(dir, "disk")).length, 3)
     }).pipe(provideFiles))
 
+  it.scoped("goes through a link to a file that is not there yet", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      mkdirSync(join(dir, "disk"))
+      symlinkSync(join("disk", "trades.ndjson"), join(dir, "link.ndjson"))
+      yield* record(join(dir, "link.ndjson"), [trades(1, 1), trades(2, 2)], eachAlone)
+      assert.deepStrictEqual(readdirSync(dir).sort(), ["disk", "link.ndjson"])
+      assert.strictEqual(readdirSync(join(dir, "disk")).length, 3)
+    }).pipe(provideFiles))
+
+  it.scoped("is not gone on from if somebody has changed its newest file", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      yield* record(path, [trades(1, 1), trades(2, 2)], eachAlone)
+      const [, newest = ""] = filesOf(path)
+      rmSync(path)
+      writeFileSync(newest, readFileSync(newest, "utf8").replace(`"type":"end"`, `"type":"ena"`))
+      const { message } = yield* Effect.flip(open(path))
+      assert.include(message, `the newest of its files is ${basename(newest)}, and `)
+      assert.isFalse(existsSync(path))
+    }).pipe(provideFiles))
+
   it.scopedLive("compresses what was rotated, and what an earlier run had left", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "trades.ndjson")
@@ -355,6 +428,27 @@ describe("the file of a recording", () => {
       yield* record(path, [trades(2, 2)])
       assert.deepStrictEqual(tradesOf(path), [1, 2])
       assert.isFalse(existsSync(`${path}.lock`))
+    }).pipe(provideFiles))
+
+  it.scoped("has one recorder, even if another looks while the lock is being written", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      const fs = yield* FileSystem.FileSystem
+      const written = yield* Deferred.make<undefined>()
+      const slow: FileSystem.FileSystem = {
+        ...fs,
+        writeFileString: (file, text, options) =>
+          fs.writeFileString(file, "", options).pipe(
+            Effect.zipRight(Deferred.await(written)),
+            Effect.zipRight(fs.writeFileString(file, text))
+          )
+      }
+      const first = yield* Effect.fork(Effect.either(Effect.provideService(open(path), FileSystem.FileSystem, slow)))
+      const hasBegun = Effect.sync(() => readdirSync(join(path, "..")).length > 0)
+      yield* Effect.repeat(Effect.zipRight(Effect.yieldNow(), hasBegun), { until: (begun) => begun })
+      const second = yield* Effect.either(open(path))
+      yield* Deferred.succeed(written, undefined)
+      assert.deepStrictEqual([second._tag, (yield* Fiber.join(first))._tag].sort(), ["Left", "Right"])
     }).pipe(provideFiles))
 
   for (

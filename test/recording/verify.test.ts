@@ -165,6 +165,35 @@ describe("verifying a recording", () => {
       ])
     }).pipe(provideFiles))
 
+  it.scoped("does not judge the order of events that two streams had in common", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "depth.ndjson")
+      const updates = [event("depth", { U: 1, u: 5 }), event("depth", { U: 6, u: 9 }), event("depth", { U: 1, u: 9 }), event("depth", { U: 20, u: 22 })]
+      yield* record(path, [updates], { streams: ["btcusdt@depth", "btcusdt@depth@100ms"] })
+      const report = yield* verify(path)
+      assert.isTrue(isClean(report))
+      assert.deepInclude(report.series.get("BTCUSDT depth"), { from: 1, to: 22, count: 4, isShared: true })
+      yield* record(join(path, "..", "one.ndjson"), [updates], { streams: ["btcusdt@depth", "ethusdt@depth"] })
+      assert.isFalse(isClean(yield* verify(join(path, "..", "one.ndjson"))))
+    }).pipe(provideFiles))
+
+  it.scoped("says one thing of a file of another kind", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "notes.ndjson")
+      writeFileSync(path, "one\ntwo\nthree\n")
+      assert.deepStrictEqual((yield* verify(path)).problems, [{ file: path, at: 1, message: "The file is no recording." }])
+      writeFileSync(path, Buffer.alloc(65 * 1024 * 1024, "x"))
+      assert.include(String(yield* Effect.flip(verify(path))), "it has a line that is longer than 64 MiB")
+    }).pipe(provideFiles))
+
+  it.scoped("reads a line that is longer than any part of the file that is read at once", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      yield* record(path, [[trade(1), event("news", { text: "é".repeat(1_000_000) }), trade(2)]])
+      const report = yield* verify(path)
+      assert.deepStrictEqual([report.lines, report.problems], [5, []])
+    }).pipe(provideFiles))
+
   it.scoped("reads compressed files, and says when one is broken", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "trades.ndjson")
@@ -175,6 +204,13 @@ describe("verifying a recording", () => {
       renameSync(first, `${first}.old`)
       assert.isTrue(isClean(yield* verify(path)))
       writeFileSync(`${first}.gz`, whole.subarray(0, whole.length - 20))
+      assert.include(String(yield* Effect.flip(verify(path))), "it cannot be decompressed")
+      // Two compressed files that were put together are one.
+      const half = Math.floor(readFileSync(`${first}.old`).length / 2)
+      const halves = [readFileSync(`${first}.old`).subarray(0, half), readFileSync(`${first}.old`).subarray(half)]
+      writeFileSync(`${first}.gz`, Buffer.concat(halves.map((part) => gzipSync(part))))
+      assert.isTrue(isClean(yield* verify(path)))
+      writeFileSync(`${first}.gz`, Buffer.concat([whole, Buffer.from("my notes")]))
       assert.include(String(yield* Effect.flip(verify(path))), "it cannot be decompressed")
     }).pipe(provideFiles))
 })

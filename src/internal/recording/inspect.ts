@@ -38,13 +38,15 @@ export type Found =
   | { readonly _tag: "Foreign"; readonly reason: string }
 
 const foreign = (reason: string): Found => ({ _tag: "Foreign", reason })
+const otherContent = "it is no recording, and is left as it is"
 
 const opening = `{"source":"`
 // The tokens of an event's first fields, with a text after each.
 const tokens = [opening, `","symbol":"`, `","type":"`, `","data":{`]
 
-// Whether a text without a newline is the beginning of a line of ours.
-const isTorn = (text: string): boolean => {
+// Whether a text without a newline is the beginning of a line of ours. After a power failure, zeros may stand for its rest.
+const isTorn = (whole: string): boolean => {
+  const text = whole.replace(/\0+$/, "")
   if (headerOpening.startsWith(text) || text.startsWith(headerOpening)) return true
   let at = 0
   for (const token of tokens) {
@@ -52,7 +54,7 @@ const isTorn = (text: string): boolean => {
     if (token.startsWith(rest)) return true
     if (!rest.startsWith(token)) return false
     const end = text.indexOf(`"`, at + token.length)
-    if (end < 0) return /^[\w-]*$/.test(rest.slice(token.length))
+    if (end < 0) return /^[\p{Letter}\p{Number}_\-\uFFFD]*$/u.test(rest.slice(token.length))
     at = end
   }
   return true
@@ -61,6 +63,10 @@ const isTorn = (text: string): boolean => {
 const pageSize = 256 * 1024
 // No line is longer.
 const longestLine = 64 * 1024 * 1024
+
+// Whether what follows the last newline may be cut off.
+const isTornAt = (file: FileSystem.File, { torn, whole }: Extent) =>
+  torn > longestLine ? Effect.succeed(false) : Effect.map(read(file, whole, torn), (bytes) => isTorn(textOf(bytes)))
 
 const firstLine = (file: FileSystem.File, size: number): Effect.Effect<string | undefined, PlatformError> => {
   const attempt = (length: number): Effect.Effect<string | undefined, PlatformError> =>
@@ -130,22 +136,19 @@ const numbered = (tail: Tail, header: Header, series: Series): Found => {
   return { _tag: "Numbered", chain, since: header.timestamp, streams: status.data.streams, positions, whole, torn }
 }
 
-/** Finds out what a file is. `series` tells the positions of the events after the last line that has them all. */
-export const inspect = (file: FileSystem.File, size: number, series: Series): Effect.Effect<Found, PlatformError> =>
+const inspectLines = (file: FileSystem.File, size: number, series: Series): Effect.Effect<Found, PlatformError> =>
   Effect.gen(function*() {
     if (size === 0) return { _tag: "Empty", whole: 0, torn: 0 }
     const start = textOf(yield* read(file, 0, Math.min(size, opening.length)))
-    if (!start.startsWith(opening.slice(0, size))) return foreign("it has other content")
+    if (!start.startsWith(opening.slice(0, size))) return foreign(otherContent)
     const first = yield* firstLine(file, size)
-    if (first === undefined) {
-      const isOurs = size < longestLine && isTorn(textOf(yield* read(file, 0, size)))
-      return isOurs ? { _tag: "Empty", whole: 0, torn: size } : foreign("it has other content")
-    }
+    if (first === undefined) return { _tag: "Empty", whole: 0, torn: size }
     const status = statusIn(first)
     if (status === undefined) {
+      if (isOwn(first)) return foreign("its first line is not as it was written")
       const tail = yield* tailOf(file, size, () => true)
       const last = parse(tail?.lines.at(-1) ?? "")
-      if (tail === undefined || parse(first) === undefined) return foreign("it has other content")
+      if (tail === undefined || parse(first) === undefined) return foreign(otherContent)
       if (last === undefined) return foreign("its last line is not a recording's")
       return { _tag: "Unnumbered", whole: tail.whole, torn: tail.torn, last }
     }
@@ -154,4 +157,12 @@ export const inspect = (file: FileSystem.File, size: number, series: Series): Ef
     if (own.data.version > version) return foreign(`a later version wrote it, in the format ${own.data.version}`)
     const tail = yield* tailOf(file, size, (lines) => lastStatus(lines) > 0)
     return tail === undefined ? foreign("its end is not a recording's") : numbered(tail, own, series)
+  })
+
+/** Finds out what a file is. `series` tells the positions of the events after the last line that has them all. */
+export const inspect = (file: FileSystem.File, size: number, series: Series): Effect.Effect<Found, PlatformError> =>
+  Effect.gen(function*() {
+    const found = yield* inspectLines(file, size, series)
+    if (found._tag === "Foreign" || (yield* isTornAt(file, found))) return found
+    return foreign(found.whole === 0 ? otherContent : "what follows its last line is not the beginning of another")
   })

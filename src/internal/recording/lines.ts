@@ -28,6 +28,18 @@ export interface Lines {
   readonly torn: string
 }
 
+// In characters. A file of another kind may have no end of a line at all.
+const longestLine = 64 * 1024 * 1024
+
+const tooLong = (path: string) =>
+  new SystemError({
+    reason: "InvalidData",
+    module: "FileSystem",
+    method: "readLines",
+    pathOrDescriptor: path,
+    description: "it is no recording: it has a line that is longer than 64 MiB"
+  })
+
 /** Reads a file. The last element has what follows the last newline. */
 export const read = (path: string): Stream.Stream<Lines, PlatformError, FileSystem.FileSystem> =>
   Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => {
@@ -35,10 +47,15 @@ export const read = (path: string): Stream.Stream<Lines, PlatformError, FileSyst
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
     let rest = ""
     return (path.endsWith(compressed) ? decompressed(path, bytes) : bytes).pipe(
-      Stream.map((part): Lines => {
-        const lines = (rest + decoder.decode(part, { stream: true })).split("\n")
-        rest = lines.pop() ?? ""
-        return { lines, torn: "" }
+      Stream.mapEffect((part): Effect.Effect<Lines, PlatformError> => {
+        const [first = "", ...others] = decoder.decode(part, { stream: true }).split("\n")
+        rest += first
+        if (rest.length > longestLine) return Effect.fail(tooLong(path))
+        const last = others.pop()
+        if (last === undefined) return Effect.succeed({ lines: [], torn: "" })
+        const lines = [rest, ...others]
+        rest = last
+        return Effect.succeed({ lines, torn: "" })
       }),
       Stream.concat(Stream.sync((): Lines => ({ lines: [], torn: rest + decoder.decode() })))
     )

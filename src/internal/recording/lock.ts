@@ -29,9 +29,10 @@ const startedAt = (fs: FileSystem.FileSystem, pid: number): Effect.Effect<string
 
 // Signal 0 only asks whether the process exists.
 const isRunning = (pid: number): Effect.Effect<boolean> =>
-  Effect.try({ try: () => process.kill(pid, 0), catch: (error) => error }).pipe(
-    Effect.catchAll((error) => Effect.succeed(error instanceof Error && "code" in error && error.code === "EPERM"))
-  )
+  Effect.merge(Effect.try({
+    try: () => process.kill(pid, 0),
+    catch: (error) => error instanceof Error && "code" in error && error.code === "EPERM"
+  }))
 
 const isAlive = (fs: FileSystem.FileSystem, { pid, started }: Holder) =>
   Effect.zipWith(
@@ -51,18 +52,24 @@ export const acquire = (path: string): Effect.Effect<void, PlatformError | Recor
     const own = encode({ pid: process.pid, host, started: yield* startedAt(fs, process.pid) })
     const read = Effect.option(fs.readFileString(lock))
     const release = Effect.flatMap(read, (text) => Option.contains(text, own) ? Effect.ignore(fs.remove(lock)) : Effect.void)
+    const aside = `${lock}.${process.pid}`
+    const removeAside = Effect.ignore(fs.remove(aside))
+
+    // It appears with its content: another process that found it empty would take it for one that a crash has torn.
+    const put = Effect.acquireUseRelease(fs.writeFileString(aside, own), () => fs.link(aside, lock), () => removeAside).pipe(
+      // Some file systems have no links.
+      Effect.catchIf((error) => !exists(error), () => fs.writeFileString(lock, own, { flag: "wx" }))
+    )
 
     // Another process may take it over at the same time: whoever moves away what has just been written puts it back.
     const takeOver = (dead: string) =>
       Effect.gen(function*() {
-        const aside = `${lock}.${process.pid}`
         yield* fs.rename(lock, aside)
-        if ((yield* fs.readFileString(aside)) === dead) yield* fs.remove(aside)
-        else yield* fs.rename(aside, lock)
-      }).pipe(Effect.ignore)
+        if ((yield* fs.readFileString(aside)) !== dead) yield* fs.link(aside, lock)
+      }).pipe(Effect.ignore, Effect.zipRight(removeAside))
 
     const attempt: Effect.Effect<void, PlatformError | RecordingInUse> = Effect.suspend(() =>
-      Effect.catchIf(fs.writeFileString(lock, own, { flag: "wx" }), exists, () =>
+      Effect.catchIf(put, exists, () =>
         Effect.gen(function*() {
           const text = yield* read
           // It was released just now.

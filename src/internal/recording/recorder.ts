@@ -81,19 +81,28 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const scope = yield* Effect.scope
-    // Follows a link: the recording rotates the file that the link leads to.
-    const real = (yield* fs.exists(path)) ? yield* fs.realPath(path) : paths.resolve(path)
-    const parts = paths.parse(real)
+    // Follows a link, even to a file that is not there yet: the recording rotates the file that the link leads to.
+    const realOf = (file: string): Effect.Effect<string, PlatformError> =>
+      fs.realPath(file).pipe(Effect.catchIf(isMissing, () =>
+        fs.readLink(file).pipe(
+          Effect.matchEffect({
+            onFailure: () => Effect.succeed(paths.resolve(file)),
+            onSuccess: (target) => realOf(paths.resolve(paths.dirname(file), target))
+          })
+        )))
+    const parts = paths.parse(yield* realOf(path))
     const current = paths.join(parts.dir, parts.base)
     const inFolder = (file: string) => paths.join(parts.dir, file)
 
+    const checkType = (file: string) =>
+      Effect.flatMap(fs.stat(file), ({ type }) =>
+        type === "File" ? Effect.void : unsuitable(type === "Directory" ? "it is a folder" : "it is not a regular file"))
     const look = (file: string) =>
-      Effect.scoped(Effect.gen(function*() {
-        const { type } = yield* fs.stat(file)
-        if (type !== "File") return yield* unsuitable(type === "Directory" ? "it is a folder" : "it is not a regular file")
-        const opened = yield* fs.open(file, { flag: "r" })
-        return yield* inspect(opened, Number((yield* opened.stat).size), series)
-      }))
+      Effect.zipRight(
+        checkType(file),
+        Effect.scoped(Effect.flatMap(fs.open(file, { flag: "r" }), (opened) =>
+          Effect.flatMap(opened.stat, ({ size }) => inspect(opened, Number(size), series))))
+      )
     const rotatedFiles = Effect.map(fs.readDirectory(parts.dir), (files) => Names.find(parts, files))
 
     // Cuts off a torn line. The file is a recording, or the beginning of one.
@@ -130,6 +139,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
         const older: Array<readonly [file: string, whole: number, last: Event]> = []
         for (const { file, isCompressed } of [...rotated].reverse()) {
           const found = yield* isCompressed ? withContent(inFolder(file), look) : look(inFolder(file))
+          if (found._tag === "Foreign") return yield* unsuitable(`the newest of its files is ${file}, and ${found.reason}`)
           if (found._tag === "Numbered" && newer.length === 0) return found
           if (found._tag === "Unnumbered") older.push([inFolder(file), found.whole, found.last])
         }
@@ -143,11 +153,14 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
       return inFolder(Names.nameAt(parts, at))
     })
 
+    const isThere = fs.exists(current)
+    // Nothing is written before, not even the lock.
+    if (yield* isThere) yield* checkType(current)
     yield* Lock.acquire(current)
     let age = 0
     let size = 0
     let past = nothing
-    const found: Found = (yield* fs.exists(current)) ? yield* look(current) : { _tag: "Empty", whole: 0, torn: 0 }
+    const found: Found = (yield* isThere) ? yield* look(current) : { _tag: "Empty", whole: 0, torn: 0 }
     if (found._tag === "Foreign") return yield* unsuitable(found.reason)
     yield* cut(current, found)
     switch (found._tag) {
@@ -279,5 +292,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
     }
     return recorder
   }).pipe(Effect.mapError((error) => error instanceof RecordingInUse ? error : failsAt(path)(error)))
+
+const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
 
 const failsAt = (path: string) => (cause: PlatformError) => new RecordingFailed({ path, cause })

@@ -33,6 +33,8 @@ export interface Coverage {
   readonly undeclared: number
   /** The gaps that the recording declares. */
   readonly gaps: number
+  /** Whether several streams were recorded that have the same events. Their order cannot be told then. */
+  readonly isShared: boolean
 }
 
 export interface Report {
@@ -44,7 +46,16 @@ export interface Report {
 // The most problems that are kept: a file of another kind has one in each line.
 const most = 1_000
 
-const none: Coverage = { from: undefined, to: undefined, count: 0, repeated: 0, outOfOrder: 0, undeclared: 0, gaps: 0 }
+const none: Coverage = {
+  from: undefined,
+  to: undefined,
+  count: 0,
+  repeated: 0,
+  outOfOrder: 0,
+  undeclared: 0,
+  gaps: 0,
+  isShared: false
+}
 
 // Where a series stands. The position is undefined where any may be next.
 interface Standing {
@@ -62,6 +73,10 @@ const advance = ({ coverage, position }: Standing, from: number, to: number): St
   // The state of a candle that is still open: it shows only that those before it have closed.
   const isOpen = to < from
   const count = coverage.count + 1
+  if (coverage.isShared) {
+    const latest = Math.max(to, position ?? to)
+    return { coverage: { ...coverage, from: Math.min(first, from), to: latest, count }, position: latest }
+  }
   if (position !== undefined && !isOpen && to <= position) {
     const error = to === position ? { repeated: coverage.repeated + 1 } : { outOfOrder: coverage.outOfOrder + 1 }
     return { coverage: { ...coverage, count, ...error }, position }
@@ -76,12 +91,15 @@ export class Verifier {
   readonly #series: Series
   readonly #problems: Array<Problem> = []
   readonly #standings = new Map<string, Standing>()
+  readonly #shared = new Set<string>()
   #chain: Chain | undefined
   #lines = 0
   #file = ""
   #at = 0
   #isNumbered = false
   #isClosed = false
+  // Nothing more is said of a file of another kind.
+  #isForeign = false
 
   constructor(series: Series) {
     this.#series = series
@@ -97,6 +115,7 @@ export class Verifier {
     this.#at = 0
     this.#isNumbered = false
     this.#isClosed = false
+    this.#isForeign = false
   }
 
   line(text: string): void {
@@ -105,15 +124,20 @@ export class Verifier {
     const link = split(text)
     // Only files of version 0.1.0 have no numbers, and those are older than all others.
     if (this.#at === 1) this.#isNumbered = link !== undefined || this.#chain !== undefined || isOwn(text)
+    if (this.#isForeign) return
     if (link !== undefined) this.#linked(link)
     else if (this.#isNumbered) this.#problem("It is no line of a recording.")
     const event = parse(link?.json ?? text)
     if (event !== undefined) this.#event(event)
-    else if (!this.#isNumbered) this.#problem("It is no line of a recording.")
+    else if (!this.#isNumbered && this.#at === 1) {
+      this.#isForeign = true
+      this.#problem("The file is no recording.")
+    } else if (!this.#isNumbered) this.#problem("It is no line of a recording.")
   }
 
   /** Ends a file. `torn` is what follows its last newline; `isOpen` says that a recorder has not closed it. */
   end(torn: string, isOpen: boolean): void {
+    if (this.#isForeign) return
     if (torn !== "") {
       this.#at++
       if (!isOpen) this.#problem("It is torn: it has no end.")
@@ -137,12 +161,27 @@ export class Verifier {
     if (chain !== undefined && !follows(link, chain)) this.#problem(mismatch(link, chain))
     this.#chain = { line: link.line, sum: link.sum }
     this.#isClosed = own?.type === "end"
+    if (own?.type === "header") this.#noteShared(own.data.streams)
+  }
+
+  #noteShared(streams: ReadonlyArray<string>): void {
+    const seen = new Set<string>()
+    for (const stream of streams) {
+      const name = this.#series.ofStream(stream)
+      if (name !== undefined && seen.has(name)) this.#shared.add(name)
+      if (name !== undefined) seen.add(name)
+    }
+  }
+
+  #standing(name: string): Standing {
+    const { coverage, position } = this.#standings.get(name) ?? { coverage: none, position: undefined }
+    return { coverage: coverage.isShared || !this.#shared.has(name) ? coverage : { ...coverage, isShared: true }, position }
   }
 
   #event(event: Event): void {
     const range = this.#series.rangeOf(event)
     if (range === undefined) return
-    const standing = this.#standings.get(range.series) ?? { coverage: none, position: undefined }
+    const standing = this.#standing(range.series)
     if (range._tag === "Gap") {
       const { coverage } = standing
       this.#standings.set(range.series, { coverage: { ...coverage, gaps: coverage.gaps + 1 }, position: range.to })
