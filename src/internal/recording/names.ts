@@ -41,8 +41,11 @@ export const next = (now: number, rotated: ReadonlyArray<Rotated>): number =>
 /** Puts files in the order in which they were written, recording by recording: the rotated ones first, by their names. */
 export const inOrder = (files: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
   const recordings = new Map<string, Array<readonly [stamp: string, file: string]>>()
-  for (const file of new Set(files)) {
+  const given = new Set(files)
+  for (const file of given) {
     const plain = file.endsWith(compressed) ? file.slice(0, -compressed.length) : file
+    // A crash between compressing a file and removing it has left both.
+    if (plain !== file && given.has(plain)) continue
     // The current file comes last.
     const [, stamp = "current"] = stamped.exec(plain) ?? []
     const recording = plain.replace(stamped, "$2")
