@@ -17,6 +17,7 @@ import type { Recorded } from "../binance/exchange/Replay.ts"
 import { streamsIn } from "../internal/recording/streams.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import type { replayConfig } from "./options.ts"
+import * as ReplayedRest from "./replayedRest.ts"
 import { FileUnreadable } from "./verify.ts"
 
 /** The files have no event that can be served. */
@@ -68,7 +69,7 @@ const messageOf = (event: MarketEvent, stream: string): Recorded => ({
   message: JSON.stringify({ stream, data: event.data })
 })
 
-// The generated market of the exchange has other ids than any recording, so REST has nothing of the recording.
+// The generated market of the exchange has other ids than any recording.
 const firstId = 2 ** 50
 
 export const replay = ({ duration, files, port, speed }: Command.Command.ParseConfig<typeof replayConfig>) =>
@@ -76,10 +77,15 @@ export const replay = ({ duration, files, port, speed }: Command.Command.ParseCo
     const events = yield* Stream.runCollect(Stream.filter(Recording.make(files).raw, (event) => !isGap(event)))
     const recorded = yield* Effect.mapError(streamsIn(files), (cause) => new FileUnreadable({ files, cause }))
     const streamsFor = streamsOf(recorded)
-    const messages = Chunk.toReadonlyArray(events).flatMap((event) => streamsFor(event).map((stream) => messageOf(event, stream)))
+    const known: Array<ReplayedRest.Played> = []
+    const messages = Chunk.toReadonlyArray(events).flatMap((event) => {
+      const messages = streamsFor(event).map((stream) => messageOf(event, stream))
+      known.push({ event, at: (known.at(-1)?.at ?? 0) + messages.length })
+      return messages
+    })
     if (messages.length === 0) return yield* new NothingToReplay({ files })
     const streams = new Set(Chunk.toReadonlyArray(events).flatMap(streamsFor))
-    const exchange = yield* Exchange.make({ port: Option.getOrUndefined(port), firstId, replay: { messages, speed } })
+    const exchange = yield* Exchange.make({ port: Option.getOrUndefined(port), firstId, replay: { messages, speed, rest: ReplayedRest.make(known) } })
     yield* Console.log(
       `Serving ${events.length} events at ${exchange.wsUrl}, from the first reader on. Ctrl-C ends it. Read them with:\n` +
         `holdfast watch ${[...streams].join(" ")} --ws ${exchange.wsUrl}`

@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Exchange } from "holdfast/binance/exchange"
 import { isClean } from "../../src/internal/recording/verify.ts"
-import { provideFiles, record, trades, verify } from "../recording/files.ts"
+import { event, provideFiles, record, trades, verify } from "../recording/files.ts"
 import * as HttpProxy from "../utils/HttpProxy.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
@@ -306,6 +306,41 @@ describe("the program", () => {
       assert.deepStrictEqual(dataOf(watched.out).sort(), [...recorded].sort())
     }), within)
 
+  it.scopedLive("shows the holes of a recording that it serves as gaps, and what comes after them", () =>
+    Effect.gen(function*() {
+      const path = join(yield* temporary, "all.ndjson")
+      const trade = (t: number) => event("trade", { e: "trade", E: t, s: "BTCUSDT", t, p: "1.5", q: "2", T: t, m: false })
+      const candle = (t: number) =>
+        event("kline", {
+          e: "kline",
+          E: t,
+          s: "BTCUSDT",
+          k: { t, T: t + 59_999, s: "BTCUSDT", i: "1m", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 2, x: true, q: "1", V: "1", Q: "1" }
+        })
+      const missing = event("gap", { stream: "btcusdt@trade", from: 3, to: 7, cause: { error: "HistoryPruned", message: "" } })
+      yield* record(path, [[trade(1), trade(2), candle(0), candle(60_000), missing, trade(8), candle(240_000), trade(9), candle(300_000)]], {
+        streams: ["btcusdt@trade", "btcusdt@kline_1m"]
+      }).pipe(provideFiles)
+      const port = yield* freePort
+      const replaying = yield* Effect.fork(run(["replay", path, "--speed", "max", "--port", String(port)]))
+      const { out } = yield* run(["watch", "btcusdt@trade", "btcusdt@kline_1m", "--json", "--for", "8s", "--ws", `ws://127.0.0.1:${port}`])
+      assert.strictEqual((yield* Fiber.join(replaying)).code, 0)
+      const Data = Schema.Struct({
+        t: Schema.optional(Schema.Number),
+        k: Schema.optional(Schema.Struct({ t: Schema.Number })),
+        from: Schema.optional(Schema.Number),
+        to: Schema.optional(Schema.Number)
+      })
+      const seen = (yield* lines(out)).flatMap(({ data, symbol, type }) => {
+        if (symbol !== "BTCUSDT") return []
+        const { from = 0, k, t = k?.t, to = 0 } = Schema.decodeUnknownSync(Data)(data)
+        return [{ of: type === "gap" ? (to < 60_000 ? "trade" : "kline") : type, what: t ?? `${from} to ${to}` }]
+      })
+      const of = (type: string) => seen.flatMap((each) => each.of === type ? [each.what] : [])
+      assert.deepStrictEqual(of("trade"), [1, 2, "3 to 7", 8, 9])
+      assert.deepStrictEqual(of("kline"), [0, 60_000, "120000 to 239999", 240_000, 300_000])
+    }), within)
+
   it.scopedLive("ends when nobody reads a recording on standard output any more", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
@@ -326,6 +361,39 @@ describe("the program", () => {
         })
       })
       assert.strictEqual(code, 0)
+    }), within)
+
+  it.scopedLive("ends when it is interrupted, even if nobody reads the recording on standard output", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 2_000 })
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["--import", "tsx", main, "record", "btcusdt@trade", "--out", "-", "--ws", exchange.wsUrl], {
+            stdio: ["ignore", "pipe", "pipe"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      let out = 0
+      // Reads a part, and then nothing more.
+      yield* Effect.async<void>((resume) => {
+        child.stdout.on("data", (chunk: Buffer) => {
+          out += chunk.length
+          if (out < 10_000) return
+          child.stdout.pause()
+          resume(Effect.void)
+        })
+      })
+      // The pipe holds some hundreds of them.
+      const { sent } = yield* exchange.stats
+      yield* Effect.repeat(Effect.delay(exchange.stats, "500 millis"), { until: (stats) => stats.sent > sent + 800 })
+      const ended = Effect.async<number | null>((resume) => {
+        child.on("exit", (code) => {
+          resume(Effect.succeed(code))
+        })
+        child.kill("SIGINT")
+      })
+      assert.strictEqual(yield* ended, 0)
     }), within)
 
   it.scopedLive("tells people what goes on, and sums it up when it is interrupted", () =>

@@ -138,7 +138,7 @@ export interface Options {
   readonly access?: Access.Options | undefined
   /**
    * A capture to play to the subscribers of its streams. The generated market does not send to these streams; the
-   * REST interface still serves the generated market. Default: none.
+   * REST interface still serves the generated market, unless `rest` of the capture answers. Default: none.
    */
   readonly replay?: Replay | undefined
 }
@@ -340,7 +340,8 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // The server
 
     const { makeHandler } = yield* nodeHttpServer
-    const rest = yield* makeHandler(RestApi.make(markets, limits, injector.nextRest))
+    const rest = yield* makeHandler(RestApi.make(markets, limits, injector.nextRest, (path, query) =>
+      options.replay?.rest?.(path, query, playback.replayed())))
     const sockets = new Set<Duplex>()
     const server = createServer((request, response) => {
       const foreign = Access.refusal(options.access ?? {}, request.headers)
