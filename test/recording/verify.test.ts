@@ -7,6 +7,8 @@ import { gzipSync } from "node:zlib"
 import { join } from "node:path"
 import { series } from "../../src/binance/internal/recordedSeries.ts"
 import type { Report } from "../../src/internal/recording/verify.ts"
+import { inOrder } from "../../src/internal/recording/names.ts"
+import * as Verify from "../../src/internal/recording/verify.ts"
 import { isClean, Verifier } from "../../src/internal/recording/verify.ts"
 import type { MarketEvent } from "holdfast/market"
 import { event, filesOf, folder, linesOf, provideFiles, record, trade, trades, unnumbered, verify } from "./files.ts"
@@ -163,6 +165,17 @@ describe("verifying a recording", () => {
         ["BTCUSDT depth", 1],
         ["BTCUSDT kline 1m 0", 1]
       ])
+    }).pipe(provideFiles))
+
+  it.scoped("reads a file once that a crash has left in both forms", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      yield* record(path, [trades(1, 2), trades(3, 4)], { limits: { size: 1, every: Duration.hours(1) } })
+      const [first = ""] = filesOf(path)
+      writeFileSync(`${first}.gz`, gzipSync(readFileSync(first)))
+      const [files = []] = inOrder([`${first}.gz`, ...filesOf(path)])
+      assert.deepStrictEqual(files, filesOf(path).filter((file) => !file.endsWith(".gz")))
+      assert.isTrue(isClean(yield* Verify.verify(files, series)))
     }).pipe(provideFiles))
 
   it.scoped("does not judge the order of events that two streams had in common", () =>

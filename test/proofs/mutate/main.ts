@@ -41,12 +41,15 @@ const tests = [
   "Transport",
   "binance/Failure",
   "binance/OrderBook",
+  "binance/Recording",
   "binance/Rest",
   "binance/hotPath",
   "binance/pool",
   "binance/redundancy",
   "binance/idReset",
-  "binance/venues"
+  "binance/venues",
+  "cli/output",
+  "cli/replayedRest"
 ]
 const longest = 5 * 60_000
 
@@ -113,6 +116,7 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/feed": ["market/", "binance/OrderBook", "binance/idReset"],
   "internal/json": ["binance/hotPath"],
   "internal/recording": ["recording/"],
+  "binance/exchange": ["binance/exchange/Exchange"],
   "internal/time": ["clockJumps", "connection/", "DialGate"]
 }
 
