@@ -54,7 +54,7 @@ const drainedOf = (stream: Writable) =>
     })
   })
 
-const patience = "5 seconds"
+const longestFlush = "5 seconds"
 
 /** `leftOut` says that so many texts are missing. */
 export const make = (stream: Writable, leftOut: (count: number) => string): Output => {
@@ -86,7 +86,7 @@ export const make = (stream: Writable, leftOut: (count: number) => string): Outp
           resume(Effect.void)
         })
       }
-    }).pipe(Effect.interruptible, Effect.timeoutOption(patience)),
+    }).pipe(Effect.interruptible, Effect.timeoutOption(longestFlush)),
     drained: Effect.suspend(() => isFull() ? drainedOf(stream) : Effect.void)
   }
 }

@@ -52,9 +52,9 @@ const numberIn = (query: URLSearchParams, name: string): number | undefined => {
   return text === null || !/^\d+$/.test(text) ? undefined : Number(text)
 }
 
-// The part after the last hole. A venue that had what is before the hole and what is after it, and not what is in it, would say
-// that there was nothing.
-const afterHole = (items: ReadonlyArray<Item>): ReadonlyArray<Item> =>
+// The part after the last missing range. A venue that had what is before it and what is after it would say that there was nothing
+// between them.
+const contiguous = (items: ReadonlyArray<Item>): ReadonlyArray<Item> =>
   items.slice(Math.max(0, items.findLastIndex(({ key }, i) => i > 0 && items[i - 1]?.next !== key)))
 
 // The last trade of each symbol shows a feed whether it misses events.
@@ -84,8 +84,8 @@ export const make = (all: ReadonlyArray<Played>) => {
     if (list === undefined) return undefined
     const limit = Math.min(numberIn(query, "limit") ?? 500, 1_000)
     // What is being played counts too. Of a candle, the latest state counts.
-    const heard = (items.get(list) ?? []).filter(({ at }) => at <= played + 1).map((item) => [item.key, item] as const)
-    const known = afterHole([...new Map(heard).values()].sort((a, b) => a.key - b.key))
+    const received = (items.get(list) ?? []).filter(({ at }) => at <= played + 1).map((item) => [item.key, item] as const)
+    const known = contiguous([...new Map(received).values()].sort((a, b) => a.key - b.key))
     const from = numberIn(query, "fromId") ?? numberIn(query, "startTime")
     const end = lowerBound(known, keyOf, (numberIn(query, "endTime") ?? Number.MAX_SAFE_INTEGER - 1) + 1)
     const begin = from === undefined ? Math.max(0, end - limit) : lowerBound(known, keyOf, from)

@@ -306,7 +306,7 @@ describe("the program", () => {
       assert.deepStrictEqual(dataOf(watched.out).sort(), [...recorded].sort())
     }), within)
 
-  it.scopedLive("shows the holes of a recording that it serves as gaps, and what comes after them", () =>
+  it.scopedLive("shows what a recording that it serves lacks as gaps, and what comes after them", () =>
     Effect.gen(function*() {
       const path = join(yield* temporary, "all.ndjson")
       const trade = (t: number) => event("trade", { e: "trade", E: t, s: "BTCUSDT", t, p: "1.5", q: "2", T: t, m: false })

@@ -39,7 +39,7 @@ describe("REST of a recording that is replayed", () => {
     assert.deepStrictEqual(ask("/api/v3/aggTrades", { fromId: "7" }, 7), [])
   })
 
-  it("has nothing from before a hole, so that a feed declares a gap there", () => {
+  it("has nothing from before a missing range, so that a feed declares a gap there", () => {
     assert.deepStrictEqual(idsOf(2, 9), [20, 21])
     assert.deepStrictEqual(closesOf(0, 9), [[240_000, "1"]])
   })

@@ -111,32 +111,49 @@ describe("a recording", () => {
       assert.isUndefined(recorder.last("btcusdt@kline_1w"))
     }).pipe(provideFiles))
 
-  it.scoped("reads only the end of a large file to continue it", () =>
-    Effect.gen(function*() {
-      const path = join(yield* folder, "trades.ndjson")
-      const batches = Array.from({ length: 60 }, (_, i) => trades(i * 1_000, i * 1_000 + 999))
-      yield* record(path, [[trade(7, "ETHUSDT")], ...batches])
-      const size = statSync(path).size
-      const fs = yield* FileSystem.FileSystem
-      let bytes = 0
-      const counting: FileSystem.FileSystem = {
-        ...fs,
-        open: (file, options) =>
-          Effect.map(fs.open(file, options), (opened): FileSystem.File =>
-            new Proxy(opened, {
-              get: (target, name): unknown =>
-                name === "read"
-                  ? (buffer: Uint8Array) => Effect.tap(target.read(buffer), (count) => Effect.sync(() => {
-                    bytes += Number(count)
-                  }))
-                  : Reflect.get(target, name)
-            }))
-      }
-      const { last } = yield* Effect.provideService(open(path, { streams: ["btcusdt@trade", "ethusdt@trade"] }), FileSystem.FileSystem, counting)
-      assert.deepStrictEqual([last("btcusdt@trade"), last("ethusdt@trade")], [59_999, 7])
-      assert.isAbove(size, 7_000_000)
-      assert.isBelow(bytes, 3_000_000)
-    }).pipe(provideFiles))
+  for (const wasKilled of [false, true]) {
+    it.scoped(`reads no more of a large file than of a small one to continue it${wasKilled ? ", even after a crash" : ""}`, () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const dir = yield* folder
+        let bytes = 0
+        const counting: FileSystem.FileSystem = {
+          ...fs,
+          open: (file, options) =>
+            Effect.map(fs.open(file, options), (opened): FileSystem.File =>
+              new Proxy(opened, {
+                get: (target, name): unknown =>
+                  name === "read"
+                    ? (buffer: Uint8Array) => Effect.tap(target.read(buffer), (count) => Effect.sync(() => {
+                      bytes += Number(count)
+                    }))
+                    : Reflect.get(target, name)
+              }))
+        }
+        const readOf = (thousands: number) =>
+          Effect.gen(function*() {
+            const path = join(dir, `${thousands}.ndjson`)
+            const batches = Array.from({ length: thousands }, (_, i) => trades(i * 1_000, i * 1_000 + 999))
+            yield* record(path, [[trade(7, "ETHUSDT")], ...batches])
+            // A recorder that was killed has written no last line.
+            if (wasKilled) truncateSync(path, readFileSync(path, "utf8").lastIndexOf(`{"source":"holdfast"`))
+            bytes = 0
+            const { last } = yield* Effect.provideService(
+              open(path, { streams: ["btcusdt@trade", "ethusdt@trade"] }),
+              FileSystem.FileSystem,
+              counting
+            )
+            assert.deepStrictEqual([last("btcusdt@trade"), last("ethusdt@trade")], [thousands * 1_000 - 1, 7])
+            return { bytes, size: statSync(path).size }
+          })
+        for (const thousands of [20, 60]) {
+          const { bytes, size } = yield* readOf(thousands)
+          assert.isAbove(size, 115_000 * thousands)
+          // A quarter of a MiB of its beginning, and the same and then 1 MiB of its end.
+          assert.isBelow(bytes, 2_200_000)
+        }
+      }).pipe(provideFiles))
+  }
 
   for (
     const [name, content] of [
