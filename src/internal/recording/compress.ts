@@ -1,11 +1,15 @@
-// Compresses rotated files, one after the other.
+// Compresses rotated files, and reads them.
 import { SystemError } from "@effect/platform/Error"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { createReadStream, createWriteStream } from "node:fs"
+import { pipeline as connect } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { createGunzip, createGzip } from "node:zlib"
+import type { Decompress } from "./lines.ts"
+import { broken } from "./lines.ts"
 import { compressed } from "./names.ts"
 
 const failed = (path: string) => (error: unknown) =>
@@ -52,3 +56,13 @@ export const withContent = <A, E, R>(
       () => use(partOf(path)),
       () => Effect.ignore(fs.remove(partOf(path)))
     ))
+
+/** Reads what a compressed file has, or several that were put together. */
+export const decompress: Decompress = (path) =>
+  Stream.unwrap(Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.as(
+      fs.access(path),
+      // An error ends the reading, which throws it.
+      Stream.suspend(() =>
+        Stream.fromAsyncIterable<Uint8Array, PlatformError>(connect(createReadStream(path), createGunzip(), () => undefined), broken(path)))
+    )))

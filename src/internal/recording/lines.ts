@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { compressed } from "./names.ts"
 
-const broken = (path: string) => (error: unknown) =>
+/** The error of a compressed file that is broken. */
+export const broken = (path: string) => (error: unknown) =>
   new SystemError({
     reason: "InvalidData",
     module: "Stream",
@@ -15,12 +16,19 @@ const broken = (path: string) => (error: unknown) =>
     description: `it cannot be decompressed (${error instanceof Error ? error.message : String(error)})`
   })
 
-const decompressed = (path: string, bytes: Stream.Stream<Uint8Array, PlatformError>) =>
-  Stream.unwrap(Effect.map(Stream.toReadableStreamEffect(bytes), (readable) =>
-    Stream.fromReadableStream<Uint8Array, PlatformError>({
-      evaluate: () => readable.pipeThrough(new DecompressionStream("gzip")),
-      onError: broken(path)
-    })))
+/** Reads what a compressed file has. */
+export type Decompress = (path: string) => Stream.Stream<Uint8Array, PlatformError, FileSystem.FileSystem>
+
+const chunkSize = 256 * 1024
+
+// On every platform, but not everywhere for two compressed files that were put together.
+const decompress: Decompress = (path) =>
+  Stream.unwrap(Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.map(Stream.toReadableStreamEffect(fs.stream(path, { chunkSize })), (readable) =>
+      Stream.fromReadableStream<Uint8Array, PlatformError>({
+        evaluate: () => readable.pipeThrough(new DecompressionStream("gzip")),
+        onError: broken(path)
+      }))))
 
 /** The lines that arrived at once. `torn` is what follows the last newline: it is empty until the file ends. */
 export interface Lines {
@@ -40,13 +48,15 @@ const tooLong = (path: string) =>
     description: "it is no recording: it has a line that is longer than 64 MiB"
   })
 
-/** Reads a file. The last element has what follows the last newline. */
-export const read = (path: string): Stream.Stream<Lines, PlatformError, FileSystem.FileSystem> =>
+/** Reads a file, with `from` if its name says that it is compressed. The last element has what follows the last newline. */
+export const read = (
+  path: string,
+  from: Decompress = decompress
+): Stream.Stream<Lines, PlatformError, FileSystem.FileSystem> =>
   Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => {
-    const bytes = fs.stream(path, { chunkSize: 256 * 1024 })
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
     let rest = ""
-    return (path.endsWith(compressed) ? decompressed(path, bytes) : bytes).pipe(
+    return (path.endsWith(compressed) ? from(path) : fs.stream(path, { chunkSize })).pipe(
       Stream.mapEffect((part): Effect.Effect<Lines, PlatformError> => {
         const [first = "", ...others] = decoder.decode(part, { stream: true }).split("\n")
         rest += first

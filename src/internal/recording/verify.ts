@@ -4,6 +4,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { follows } from "./chain.ts"
+import { decompress } from "./compress.ts"
 import { isOwn, ownLine } from "./format.ts"
 import type { Chain, Link } from "./link.ts"
 import { split } from "./link.ts"
@@ -207,7 +208,7 @@ export const verify = (
     for (const [i, file] of files.entries()) {
       verifier.begin(file)
       let end = ""
-      yield* Stream.runForEach(Lines.read(file), ({ lines, torn }) =>
+      yield* Stream.runForEach(Lines.read(file, decompress), ({ lines, torn }) =>
         Effect.sync(() => {
           for (const line of lines) verifier.line(line)
           end = torn
