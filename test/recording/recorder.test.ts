@@ -468,6 +468,16 @@ describe("the file of a recording", () => {
       assert.deepStrictEqual([second._tag, (yield* Fiber.join(first))._tag].sort(), ["Left", "Right"])
     }).pipe(provideFiles))
 
+  it.scoped("is taken over, even if a process has ended while it took it over", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      const ended = JSON.stringify({ pid: 2 ** 30, host: hostname(), started: "" })
+      writeFileSync(`${path}.lock`, ended)
+      writeFileSync(`${path}.lock.takeover`, ended)
+      yield* Effect.scoped(open(path))
+      assert.deepStrictEqual(readdirSync(join(path, "..")), ["trades.ndjson"])
+    }).pipe(provideFiles))
+
   for (
     const [name, lock, isTaken] of [
       ["a process that has ended", { pid: 2 ** 30, host: hostname(), started: "" }, true],

@@ -55,27 +55,45 @@ export const acquire = (path: string): Effect.Effect<void, PlatformError | Recor
     const aside = `${lock}.${process.pid}`
     const removeAside = Effect.ignore(fs.remove(aside))
 
-    // It appears with its content: another process that found it empty would take it for one that a crash has torn.
-    const put = Effect.acquireUseRelease(fs.writeFileString(aside, own), () => fs.link(aside, lock), () => removeAside).pipe(
-      // Some file systems have no links.
-      Effect.catchIf((error) => !exists(error), () => fs.writeFileString(lock, own, { flag: "wx" }))
-    )
-
-    // Another process may take it over at the same time: whoever moves away what has just been written puts it back.
-    const takeOver = (dead: string) =>
+    // Who holds a lock with this text. None if that process has ended.
+    const holderOf = (text: string) =>
       Effect.gen(function*() {
-        yield* fs.rename(lock, aside)
-        if ((yield* fs.readFileString(aside)) !== dead) yield* fs.link(aside, lock)
-      }).pipe(Effect.ignore, Effect.zipRight(removeAside))
+        const holder = decode(text)
+        const isHeld = Option.isSome(holder) && (holder.value.host !== host || (yield* isAlive(fs, holder.value)))
+        return isHeld ? holder : Option.none<Holder>()
+      })
+
+    // A file appears with its content: another process that found it empty would take it for one that a crash has torn.
+    const put = (file: string) =>
+      Effect.acquireUseRelease(fs.writeFileString(aside, own), () => fs.link(aside, file), () => removeAside).pipe(
+        // Some file systems have no links.
+        Effect.catchIf((error) => !exists(error), () => fs.writeFileString(file, own, { flag: "wx" }))
+      )
+
+    // One process at a time removes a lock, so that none removes one that another has just put there.
+    const guard = `${lock}.takeover`
+    const removeGuard = Effect.ignore(fs.remove(guard))
+    const takeOver = (dead: string) =>
+      Effect.acquireUseRelease(
+        put(guard),
+        () => Effect.flatMap(read, (text) => Option.contains(text, dead) ? Effect.ignore(fs.remove(lock)) : Effect.void),
+        () => removeGuard
+      ).pipe(
+        Effect.catchIf(exists, () =>
+          Effect.gen(function*() {
+            const text = yield* Effect.option(fs.readFileString(guard))
+            if (Option.isSome(text) && Option.isNone(yield* holderOf(text.value))) yield* removeGuard
+          }))
+      )
 
     const attempt: Effect.Effect<void, PlatformError | RecordingInUse> = Effect.suspend(() =>
-      Effect.catchIf(put, exists, () =>
+      Effect.catchIf(put(lock), exists, () =>
         Effect.gen(function*() {
           const text = yield* read
           // It was released just now.
           if (Option.isNone(text)) return yield* attempt
-          const holder = Option.flatMap(text, (text) => decode(text))
-          if (Option.isSome(holder) && (holder.value.host !== host || (yield* isAlive(fs, holder.value)))) {
+          const holder = yield* holderOf(text.value)
+          if (Option.isSome(holder)) {
             const { host: other, pid } = holder.value
             return yield* new RecordingInUse({ path, lock, pid, host: other, isElsewhere: other !== host })
           }

@@ -386,7 +386,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a line that somebody altered is no problem", "internal/recording/verify.ts", "chain !== undefined && !follows(link, chain)", "chain !== undefined && link.line !== chain.line + 1"),
     mutation("a file that was moved is still written to", "internal/recording/recorder.ts", "if (isSame && presentSize === writing.size) return\n", "if (presentSize === writing.size || presentSize === 0) return\n"),
     mutation("the lock of a process that has ended is kept", "internal/recording/lock.ts", "running && (since", "running || (since"),
-    mutation("a lock appears before its content", "internal/recording/lock.ts", "() => fs.link(aside, lock), () => removeAside", "() => fs.writeFileString(lock, own, { flag: \"wx\" }).pipe(Effect.zipRight(removeAside)), () => Effect.void"),
+    mutation("a lock appears before its content", "internal/recording/lock.ts", "() => fs.link(aside, file), () => removeAside", "() => fs.writeFileString(file, own, { flag: \"wx\" }).pipe(Effect.zipRight(removeAside)), () => Effect.void"),
     mutation("another text after a recording is cut off as a torn line", "internal/recording/inspect.ts", "(yield* isTornAt(file, found))", "found.torn >= 0"),
     mutation("a torn line is not cut off", "internal/recording/recorder.ts", "found.torn === 0 ? Effect.void", "found.torn >= 0 ? Effect.void"),
     mutation("a recording has no lines of positions", "internal/recording/writer.ts", "if (this.#written > this.#most) text +=", "if (this.#written < 0) text +="),
