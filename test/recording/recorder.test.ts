@@ -468,6 +468,17 @@ describe("the file of a recording", () => {
       assert.deepStrictEqual([second._tag, (yield* Fiber.join(first))._tag].sort(), ["Left", "Right"])
     }).pipe(provideFiles))
 
+  it.scoped("is not opened when its lock cannot be read, or a process on another machine takes it over", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "trades.ndjson")
+      mkdirSync(`${path}.lock`)
+      assert.include((yield* Effect.flip(Effect.scoped(open(path)))).message, "it is a folder")
+      rmSync(`${path}.lock`, { recursive: true })
+      writeFileSync(`${path}.lock`, "")
+      writeFileSync(`${path}.lock.takeover`, JSON.stringify({ pid: 1, host: "elsewhere.invalid", started: "" }))
+      assert.include((yield* Effect.flip(Effect.scoped(open(path)))).message, `If it runs no more, remove ${path}.lock.takeover.`)
+    }).pipe(provideFiles))
+
   it.scoped("is taken over, even if a process has ended while it took it over", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "trades.ndjson")

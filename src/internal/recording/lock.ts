@@ -41,6 +41,7 @@ const isAlive = (fs: FileSystem.FileSystem, { pid, started }: Holder) =>
     (running, since) => running && (since === "" || started === "" || since === started)
   )
 
+const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
 const exists = (error: PlatformError) => error instanceof SystemError && error.reason === "AlreadyExists"
 
 /** Holds the lock until the scope closes. Takes it over from a process that has ended. */
@@ -50,10 +51,15 @@ export const acquire = (path: string): Effect.Effect<void, PlatformError | Recor
     const lock = `${path}.lock`
     const host = hostname()
     const own = encode({ pid: process.pid, host, started: yield* startedAt(fs, process.pid) })
-    const read = Effect.option(fs.readFileString(lock))
-    const release = Effect.flatMap(read, (text) => Option.contains(text, own) ? Effect.ignore(fs.remove(lock)) : Effect.void)
+    // None if there is no such file.
+    const read = (file: string) =>
+      Effect.asSome(fs.readFileString(file)).pipe(Effect.catchIf(isMissing, () => Effect.succeedNone))
+    const release = Effect.ignore(Effect.flatMap(read(lock), (text) => Option.contains(text, own) ? fs.remove(lock) : Effect.void))
     const aside = `${lock}.${process.pid}`
     const removeAside = Effect.ignore(fs.remove(aside))
+
+    const inUse = (file: string, { host: other, pid }: Holder) =>
+      new RecordingInUse({ path, lock: file, pid, host: other, isElsewhere: other !== host })
 
     // Who holds a lock with this text. None if that process has ended.
     const holderOf = (text: string) =>
@@ -76,27 +82,26 @@ export const acquire = (path: string): Effect.Effect<void, PlatformError | Recor
     const takeOver = (dead: string) =>
       Effect.acquireUseRelease(
         put(guard),
-        () => Effect.flatMap(read, (text) => Option.contains(text, dead) ? Effect.ignore(fs.remove(lock)) : Effect.void),
+        () => Effect.flatMap(read(lock), (text) => Option.contains(text, dead) ? Effect.ignore(fs.remove(lock)) : Effect.void),
         () => removeGuard
       ).pipe(
         Effect.catchIf(exists, () =>
           Effect.gen(function*() {
-            const text = yield* Effect.option(fs.readFileString(guard))
-            if (Option.isSome(text) && Option.isNone(yield* holderOf(text.value))) yield* removeGuard
+            const text = yield* read(guard)
+            const holder = Option.isSome(text) ? yield* holderOf(text.value) : Option.none<Holder>()
+            if (Option.isSome(holder) && holder.value.host !== host) return yield* inUse(guard, holder.value)
+            if (Option.isSome(text) && Option.isNone(holder)) yield* removeGuard
           }))
       )
 
     const attempt: Effect.Effect<void, PlatformError | RecordingInUse> = Effect.suspend(() =>
       Effect.catchIf(put(lock), exists, () =>
         Effect.gen(function*() {
-          const text = yield* read
+          const text = yield* read(lock)
           // It was released just now.
           if (Option.isNone(text)) return yield* attempt
           const holder = yield* holderOf(text.value)
-          if (Option.isSome(holder)) {
-            const { host: other, pid } = holder.value
-            return yield* new RecordingInUse({ path, lock, pid, host: other, isElsewhere: other !== host })
-          }
+          if (Option.isSome(holder)) return yield* inUse(lock, holder.value)
           yield* takeOver(text.value)
           return yield* attempt
         })))
