@@ -32,7 +32,7 @@ const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>
   ]],
   ["session", ["Session", "SessionError", "SessionEvent", "SessionProtocol", "internal/session"]],
   ["pool", ["internal/pool"]],
-  ["feed", ["market", "internal/feed"]],
+  ["feed", ["market", "internal/feed", "internal/recording"]],
   ["venue", ["binance"]],
   ["program", ["testing", "index", "cli", "main"]]
 ]

@@ -36,9 +36,9 @@ export type { Events, FeedEvent } from "../market/MarketFeed.ts"
 export type Several = string | ReadonlyArray<string>
 
 /**
- * Where to resume a stream. `after` is the id of the last trade that the reader already has, or the last moment (`k.T`) of the
- * last closed candle. The feed fetches the events since then and emits them first. Default: the stream begins with the first
- * event that arrives.
+ * Where to resume a stream. `after` is the id of the last trade that the reader already has, the last moment (`k.T`) of the
+ * last closed candle, or the last update id (`u`) of a book. The feed fetches the events since then and emits them first; where
+ * updates of a book are missing, a gap comes first. Default: the stream begins with the first event that arrives.
  *
  * @since 0.1.0
  * @category models

@@ -16,6 +16,8 @@ export * as OrderBook from "./OrderBook.ts"
 export * as Payloads from "./Payloads.ts"
 /** Binance's session protocol. */
 export * as Protocol from "./Protocol.ts"
+/** The files of the recorder, as streams. */
+export * as Recording from "./Recording.ts"
 /** A client of the REST interface, for snapshots and repairs. */
 export * as Rest from "./Rest.ts"
 /** The kinds of streams, and how a feed repairs each of them. */

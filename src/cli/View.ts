@@ -48,9 +48,13 @@ const plainValue = (value: unknown): unknown => {
 const toPlain = (facts: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(facts).map(([key, item]) => [key, plainValue(item)]))
 
-/** A market event as a line of JSON. */
-export const marketLine = (event: MarketEvent): string =>
-  `${JSON.stringify(isGap(event) ? { ...event, data: toPlain(event.data) } : event)}\n`
+/** A market event as an object of JSON. */
+export const marketJson = (event: MarketEvent): string =>
+  JSON.stringify(isGap(event) ? { ...event, data: toPlain(event.data) } : event)
+
+/** Says that lines are missing before the next one. */
+export const jsonLeftOut = (venue: string) => (count: number): string =>
+  `${JSON.stringify({ connection: venue, event: "LinesDropped", count })}\n`
 
 export const json = (venue: string, write: Write): View => {
   const line = (value: unknown) => {
@@ -68,7 +72,7 @@ export const json = (venue: string, write: Write): View => {
       }
     },
     market: (event) => {
-      write(marketLine(event))
+      write(`${marketJson(event)}\n`)
     },
     tick: () => undefined,
     end: (summary, at, now) => {
@@ -136,6 +140,9 @@ const priceOf = ({ data }: MarketEvent): string | undefined => {
 
 const refusal = ({ error, retry }: Extract<SessionEvent, { readonly _tag: "Refused" }>) =>
   retry._tag === "None" ? error.message : `${error.message} The session asks again in ${formatDuration(retry.value)}.`
+
+/** Says that lines are missing before the next one. */
+export const humanLeftOut = (count: number): string => `${count} lines are not shown\n`
 
 const trimZeros = (decimal: string) => decimal.replace(/(\.\d\d\d*?)0+$/, "$1")
 

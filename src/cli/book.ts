@@ -8,7 +8,8 @@ import * as Schedule from "effect/Schedule"
 import type { Level } from "../binance/OrderBook.ts"
 import type { RestRejected } from "../market/RestError.ts"
 import type { bookConfig } from "./options.ts"
-import { run, write } from "./program.ts"
+import type { Running } from "./program.ts"
+import { run } from "./program.ts"
 
 /** The venue refused the snapshot of the book. */
 export class BookRefused extends Data.TaggedError("BookRefused")<{ readonly symbol: string; readonly cause: RestRejected }> {
@@ -19,8 +20,8 @@ export class BookRefused extends Data.TaggedError("BookRefused")<{ readonly symb
 
 const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padStart(18)}`
 
-export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) =>
-  run(args, (venue) => `Order book of ${symbol.toUpperCase()} at ${venue}.`, ({ feed }) =>
+export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) => {
+  const body = ({ drained, feed, write }: Running) =>
     Effect.gen(function*() {
       // At least the default depth: a shallow book needs a new snapshot sooner.
       const orderBook = yield* feed.orderBook(symbol, { levels: Math.max(levels, 1_000) })
@@ -40,10 +41,14 @@ export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<ty
           shown = ""
           write(`\n${[...asks].reverse().map(row).join("\n")}\n${`--- ${lastUpdateId} `.padEnd(37, "-")}\n${bids.map(row).join("\n")}\n`)
         }
+        yield* drained
       })
       // Ends when the book ends, with its error.
       yield* Effect.raceFirst(
         Effect.delay(Effect.repeat(show, Schedule.spaced("1 second")), "1 second"),
         Effect.catchTag(orderBook.ended, "RestRejected", (cause) => new BookRefused({ symbol: orderBook.symbol, cause }))
       )
-    }).pipe(Effect.scoped), { hasMarket: false })
+    }).pipe(Effect.scoped)
+  return run(args, (venue) =>
+    Effect.succeed({ title: `Order book of ${symbol.toUpperCase()} at ${venue.name}.`, body, hasMarket: false }))
+}

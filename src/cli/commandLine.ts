@@ -20,8 +20,8 @@ const isCommand = (word: string): word is Command => Object.hasOwn(commands, wor
 export const commandNames: ReadonlyArray<Command> = Object.keys(commands).filter(isCommand)
 
 const isOption = (word: string) => /^-./.test(word)
-// A negative number is a value.
-const isValue = (word: string | undefined): word is string => word !== undefined && !/^-(?![\d.])/.test(word)
+// A negative number is a value, and so is a dash alone, which stands for standard output.
+const isValue = (word: string | undefined): word is string => word !== undefined && !/^-(?![\d.]|$)/.test(word)
 
 export const usageOf = (command: Command | undefined): Usage => command === undefined ? program : commands[command]
 const nameOf = (command: Command | undefined) => command === undefined ? "holdfast" : `holdfast ${command}`
@@ -117,12 +117,16 @@ const readOption = (reading: Reading, word: string, next: string | undefined): 0
 // The wizard asks for what is missing, and a completion script needs nothing.
 const needsNothing = ({ options }: Reading) => options.some((option) => option === "--wizard" || option.startsWith("--completions="))
 
-const incomplete = ({ command, given, seen }: Reading): string | undefined => {
+const isToOutput = (options: ReadonlyArray<string>) => options.includes("--out=-")
+
+const incomplete = ({ command, given, options, seen }: Reading): string | undefined => {
   const { argument, flags } = usageOf(command)
   const missing = flags.find((flag) => flag.required !== undefined && !seen.has(flag))
-  const isAtBinance = ![...seen].some(({ name }) => name === "ws")
+  const seenNames = new Set([...seen].map(({ name }) => name))
+  const isAtBinance = !seenNames.has("ws")
   return (command === undefined ? undefined : wrongArguments(command, given)) ??
     (missing === undefined ? undefined : `${nameOf(command)} needs ${missing.required}: --${missing.name} ${missing.example ?? "value"}.`) ??
+    (seenNames.has("gzip") && isToOutput(options) ? "--gzip compresses the files of a recording, and --out - is standard output." : undefined) ??
     // Another venue may have other kinds.
     (isAtBinance && (argument?.value ?? stream) === stream ? wrongKind(given) : undefined)
 }

@@ -19,7 +19,17 @@ import * as Option from "effect/Option"
 import * as ConfigFile from "../ConfigFile.ts"
 import * as CommandLine from "./commandLine.ts"
 import { help } from "./help.ts"
-import { bookConfig, commands, defaultConfig, program, recordConfig, watchConfig } from "./options.ts"
+import * as Output from "./output.ts"
+import {
+  bookConfig,
+  commands,
+  defaultConfig,
+  program,
+  recordConfig,
+  replayConfig,
+  verifyConfig,
+  watchConfig
+} from "./options.ts"
 import { logLevel } from "./settings.ts"
 import { withoutControl } from "./shown.ts"
 
@@ -56,7 +66,17 @@ const make = (level: LogLevel.LogLevel | undefined) =>
         "record",
         recordConfig,
         (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))
-      ).pipe(Command.withDescription(commands.record.summary))
+      ).pipe(Command.withDescription(commands.record.summary)),
+      Command.make(
+        "verify",
+        verifyConfig,
+        (args) => Effect.flatMap(load(() => import("./verify.ts")), ({ verify }) => verify(args))
+      ).pipe(Command.withDescription(commands.verify.summary)),
+      Command.make(
+        "replay",
+        replayConfig,
+        (args) => Effect.flatMap(load(() => import("./replay.ts")), ({ replay }) => replay(args))
+      ).pipe(Command.withDescription(commands.replay.summary))
     ]),
     Command.provide(() => Layer.provideMerge(logging(level), settings))
   )
@@ -90,20 +110,13 @@ const explain = (cause: Cause.Cause<unknown>) => {
   return Effect.forEach(lines, (line) => Console.error(line), { discard: true })
 }
 
-// A reader that stops, as `head` does, ends the program without an error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0)
-  process.stderr.write(`Standard output cannot be written: ${error.message}.\n`)
-  process.exit(1)
-})
 // A terminal that is closed ends the program as Ctrl-C does.
 process.once("SIGHUP", () => {
   // The shell and the kernel may each send it.
   process.on("SIGHUP", () => undefined)
   process.kill(process.pid, "SIGTERM")
 })
-// The program goes on when standard error is closed.
-process.stderr.on("error", () => undefined)
+Output.handleErrors()
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The start

@@ -65,6 +65,18 @@ export const binanceStream: Value<string> = {
     isKnown(StreamKind.parse(text).kind) && !typeOnly.test(text) ? Option.some(text) : Option.none()
 }
 
+const file = matching(/\S/, "the path of a file")
+
+const speed: Value<number> = {
+  expected: "a number greater than zero, such as 10, or max",
+  parse: (text) => {
+    const number = text === "max" ? Number.POSITIVE_INFINITY : /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+    return number > 0 ? Option.some(number) : Option.none()
+  }
+}
+
+const port = integer(0, 65_535, "a whole number from 0 to 65535")
+
 const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
 
 // The most levels of a snapshot (Binance docs).
@@ -128,7 +140,7 @@ const flags = {
     placeholder: "file",
     example: "trades.ndjson",
     required: "a file to write to",
-    description: "The file to write to, one JSON object per line. The program continues a recording in it."
+    description: "The file to write to, one JSON object per line. The program continues a recording in it. - is standard output."
   },
   rotateSize: {
     name: "rotate-size",
@@ -144,6 +156,21 @@ const flags = {
     value: age,
     description: "Start a new file when the current one has this age. Default: 1h."
   },
+  speed: {
+    name: "speed",
+    placeholder: "factor",
+    example: "10",
+    value: speed,
+    description: "How fast to play: 1 is as fast as it was, 10 ten times as fast, max as fast as the readers read. Default: 1."
+  },
+  port: {
+    name: "port",
+    placeholder: "number",
+    example: "9443",
+    value: port,
+    description: "The port to listen on, at 127.0.0.1. Default: a free one."
+  },
+  gzip: { name: "gzip", description: "Compress each file when the next one has begun." },
   json: { name: "json", description: "Print one JSON object per line." },
   for: {
     name: "for",
@@ -189,6 +216,8 @@ export const globalFlags: ReadonlyArray<Flag> = [
   { name: "version", alias: "v", description: "Show the version." }
 ]
 
+const files = { name: "file", least: 1, most: Number.POSITIVE_INFINITY, example: "trades.ndjson", value: file }
+
 const streams = (least: number) =>
   ({ name: "stream", least, most: Number.POSITIVE_INFINITY, example: "btcusdt@trade", value: stream })
 
@@ -209,7 +238,17 @@ export const commands = {
   record: {
     summary: "Writes market events to a file, and continues it after a restart.",
     argument: streams(1),
-    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, ...commonFlags]
+    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, flags.gzip, ...commonFlags]
+  },
+  verify: {
+    summary: "Verifies recordings: whether their lines are those that were written, and what each stream has and lacks.",
+    argument: files,
+    flags: [flags.json]
+  },
+  replay: {
+    summary: "Serves the events of a recording again: holdfast watch --ws reads them.",
+    argument: files,
+    flags: [flags.speed, flags.port, flags.for]
   }
 } satisfies Record<string, Usage>
 
@@ -248,5 +287,17 @@ export const recordConfig = {
   out: Options.withAlias(text(flags.out), "o"),
   rotateSize: Options.withDefault(parsed(flags.rotateSize), 256),
   rotateEvery: Options.withDefault(parsed(flags.rotateEvery), Duration.hours(1)),
+  gzip: Options.boolean("gzip").pipe(Options.withDescription(flags.gzip.description)),
   ...common
+}
+
+const fileArguments = Args.atLeast(Args.text({ name: "file" }), 1)
+
+export const verifyConfig = { files: fileArguments, json: common.json }
+
+export const replayConfig = {
+  files: fileArguments,
+  speed: Options.withDefault(parsed(flags.speed), 1),
+  port: Options.optional(parsed(flags.port)),
+  duration: common.duration
 }

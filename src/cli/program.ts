@@ -13,6 +13,8 @@ import { formatDuration } from "../internal/time/durationText.ts"
 import { monotonic, monotonicMillis } from "../internal/time/monotonic.ts"
 import { sleep } from "../internal/time/sleep.ts"
 import * as ReconnectPolicy from "../ReconnectPolicy.ts"
+import type * as Venue from "../binance/Venue.ts"
+import * as Output from "./output.ts"
 import * as VenueChoice from "./VenueChoice.ts"
 import { repair } from "./settings.ts"
 import * as Summary from "./Summary.ts"
@@ -30,6 +32,23 @@ export interface Running {
   readonly feed: BinanceFeed.BinanceFeed
   /** Counts an event and shows it. */
   readonly market: (event: MarketEvent) => void
+  /** Prints text. */
+  readonly write: (text: string) => void
+  /** Completes when the output can take more. */
+  readonly drained: Effect.Effect<void>
+}
+
+/** What a command does at a venue. */
+export interface Plan<E, R> {
+  readonly title: string
+  readonly body: (running: Running) => Effect.Effect<void, E, R>
+  /** Whether `body` has market events: they are counted, and the status is shown once a second. Default: it has. */
+  readonly hasMarket?: boolean
+  /**
+   * Where the status and the summary go: to standard output, whose reader sets the pace (the default); to standard output as far
+   * as somebody reads it; or to standard error.
+   */
+  readonly status?: "paced" | "offered" | "aside"
 }
 
 /** The time of `--for` was up, and no connection had opened. */
@@ -39,23 +58,27 @@ export class NeverConnected extends Data.TaggedError("NeverConnected")<{ readonl
   }
 }
 
-export const write = (text: string) => {
-  process.stdout.write(text)
-}
+const targets = {
+  paced: { stream: process.stdout, isPaced: true },
+  offered: { stream: process.stdout, isPaced: false },
+  aside: { stream: process.stderr, isPaced: false }
+} as const
 
-/** Runs `body` until it ends or the time is up. `title` gets the name of the venue. */
-export const run = <E, R>(
+/** Carries out a plan until it ends or the time is up. `planAt` gets the venue. */
+export const run = <E, R, E2, R2>(
   { duration, json, rest, ws }: Arguments,
-  title: (venue: string) => string,
-  body: (running: Running) => Effect.Effect<void, E, R>,
-  /** Whether `body` has market events: they are counted, and the status is shown once a second. */
-  { hasMarket = true }: { readonly hasMarket?: boolean } = {}
+  planAt: (venue: Venue.Venue) => Effect.Effect<Plan<E, R>, E2, R2>
 ) =>
   Effect.gen(function*() {
     const reconnect = yield* ReconnectPolicy.config
     const limits = yield* repair
     const choice = yield* VenueChoice.resolve(ws, rest)
-    const view = json ? View.json(choice.venue.name, write) : View.human(write, lookOf(process.env, process.stdout.isTTY))
+    const { body, hasMarket = true, status = "paced", title } = yield* planAt(choice.venue)
+    const { isPaced, stream } = targets[status]
+    const leftOut = json ? View.jsonLeftOut(choice.venue.name) : View.humanLeftOut
+    const { drained, isFull, offer, write } = Output.make(stream, leftOut)
+    const print = isPaced ? write : offer
+    const view = json ? View.json(choice.venue.name, print) : View.human(print, lookOf(process.env, stream.isTTY))
     const clock = yield* Effect.clock
     let summary = Summary.begin(monotonicMillis(clock), hasMarket)
 
@@ -70,16 +93,18 @@ export const run = <E, R>(
       rest: choice.rest,
       ...limits
     }).pipe(Effect.provide(choice.transport))
-    if (!json) write(`${title(choice.venue.name)} Ctrl-C ends it.\n`)
+    if (!json) print(`${title} Ctrl-C ends it.\n`)
 
+    // A feed keeps only its latest events for a slow reader.
     const events = Stream.runForEach(feed.events, (event) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
         summary = Summary.add(summary, event, monotonicMillis(clock))
         view.happened(event)
+        return isPaced ? drained : Effect.void
       }))
     const ticks = Effect.repeat(
       Effect.map(Clock.currentTimeMillis, (now) => {
-        view.tick(now)
+        if (!isFull()) view.tick(now)
       }),
       Schedule.spaced("1 second")
     )
@@ -91,7 +116,9 @@ export const run = <E, R>(
       market: (event) => {
         summary = { ...summary, events: summary.events + 1 }
         view.market(event)
-      }
+      },
+      write: print,
+      drained
     })
     const unlessConnected = (within: Duration.Duration) =>
       Effect.suspend(() => summary.hasConnected ? Effect.void : new NeverConnected({ within }))

@@ -10,11 +10,16 @@ const defaultStreams = ["btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@trade"]
 
 const show = (args: Arguments, streams: ReadonlyArray<string>) => {
   const names = streams.length === 0 ? defaultStreams : streams
-  return run(args, (venue) => `Watching ${names.join(", ")} at ${venue}.`, ({ feed, market }) =>
-    Stream.runForEach(feed.raw(names), (event) =>
-      Effect.sync(() => {
-        market(event)
-      })))
+  return run(args, (venue) =>
+    Effect.succeed({
+      title: `Watching ${names.join(", ")} at ${venue.name}.`,
+      body: ({ drained, feed, market }) =>
+        Stream.runForEach(feed.raw(names), (event) =>
+          Effect.suspend(() => {
+            market(event)
+            return drained
+          }))
+    }))
 }
 
 export const watch = ({ streams, ...args }: Command.Command.ParseConfig<typeof defaultConfig>) => show(args, streams)

@@ -9,6 +9,8 @@ const byReason: Readonly<Partial<Record<string, string>>> = {
 
 // Node's errno, which begins the description.
 const byErrno: Readonly<Partial<Record<string, string>>> = {
+  EDQUOT: "this user's part of the disk is full",
+  EFBIG: "it may not grow any larger",
   EISDIR: "it is a folder",
   ENOSPC: "the disk is full",
   ENOTDIR: "a part of its path is not a folder",

@@ -64,8 +64,9 @@ export type FeedEvent =
 export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
 
 /**
- * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, or the last moment of
- * the last closed candle. The feed fetches the events since then and emits them first.
+ * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, the last moment of
+ * the last closed candle, or the position of the last update. The feed fetches the events since then and emits them first.
+ * Updates cannot be fetched: a gap comes first if some are missing. Other streams ignore it.
  *
  * @since 0.1.0
  * @category models

@@ -24,6 +24,9 @@ describe("the command line", () => {
   isRead("watch btcusdt@tarde --ws ws://host", runs("watch", "--ws=ws://host", "btcusdt@tarde"))
   isRead("-s btcusdt@tarde --ws ws://host", runs("--ws=ws://host", "--stream", "btcusdt@tarde"))
   isRead("record btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
+  isRead("record btcusdt@trade -o -", runs("record", "--out=-", "btcusdt@trade"))
+  isRead("verify a.ndjson b.ndjson.gz --json", runs("verify", "--json", "a.ndjson", "b.ndjson.gz"))
+  isRead("replay a.ndjson --speed max --port 9443", runs("replay", "--speed=max", "--port=9443", "a.ndjson"))
   isRead("--log-level warning --json", { _tag: "Run", args: ["--json"], logLevel: LogLevel.Warning })
   isRead("watch --log-level off", { _tag: "Run", args: ["watch"], logLevel: LogLevel.None })
   isRead("help", { _tag: "Help", command: undefined })
@@ -43,10 +46,10 @@ describe("the command line", () => {
     })
   }
 
-  isRefused(["bogus"], `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`)
+  isRefused(["bogus"], `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`)
   isRefused(
     ["help", "bogus"],
-    `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`
+    `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`
   )
   isRefused(["btcusdt@trade"], `There is no command "btcusdt@trade". Write holdfast watch btcusdt@trade.`)
   const isNotOfBinance = (stream: string) =>
@@ -59,6 +62,13 @@ describe("the command line", () => {
   isRefused(["record", "-o", "trades.ndjson", "btcusdt@tarde"], isNotOfBinance("btcusdt@tarde"))
   isRefused(["-x"], "holdfast has no option -x. holdfast --help lists its options.")
   isRefused(["book", "--levles", "5", "btcusdt"], "holdfast book has no option --levles. holdfast book --help lists its options.")
+  isRefused(["verify"], "holdfast verify needs a file: holdfast verify trades.ndjson.")
+  isRefused(["replay", "a.ndjson", "--speed", "0"], `--speed must be a number greater than zero, such as 10, or max, but is "0".`)
+  isRefused(["replay", "a.ndjson", "--port", "70000"], `--port must be a whole number from 0 to 65535, but is "70000".`)
+  isRefused(
+    ["record", "btcusdt@trade", "--out", "-", "--gzip"],
+    "--gzip compresses the files of a recording, and --out - is standard output."
+  )
   isRefused(["watch", "--for"], "--for needs a value: --for 20s.")
   isRefused(["--for", "--json"], "--for needs a value: --for 20s.")
   isRefused(["--ws", ""], "--ws needs a value: --ws ws://127.0.0.1:9443.")
@@ -75,7 +85,7 @@ describe("the command line", () => {
   isRefused(["watch", ""], `"" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", "--", "-x"], `"-x" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", "--", "-x@trade"], `"-x@trade" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
-  isRefused(["--", "bogus"], `There is no command "bogus". The commands are watch, book and record; holdfast --help explains them.`)
+  isRefused(["--", "bogus"], `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`)
   isRefused(["--", "watch", "--json"], `"--json" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["--json=maybe"], "--json takes no value.")
   isRefused(["--wizard=maybe"], "--wizard takes no value.")
@@ -104,7 +114,7 @@ describe("the command line", () => {
   isRefused(["--ws", "ws://me:secret@host", "watch"], "Options of a command come after it: holdfast watch --ws <url>.")
   isRefused(
     ["ws://me:secret@host/?key=secret"],
-    `There is no command "ws://…@host/…". The commands are watch, book and record; holdfast --help explains them.`
+    `There is no command "ws://…@host/…". The commands are watch, book, record, verify and replay; holdfast --help explains them.`
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")

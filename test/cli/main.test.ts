@@ -1,12 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Exchange } from "holdfast/binance/exchange"
+import { isClean } from "../../src/internal/recording/verify.ts"
+import { event, provideFiles, record, trades, verify } from "../recording/files.ts"
 import * as HttpProxy from "../utils/HttpProxy.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
@@ -55,6 +60,16 @@ const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
+
+// A port that nobody listens on.
+const freePort = Effect.async<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => {
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+})
 
 const within = { timeout: 60_000 }
 
@@ -121,7 +136,8 @@ describe("the program", () => {
       const before = readFileSync(out, "utf8").split("\n").length
       assert.strictEqual((yield* record).code, 0)
       const after = readFileSync(out, "utf8").trim().split("\n").slice(before - 1)
-      assert.include(after[0], `"type":"gap"`)
+      assert.include(after[0], `"type":"header"`)
+      assert.include(after[1], `"type":"gap"`)
       assert.isAbove(after.length, 5)
     }), within)
 
@@ -182,10 +198,202 @@ describe("the program", () => {
       const text = files.map((file) => readFileSync(join(folder, file), "utf8"))
       assert.isTrue(text.every((content) => content.endsWith("\n")))
       const Trade = Schema.parseJson(Schema.Struct({ type: Schema.Literal("trade"), data: Schema.Struct({ t: Schema.Number }) }))
-      const ids = text.join("").trim().split("\n").map((line) => Schema.decodeUnknownSync(Trade)(line).data.t)
-        .sort((a, b) => a - b)
+      const ids = text.join("").split("\n").flatMap((line) => {
+        const trade = Schema.decodeUnknownOption(Trade)(line)
+        return Option.isSome(trade) ? [trade.value.data.t] : []
+      })
       assert.isAbove(ids.length, 100)
       assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
+    }), within)
+
+  it.scopedLive("records whole data, however often and whenever it is killed", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100 })
+      const out = join(yield* temporary, "trades.ndjson")
+      const args = ["record", "btcusdt@trade", "btcusdt@depth@100ms", "--out", out, "--ws", exchange.wsUrl, "--rotate-every", "1s"]
+      for (const moment of ["connected  BTCUSDT", "Recording", "connected in", "connected  BTCUSDT", "connected in"]) {
+        assert.isNull((yield* run(args, {}, moment, ["SIGKILL"])).code)
+      }
+      assert.strictEqual((yield* run([...args, "--for", "2s"])).code, 0)
+      const report = yield* verify(out).pipe(provideFiles)
+      assert.deepStrictEqual(report.problems, [])
+      assert.isTrue(isClean(report))
+      const { count = 0, from = 0, gaps, to = 0 } = report.series.get("BTCUSDT trade") ?? {}
+      assert.deepStrictEqual([count, gaps], [to - from + 1, 0])
+      // Updates of books cannot be fetched: each restart has its gap.
+      assert.isAbove(report.series.get("BTCUSDT depth")?.gaps ?? 0, 1)
+    }), within)
+
+  it.scopedLive("goes on recording when nobody reads its status any more", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 100 })
+      const out = join(yield* temporary, "trades.ndjson")
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["--import", "tsx", main, "record", "btcusdt@trade", "--out", out, "--ws", exchange.wsUrl], {
+            stdio: ["ignore", "pipe", "ignore"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const ended = Effect.async<number | null>((resume) => {
+        child.on("exit", (code) => {
+          resume(Effect.succeed(code))
+        })
+      })
+      const size = Effect.sync(() => existsSync(out) ? statSync(out).size : 0)
+      const grows = (to: number) => Effect.repeat(Effect.delay(size, "50 millis"), { until: (bytes) => bytes > to })
+      yield* grows(5_000)
+      child.stdout.destroy()
+      // Its status comes once a second: several have found no reader.
+      yield* Effect.raceFirst(grows((yield* size) + 60_000), Effect.flatMap(ended, () => Effect.dieMessage("It ended.")))
+      child.kill("SIGINT")
+      assert.strictEqual(yield* ended, 0)
+      assert.isTrue(isClean(yield* verify(out).pipe(provideFiles)))
+    }), within)
+
+  it.scopedLive("records to standard output, and shows its status on standard error", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const folder = yield* temporary
+      const { code, err, out } = yield* run(["record", "btcusdt@trade", "--out", "-", "--for", "3s", "--ws", exchange.wsUrl])
+      assert.strictEqual(code, 0)
+      assert.match(err, /^Recording btcusdt@trade at custom to standard output\. Ctrl-C ends it\.\n[^]*\nRan for /)
+      writeFileSync(join(folder, "trades.ndjson"), out)
+      const report = yield* verify(join(folder, "trades.ndjson")).pipe(provideFiles)
+      assert.deepStrictEqual([report.problems, isClean(report)], [[], true])
+      assert.isAbove(report.series.get("BTCUSDT trade")?.count ?? 0, 50)
+      assert.deepStrictEqual(readdirSync(folder), ["trades.ndjson"])
+    }), within)
+
+  it.scopedLive("verifies a recording, and exits with 1 when it is not whole", () =>
+    Effect.gen(function*() {
+      const path = join(yield* temporary, "trades.ndjson")
+      yield* record(path, [trades(1, 3)]).pipe(provideFiles)
+      const whole = yield* run(["verify", path])
+      assert.deepStrictEqual([whole.code, whole.err], [0, ""])
+      assert.strictEqual(
+        whole.out,
+        `${path}: 5 lines, whole\n` +
+          "  BTCUSDT trade: 1 to 3, 3 events, 0 repeated, 0 out of order, 0 undeclared gaps, 0 declared gaps\n"
+      )
+      writeFileSync(path, readFileSync(path, "utf8").replace(`"t":2`, `"t":7`))
+      const damaged = yield* run(["verify", path, "--json"])
+      assert.strictEqual(damaged.code, 1)
+      const [facts = {}] = yield* lines(damaged.out)
+      assert.deepStrictEqual([facts["isWhole"], facts["lines"]], [false, 5])
+      assert.strictEqual(damaged.err, `Not whole: ${path}. Fetch what is missing from an archive of the venue.\n`)
+      assert.strictEqual((yield* run(["verify", "/nowhere/a.ndjson"])).err, "/nowhere/a.ndjson cannot be read: there is no such file or folder.\n")
+    }), within)
+
+  it.scopedLive("serves a recording again: who watches it reads what was recorded, and ends with it", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const out = join(folder, "all.ndjson")
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const streams = ["btcusdt@trade", "btcusdt@depth@100ms"]
+      assert.strictEqual((yield* run(["record", ...streams, "--out", out, "--for", "3s", "--ws", exchange.wsUrl])).code, 0)
+      const port = yield* freePort
+      const replaying = yield* Effect.fork(run(["replay", out, "--speed", "max", "--port", String(port)]))
+      const watched = yield* run(["watch", ...streams, "--json", "--for", "8s", "--ws", `ws://127.0.0.1:${port}`])
+      const { code, out: said } = yield* Fiber.join(replaying)
+      assert.strictEqual(code, 0)
+      assert.match(said, /^Serving \d+ events at ws:/)
+      const dataOf = (text: string) =>
+        text.trim().split("\n").flatMap((line) => /"type":"(?:trade|depth)","data":(\{.*\}),"timestamp"/.exec(line)?.[1] ?? [])
+      const recorded = dataOf(readFileSync(out, "utf8"))
+      assert.isAbove(recorded.length, 50)
+      assert.deepStrictEqual(dataOf(watched.out).sort(), [...recorded].sort())
+    }), within)
+
+  it.scopedLive("shows what a recording that it serves lacks as gaps, and what comes after them", () =>
+    Effect.gen(function*() {
+      const path = join(yield* temporary, "all.ndjson")
+      const trade = (t: number) => event("trade", { e: "trade", E: t, s: "BTCUSDT", t, p: "1.5", q: "2", T: t, m: false })
+      const candle = (t: number) =>
+        event("kline", {
+          e: "kline",
+          E: t,
+          s: "BTCUSDT",
+          k: { t, T: t + 59_999, s: "BTCUSDT", i: "1m", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 2, x: true, q: "1", V: "1", Q: "1" }
+        })
+      const missing = event("gap", { stream: "btcusdt@trade", from: 3, to: 7, cause: { error: "HistoryPruned", message: "" } })
+      yield* record(path, [[trade(1), trade(2), candle(0), candle(60_000), missing, trade(8), candle(240_000), trade(9), candle(300_000)]], {
+        streams: ["btcusdt@trade", "btcusdt@kline_1m"]
+      }).pipe(provideFiles)
+      const port = yield* freePort
+      const replaying = yield* Effect.fork(run(["replay", path, "--speed", "max", "--port", String(port)]))
+      const { out } = yield* run(["watch", "btcusdt@trade", "btcusdt@kline_1m", "--json", "--for", "8s", "--ws", `ws://127.0.0.1:${port}`])
+      assert.strictEqual((yield* Fiber.join(replaying)).code, 0)
+      const Data = Schema.Struct({
+        t: Schema.optional(Schema.Number),
+        k: Schema.optional(Schema.Struct({ t: Schema.Number })),
+        from: Schema.optional(Schema.Number),
+        to: Schema.optional(Schema.Number)
+      })
+      const seen = (yield* lines(out)).flatMap(({ data, symbol, type }) => {
+        if (symbol !== "BTCUSDT") return []
+        const { from = 0, k, t = k?.t, to = 0 } = Schema.decodeUnknownSync(Data)(data)
+        return [{ of: type === "gap" ? (to < 60_000 ? "trade" : "kline") : type, what: t ?? `${from} to ${to}` }]
+      })
+      const of = (type: string) => seen.flatMap((each) => each.of === type ? [each.what] : [])
+      assert.deepStrictEqual(of("trade"), [1, 2, "3 to 7", 8, 9])
+      assert.deepStrictEqual(of("kline"), [0, 60_000, "120000 to 239999", 240_000, 300_000])
+    }), within)
+
+  it.scopedLive("ends when nobody reads a recording on standard output any more", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 50 })
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["--import", "tsx", main, "record", "btcusdt@trade", "--out", "-", "--ws", exchange.wsUrl], {
+            stdio: ["ignore", "pipe", "ignore"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const code = yield* Effect.async<number | null>((resume) => {
+        child.on("exit", (code) => {
+          resume(Effect.succeed(code))
+        })
+        child.stdout.once("data", () => {
+          child.stdout.destroy()
+        })
+      })
+      assert.strictEqual(code, 0)
+    }), within)
+
+  it.scopedLive("ends when it is interrupted, even if nobody reads the recording on standard output", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 2_000 })
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["--import", "tsx", main, "record", "btcusdt@trade", "--out", "-", "--ws", exchange.wsUrl], {
+            stdio: ["ignore", "pipe", "pipe"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      let out = 0
+      // Reads a part, and then nothing more.
+      yield* Effect.async<void>((resume) => {
+        child.stdout.on("data", (chunk: Buffer) => {
+          out += chunk.length
+          if (out < 10_000) return
+          child.stdout.pause()
+          resume(Effect.void)
+        })
+      })
+      // The pipe holds some hundreds of them.
+      const { sent } = yield* exchange.stats
+      yield* Effect.repeat(Effect.delay(exchange.stats, "500 millis"), { until: (stats) => stats.sent > sent + 800 })
+      const ended = Effect.async<number | null>((resume) => {
+        child.on("exit", (code) => {
+          resume(Effect.succeed(code))
+        })
+        child.kill("SIGINT")
+      })
+      assert.strictEqual(yield* ended, 0)
     }), within)
 
   it.scopedLive("tells people what goes on, and sums it up when it is interrupted", () =>

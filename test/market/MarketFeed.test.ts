@@ -1,4 +1,4 @@
-// How a feed uses each part of a venue. The venue has two kinds of streams, and its messages are plain text.
+// How a feed uses each part of a venue. The venue has three kinds of streams, and its messages are plain text.
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -59,6 +59,12 @@ const trade: Venue.Kind<Of<"trade">> = {
     pageSize: 3
   }
 }
+const change: Venue.Kind<Of<"change">> = {
+  type: "change",
+  decoder: decoder("change"),
+  // Each leads to its id from the id before.
+  continuity: { _tag: "Diffs", positionOf: ({ data }) => data.id, previousOf: ({ data }) => data.id - 1 }
+}
 const news: Venue.Kind<Of<"news">> = { type: "news", decoder: decoder("news"), continuity: Continuity.unknown }
 
 const venue: Venue.Venue = {
@@ -78,7 +84,7 @@ const venue: Venue.Venue = {
   stream: (name) => {
     const [type = "", symbol = ""] = name.split(":")
     const group = type.toLowerCase()
-    return { name: `${group}:${symbol}`, symbol, group, kind: group === "trades" ? trade : news }
+    return { name: `${group}:${symbol}`, symbol, group, kind: group === "trades" ? trade : group === "changes" ? change : news }
   },
   limits: { topicsPerConnection: 10 }
 }
@@ -126,6 +132,18 @@ describe("a feed of any venue", () => {
       const all = yield* collect(feed.stream({ name: "trades:A", after: 7 }))
       assert.deepStrictEqual(all, [8, 9, 11, 12].map((id) => `trade A {"id":${id}}`))
     }).pipe(Effect.provide(TestTransport.layer([open(acknowledge, send(dataOf("trades:A", 12)))]))))
+
+  for (const [first, expected] of [[8, []], [7, []], [12, ["gap in changes:A"]]] as const) {
+    it.scoped(`resumes diffs ${expected.length > 0 ? "with a gap where some are missing" : "without a gap where none is missing"}: ${first}`, () =>
+      Effect.gen(function*() {
+        const feed = yield* makeFeed()
+        const all = yield* collect(feed.stream({ name: "changes:A", after: 7 }))
+        const passed = first === 7 ? [8] : [first, first + 1]
+        assert.deepStrictEqual(all, [...expected, ...passed.map((id) => `change A {"id":${id}}`)])
+      }).pipe(Effect.provide(TestTransport.layer([
+        open(acknowledge, send(dataOf("changes:A", first), dataOf("changes:A", first + 1)))
+      ]))))
+  }
 
   it.scoped("reads events of one kind, and leaves out events of other kinds", () =>
     Effect.gen(function*() {

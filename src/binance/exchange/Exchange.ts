@@ -20,6 +20,7 @@ import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { monotonicMillis } from "../../internal/time/monotonic.ts"
 import * as OptionalPeer from "../../internal/optionalPeer.ts"
+import * as Access from "./Access.ts"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
 import * as ControlMessage from "./ControlMessage.ts"
@@ -133,9 +134,11 @@ export interface Options {
   readonly maxAge?: Duration.DurationInput | undefined
   /** The limits of one address. Default: Binance's. */
   readonly limits?: Limits.Options | undefined
+  /** Whose requests it answers, besides those of programs and pages on this machine. Default: nobody's. */
+  readonly access?: Access.Options | undefined
   /**
    * A capture to play to the subscribers of its streams. The generated market does not send to these streams; the
-   * REST interface still serves the generated market. Default: none.
+   * REST interface still serves the generated market, unless `rest` of the capture answers. Default: none.
    */
   readonly replay?: Replay | undefined
 }
@@ -249,6 +252,11 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const upgrade = Effect.fnUntraced(function*(request: IncomingMessage, tcp: Duplex, head: Buffer) {
       // Without a listener, an error of the socket would end the process.
       tcp.on("error", () => undefined)
+      const foreign = Access.refusal(options.access ?? {}, request.headers)
+      if (foreign !== undefined) {
+        refuse(tcp, 403, foreign)
+        return
+      }
       const limited = limits.dial(moment())
       if (limited !== undefined) {
         refuse(tcp, limited.status, "Too many connection attempts.", limited.retryAfter)
@@ -332,9 +340,14 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     // The server
 
     const { makeHandler } = yield* nodeHttpServer
-    const rest = yield* makeHandler(RestApi.make(markets, limits, injector.nextRest))
+    const rest = yield* makeHandler(RestApi.make(markets, limits, injector.nextRest, (path, query) =>
+      options.replay?.rest?.(path, query, playback.replayed())))
     const sockets = new Set<Duplex>()
-    const server = createServer(rest)
+    const server = createServer((request, response) => {
+      const foreign = Access.refusal(options.access ?? {}, request.headers)
+      if (foreign === undefined) rest(request, response)
+      else response.writeHead(403, { "content-type": "text/plain" }).end(foreign)
+    })
     server.on("connection", (socket) => {
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))

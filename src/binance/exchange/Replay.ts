@@ -41,6 +41,11 @@ export interface Replay {
   /** 1 plays at the recorded speed, 10 ten times as fast. Default: as fast as the socket takes the messages. */
   readonly speed?: number | undefined
   /**
+   * Answers requests to the REST interface in place of the generated market, with what is to be sent as JSON. It gets the path,
+   * the query, and the number of messages that have been played. Undefined leaves the request to the market. Default: all.
+   */
+  readonly rest?: ((path: string, query: URLSearchParams, played: number) => unknown) | undefined
+  /**
    * Faults to inject during the capture, each once `after` messages have been played. The capture then continues
    * with the next message, to the clients that are subscribed.
    */

@@ -155,12 +155,18 @@ const depthWeight = (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : li
 
 /**
  * Makes the REST interface of these markets: `/api/v3/` `ping`, `time`, `exchangeInfo`, `trades`, `aggTrades`,
- * `historicalTrades`, `klines`, `ticker/24hr` (the fields of `MINI` that trades give) and `depth`. The interface refuses a request if `nextRefusal` returns a refusal for it.
+ * `historicalTrades`, `klines`, `ticker/24hr` (the fields of `MINI` that trades give) and `depth`. The interface refuses a request if
+ * `nextRefusal` returns a refusal for it. What `replayed` answers is sent in place of what the markets have.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextRefusal: () => Refusal | undefined) => {
+export const make = (
+  markets: ReadonlyMap<string, Market>,
+  limits: Limits,
+  nextRefusal: () => Refusal | undefined,
+  replayed: (path: string, query: URLSearchParams) => unknown = () => undefined
+) => {
   const endpoint = (
     weightOf: (query: Query) => number,
     answer: (query: Query, now: number, at: At) => Effect.Effect<unknown, Rejected>
@@ -177,7 +183,10 @@ export const make = (markets: ReadonlyMap<string, Market>, limits: Limits, nextR
       if (limited !== undefined) {
         return yield* new Rejected({ ...limited, code: -1003, msg: "Too much request weight used." })
       }
-      return yield* HttpServerResponse.json(yield* answer(query, now, Payload.timeIn(unitOf(yield* HttpServerRequest.HttpServerRequest)))).pipe(
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { pathname, searchParams } = new URL(request.url, "http://localhost")
+      const body = replayed(pathname, searchParams) ?? (yield* answer(query, now, Payload.timeIn(unitOf(request))))
+      return yield* HttpServerResponse.json(body).pipe(
         Effect.map(HttpServerResponse.setHeader("x-mbx-used-weight-1m", String(limits.usedWeight()))),
         Effect.orDie
       )

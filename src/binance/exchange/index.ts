@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** Whose requests the exchange answers. */
+export * as Access from "./Access.ts"
 /** Builds klines from trades. */
 export * as Candles from "./Candles.ts"
 /** The requests of clients over the socket. */

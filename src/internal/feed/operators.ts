@@ -203,7 +203,8 @@ const latestOnly = <A extends MarketEvent>(
     // Without a time from the venue, a late copy from another connection would look like an id reset.
     const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
     // Mutated in place: the garbage collector would have to move a new object for each event.
-    const last = { at: Number.NEGATIVE_INFINITY, position: Number.NEGATIVE_INFINITY }
+    const resumed = isDiff ? pipeline.after : undefined
+    const last = { at: Number.NEGATIVE_INFINITY, position: resumed ?? Number.NEGATIVE_INFINITY }
     return passThrough(pipeline, ({ items }) => {
       const passed: Array<A | Gap> = []
       for (const events of items) {

@@ -8,9 +8,11 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { request } from "node:http"
 import { Connection } from "holdfast"
 import * as NodeTransport from "holdfast/NodeTransport"
 import { MarketEvent, Payloads } from "holdfast/binance"
+import type { Access } from "holdfast/binance/exchange"
 import { Decimal, Exchange, Fault } from "holdfast/binance/exchange"
 
 const start = Exchange.make({ tradesPerSecond: 20 })
@@ -347,4 +349,51 @@ describe("a recording", () => {
       const received = yield* Stream.runCollect(Stream.take(connection.messages, 1 + messages.length))
       assert.deepStrictEqual([...received], [`{"result":null,"id":2}`, ...messages.map(({ message }) => message)])
     }))
+})
+
+describe("requests of others", () => {
+  // Asks by HTTP, and for an upgrade, with headers that a client of ours cannot set.
+  const statusOf = (exchange: Exchange.Exchange, path: string, headers: Readonly<Record<string, string>>) =>
+    Effect.async<number>((resume) => {
+      const sent = request({ host: "127.0.0.1", port: exchange.port, path, headers })
+      sent.on("response", ({ statusCode = 0 }) => {
+        sent.destroy()
+        resume(Effect.succeed(statusCode))
+      })
+      sent.on("upgrade", ({ statusCode = 0 }, socket) => {
+        socket.destroy()
+        resume(Effect.succeed(statusCode))
+      })
+      sent.end()
+    })
+  const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" }
+  const rows: ReadonlyArray<readonly [isAllowed: boolean, headers: Readonly<Record<string, string>>, access?: Access.Options]> = [
+    [true, {}],
+    [true, { origin: "http://localhost:3000" }],
+    [true, { origin: "https://127.0.0.1" }],
+    [true, { host: "[::1]:80", origin: "http://app.localhost" }],
+    [false, { origin: "https://evil.example" }],
+    [false, { origin: "null" }],
+    [false, { origin: "http://localhost.evil.example" }],
+    [false, { origin: "http://127.0.0.1.evil.example" }],
+    [false, { origin: "http://evil.example/127.0.0.1" }],
+    [false, { host: "evil.example" }],
+    [false, { host: "evil.example:9443", origin: "http://localhost" }],
+    [false, { host: "127.0.0.1@evil.example" }],
+    [true, { origin: "https://app.example" }, { origins: ["https://App.example"] }],
+    [false, { origin: "https://app.example:444" }, { origins: ["https://app.example"] }],
+    [true, { origin: "null" }, { origins: "any" }],
+    [true, { host: "exchange.test:1" }, { hosts: ["exchange.test"] }],
+    [false, { host: "other.test" }, { hosts: ["exchange.test"] }],
+    [true, { host: "other.test" }, { hosts: "any" }]
+  ]
+  for (const [isAllowed, headers, access] of rows) {
+    it.scopedLive(`are ${isAllowed ? "answered" : "refused"}: ${JSON.stringify(headers)}${access === undefined ? "" : ` with ${JSON.stringify(access)}`}`, () =>
+      Effect.gen(function*() {
+        const exchange = yield* Exchange.make({ access })
+        assert.strictEqual((yield* statusOf(exchange, "/api/v3/time", headers)) === 403, !isAllowed)
+        assert.strictEqual(yield* statusOf(exchange, "/ws", { ...headers, ...upgrade }), isAllowed ? 101 : 403)
+        assert.strictEqual((yield* exchange.stats).accepted, isAllowed ? 1 : 0)
+      }))
+  }
 })

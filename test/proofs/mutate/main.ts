@@ -26,6 +26,7 @@ const tests = [
   "connection/",
   "market/",
   "pool/",
+  "recording/",
   "testing/",
   "transport/",
   "clockJumps",
@@ -40,12 +41,15 @@ const tests = [
   "Transport",
   "binance/Failure",
   "binance/OrderBook",
+  "binance/Recording",
   "binance/Rest",
   "binance/hotPath",
   "binance/pool",
   "binance/redundancy",
   "binance/idReset",
-  "binance/venues"
+  "binance/venues",
+  "cli/output",
+  "cli/replayedRest"
 ]
 const longest = 5 * 60_000
 
@@ -111,6 +115,8 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/stream": ["Listenable", "connection/inbox", "connection/wakes"],
   "internal/feed": ["market/", "binance/OrderBook", "binance/idReset"],
   "internal/json": ["binance/hotPath"],
+  "internal/recording": ["recording/"],
+  "binance/exchange": ["binance/exchange/Exchange"],
   "internal/time": ["clockJumps", "connection/", "DialGate"]
 }
 
