@@ -96,10 +96,17 @@ export type PartialDepth = MarketEvent<
 
 type DecoderOf<Data extends object, Type extends string> = (stream: string) => Decoder<MarketEvent<Data, Type>>
 
-const decoder = <const Type extends string, A extends object, I>(type: Type, schema: Schema.Schema<A, I>): DecoderOf<A, Type> => {
-  const make = Decoding.make({ ...format, type, schema })
+const decoder = <const Type extends string, A extends object, I>(
+  type: Type,
+  schema: Schema.Schema<A, I>,
+  options: Pick<Decoding.Options<Type, A, I>, "lists" | "anySymbol"> = {}
+): DecoderOf<A, Type> => {
+  const make = Decoding.make({ ...format, type, schema, ...options })
   return (stream) => make(stream, StreamKind.parse(stream).symbol)
 }
+
+// A stream of a pair, such as btcusd@markPrice, has lists with the events of its contracts: BTCUSD_PERP, BTCUSD_201225.
+const ofPair = { lists: true, anySymbol: (symbol: string, pair: string) => symbol.startsWith(`${pair}_`) }
 
 // The events of an unknown kind may be any object.
 const decoderOfAny = (type: string): DecoderOf<object, string> => {
@@ -121,11 +128,12 @@ export const decoders = {
   miniTicker: decoder("miniTicker", Payloads.MiniTicker),
   bookTicker: decoder("bookTicker", Payloads.BookTicker),
   depth: decoder("depth", Payloads.Depth),
+  rpiDepth: decoder("rpiDepth", Payloads.Depth),
   partialDepth: decoder("partialDepth", Schema.Union(Payloads.PartialDepth, Payloads.FuturesPartialDepth)),
   windowTicker: decoder("windowTicker", Payloads.WindowTicker),
   avgPrice: decoder("avgPrice", Payloads.AveragePrice),
   referencePrice: decoder("referencePrice", Payloads.ReferencePrice),
-  markPrice: decoder("markPrice", Payloads.MarkPrice),
+  markPrice: decoder("markPrice", Payloads.MarkPrice, ofPair),
   blockTrade: decoder("blockTrade", Payloads.BlockTrade),
   forceOrder: decoder("forceOrder", Payloads.ForceOrder)
 }
