@@ -23,8 +23,11 @@ import type { Transport } from "../Transport.ts"
 import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import * as Rest from "./Rest.ts"
+import type * as StreamKind from "./StreamKind.ts"
 import type { Venue } from "./Venue.ts"
 
+export { StreamUnknown } from "../market/FeedError.ts"
+export type { FeedError } from "../market/FeedError.ts"
 export type { Events, FeedEvent } from "../market/MarketFeed.ts"
 
 /**
@@ -56,6 +59,20 @@ export interface From {
 export type FromEach = From | ((name: string) => From)
 
 /**
+ * Options of streams that are read by their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RawOptions {
+  /**
+   * Whether to ask for names that {@link StreamKind.documented} does not have, such as a stream that is newer than this version.
+   * Binance acknowledges names that it does not have, and then stays silent. Default: false.
+   */
+  readonly unchecked?: boolean | undefined
+}
+
+/**
  * Binance's feed. Symbols may be in upper or lower case. The snapshots of a book have at most 5000 levels a side, and 1000 on
  * futures.
  *
@@ -85,8 +102,11 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
   /** Every aggregate trade once, in the order of its id. */
   readonly aggTrades: (symbols: Several, from?: FromEach) => Events<MarketEvent.AggTrade>
-  /** Candles as they form, of an interval such as `1m`; each closes exactly once. `f` and `L` are -1 in fetched candles. */
-  readonly klines: (symbols: Several, interval: string, from?: FromEach) => Events<MarketEvent.Kline>
+  /**
+   * Candles as they form; each closes exactly once. `f` and `L` are -1 in fetched candles. Spot has time zones too, such as
+   * `1d@+08:00`; futures have no interval `1s`.
+   */
+  readonly klines: (symbols: Several, interval: StreamKind.Interval | StreamKind.ZonedInterval, from?: FromEach) => Events<MarketEvent.Kline>
   /** Statistics of the last 24 hours. */
   readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
   /** Prices and volumes of the last 24 hours. */
@@ -103,8 +123,11 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
     levels: 5 | 10 | 20,
     speed?: "100ms" | "1000ms"
   ) => Events<MarketEvent.PartialDepth>
-  /** Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. */
-  readonly raw: (names: Several, from?: FromEach) => Events<MarketEvent.MarketEvent>
+  /**
+   * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. A name
+   * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
+   */
+  readonly raw: (names: Several, from?: FromEach, options?: RawOptions) => Events<MarketEvent.MarketEvent>
 }
 
 /**
@@ -163,7 +186,8 @@ export const make = (
       bookTicker: of(kinds.bookTicker, "bookTicker"),
       depth: (symbols, speed = "100ms") => of(kinds.depth, `depth@${speed}`)(symbols),
       partialDepth: (symbols, levels, speed = "100ms") => of(kinds.partialDepth, `depth${levels}@${speed}`)(symbols),
-      raw: (names, from) => feed.stream(requests(names, from, identity)),
+      raw: (names, from, options) =>
+        feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
@@ -172,7 +196,7 @@ export const make = (
   })
 
 // Requests for the streams of these symbols or names, each with the position at which it resumes.
-const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.StreamRequest> =>
+const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),
     after: (typeof from === "function" ? from(name) : from).after

@@ -72,6 +72,8 @@ export interface Rest {
    * does not know, or that had no trade for a day, may be left out.
    */
   readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
+  /** Fetches all symbols that the venue lists, whether or not they trade now. Pairs of COIN-M futures are among them. */
+  readonly symbols: Effect.Effect<ReadonlySet<string>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
   /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
@@ -110,6 +112,9 @@ const weights = {
     klines: 2,
     ticker: 2,
     allTickers: 80,
+    exchangeInfo: 20,
+    // Without them, the list is less than half as long.
+    list: { showPermissionSets: "false" },
     levels: (requested: number) => Math.max(1, Math.min(requested, 5_000)),
     depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
   },
@@ -119,6 +124,8 @@ const weights = {
     klines: 10,
     ticker: 1,
     allTickers: 40,
+    exchangeInfo: 1,
+    list: {},
     levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
     depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
   }
@@ -161,6 +168,11 @@ const RestKline = Schema.Tuple(
 
 // A ticker of 24 hours. It has more, and -1 for a symbol without a trade in that time.
 const RestTicker = Schema.Struct({ symbol: Schema.String, lastId: Schema.Int })
+
+// Of the list of symbols. Futures have the pair of each.
+const RestSymbols = Schema.Struct({
+  symbols: Schema.Array(Schema.Struct({ symbol: Schema.String, pair: Schema.optional(Schema.String) }))
+})
 
 // Above this number of symbols, one request for all of the venue's weighs less than one for each (Binance docs).
 const fewSymbols = 10
@@ -324,6 +336,9 @@ export const make = (
           : Effect.map(Effect.forEach(symbols, ofSymbol), Arr.flatten)
         return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
       },
+      symbols: get("exchangeInfo", weigh.list, weigh.exchangeInfo, RestSymbols).pipe(
+        Effect.map(({ symbols }) => new Set(symbols.flatMap(({ pair, symbol }) => pair === undefined ? [symbol] : [symbol, pair])))
+      ),
       levels: weigh.levels,
       depth: (symbol, requested) => {
         const limit = weigh.levels(requested)

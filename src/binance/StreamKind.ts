@@ -73,6 +73,14 @@ export const documented: ReadonlyArray<Documented> = Table.documented.map(
 export type Interval = (typeof Names.intervals)[number]
 
 /**
+ * An interval of candles with a time zone, which decides when days, weeks and months begin: `1d@+08:00`. Only spot has them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ZonedInterval = `${Interval}@${"+" | "-"}${number}:${number}`
+
+/**
  * All intervals of candles.
  *
  * @since 0.1.0

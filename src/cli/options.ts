@@ -4,8 +4,8 @@ import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
-import * as StreamKind from "../binance/StreamKind.ts"
-import { isKnown } from "../binance/internal/kindTable.ts"
+import { byName } from "../binance/internal/streamCheck.ts"
+import { normalise } from "../binance/internal/streamNames.ts"
 import { logLevelNames, logLevels } from "./settings.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,15 +55,8 @@ const shell = matching(/^(?:sh|bash|fish|zsh)$/, "one of sh, bash, fish, zsh")
 /** The shape of a stream's name. */
 export const stream = matching(/^(?:[^\s@!/:-][^\s@!/:]*@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
 
-// The names of these types are not names of streams: those are kline_1m, ticker_1h and depth20.
-const typeOnly = /@(?:kline|windowTicker|partialDepth)$/
-
-/** A stream of a kind that Binance has. */
-export const binanceStream: Value<string> = {
-  expected: "a symbol and a kind, such as btcusdt@trade, btcusdt@kline_1m, btcusdt@ticker or btcusdt@depth",
-  parse: (text) =>
-    isKnown(StreamKind.parse(text).kind) && !typeOnly.test(text) ? Option.some(text) : Option.none()
-}
+/** Why Binance's spot market has no stream of this name; undefined if it has. */
+export const notOfBinance = (text: string): string | undefined => byName("spot", normalise(text))?.message
 
 const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
 
@@ -144,6 +137,7 @@ const flags = {
     value: age,
     description: "Start a new file when the current one has this age. Default: 1h."
   },
+  unchecked: { name: "unchecked", description: "Ask for streams that Binance does not document, too." },
   json: { name: "json", description: "Print one JSON object per line." },
   for: {
     name: "for",
@@ -195,12 +189,12 @@ const streams = (least: number) =>
 /** The usage without a command. */
 export const program: Usage = {
   summary: "Streams market data over connections that heal. Events missed during an outage are fetched and put in their place.",
-  flags: [flags.stream, ...commonFlags]
+  flags: [flags.stream, flags.unchecked, ...commonFlags]
 }
 
 /** The usage of each command. */
 export const commands = {
-  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: [flags.stream, ...commonFlags] },
+  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: [flags.stream, flags.unchecked, ...commonFlags] },
   book: {
     summary: "Shows the top of an order book once a second.",
     argument: { name: "symbol", least: 1, most: 1, example: "btcusdt", value: symbol },
@@ -209,7 +203,7 @@ export const commands = {
   record: {
     summary: "Writes market events to a file, and continues it after a restart.",
     argument: streams(1),
-    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, ...commonFlags]
+    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, flags.unchecked, ...commonFlags]
   }
 } satisfies Record<string, Usage>
 
@@ -222,6 +216,8 @@ const text = ({ description, name, placeholder = "text" }: Flag) =>
 const parsed = <A>(flag: Flag & { readonly value: Value<A> }) =>
   Options.filterMap(text(flag), flag.value.parse, `--${flag.name} must be ${flag.value.expected}.`)
 
+const unchecked = Options.boolean("unchecked").pipe(Options.withDescription(flags.unchecked.description))
+
 const common = {
   json: Options.boolean("json").pipe(Options.withDescription(flags.json.description)),
   duration: Options.optional(parsed(flags.for)),
@@ -232,10 +228,11 @@ const common = {
 /** The options without a command. */
 export const defaultConfig = {
   streams: text(flags.stream).pipe(Options.withAlias("s"), Options.repeated),
+  unchecked,
   ...common
 }
 
-export const watchConfig = { streams: Args.repeated(Args.text({ name: "stream" })), ...common }
+export const watchConfig = { streams: Args.repeated(Args.text({ name: "stream" })), unchecked, ...common }
 
 export const bookConfig = {
   symbol: Args.text({ name: "symbol" }),
@@ -248,5 +245,6 @@ export const recordConfig = {
   out: Options.withAlias(text(flags.out), "o"),
   rotateSize: Options.withDefault(parsed(flags.rotateSize), 256),
   rotateEvery: Options.withDefault(parsed(flags.rotateEvery), Duration.hours(1)),
+  unchecked,
   ...common
 }

@@ -9,12 +9,12 @@ import * as Recording from "./Recording.ts"
 import * as View from "./View.ts"
 
 export const record = (
-  { out, rotateEvery, rotateSize, streams, ...args }: Command.Command.ParseConfig<typeof recordConfig>
+  { out, rotateEvery, rotateSize, streams, unchecked, ...args }: Command.Command.ParseConfig<typeof recordConfig>
 ) =>
   Effect.gen(function*() {
     const recording = yield* Recording.open(out, streams, { size: rotateSize * 1024 * 1024, every: rotateEvery })
     yield* run(args, (venue) => `Recording ${streams.join(", ")} at ${venue} to ${out}.`, ({ feed, market }) =>
-      feed.raw(streams, (name) => ({ after: recording.last(name) })).pipe(
+      feed.raw(streams, (name) => ({ after: recording.last(name) }), { unchecked }).pipe(
         Stream.chunks,
         Stream.runForEach((events) =>
           Effect.map(recording.write(Chunk.join(Chunk.map(events, View.marketLine), "")), () => {

@@ -13,10 +13,10 @@ import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import * as Feed from "../internal/feed/feed.ts"
 import type { Listenable } from "../Listenable.ts"
 import type { Subscription } from "../Session.ts"
-import type { SessionError } from "../SessionError.ts"
 import type { SessionEvent } from "../SessionEvent.ts"
 import type { Transport } from "../Transport.ts"
 import type { InvalidMessage } from "./Decoder.ts"
+import type { FeedError } from "./FeedError.ts"
 import type { Gap, MarketEvent } from "./MarketEvent.ts"
 import type { OrderBook } from "./OrderBook.ts"
 import type { Kind, Venue } from "./Venue.ts"
@@ -50,16 +50,21 @@ export type FeedEvent =
  * @since 0.1.0
  * @category models
  */
-export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
+export type Events<A extends MarketEvent> = Listenable<A | Gap, FeedError>
 
 /**
  * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, or the last moment of
  * the last closed candle. The feed fetches the events since then and emits them first.
  *
+ * A name that the venue does not have fails at once with `StreamUnknown`. `unchecked` asks for it all the same, such as for a
+ * stream that is newer than the adapter.
+ *
  * @since 0.1.0
  * @category models
  */
-export type StreamRequest = string | { readonly name: string; readonly after?: number | undefined }
+export type StreamRequest =
+  | string
+  | { readonly name: string; readonly after?: number | undefined; readonly unchecked?: boolean | undefined }
 
 /**
  * A feed. It can read several streams as one, which has the events of all of them, in order within each stream. A stream that

@@ -340,7 +340,7 @@ describe("connections", () => {
       const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection, streamsPerConnection: 4 })
       const fibers = yield* Effect.forEach(
         ["a", "b", "c", "d", "e", "f", "g", "h"],
-        (name) => Effect.fork(Stream.runDrain(feed.raw(`${name}@thing`)))
+        (name) => Effect.fork(Stream.runDrain(feed.raw(`${name}@thing`, {}, { unchecked: true })))
       )
       yield* TestClock.adjust("10 seconds")
       const { dials, open: live } = yield* TestTransport.TestTransport

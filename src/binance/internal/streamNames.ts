@@ -16,6 +16,9 @@ const oneOf = (values: ReadonlyArray<string>) => `(?:${values.join("|")})`
 const intervalsOf = ({ market, type }: Pick<Documented, "market" | "type">): ReadonlyArray<string> =>
   market === "spot" || (market === "usd-m" && type === "continuousKline") ? intervals : minutesAndMore
 
+/** The intervals of candles that a market has. */
+export const intervalsOn = (market: Market): ReadonlyArray<string> => intervalsOf({ market, type: "kline" })
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The kind of a name
 
@@ -170,5 +173,8 @@ export const near = (market: Served, name: string): ReadonlyArray<string> => {
   const ends = new Set(
     documented.filter((form) => served[market].includes(form.market) && form.name.startsWith("<") === hasSymbol).flatMap(endsOf)
   )
-  return nearest(name.slice(head.length), ends).map((end) => head + end)
+  const tail = name.slice(head.length)
+  const similar = nearest(tail, ends)
+  const found = similar.length > 0 ? similar : [...ends].filter((end) => tail.length > 1 && end.startsWith(tail)).slice(0, nearAtMost)
+  return found.map((end) => head + end)
 }

@@ -16,6 +16,7 @@ import type * as Address from "../Venue.ts"
 import { rules } from "./bookRules.ts"
 import type { table } from "./kindTable.ts"
 import { saysUnknownSymbol } from "./restRefusal.ts"
+import * as Check from "./streamCheck.ts"
 import { normalise } from "./streamNames.ts"
 
 // The continuity of each kind is the one in kindTable.ts.
@@ -145,9 +146,13 @@ const spokenOfTrades: ReadonlySet<string> = new Set([
 
 export type Kinds = ReturnType<typeof kinds>
 
+// The market that a REST interface belongs to.
+const marketOf = { "/api/v3": "spot", "/fapi/v1": "usd-m" } as const
+
 /** The venue at an address. */
 export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Venue => {
   const timeUnit = address.timeUnit === "microsecond" ? "?timeUnit=MICROSECOND" : ""
+  const market = marketOf[address.api]
   const byType: ReadonlyMap<string, Kind> = new Map<string, Kind>(Object.entries(known))
 
   const streamOf = <A extends MarketEvent>(written: string, kindOf: (type: string) => Kind<A>): Stream<A> => {
@@ -172,6 +177,8 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     },
     stream: (name) =>
       streamOf(name, (type) => byType.get(type) ?? { type, decoder: fromStream, continuity: unknown }),
+    check: (name) => Check.byName(market, name),
+    lookUp: Check.bySymbol(market, rest.symbols),
     // The venue rejects a request for the book of an unknown symbol.
     isKnown: ({ symbol }) =>
       symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(

@@ -12,11 +12,11 @@ import type * as Connection from "../../Connection.ts"
 import * as DialGate from "../../DialGate.ts"
 import type { Classify } from "../../FailureClass.ts"
 import { InvalidMessage } from "../../market/Decoder.ts"
+import type { FeedError } from "../../market/FeedError.ts"
 import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { isGap, NotRepairable } from "../../market/MarketEvent.ts"
 import type { FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
-import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
 import * as Pool from "../pool/pool.ts"
@@ -25,6 +25,7 @@ import * as Cursors from "../stream/cursors.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Activity from "./activity.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
+import * as LookUps from "./lookUps.ts"
 import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
 import { gapOf, Pipeline } from "./pipeline.ts"
@@ -45,7 +46,8 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const { events, record, skip } = yield* makeEvents(now)
   const pool = yield* makePool(venue, options.connection ?? {}, settings, { record, skip })
   const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, limit, grace }
-  const sourceOf = yield* makePipelines(venue, shared)
+  const lookUps = yield* LookUps.make(venue, pool)
+  const sourceOf = yield* makePipelines(venue, shared, lookUps)
 
   const read = <A extends MarketEvent>(
     streams: StreamRequest | ReadonlyArray<StreamRequest>,
@@ -160,35 +162,49 @@ const makePool = Effect.fnUntraced(function*(
 interface Key {
   readonly stream: string
   readonly after: number | undefined
+  /** Whether it is asked for although the venue may not have it. */
+  readonly unchecked: boolean
 }
 
 // Each stream once, even if it is named more than once.
 const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamRequest>): ReadonlyArray<Key> => {
-  const afterOf = new Map((isOne(streams) ? [streams] : streams).map((request) => {
-    const { after, name } = typeof request === "string" ? { after: undefined, name: request } : request
-    return [venue.stream(name).name, after]
+  const keys = new Map((isOne(streams) ? [streams] : streams).map((request) => {
+    const { after, name, unchecked = false } = typeof request === "string" ? { after: undefined, name: request } : request
+    const stream = venue.stream(name).name
+    return [stream, { stream, after, unchecked }]
   }))
-  return [...afterOf].map(([stream, after]) => ({ stream, after }))
+  return [...keys.values()]
 }
 
 const isOne = (streams: StreamRequest | ReadonlyArray<StreamRequest>): streams is StreamRequest => !Array.isArray(streams)
 
 // A pipeline runs while it has readers.
-const makePipelines = (venue: Venue, shared: Shared) =>
+const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) =>
   Effect.map(
     RcMap.make({
-      lookup: ({ after, stream }: Key) => openPipeline(shared, venue.stream(stream), after)
+      lookup: ({ after, stream, unchecked }: Key) => openPipeline(shared, venue.stream(stream), after, unchecked ? undefined : { venue, lookUps })
     }),
-    (pipelines) => ({ after, stream }: Key) => RcMap.get(pipelines, Data.struct({ stream, after }))
+    (pipelines) => (key: Key) => RcMap.get(pipelines, Data.struct(key))
   )
 
-const openPipeline = Effect.fnUntraced(function*(shared: Shared, stream: Stream, after: number | undefined) {
-  const broadcast: EventBroadcast = Broadcast.make<MarketEvent, SessionError>({
+const openPipeline = Effect.fnUntraced(function*(
+  shared: Shared,
+  stream: Stream,
+  after: number | undefined,
+  checked: { readonly venue: Venue; readonly lookUps: LookUps.LookUps } | undefined
+) {
+  const broadcast: EventBroadcast = Broadcast.make<MarketEvent, FeedError>({
     capacity: readAhead,
     overflow: "suspend",
     // The broadcast suspends, so it loses only events that wait for room when the pipeline ends.
     fold: () => gapOf(shared, stream, new NotRepairable({ reason: "The stream has ended." }))
   })
+  const unknown = checked?.venue.check?.(stream.name)
+  if (unknown !== undefined) {
+    broadcast.end(Exit.fail(unknown))
+    return broadcast
+  }
+  if (checked !== undefined) yield* checked.lookUps.add(stream, broadcast)
   yield* Effect.forkScoped(Effect.onExit(
     Effect.interruptible(follow(new Pipeline(shared, stream, after, broadcast))),
     (exit) =>

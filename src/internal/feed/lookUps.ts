@@ -1,0 +1,75 @@
+// Looks streams up in what the venue lists, if they have had no data some seconds after they were opened. A venue that
+// acknowledges every name would leave a misspelt symbol silent for ever.
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Stream, Venue } from "../../market/Venue.ts"
+import type { Message } from "../../Transport.ts"
+import type { Pool } from "../pool/pool.ts"
+import { monotonic } from "../time/monotonic.ts"
+import type { EventBroadcast } from "./pipeline.ts"
+
+export interface LookUps {
+  /** Looks the stream up if it stays without data, and fails its readers if the venue does not list it. */
+  readonly add: (stream: Stream, broadcast: EventBroadcast) => Effect.Effect<void, never, Scope.Scope>
+}
+
+interface Waiting {
+  readonly stream: Stream
+  /** The monotonic time from which on it is looked up. */
+  due: number
+}
+
+// Most streams of the busy symbols have data by then, and need no list. In milliseconds.
+const firstData = 2_000
+// The time between two attempts when the venue cannot be asked, in milliseconds.
+const betweenAttempts = 60_000
+
+/** One fibre serves all streams of a feed; it sleeps while none waits. */
+export const make = Effect.fnUntraced(function*({ lookUp }: Pick<Venue, "lookUp">, pool: Pool<Message>) {
+  if (lookUp === undefined) return { add: () => Effect.void } satisfies LookUps
+  const waiting = new Map<EventBroadcast, Waiting>()
+  const some = Effect.unsafeMakeLatch(false)
+
+  const topicsWithData = Effect.map(
+    Effect.forEach(pool.sessions(), ({ subscriptions }) => subscriptions),
+    (all) => new Set(all.flat().filter(({ lastData }) => Option.isSome(lastData)).map(({ topic }) => topic))
+  )
+
+  const check = Effect.fnUntraced(function*(broadcast: EventBroadcast, entry: Waiting) {
+    const answer = yield* Effect.either(lookUp(entry.stream))
+    if (Either.isLeft(answer)) {
+      entry.due = (yield* monotonic) + betweenAttempts
+      return
+    }
+    // Its readers may have left meanwhile.
+    if (!waiting.delete(broadcast) || answer.right === undefined) return
+    yield* Effect.logWarning(answer.right.message)
+    broadcast.end(Exit.fail(answer.right))
+  })
+
+  const sweep = Effect.gen(function*() {
+    const now = yield* monotonic
+    const withData = yield* Effect.suspend(() => topicsWithData)
+    for (const [broadcast, entry] of waiting) {
+      if (withData.has(entry.stream.name)) waiting.delete(broadcast)
+      else if (entry.due <= now) yield* check(broadcast, entry)
+    }
+    if (waiting.size === 0) yield* some.close
+  })
+
+  yield* Effect.forkScoped(Effect.forever(some.await.pipe(Effect.zipRight(Effect.sleep(firstData)), Effect.zipRight(sweep))))
+
+  return {
+    add: (stream, broadcast) =>
+      Effect.acquireRelease(
+        Effect.map(monotonic, (now) => {
+          waiting.set(broadcast, { stream, due: now + firstData })
+          some.unsafeOpen()
+        }),
+        () => Effect.sync(() => waiting.delete(broadcast))
+      ).pipe(Effect.asVoid)
+  } satisfies LookUps
+})
