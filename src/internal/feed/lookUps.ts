@@ -1,7 +1,6 @@
 // Looks streams up in what the venue lists, if they have had no data some seconds after they were opened. A venue that
 // acknowledges every name would leave a misspelt symbol silent for ever.
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -39,15 +38,17 @@ export const make = Effect.fnUntraced(function*({ lookUp }: Pick<Venue, "lookUp"
   )
 
   const check = Effect.fnUntraced(function*(broadcast: EventBroadcast, entry: Waiting) {
-    const answer = yield* Effect.either(lookUp(entry.stream))
-    if (Either.isLeft(answer)) {
+    // A defect of an adapter must not end the look-ups of all other streams.
+    const answer = yield* Effect.exit(lookUp(entry.stream))
+    if (Exit.isFailure(answer)) {
       entry.due = (yield* monotonic) + betweenAttempts
+      yield* Effect.logDebug(`${entry.stream.name} cannot be looked up.`, answer.cause)
       return
     }
     // Its readers may have left meanwhile.
-    if (!waiting.delete(broadcast) || answer.right === undefined) return
-    yield* Effect.logWarning(answer.right.message)
-    broadcast.end(Exit.fail(answer.right))
+    if (!waiting.delete(broadcast) || answer.value === undefined) return
+    yield* Effect.logWarning(answer.value.message)
+    broadcast.end(Exit.fail(answer.value))
   })
 
   const sweep = Effect.gen(function*() {
