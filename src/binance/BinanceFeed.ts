@@ -73,6 +73,18 @@ export interface RawOptions {
 }
 
 /**
+ * Reads the streams of one symbol, or of several as one. If one of several fails, the joint stream has `Ended` in its place and
+ * goes on with the others; it fails with the last. `MarketEvent.failOnEnded` fails it with the first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Read<A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown> = []> {
+  (symbol: string, ...parameters: Parameters): Events<A>
+  (symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended>
+}
+
+/**
  * Binance's feed. Symbols may be in upper or lower case. The snapshots of a book have at most 5000 levels a side, and 1000 on
  * futures.
  *
@@ -99,30 +111,26 @@ export interface RawOptions {
  */
 export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "orderBook" | "rotate" | "subscriptions"> {
   /** Every trade once, in the order of its id. */
-  readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
+  readonly trades: Read<MarketEvent.Trade, [from?: FromEach]>
   /** Every aggregate trade once, in the order of its id. */
-  readonly aggTrades: (symbols: Several, from?: FromEach) => Events<MarketEvent.AggTrade>
+  readonly aggTrades: Read<MarketEvent.AggTrade, [from?: FromEach]>
   /**
    * Candles as they form; each closes exactly once. `f` and `L` are -1 in fetched candles. Spot has time zones too, such as
    * `1d@+08:00`; futures have no interval `1s`.
    */
-  readonly klines: (symbols: Several, interval: StreamKind.Interval | StreamKind.ZonedInterval, from?: FromEach) => Events<MarketEvent.Kline>
+  readonly klines: Read<MarketEvent.Kline, [interval: StreamKind.Interval | StreamKind.ZonedInterval, from?: FromEach]>
   /** Statistics of the last 24 hours. */
-  readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
+  readonly ticker: Read<MarketEvent.Ticker>
   /** Prices and volumes of the last 24 hours. */
-  readonly miniTicker: (symbols: Several) => Events<MarketEvent.MiniTicker>
+  readonly miniTicker: Read<MarketEvent.MiniTicker>
   /** The mini tickers of all symbols that changed. */
   readonly allMiniTickers: Events<MarketEvent.MiniTicker>
   /** The best bid and ask. */
-  readonly bookTicker: (symbols: Several) => Events<MarketEvent.BookTicker>
+  readonly bookTicker: Read<MarketEvent.BookTicker>
   /** Updates of the book, every 100 ms by default. Missing updates cannot be fetched; `orderBook` keeps a whole book. */
-  readonly depth: (symbols: Several, speed?: "100ms" | "1000ms") => Events<MarketEvent.Depth>
+  readonly depth: Read<MarketEvent.Depth, [speed?: "100ms" | "1000ms"]>
   /** The best levels of the book, every 100 ms by default. */
-  readonly partialDepth: (
-    symbols: Several,
-    levels: 5 | 10 | 20,
-    speed?: "100ms" | "1000ms"
-  ) => Events<MarketEvent.PartialDepth>
+  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: "100ms" | "1000ms"]>
   /**
    * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. A name
    * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
@@ -172,20 +180,30 @@ export const make = (
     const kinds = Streams.kinds(rest)
     const feed = yield* MarketFeed.make(Streams.venue(options.venue, rest, kinds), options)
 
-    const of = <A extends MarketEvent.MarketEvent>(kind: Kind<A>, suffix: string) =>
-    (symbols: Several, from?: FromEach): Events<A> =>
-      feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${suffix}`))
+    // `what` says the end of the streams' names, and where they resume.
+    const of = <A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown>>(
+      kind: Kind<A>,
+      what: (...parameters: Parameters) => readonly [end: string, from?: FromEach | undefined]
+    ): Read<A, Parameters> => {
+      function read(symbol: string, ...parameters: Parameters): Events<A>
+      function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended>
+      function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended> {
+        const [end, from] = what(...parameters)
+        return feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${end}`))
+      }
+      return read
+    }
 
     return {
-      trades: of(kinds.trade, "trade"),
-      aggTrades: of(kinds.aggTrade, "aggTrade"),
-      klines: (symbols, interval, from) => of(kinds.kline, `kline_${interval}`)(symbols, from),
-      ticker: of(kinds.ticker, "ticker"),
-      miniTicker: of(kinds.miniTicker, "miniTicker"),
+      trades: of(kinds.trade, (from) => ["trade", from]),
+      aggTrades: of(kinds.aggTrade, (from) => ["aggTrade", from]),
+      klines: of(kinds.kline, (interval, from) => [`kline_${interval}`, from]),
+      ticker: of(kinds.ticker, () => ["ticker"]),
+      miniTicker: of(kinds.miniTicker, () => ["miniTicker"]),
       allMiniTickers: feed.streamOf(kinds.miniTicker, "!miniTicker@arr"),
-      bookTicker: of(kinds.bookTicker, "bookTicker"),
-      depth: (symbols, speed = "100ms") => of(kinds.depth, `depth@${speed}`)(symbols),
-      partialDepth: (symbols, levels, speed = "100ms") => of(kinds.partialDepth, `depth${levels}@${speed}`)(symbols),
+      bookTicker: of(kinds.bookTicker, () => ["bookTicker"]),
+      depth: of(kinds.depth, (speed = "100ms") => [`depth@${speed}`]),
+      partialDepth: of(kinds.partialDepth, (levels, speed = "100ms") => [`depth${levels}@${speed}`]),
       raw: (names, from, options) =>
         feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),
       orderBook: feed.orderBook,

@@ -17,15 +17,17 @@ import * as StreamKind from "./StreamKind.ts"
 export { InvalidMessage } from "../market/Decoder.ts"
 export type { Decoder } from "../market/Decoder.ts"
 export {
+  failOnEnded,
   failOnGap,
   HistoryPruned,
   GapTooLarge,
+  isEnded,
   isGap,
   MarketGap,
   NotRepairable,
   NotServedYet
 } from "../market/MarketEvent.ts"
-export type { Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
+export type { Ended, Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
 
 /**
  * A trade, of `<symbol>@trade`.

@@ -3,19 +3,21 @@
 //     sockets → decode → follow by continuity (put in order, repair) → readers
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
+import * as Scope from "effect/Scope"
 import type * as Connection from "../../Connection.ts"
 import * as DialGate from "../../DialGate.ts"
 import type { Classify } from "../../FailureClass.ts"
 import { InvalidMessage } from "../../market/Decoder.ts"
 import type { FeedError } from "../../market/FeedError.ts"
-import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
-import { isGap, NotRepairable } from "../../market/MarketEvent.ts"
-import type { FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
+import type { Ended, Gap, MarketEvent } from "../../market/MarketEvent.ts"
+import { isEnded, isGap, NotRepairable } from "../../market/MarketEvent.ts"
+import type { Events, FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { Message } from "../../Transport.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
@@ -52,11 +54,24 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const read = <A extends MarketEvent>(
     streams: StreamRequest | ReadonlyArray<StreamRequest>,
     select: (batch: ReadonlyArray<MarketEvent>) => ReadonlyArray<A>
-  ) => Cursors.merge(Effect.forEach(keysOf(venue, streams), sourceOf), select)
+  ) => {
+    const keys = keysOf(venue, streams)
+    const told = (index: number, error: FeedError): Ended => {
+      const { name, symbol } = venue.stream(keys[index]?.stream ?? "")
+      return { source: venue.name, symbol, type: "ended", data: { stream: name, error }, timestamp: now(), via: "ws" }
+    }
+    return Cursors.merge(Effect.forEach(keys, sourceOf), select, told)
+  }
+
+  function streamOf<A extends MarketEvent>(kind: Kind<A>, stream: StreamRequest): Events<A>
+  function streamOf<A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>): Events<A | Ended>
+  function streamOf<A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>): Events<A | Ended> {
+    return read(streams, only(kind))
+  }
 
   const feed: MarketFeed = {
     stream: (streams) => read(streams, identity),
-    streamOf: (kind, streams) => read(streams, only(kind)),
+    streamOf,
     orderBook: (symbol, { levels = 1_000 } = {}) => {
       const { books } = venue
       if (books === undefined) return Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
@@ -184,7 +199,12 @@ const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) =
     RcMap.make({
       lookup: ({ after, stream, unchecked }: Key) => openPipeline(shared, venue.stream(stream), after, unchecked ? undefined : { venue, lookUps })
     }),
-    (pipelines) => (key: Key) => RcMap.get(pipelines, Data.struct(key))
+    (pipelines) => (key: Key) => {
+      const id = Data.struct(key)
+      // Readers of several streams keep one that has ended. The next reader asks for it anew.
+      return Effect.flatMap(RcMap.get(pipelines, id), (broadcast) =>
+        broadcast.ended() === undefined ? Effect.succeed(broadcast) : Effect.zipRight(RcMap.invalidate(pipelines, id), RcMap.get(pipelines, id)))
+    }
   )
 
 const openPipeline = Effect.fnUntraced(function*(
@@ -204,24 +224,30 @@ const openPipeline = Effect.fnUntraced(function*(
     broadcast.end(Exit.fail(unknown))
     return broadcast
   }
-  if (checked !== undefined) yield* checked.lookUps.add(stream, broadcast)
-  yield* Effect.forkScoped(Effect.onExit(
+  const scope = yield* Effect.flatMap(Effect.scope, (outer) => Scope.fork(outer, ExecutionStrategy.sequential))
+  if (checked !== undefined) {
+    yield* checked.lookUps.add(stream, (error) => {
+      broadcast.end(Exit.fail(error))
+      return Scope.close(scope, Exit.void)
+    })
+  }
+  yield* Effect.onExit(
     Effect.interruptible(follow(new Pipeline(shared, stream, after, broadcast))),
     (exit) =>
       Effect.sync(() => {
         // A defect must reach the readers, and not look like a quiet market.
         broadcast.end(Exit.isInterrupted(exit) ? Exit.void : exit)
       })
-  ))
+  ).pipe(Effect.forkIn(scope), Scope.extend(scope))
   return broadcast
 })
 
 // All pipelines have the same static type. The events of one are of one kind, so the first that is no gap shows which: a
 // check of each event would cost each of a hundred readers as much as the reading.
 const only = <A extends MarketEvent>({ type }: Kind<A>) => {
-  const isOfKind = (batch: ReadonlyArray<MarketEvent>): batch is ReadonlyArray<A | Gap> => {
-    const first = batch.find((event) => !isGap(event))
+  const isOfKind = (batch: ReadonlyArray<MarketEvent>): batch is ReadonlyArray<A | Ended | Gap> => {
+    const first = batch.find((event) => !isGap(event) && !isEnded(event))
     return first === undefined || first.type === type
   }
-  return (batch: ReadonlyArray<MarketEvent>): ReadonlyArray<A | Gap> => isOfKind(batch) ? batch : []
+  return (batch: ReadonlyArray<MarketEvent>): ReadonlyArray<A | Ended | Gap> => isOfKind(batch) ? batch : []
 }

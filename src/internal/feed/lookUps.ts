@@ -4,19 +4,20 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { StreamUnknown } from "../../market/FeedError.ts"
 import type { Stream, Venue } from "../../market/Venue.ts"
 import type { Message } from "../../Transport.ts"
 import type { Pool } from "../pool/pool.ts"
 import { monotonic } from "../time/monotonic.ts"
-import type { EventBroadcast } from "./pipeline.ts"
 
 export interface LookUps {
-  /** Looks the stream up if it stays without data, and fails its readers if the venue does not list it. */
-  readonly add: (stream: Stream, broadcast: EventBroadcast) => Effect.Effect<void, never, Scope.Scope>
+  /** Looks the stream up if it stays without data, and calls `fail` if the venue does not list it. */
+  readonly add: (stream: Stream, fail: (error: StreamUnknown) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
 
 interface Waiting {
   readonly stream: Stream
+  readonly fail: (error: StreamUnknown) => Effect.Effect<void>
   /** The monotonic time from which on it is looked up. */
   due: number
 }
@@ -29,7 +30,7 @@ const betweenAttempts = 60_000
 /** One fibre serves all streams of a feed; it sleeps while none waits. */
 export const make = Effect.fnUntraced(function*({ lookUp }: Pick<Venue, "lookUp">, pool: Pool<Message>) {
   if (lookUp === undefined) return { add: () => Effect.void } satisfies LookUps
-  const waiting = new Map<EventBroadcast, Waiting>()
+  const waiting = new Set<Waiting>()
   const some = Effect.unsafeMakeLatch(false)
 
   const topicsWithData = Effect.map(
@@ -37,7 +38,7 @@ export const make = Effect.fnUntraced(function*({ lookUp }: Pick<Venue, "lookUp"
     (all) => new Set(all.flat().filter(({ lastData }) => Option.isSome(lastData)).map(({ topic }) => topic))
   )
 
-  const check = Effect.fnUntraced(function*(broadcast: EventBroadcast, entry: Waiting) {
+  const check = Effect.fnUntraced(function*(entry: Waiting) {
     // A defect of an adapter must not end the look-ups of all other streams.
     const answer = yield* Effect.exit(lookUp(entry.stream))
     if (Exit.isFailure(answer)) {
@@ -46,17 +47,17 @@ export const make = Effect.fnUntraced(function*({ lookUp }: Pick<Venue, "lookUp"
       return
     }
     // Its readers may have left meanwhile.
-    if (!waiting.delete(broadcast) || answer.value === undefined) return
+    if (!waiting.delete(entry) || answer.value === undefined) return
     yield* Effect.logWarning(answer.value.message)
-    broadcast.end(Exit.fail(answer.value))
+    yield* entry.fail(answer.value)
   })
 
   const sweep = Effect.gen(function*() {
     const now = yield* monotonic
     const withData = yield* Effect.suspend(() => topicsWithData)
-    for (const [broadcast, entry] of waiting) {
-      if (withData.has(entry.stream.name)) waiting.delete(broadcast)
-      else if (entry.due <= now) yield* check(broadcast, entry)
+    for (const entry of waiting) {
+      if (withData.has(entry.stream.name)) waiting.delete(entry)
+      else if (entry.due <= now) yield* check(entry)
     }
     if (waiting.size === 0) yield* some.close
   })
@@ -64,13 +65,15 @@ export const make = Effect.fnUntraced(function*({ lookUp }: Pick<Venue, "lookUp"
   yield* Effect.forkScoped(Effect.forever(some.await.pipe(Effect.zipRight(Effect.sleep(firstData)), Effect.zipRight(sweep))))
 
   return {
-    add: (stream, broadcast) =>
+    add: (stream, fail) =>
       Effect.acquireRelease(
         Effect.map(monotonic, (now) => {
-          waiting.set(broadcast, { stream, due: now + firstData })
+          const entry: Waiting = { stream, fail, due: now + firstData }
+          waiting.add(entry)
           some.unsafeOpen()
+          return entry
         }),
-        () => Effect.sync(() => waiting.delete(broadcast))
+        (entry) => Effect.sync(() => waiting.delete(entry))
       ).pipe(Effect.asVoid)
   } satisfies LookUps
 })

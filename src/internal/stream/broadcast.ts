@@ -366,7 +366,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     const listeners = this.#listeners
     this.#listeners = none
     this.#inOrder(() => {
-      for (const listener of listeners) listener.end(exit)
+      for (const listener of listeners) listener.end(exit, this)
     })
   }
 
