@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { durationOf, positive } from "../internal/connection/settings.ts"
+import { atLeast, durationOf, positive } from "../internal/connection/settings.ts"
 import { Redactor } from "../internal/transport/redactor.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
@@ -216,7 +216,8 @@ export const make = (
     const timeout = yield* positive("timeout", options.timeout, Duration.seconds(10))
     const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(2))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
-    const limiter = RateLimiter.make<number>(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"))
+    const weightPerMinute = yield* atLeast("venue.weightPerMinute", 1, venue.weightPerMinute, venue.weightPerMinute)
+    const limiter = RateLimiter.make<number>(RollingWindow.make(Math.floor(weightPerMinute * 0.9), "1 minute"))
     const weigh = weights[venue.api]
     // Fetched events have times in the same unit as those from the sockets.
     const requestHeaders = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
@@ -247,7 +248,7 @@ export const make = (
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
       if (status >= 300) return yield* refusalOf(path, response, url)
       // The venue counts all clients behind this address, and the limiter only this one.
-      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
+      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       return yield* Effect.flatMap(response.json, Schema.decodeUnknown(schema))
     })
 
