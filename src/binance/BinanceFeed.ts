@@ -131,6 +131,14 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   readonly depth: Read<MarketEvent.Depth, [speed?: "100ms" | "1000ms"]>
   /** The best levels of the book, every 100 ms by default. */
   readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: "100ms" | "1000ms"]>
+  /** Mark prices of futures, every three seconds by default. */
+  readonly markPrice: Read<MarketEvent.MarkPrice, [speed?: "1s" | "3s"]>
+  /** The mark prices of all contracts of USD-M futures, every three seconds by default. */
+  readonly allMarkPrices: (speed?: "1s" | "3s") => Events<MarketEvent.MarkPrice>
+  /** Liquidations on futures: of each symbol only the latest of a second. */
+  readonly forceOrder: Read<MarketEvent.ForceOrder>
+  /** The liquidations of all symbols on futures. */
+  readonly allForceOrders: Events<MarketEvent.ForceOrder>
   /**
    * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. A name
    * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
@@ -204,6 +212,10 @@ export const make = (
       bookTicker: of(kinds.bookTicker, () => ["bookTicker"]),
       depth: of(kinds.depth, (speed = "100ms") => [`depth@${speed}`]),
       partialDepth: of(kinds.partialDepth, (levels, speed = "100ms") => [`depth${levels}@${speed}`]),
+      markPrice: of(kinds.markPrice, (speed) => [`markPrice${endOf(speed)}`]),
+      allMarkPrices: (speed) => feed.streamOf(kinds.markPrice, `!markPrice@arr${endOf(speed)}`),
+      forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),
+      allForceOrders: feed.streamOf(kinds.forceOrder, "!forceOrder@arr"),
       raw: (names, from, options) =>
         feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),
       orderBook: feed.orderBook,
@@ -212,6 +224,9 @@ export const make = (
       subscriptions: feed.subscriptions
     }
   })
+
+// The usual speed of mark prices has no ending.
+const endOf = (speed: "1s" | "3s" = "3s") => speed === "3s" ? "" : `@${speed}`
 
 // Requests for the streams of these symbols or names, each with the position at which it resumes.
 const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>

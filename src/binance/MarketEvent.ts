@@ -96,6 +96,22 @@ export type PartialDepth = MarketEvent<
   "partialDepth"
 >
 
+/**
+ * The mark price of a futures contract, of `<symbol>@markPrice`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MarkPrice = MarketEvent<typeof Payloads.MarkPrice.Type, "markPrice">
+
+/**
+ * A liquidation on futures, of `<symbol>@forceOrder`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ForceOrder = MarketEvent<typeof Payloads.ForceOrder.Type, "forceOrder">
+
 type DecoderOf<Data extends object, Type extends string> = (stream: string) => Decoder<MarketEvent<Data, Type>>
 
 const decoder = <const Type extends string, A extends object, I>(

@@ -105,6 +105,17 @@ export interface Options {
 
 // Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
 const futuresLevels = [5, 10, 20, 50, 100, 500]
+const futures = {
+  trades: 20,
+  aggTrades: 20,
+  klines: 10,
+  ticker: 1,
+  allTickers: 40,
+  exchangeInfo: 1,
+  list: {},
+  levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
+  depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
+}
 const weights = {
   "/api/v3": {
     trades: 25,
@@ -118,17 +129,8 @@ const weights = {
     levels: (requested: number) => Math.max(1, Math.min(requested, 5_000)),
     depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
   },
-  "/fapi/v1": {
-    trades: 20,
-    aggTrades: 20,
-    klines: 10,
-    ticker: 1,
-    allTickers: 40,
-    exchangeInfo: 1,
-    list: {},
-    levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
-    depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
-  }
+  "/fapi/v1": futures,
+  "/dapi/v1": futures
 }
 
 const RestTrade = Schema.Struct({
@@ -168,6 +170,8 @@ const RestKline = Schema.Tuple(
 
 // A ticker of 24 hours. It has more, and -1 for a symbol without a trade in that time.
 const RestTicker = Schema.Struct({ symbol: Schema.String, lastId: Schema.Int })
+// COIN-M futures answer with a list for one symbol too.
+const RestTickers = Schema.Union(RestTicker, Schema.Array(RestTicker))
 
 // Of the list of symbols. Futures have the pair of each.
 const RestSymbols = Schema.Struct({
@@ -327,8 +331,8 @@ export const make = (
       latestTrades: (symbols) => {
         const type = venue.api === "/api/v3" ? { type: "MINI" } : {}
         const ofSymbol = (symbol: string) =>
-          get("ticker/24hr", { symbol, ...type }, weigh.ticker, RestTicker).pipe(
-            Effect.map(Arr.of),
+          get("ticker/24hr", { symbol, ...type }, weigh.ticker, RestTickers).pipe(
+            Effect.map(Arr.ensure),
             // The venue does not know the symbol.
             Effect.catchTag("RestRejected", () => Effect.succeed([]))
           )

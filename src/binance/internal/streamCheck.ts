@@ -40,7 +40,9 @@ export const byName = (market: Served, name: string): StreamUnknown | undefined 
 const stale = 60_000
 
 // The sockets of USD-M futures also have the contracts and pairs of COIN-M, and options, which its REST interface does not list.
-const isListedElsewhere = (market: Served, symbol: string) => market === "usd-m" && /USD$|[_-]/.test(symbol)
+// None lists the names of continuous contracts, such as BTCUSD_PERPETUAL.
+const isListedElsewhere = (market: Served, symbol: string) =>
+  (market === "usd-m" && /USD$|[_-]/.test(symbol)) || (market === "coin-m" && /_(?:PERPETUAL|QUARTER)$/.test(symbol))
 
 /** Looks symbols up in the venue's list, which is fetched once and kept. */
 export const bySymbol = (market: Served, fetch: Effect.Effect<ReadonlySet<string>, RestError>) => {

@@ -147,7 +147,7 @@ const spokenOfTrades: ReadonlySet<string> = new Set([
 export type Kinds = ReturnType<typeof kinds>
 
 // The market that a REST interface belongs to.
-const marketOf = { "/api/v3": "spot", "/fapi/v1": "usd-m" } as const
+const marketOf = { "/api/v3": "spot", "/fapi/v1": "usd-m", "/dapi/v1": "coin-m" } as const
 
 /** The venue at an address. */
 export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Venue => {
