@@ -102,10 +102,16 @@ export interface Read<A extends MarketEvent.MarketEvent, Parameters extends Read
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach((event) =>
- *     event.type === "gap"
- *       ? Console.log(`missing: ${event.data.from} to ${event.data.to}`)
- *       : Console.log(event.symbol, event.data.p))
+ *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach((event) => {
+ *     switch (event.type) {
+ *       case "trade":
+ *         return Console.log(event.symbol, event.data.p)
+ *       case "gap":
+ *         return Console.log(`missing: ${event.data.from} to ${event.data.to}`)
+ *       case "ended":
+ *         return Console.log(event.data.error.message)
+ *     }
+ *   })
  * })
  * ```
  */
