@@ -48,7 +48,7 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const { events, record, skip } = yield* makeEvents(now)
   const pool = yield* makePool(venue, options.connection ?? {}, settings, { record, skip })
   const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, limit, grace }
-  const lookUps = yield* LookUps.make(venue, pool)
+  const lookUps = yield* LookUps.make(venue)
   const sourceOf = yield* makePipelines(venue, shared, lookUps)
 
   const read = <A extends MarketEvent>(
@@ -226,9 +226,13 @@ const openPipeline = Effect.fnUntraced(function*(
   }
   const scope = yield* Effect.flatMap(Effect.scope, (outer) => Scope.fork(outer, ExecutionStrategy.sequential))
   if (checked !== undefined) {
-    yield* checked.lookUps.add(stream, (error) => {
-      broadcast.end(Exit.fail(error))
-      return Scope.close(scope, Exit.void)
+    yield* checked.lookUps.add({
+      stream,
+      hasData: () => broadcast.hasBegun(),
+      fail: (error) => {
+        broadcast.end(Exit.fail(error))
+        return Scope.close(scope, Exit.void)
+      }
     })
   }
   yield* Effect.onExit(

@@ -235,7 +235,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("one of several streams that fails ends the others", "internal/feed/feed.ts", "sourceOf), select, told)", "sourceOf), select)"),
   mutation("a stream that has ended is not asked for anew", "internal/feed/feed.ts", "broadcast.ended() === undefined ? Effect", "broadcast.ended() !== null ? Effect"),
   mutation("a name that the venue does not have is asked for", "internal/feed/feed.ts", "checked?.venue.check?.(stream.name)", "checked?.venue.check?.(\"btcusdt@trade\")"),
-  mutation("a symbol that the venue does not list stays subscribed", "internal/feed/feed.ts", "      return Scope.close(scope, Exit.void)", "      return Effect.void"),
+  mutation("a symbol that the venue does not list stays subscribed", "internal/feed/feed.ts", "        return Scope.close(scope, Exit.void)", "        return Effect.void"),
   mutation("the symbols of a stream share a position", "internal/feed/operators.ts", "symbol === this.#symbol ? this.#own : this.#other(symbol)", "symbol === this.#symbol || symbol !== \"\" ? this.#own : this.#other(symbol)"),
   mutation("the user's `classify` is ignored", "internal/feed/feed.ts", "classify?.(error, ofVenue) ?? ofVenue", "ofVenue"),
   mutation("the venue's limit on dials is ignored", "internal/feed/feed.ts", "...venue.limits.dials", ""),
