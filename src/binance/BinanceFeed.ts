@@ -23,8 +23,11 @@ import type { Transport } from "../Transport.ts"
 import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import * as Rest from "./Rest.ts"
+import type * as StreamKind from "./StreamKind.ts"
 import type { Venue } from "./Venue.ts"
 
+export { StreamUnknown } from "../market/FeedError.ts"
+export type { FeedError } from "../market/FeedError.ts"
 export type { Events, FeedEvent } from "../market/MarketFeed.ts"
 
 /**
@@ -56,6 +59,32 @@ export interface From {
 export type FromEach = From | ((name: string) => From)
 
 /**
+ * Options of streams that are read by their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RawOptions {
+  /**
+   * Whether to ask for names that {@link StreamKind.documented} does not have, such as a stream that is newer than this version.
+   * Binance acknowledges names that it does not have, and then stays silent. Default: false.
+   */
+  readonly unchecked?: boolean | undefined
+}
+
+/**
+ * Reads the streams of one symbol, or of several as one. If one of several fails, the joint stream has `Ended` in its place and
+ * goes on with the others; it fails with the last. `MarketEvent.failOnEnded` fails it with the first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Read<A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown> = []> {
+  (symbol: string, ...parameters: Parameters): Events<A>
+  (symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended>
+}
+
+/**
  * Binance's feed. Symbols may be in upper or lower case. The snapshots of a book have at most 5000 levels a side, and 1000 on
  * futures.
  *
@@ -73,38 +102,54 @@ export type FromEach = From | ((name: string) => From)
  *
  * const program = Effect.gen(function*() {
  *   const feed = yield* BinanceFeed.BinanceFeed
- *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach((event) =>
- *     event.type === "gap"
- *       ? Console.log(`missing: ${event.data.from} to ${event.data.to}`)
- *       : Console.log(event.symbol, event.data.p))
+ *   yield* feed.trades(["BTCUSDT", "ETHUSDT"]).forEach((event) => {
+ *     switch (event.type) {
+ *       case "trade":
+ *         return Console.log(event.symbol, event.data.p)
+ *       case "gap":
+ *         return Console.log(`missing: ${event.data.from} to ${event.data.to}`)
+ *       case "ended":
+ *         return Console.log(event.data.error.message)
+ *     }
+ *   })
  * })
  * ```
  */
 export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "orderBook" | "rotate" | "subscriptions"> {
   /** Every trade once, in the order of its id. */
-  readonly trades: (symbols: Several, from?: FromEach) => Events<MarketEvent.Trade>
+  readonly trades: Read<MarketEvent.Trade, [from?: FromEach]>
   /** Every aggregate trade once, in the order of its id. */
-  readonly aggTrades: (symbols: Several, from?: FromEach) => Events<MarketEvent.AggTrade>
-  /** Candles as they form, of an interval such as `1m`; each closes exactly once. `f` and `L` are -1 in fetched candles. */
-  readonly klines: (symbols: Several, interval: string, from?: FromEach) => Events<MarketEvent.Kline>
+  readonly aggTrades: Read<MarketEvent.AggTrade, [from?: FromEach]>
+  /**
+   * Candles as they form; each closes exactly once. `f` and `L` are -1 in fetched candles. Spot has time zones too, such as
+   * `1d@+08:00`; futures have no interval `1s`.
+   */
+  readonly klines: Read<MarketEvent.Kline, [interval: StreamKind.Interval | StreamKind.ZonedInterval, from?: FromEach]>
   /** Statistics of the last 24 hours. */
-  readonly ticker: (symbols: Several) => Events<MarketEvent.Ticker>
+  readonly ticker: Read<MarketEvent.Ticker>
   /** Prices and volumes of the last 24 hours. */
-  readonly miniTicker: (symbols: Several) => Events<MarketEvent.MiniTicker>
+  readonly miniTicker: Read<MarketEvent.MiniTicker>
   /** The mini tickers of all symbols that changed. */
   readonly allMiniTickers: Events<MarketEvent.MiniTicker>
   /** The best bid and ask. */
-  readonly bookTicker: (symbols: Several) => Events<MarketEvent.BookTicker>
+  readonly bookTicker: Read<MarketEvent.BookTicker>
   /** Updates of the book, every 100 ms by default. Missing updates cannot be fetched; `orderBook` keeps a whole book. */
-  readonly depth: (symbols: Several, speed?: "100ms" | "1000ms") => Events<MarketEvent.Depth>
+  readonly depth: Read<MarketEvent.Depth, [speed?: "100ms" | "1000ms"]>
   /** The best levels of the book, every 100 ms by default. */
-  readonly partialDepth: (
-    symbols: Several,
-    levels: 5 | 10 | 20,
-    speed?: "100ms" | "1000ms"
-  ) => Events<MarketEvent.PartialDepth>
-  /** Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. */
-  readonly raw: (names: Several, from?: FromEach) => Events<MarketEvent.MarketEvent>
+  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: "100ms" | "1000ms"]>
+  /** Mark prices of futures, every three seconds by default. */
+  readonly markPrice: Read<MarketEvent.MarkPrice, [speed?: "1s" | "3s"]>
+  /** The mark prices of all contracts of USD-M futures, every three seconds by default. */
+  readonly allMarkPrices: (speed?: "1s" | "3s") => Events<MarketEvent.MarkPrice>
+  /** Liquidations on futures: of each symbol only the latest of a second. */
+  readonly forceOrder: Read<MarketEvent.ForceOrder>
+  /** The liquidations of all symbols on futures. */
+  readonly allForceOrders: Events<MarketEvent.ForceOrder>
+  /**
+   * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. A name
+   * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
+   */
+  readonly raw: (names: Several, from?: FromEach, options?: RawOptions) => Events<MarketEvent.MarketEvent>
 }
 
 /**
@@ -149,21 +194,36 @@ export const make = (
     const kinds = Streams.kinds(rest)
     const feed = yield* MarketFeed.make(Streams.venue(options.venue, rest, kinds), options)
 
-    const of = <A extends MarketEvent.MarketEvent>(kind: Kind<A>, suffix: string) =>
-    (symbols: Several, from?: FromEach): Events<A> =>
-      feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${suffix}`))
+    // `what` says the end of the streams' names, and where they resume.
+    const of = <A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown>>(
+      kind: Kind<A>,
+      what: (...parameters: Parameters) => readonly [end: string, from?: FromEach | undefined]
+    ): Read<A, Parameters> => {
+      function read(symbol: string, ...parameters: Parameters): Events<A>
+      function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended>
+      function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended> {
+        const [end, from] = what(...parameters)
+        return feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${end}`))
+      }
+      return read
+    }
 
     return {
-      trades: of(kinds.trade, "trade"),
-      aggTrades: of(kinds.aggTrade, "aggTrade"),
-      klines: (symbols, interval, from) => of(kinds.kline, `kline_${interval}`)(symbols, from),
-      ticker: of(kinds.ticker, "ticker"),
-      miniTicker: of(kinds.miniTicker, "miniTicker"),
+      trades: of(kinds.trade, (from) => ["trade", from]),
+      aggTrades: of(kinds.aggTrade, (from) => ["aggTrade", from]),
+      klines: of(kinds.kline, (interval, from) => [`kline_${interval}`, from]),
+      ticker: of(kinds.ticker, () => ["ticker"]),
+      miniTicker: of(kinds.miniTicker, () => ["miniTicker"]),
       allMiniTickers: feed.streamOf(kinds.miniTicker, "!miniTicker@arr"),
-      bookTicker: of(kinds.bookTicker, "bookTicker"),
-      depth: (symbols, speed = "100ms") => of(kinds.depth, `depth@${speed}`)(symbols),
-      partialDepth: (symbols, levels, speed = "100ms") => of(kinds.partialDepth, `depth${levels}@${speed}`)(symbols),
-      raw: (names, from) => feed.stream(requests(names, from, identity)),
+      bookTicker: of(kinds.bookTicker, () => ["bookTicker"]),
+      depth: of(kinds.depth, (speed = "100ms") => [`depth@${speed}`]),
+      partialDepth: of(kinds.partialDepth, (levels, speed = "100ms") => [`depth${levels}@${speed}`]),
+      markPrice: of(kinds.markPrice, (speed) => [`markPrice${endOf(speed)}`]),
+      allMarkPrices: (speed) => feed.streamOf(kinds.markPrice, `!markPrice@arr${endOf(speed)}`),
+      forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),
+      allForceOrders: feed.streamOf(kinds.forceOrder, "!forceOrder@arr"),
+      raw: (names, from, options) =>
+        feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
@@ -171,8 +231,11 @@ export const make = (
     }
   })
 
+// The usual speed of mark prices has no ending.
+const endOf = (speed: "1s" | "3s" = "3s") => speed === "3s" ? "" : `@${speed}`
+
 // Requests for the streams of these symbols or names, each with the position at which it resumes.
-const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string): ReadonlyArray<MarketFeed.StreamRequest> =>
+const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),
     after: (typeof from === "function" ? from(name) : from).after

@@ -18,16 +18,18 @@ import * as StreamKind from "./StreamKind.ts"
 export { InvalidMessage } from "../market/Decoder.ts"
 export type { Decoder } from "../market/Decoder.ts"
 export {
+  failOnEnded,
   failOnGap,
   HistoryPruned,
   GapTooLarge,
+  isEnded,
   isGap,
   MarketGap,
   NotRepairable,
   NotServedYet,
   RepairTooLong
 } from "../market/MarketEvent.ts"
-export type { Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
+export type { Ended, Gap, GapCause, MarketEvent } from "../market/MarketEvent.ts"
 
 /**
  * A trade, of `<symbol>@trade`.
@@ -96,12 +98,35 @@ export type PartialDepth = MarketEvent<
   "partialDepth"
 >
 
+/**
+ * The mark price of a futures contract, of `<symbol>@markPrice`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MarkPrice = MarketEvent<typeof Payloads.MarkPrice.Type, "markPrice">
+
+/**
+ * A liquidation on futures, of `<symbol>@forceOrder`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ForceOrder = MarketEvent<typeof Payloads.ForceOrder.Type, "forceOrder">
+
 type DecoderOf<Data extends object, Type extends string> = (stream: string) => Decoder<MarketEvent<Data, Type>>
 
-const decoder = <const Type extends string, A extends object, I>(type: Type, schema: Schema.Schema<A, I>): DecoderOf<A, Type> => {
-  const make = Decoding.make({ ...format, type, schema })
+const decoder = <const Type extends string, A extends object, I>(
+  type: Type,
+  schema: Schema.Schema<A, I>,
+  options: Pick<Decoding.Options<Type, A, I>, "lists" | "anySymbol"> = {}
+): DecoderOf<A, Type> => {
+  const make = Decoding.make({ ...format, type, schema, ...options })
   return (stream) => make(stream, StreamKind.parse(stream).symbol)
 }
+
+// A stream of a pair, such as btcusd@markPrice, has lists with the events of its contracts: BTCUSD_PERP, BTCUSD_201225.
+const ofPair = { lists: true, anySymbol: (symbol: string, pair: string) => symbol.startsWith(`${pair}_`) }
 
 // The events of an unknown kind may be any object.
 const decoderOfAny = (type: string): DecoderOf<object, string> => {
@@ -117,13 +142,13 @@ const numberAt = (data: object, field: string): number | undefined => {
 const isResumable = (stream: unknown) => {
   if (typeof stream !== "string") return false
   const { kind: { continuity } } = StreamKind.parse(stream)
-  return continuity === "sequence" || continuity === "candles"
+  return continuity === "sequence" || continuity === "candles" || continuity === "diffs"
 }
 
 /**
  * The position of an event in its stream: give it as `after` to resume the stream after this event. Of a trade or an aggregate
- * trade it is the id, of a closed candle its last moment, and of one that still forms the last moment of the candle before it.
- * Of a gap in such a stream it is the end of the gap. `undefined`: the stream cannot be resumed, or not after this event.
+ * trade it is the id, of an update of a book its last update id, of a closed candle its last moment, and of one that still forms
+ * the last moment of the candle before it. Of a gap in such a stream it is the end of the gap. `undefined`: the stream cannot be resumed, or not after this event.
  *
  * @since 0.1.0
  * @category positions
@@ -149,6 +174,8 @@ export const positionOf = ({ data, type }: MarketEvent): number | undefined => {
       return numberAt(data, "t")
     case "aggTrade":
       return numberAt(data, "a")
+    case "depth":
+      return numberAt(data, "u")
     case "kline": {
       const candle = Predicate.hasProperty(data, "k") ? data.k : undefined
       if (!Predicate.isRecord(candle)) return undefined
@@ -177,11 +204,12 @@ export const decoders = {
   miniTicker: decoder("miniTicker", Payloads.MiniTicker),
   bookTicker: decoder("bookTicker", Payloads.BookTicker),
   depth: decoder("depth", Payloads.Depth),
+  rpiDepth: decoder("rpiDepth", Payloads.Depth),
   partialDepth: decoder("partialDepth", Schema.Union(Payloads.PartialDepth, Payloads.FuturesPartialDepth)),
   windowTicker: decoder("windowTicker", Payloads.WindowTicker),
   avgPrice: decoder("avgPrice", Payloads.AveragePrice),
   referencePrice: decoder("referencePrice", Payloads.ReferencePrice),
-  markPrice: decoder("markPrice", Payloads.MarkPrice),
+  markPrice: decoder("markPrice", Payloads.MarkPrice, ofPair),
   blockTrade: decoder("blockTrade", Payloads.BlockTrade),
   forceOrder: decoder("forceOrder", Payloads.ForceOrder)
 }

@@ -276,7 +276,7 @@ export const BlockTrade = Schema.Struct({
 })
 
 /**
- * `<symbol>@markPrice` of USD-M futures.
+ * `<symbol>@markPrice` of futures. COIN-M sent no `i` for years.
  *
  * @since 0.1.0
  * @category schemas
@@ -286,7 +286,7 @@ export const MarkPrice = Schema.Struct({
   E: Integer,
   s: Schema.String,
   p: Decimal,
-  i: Decimal,
+  i: Schema.optional(Decimal),
   P: Decimal,
   // Empty for contracts without funding.
   r: Schema.String,

@@ -68,7 +68,7 @@ export interface Recording {
  */
 export type Events<A> = Stream.Stream<A | MarketEvent.Gap, RecordingUnreadable, FileSystem.FileSystem>
 
-const base = { source: Schema.String, symbol: Schema.String, timestamp: Schema.Number, via: Schema.Literal("ws", "rest") }
+const base = { source: Schema.String, symbol: Schema.String, timestamp: Schema.Number, via: Schema.Literal("ws", "rest", "fill") }
 const GapData = Schema.Struct({
   stream: Schema.String,
   from: Schema.optional(Schema.Number),

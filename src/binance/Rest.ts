@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { durationOf, positive } from "../internal/connection/settings.ts"
+import { atLeast, durationOf, positive } from "../internal/connection/settings.ts"
 import { Redactor } from "../internal/transport/redactor.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
 import * as RollingWindow from "../internal/time/rollingWindow.ts"
@@ -93,6 +93,8 @@ export interface Rest {
   readonly omits: string | undefined
   /** The weight of the requests for a page of history. */
   readonly weights: { readonly trades: number; readonly aggTrades: number; readonly klines: number }
+  /** Fetches all symbols that the venue lists, whether or not they trade now. Pairs of COIN-M futures are among them. */
+  readonly symbols: Effect.Effect<ReadonlySet<string>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
   /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
@@ -147,6 +149,19 @@ export interface Budget {
 
 // Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
 const futuresLevels = [5, 10, 20, 50, 100, 500]
+const futures = {
+  trades: 20,
+  recentTrades: 5,
+  omits: "The venue's REST interface leaves out trades of the insurance fund and of auto-deleveraging.",
+  aggTrades: 20,
+  klines: 10,
+  ticker: 1,
+  allTickers: 40,
+  exchangeInfo: 1,
+  list: {},
+  levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
+  depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
+}
 const weights = {
   "/api/v3": {
     trades: 25,
@@ -156,20 +171,14 @@ const weights = {
     klines: 2,
     ticker: 2,
     allTickers: 80,
+    exchangeInfo: 20,
+    // Without them, the list is less than half as long.
+    list: { showPermissionSets: "false" },
     levels: (requested: number) => Math.max(1, Math.min(requested, 5_000)),
     depth: (limit: number) => limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1_000 ? 50 : 250
   },
-  "/fapi/v1": {
-    trades: 20,
-    recentTrades: 5,
-    omits: "The venue's REST interface leaves out trades of the insurance fund and of auto-deleveraging.",
-    aggTrades: 20,
-    klines: 10,
-    ticker: 1,
-    allTickers: 40,
-    levels: (requested: number) => futuresLevels.find((allowed) => allowed >= requested) ?? 1_000,
-    depth: (limit: number) => limit <= 50 ? 2 : limit <= 100 ? 5 : limit <= 500 ? 10 : 20
-  }
+  "/fapi/v1": futures,
+  "/dapi/v1": futures
 }
 
 const RestTrade = Schema.Struct({
@@ -209,6 +218,13 @@ const RestKline = Schema.Tuple(
 
 // A ticker of 24 hours. It has more, and -1 for a symbol without a trade in that time.
 const RestTicker = Schema.Struct({ symbol: Schema.String, lastId: Schema.Int })
+// COIN-M futures answer with a list for one symbol too.
+const RestTickers = Schema.Union(RestTicker, Schema.Array(RestTicker))
+
+// Of the list of symbols. Futures have the pair of each.
+const RestSymbols = Schema.Struct({
+  symbols: Schema.Array(Schema.Struct({ symbol: Schema.String, pair: Schema.optional(Schema.String) }))
+})
 
 // Above this number of symbols, one request for all of the venue's weighs less than one for each (Binance docs).
 const fewSymbols = 10
@@ -282,8 +298,9 @@ export const make = (
     const timeout = yield* positive("timeout", options.timeout, Duration.seconds(10))
     const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(5))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
+    const weightPerMinute = yield* atLeast("venue.weightPerMinute", 1, venue.weightPerMinute, venue.weightPerMinute)
     const limiter = RateLimiter.make<number>(
-      withBudget(RollingWindow.make(Math.floor(venue.weightPerMinute * 0.9), "1 minute"), options.budget)
+      withBudget(RollingWindow.make(Math.floor(weightPerMinute * 0.9), "1 minute"), options.budget)
     )
     const weigh = weights[venue.api]
     const { apiKey } = options
@@ -321,7 +338,7 @@ export const make = (
       if (status >= 500) return yield* new RestUnavailable({ path, reason: `status ${status}` })
       if (status >= 300) return yield* refusalOf(path, response, url)
       // The venue counts all clients behind this address, and the limiter only this one.
-      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > venue.weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
+      if (Number(headers["x-mbx-used-weight-1m"] ?? 0) > weightPerMinute * 0.95) yield* wait(Duration.seconds(10), 429)
       const answer = yield* Effect.flatMap(Body.json(response), Schema.decodeUnknown(schema))
       return yield* Either.mapLeft(check(answer), (reason) => new RestUnavailable({ path, reason }))
     })
@@ -482,10 +499,14 @@ export const make = (
             path,
             params: { symbol, ...type },
             weight: weigh.ticker,
-            schema: RestTicker,
-            check: (ticker) => ticker.symbol === symbol ? Either.right(ticker) : Either.left("its answer is about another symbol")
+            schema: RestTickers,
+            check: (answer) => {
+              const tickers = Arr.ensure(answer)
+              return tickers.every((ticker) => ticker.symbol === symbol)
+                ? Either.right(tickers)
+                : Either.left("its answer is about another symbol")
+            }
           }).pipe(
-            Effect.map(Arr.of),
             // The venue does not know the symbol.
             Effect.catchTag("RestRejected", () => Effect.succeed([]))
           )
@@ -494,6 +515,15 @@ export const make = (
           : Effect.map(Effect.forEach(symbols, ofSymbol), Arr.flatten)
         return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
       },
+      symbols: get({
+        path: "exchangeInfo",
+        params: weigh.list,
+        weight: weigh.exchangeInfo,
+        schema: RestSymbols,
+        check: Either.right
+      }).pipe(
+        Effect.map(({ symbols }) => new Set(symbols.flatMap(({ pair, symbol }) => pair === undefined ? [symbol] : [symbol, pair])))
+      ),
       levels: weigh.levels,
       depth: (symbol, requested) => {
         const limit = weigh.levels(requested)

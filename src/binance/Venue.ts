@@ -23,7 +23,7 @@ export interface Venue {
   /** The URL of the REST interface, without a path. */
   readonly rest: string
   /** The first part of REST paths. */
-  readonly api: "/api/v3" | "/fapi/v1"
+  readonly api: "/api/v3" | "/fapi/v1" | "/dapi/v1"
   /** The path of the connections that serve a kind of stream. */
   readonly path: (kind: StreamKind) => string
   /** The unit of times, on sockets and of fetched events. Only spot supports microseconds. Default: milliseconds. */
@@ -111,6 +111,30 @@ export const testnet: Venue = make({
 })
 
 /**
+ * The demo mode of the spot market, with realistic prices (Binance docs).
+ *
+ * @since 0.1.0
+ * @category venues
+ */
+export const demo: Venue = make({
+  name: "demo-mode",
+  ws: "wss://demo-stream.binance.com",
+  rest: "https://demo-api.binance.com"
+})
+
+/**
+ * Binance.US, which has the streams of the spot market and less weight (Binance.US docs). Its REST interface wants an API key for
+ * older trades.
+ *
+ * @since 0.1.0
+ * @category venues
+ */
+export const us: Venue = {
+  ...make({ name: "us", ws: "wss://stream.binance.us:9443", rest: "https://api.binance.us" }),
+  weightPerMinute: 1_200
+}
+
+/**
  * USD-M futures. Binance serves streams under `/public` or `/market`, by their kind (Binance docs; it switched off the other
  * routes on 2026-04-23). Sources disagree on the limit of streams; all of them allow 200.
  *
@@ -127,4 +151,33 @@ export const futures: Venue = {
   messagesPerSecond: 10,
   weightPerMinute: 2_400,
   dials
+}
+
+/**
+ * The testnet of USD-M futures (Binance docs).
+ *
+ * @since 0.1.0
+ * @category venues
+ */
+export const futuresTestnet: Venue = {
+  ...futures,
+  name: "futures-testnet",
+  ws: "wss://fstream.binancefuture.com",
+  rest: "https://demo-fapi.binance.com"
+}
+
+/**
+ * COIN-M futures, such as `BTCUSD_PERP`. Streams of a pair, such as `btcusd@markPrice`, have the events of all its contracts. Its
+ * REST interface and that of USD-M futures share one limit of weight by address (Binance docs; since 2026-06-30). A feed of each
+ * sees what both have used in the venue's answers, and waits in time.
+ *
+ * @since 0.1.0
+ * @category venues
+ */
+export const coinFutures: Venue = {
+  ...futures,
+  name: "coin-futures",
+  ws: "wss://dstream.binance.com",
+  rest: "https://dapi.binance.com",
+  api: "/dapi/v1"
 }

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { FeedEvent } from "../binance/BinanceFeed.ts"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
-import { isGap, MarketGap } from "../binance/MarketEvent.ts"
+import { isEnded, isGap, MarketGap } from "../binance/MarketEvent.ts"
 import * as ConnectionEvent from "../ConnectionEvent.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import type { SessionEvent } from "../SessionEvent.ts"
@@ -50,7 +50,7 @@ const toPlain = (facts: object): Readonly<Record<string, unknown>> =>
 
 /** A market event as an object of JSON. */
 export const marketJson = (event: MarketEvent): string =>
-  JSON.stringify(isGap(event) ? { ...event, data: toPlain(event.data) } : event)
+  JSON.stringify(isGap(event) || isEnded(event) ? { ...event, data: toPlain(event.data) } : event)
 
 /** Says that lines are missing before the next one. */
 export const jsonLeftOut = (venue: string) => (count: number): string =>
@@ -199,6 +199,11 @@ export const human = (write: Write, { canRedraw, hasColours }: Look): View => {
       }
     },
     market: (event) => {
+      if (isEnded(event)) {
+        const { error, stream } = event.data
+        above(event.timestamp, `${stream} has ended, and the others go on. ${error.message}`, 31)
+        return
+      }
       counts.set(event.type, (counts.get(event.type) ?? 0) + 1)
       const price = priceOf(event)
       if (price !== undefined && event.symbol !== "") prices.set(event.symbol, price)

@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import type { Flag, Usage } from "./options.ts"
-import { binanceStream, commands, flagText, globalFlags, program, stream } from "./options.ts"
+import { commands, flagText, globalFlags, notOfBinance, program, stream } from "./options.ts"
 import { logLevels } from "./settings.ts"
 import { hasControl, withoutControl, withoutSecrets } from "./shown.ts"
 
@@ -46,8 +46,11 @@ const wrongArguments = (command: Command, given: ReadonlyArray<string>): string 
 }
 
 const wrongKind = (given: ReadonlyArray<string>): string | undefined => {
-  const wrong = given.find((word) => Option.isNone(binanceStream.parse(word)))
-  return wrong === undefined ? undefined : `"${shown(wrong)}" is not a stream of Binance. A stream is ${binanceStream.expected}.`
+  for (const word of given) {
+    // What is shown of a long word is shorter.
+    if (notOfBinance(word) !== undefined) return `${notOfBinance(shown(word)) ?? ""} --unchecked asks for it all the same.`
+  }
+  return undefined
 }
 
 // The arguments read so far. Of several errors, the first one counts.
@@ -123,12 +126,11 @@ const incomplete = ({ command, given, options, seen }: Reading): string | undefi
   const { argument, flags } = usageOf(command)
   const missing = flags.find((flag) => flag.required !== undefined && !seen.has(flag))
   const seenNames = new Set([...seen].map(({ name }) => name))
-  const isAtBinance = !seenNames.has("ws")
   return (command === undefined ? undefined : wrongArguments(command, given)) ??
     (missing === undefined ? undefined : `${nameOf(command)} needs ${missing.required}: --${missing.name} ${missing.example ?? "value"}.`) ??
     (seenNames.has("gzip") && isToOutput(options) ? "--gzip compresses the files of a recording, and --out - is standard output." : undefined) ??
-    // Another venue may have other kinds.
-    (isAtBinance && (argument?.value ?? stream) === stream ? wrongKind(given) : undefined)
+    // Before a file is opened, or a connection.
+    (!seenNames.has("unchecked") && (argument?.value ?? stream) === stream ? wrongKind(given) : undefined)
 }
 
 // @effect/cli accepts an option that may be repeated only as two words.

@@ -4,8 +4,8 @@ import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
-import * as StreamKind from "../binance/StreamKind.ts"
-import { isKnown } from "../binance/internal/kindTable.ts"
+import { byName } from "../binance/internal/streamCheck.ts"
+import { normalise } from "../binance/internal/streamNames.ts"
 import { logLevelNames, logLevels } from "./settings.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,15 +55,8 @@ const shell = matching(/^(?:sh|bash|fish|zsh)$/, "one of sh, bash, fish, zsh")
 /** The shape of a stream's name. */
 export const stream = matching(/^(?:[^\s@!/:-][^\s@!/:]*@\S+|!\S+)$/, "a symbol and a kind, such as btcusdt@trade")
 
-// The names of these types are not names of streams: those are kline_1m, ticker_1h and depth20.
-const typeOnly = /@(?:kline|windowTicker|partialDepth)$/
-
-/** A stream of a kind that Binance has. */
-export const binanceStream: Value<string> = {
-  expected: "a symbol and a kind, such as btcusdt@trade, btcusdt@kline_1m, btcusdt@ticker or btcusdt@depth",
-  parse: (text) =>
-    isKnown(StreamKind.parse(text).kind) && !typeOnly.test(text) ? Option.some(text) : Option.none()
-}
+/** Why Binance's spot market has no stream of this name; undefined if it has. */
+export const notOfBinance = (text: string): string | undefined => byName("spot", normalise(text))?.message
 
 const file = matching(/\S/, "the path of a file")
 
@@ -171,6 +164,7 @@ const flags = {
     description: "The port to listen on, at 127.0.0.1. Default: a free one."
   },
   gzip: { name: "gzip", description: "Compress each file when the next one has begun." },
+  unchecked: { name: "unchecked", description: "Ask for streams that Binance does not document, too." },
   json: { name: "json", description: "Print one JSON object per line." },
   for: {
     name: "for",
@@ -224,12 +218,12 @@ const streams = (least: number) =>
 /** The usage without a command. */
 export const program: Usage = {
   summary: "Streams market data over connections that heal. Events missed during an outage are fetched and put in their place.",
-  flags: [flags.stream, ...commonFlags]
+  flags: [flags.stream, flags.unchecked, ...commonFlags]
 }
 
 /** The usage of each command. */
 export const commands = {
-  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: [flags.stream, ...commonFlags] },
+  watch: { summary: "Shows market events as they arrive.", argument: streams(0), flags: [flags.stream, flags.unchecked, ...commonFlags] },
   book: {
     summary: "Shows the top of an order book once a second.",
     argument: { name: "symbol", least: 1, most: 1, example: "btcusdt", value: symbol },
@@ -238,7 +232,7 @@ export const commands = {
   record: {
     summary: "Writes market events to a file, and continues it after a restart.",
     argument: streams(1),
-    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, flags.gzip, ...commonFlags]
+    flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, flags.gzip, flags.unchecked, ...commonFlags]
   },
   verify: {
     summary: "Verifies recordings: whether their lines are those that were written, and what each stream has and lacks.",
@@ -261,6 +255,8 @@ const text = ({ description, name, placeholder = "text" }: Flag) =>
 const parsed = <A>(flag: Flag & { readonly value: Value<A> }) =>
   Options.filterMap(text(flag), flag.value.parse, `--${flag.name} must be ${flag.value.expected}.`)
 
+const unchecked = Options.boolean("unchecked").pipe(Options.withDescription(flags.unchecked.description))
+
 const common = {
   json: Options.boolean("json").pipe(Options.withDescription(flags.json.description)),
   duration: Options.optional(parsed(flags.for)),
@@ -271,10 +267,11 @@ const common = {
 /** The options without a command. */
 export const defaultConfig = {
   streams: text(flags.stream).pipe(Options.withAlias("s"), Options.repeated),
+  unchecked,
   ...common
 }
 
-export const watchConfig = { streams: Args.repeated(Args.text({ name: "stream" })), ...common }
+export const watchConfig = { streams: Args.repeated(Args.text({ name: "stream" })), unchecked, ...common }
 
 export const bookConfig = {
   symbol: Args.text({ name: "symbol" }),
@@ -288,6 +285,7 @@ export const recordConfig = {
   rotateSize: Options.withDefault(parsed(flags.rotateSize), 256),
   rotateEvery: Options.withDefault(parsed(flags.rotateEvery), Duration.hours(1)),
   gzip: Options.boolean("gzip").pipe(Options.withDescription(flags.gzip.description)),
+  unchecked,
   ...common
 }
 

@@ -33,7 +33,7 @@ const gapsAt = (now: number, streams: ReadonlyArray<string>, isUncertain: (strea
 
 type Arguments = Command.Command.ParseConfig<typeof recordConfig>
 
-const toFile = ({ gzip, out, rotateEvery, rotateSize, streams, ...args }: Arguments) =>
+const toFile = ({ gzip, out, rotateEvery, rotateSize, streams, unchecked, ...args }: Arguments) =>
   run(args, (venue) =>
     Effect.gen(function*() {
       const recorder = yield* Recorder.open({
@@ -53,7 +53,7 @@ const toFile = ({ gzip, out, rotateEvery, rotateSize, streams, ...args }: Argume
         title: `Recording ${streams.join(", ")} at ${venue.name} to ${out}.`,
         status: "offered" as const,
         body: ({ feed, market }) =>
-          feed.raw(streams, (name) => ({ after: recorder.last(name) })).pipe(
+          feed.raw(streams, (name) => ({ after: recorder.last(name) }), { unchecked }).pipe(
             Stream.chunks,
             Stream.runForEach((events) =>
               Effect.map(recorder.write(Chunk.toReadonlyArray(events)), () => {
@@ -65,7 +65,7 @@ const toFile = ({ gzip, out, rotateEvery, rotateSize, streams, ...args }: Argume
     }))
 
 // A recording on standard output begins anew each time.
-const toOutput = ({ streams, ...args }: Arguments) =>
+const toOutput = ({ streams, unchecked, ...args }: Arguments) =>
   run(args, (venue) =>
     Effect.gen(function*() {
       const writer = new Writer(nameOf(venue), streams, start, new Map())
@@ -80,7 +80,7 @@ const toOutput = ({ streams, ...args }: Arguments) =>
         title: `Recording ${streams.join(", ")} at ${venue.name} to standard output.`,
         status: "aside" as const,
         body: ({ feed, market }) =>
-          feed.raw(streams).pipe(
+          feed.raw(streams, {}, { unchecked }).pipe(
             Stream.chunks,
             Stream.runForEach((events) =>
               Effect.flatMap(Clock.currentTimeMillis, (now) => {

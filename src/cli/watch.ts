@@ -8,13 +8,13 @@ import { run } from "./program.ts"
 
 const defaultStreams = ["btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@trade"]
 
-const show = (args: Arguments, streams: ReadonlyArray<string>) => {
+const show = (args: Arguments, streams: ReadonlyArray<string>, unchecked: boolean) => {
   const names = streams.length === 0 ? defaultStreams : streams
   return run(args, (venue) =>
     Effect.succeed({
       title: `Watching ${names.join(", ")} at ${venue.name}.`,
       body: ({ drained, feed, market }) =>
-        Stream.runForEach(feed.raw(names), (event) =>
+        Stream.runForEach(feed.raw(names, {}, { unchecked }), (event) =>
           Effect.suspend(() => {
             market(event)
             return drained
@@ -22,6 +22,8 @@ const show = (args: Arguments, streams: ReadonlyArray<string>) => {
     }))
 }
 
-export const watch = ({ streams, ...args }: Command.Command.ParseConfig<typeof defaultConfig>) => show(args, streams)
+export const watch = ({ streams, unchecked, ...args }: Command.Command.ParseConfig<typeof defaultConfig>) =>
+  show(args, streams, unchecked)
 
-export const watchCommand = ({ streams, ...args }: Command.Command.ParseConfig<typeof watchConfig>) => show(args, streams)
+export const watchCommand = ({ streams, unchecked, ...args }: Command.Command.ParseConfig<typeof watchConfig>) =>
+  show(args, streams, unchecked)

@@ -142,8 +142,8 @@ export type Continuity<A extends MarketEvent> = Sequence<A> | Candles<A> | Diffs
 
 /**
  * The position of an event in its stream, to resume the stream `after` it: the id of an event of a sequence; of a closed candle
- * its last moment, and of one that still forms the last moment of the candle before it. Other continuities cannot be resumed:
- * `undefined`.
+ * its last moment, and of one that still forms the last moment of the candle before it; of a diff the position that it leads to.
+ * Other continuities cannot be resumed: `undefined`.
  *
  * @since 0.1.0
  * @category positions
@@ -155,6 +155,7 @@ export const positionOf = <A extends MarketEvent>(continuity: Continuity<A>, eve
     case "Candles":
       return continuity.isClosed(event) ? continuity.closesAt(event) : continuity.opensAt(event) - 1
     case "Diffs":
+      return continuity.positionOf(event)
     case "State":
     case "Unknown":
       return undefined

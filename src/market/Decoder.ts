@@ -85,8 +85,11 @@ export interface Options<Type extends string, A extends object, I> {
   readonly envelope?: Envelope | undefined
   /** Whether the data may be a list of events. Default: only in streams of all symbols. */
   readonly lists?: boolean | undefined
-  /** Whether a stream of one symbol may have events of other symbols. Default: such events are invalid. */
-  readonly anySymbol?: boolean | undefined
+  /**
+   * Whether a stream of one symbol may have events of other symbols, or of which others: a stream of a pair may have those of its
+   * contracts. Default: such events are invalid.
+   */
+  readonly anySymbol?: boolean | ((symbol: string, ofStream: string) => boolean) | undefined
 }
 
 /**

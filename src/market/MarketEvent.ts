@@ -8,6 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { formatDuration } from "../internal/time/durationText.ts"
+import type { FeedError } from "./FeedError.ts"
 import type { RestError } from "./RestError.ts"
 
 /**
@@ -136,6 +137,25 @@ export type Gap = MarketEvent<{
 export const isGap = (event: MarketEvent): event is Gap => event.type === "gap"
 
 /**
+ * The place in a joint stream from which on one of its streams has no more events, since it has failed. The others go on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Ended = MarketEvent<{
+  readonly stream: string
+  readonly error: FeedError
+}, "ended">
+
+/**
+ * Whether an event is the end of a stream.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isEnded = (event: MarketEvent): event is Ended => event.type === "ended"
+
+/**
  * A gap as an error: {@link failOnGap} fails with it.
  *
  * @since 0.1.0
@@ -172,3 +192,27 @@ export const failOnGap = <A extends MarketEvent, E, R>(
   stream: Stream.Stream<A | Gap, E, R>
 ): Stream.Stream<A, E | MarketGap, R> =>
   Stream.mapEffect(stream, (event) => isGap(event) ? new MarketGap({ gap: event }) : Effect.succeed(event))
+
+/**
+ * Fails a joint stream as soon as one of its streams has failed, with the error of that one.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import type { MarketFeed } from "holdfast/market"
+ * import { MarketEvent } from "holdfast/market"
+ *
+ * const watch = (feed: MarketFeed.MarketFeed) =>
+ *   feed.stream(["btcusdt@trade", "ethusdt@trade"]).pipe(
+ *     MarketEvent.failOnEnded,
+ *     Stream.runForEach(({ data }) => Effect.log(data))
+ *   )
+ * ```
+ */
+export const failOnEnded = <A extends MarketEvent, E, R>(
+  stream: Stream.Stream<A | Ended, E, R>
+): Stream.Stream<A, E | FeedError, R> =>
+  Stream.mapEffect(stream, (event) => isEnded(event) ? Effect.fail(event.data.error) : Effect.succeed(event))

@@ -13,11 +13,11 @@ import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import * as Feed from "../internal/feed/feed.ts"
 import type { Listenable } from "../Listenable.ts"
 import type { Subscription } from "../Session.ts"
-import type { SessionError } from "../SessionError.ts"
 import type { SessionEvent } from "../SessionEvent.ts"
 import type { Transport } from "../Transport.ts"
 import type { InvalidMessage } from "./Decoder.ts"
-import type { Gap, MarketEvent } from "./MarketEvent.ts"
+import type { FeedError } from "./FeedError.ts"
+import type { Ended, Gap, MarketEvent } from "./MarketEvent.ts"
 import type { OrderBook } from "./OrderBook.ts"
 import type { Kind, Venue } from "./Venue.ts"
 
@@ -61,22 +61,28 @@ export type FeedEvent =
  * @since 0.1.0
  * @category models
  */
-export type Events<A extends MarketEvent> = Listenable<A | Gap, SessionError>
+export type Events<A extends MarketEvent> = Listenable<A | Gap, FeedError>
 
 /**
  * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, the last moment of
  * the last closed candle, or the position of the last update. The feed fetches the events since then and emits them first.
  * Updates cannot be fetched: a gap comes first if some are missing. Other streams ignore it.
  *
+ * A name that the venue does not have fails at once with `StreamUnknown`. `unchecked` asks for it all the same, such as for a
+ * stream that is newer than the adapter.
+ *
  * @since 0.1.0
  * @category models
  */
-export type StreamRequest = string | { readonly name: string; readonly after?: number | undefined }
+export type StreamRequest =
+  | string
+  | { readonly name: string; readonly after?: number | undefined; readonly unchecked?: boolean | undefined }
 
 /**
  * A feed. It can read several streams as one, which has the events of all of them, in order within each stream. A stream that
  * is named twice is read once. Reading streams as one costs much less than reading each alone, since the reader wakes once per
- * batch. The joint stream fails as soon as one of the streams fails.
+ * batch. If one of several streams fails, the joint stream has {@link Ended} in its place, and goes on with the others; it fails
+ * with the last. `MarketEvent.failOnEnded` fails it with the first.
  *
  * @since 0.1.0
  * @category models
@@ -85,7 +91,10 @@ export interface MarketFeed {
   /** Reads streams by their names. Each is repaired as the continuity of its kind allows. */
   readonly stream: (streams: StreamRequest | ReadonlyArray<StreamRequest>) => Events<MarketEvent>
   /** Reads streams of one kind, with the type of its events. It leaves out events of other kinds. */
-  readonly streamOf: <A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>) => Events<A>
+  readonly streamOf: {
+    <A extends MarketEvent>(kind: Kind<A>, stream: StreamRequest): Events<A>
+    <A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>): Events<A | Ended>
+  }
   /**
    * Opens an order book; the feed keeps it equal to the venue's until the scope closes. `levels` is the depth of its snapshots
    * in levels a side (default 1000), as far as the venue allows. Dies if the venue has no order books.

@@ -12,6 +12,7 @@ import type { SessionProtocol } from "../SessionProtocol.ts"
 import type { Message } from "../Transport.ts"
 import type { Continuity } from "./Continuity.ts"
 import type { Decoder } from "./Decoder.ts"
+import type { StreamUnknown } from "./FeedError.ts"
 import type { MarketEvent } from "./MarketEvent.ts"
 import type { RestError } from "./RestError.ts"
 import type * as OrderBook from "./OrderBook.ts"
@@ -117,8 +118,19 @@ export interface Venue {
   readonly protocol: SessionProtocol<Message, unknown>
   /** Where to dial the connections of a group of streams. */
   readonly endpoint: (group: string) => Endpoint
-  /** The stream with this name. Every name is valid: a name that the adapter does not know has the continuity `Unknown`. */
+  /**
+   * The stream with this name. It must take every name: one that the adapter does not know has the continuity `Unknown`. `check`
+   * decides which names a feed asks for.
+   */
   readonly stream: (name: string) => Stream
+  /** Why there is no stream of this name, as far as the name itself tells. Undefined: there may be one. Default: there may be. */
+  readonly check?: ((name: string) => StreamUnknown | undefined) | undefined
+  /**
+   * Looks a stream up in what the venue lists. Undefined: it is listed, or the list does not tell. The feed looks up streams that
+   * have had no data some seconds after they were subscribed; it asks again later if this fails. The adapter should fetch the list
+   * once for all. Default: streams are not looked up.
+   */
+  readonly lookUp?: ((stream: Stream) => Effect.Effect<StreamUnknown | undefined, RestError>) | undefined
   /**
    * Whether the venue knows a stream that has no data although it is subscribed. A stream that the venue does not know fails at
    * once. Default: the venue knows every stream.

@@ -10,6 +10,8 @@ export * as Continuity from "./Continuity.ts"
 export * as Decoder from "./Decoder.ts"
 /** Parses the messages of venues that send JSON. */
 export * as Json from "./Json.ts"
+/** The errors that a stream of a feed can end with. */
+export * as FeedError from "./FeedError.ts"
 /** The events of any market, and the gaps between them. */
 export * as MarketEvent from "./MarketEvent.ts"
 /** The feed of any venue: streams whose gaps are repaired, and order books. */

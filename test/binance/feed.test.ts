@@ -44,8 +44,8 @@ const read = <A, E>(stream: Stream.Stream<A, E>, count: number) =>
   Effect.map(Stream.runCollect(Stream.take(stream, count)), (chunk) => [...chunk])
 
 // The ids of trades, with a gap for what is missing.
-const ids = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.AggTrade | MarketEvent.Gap>) =>
-  events.map((event) => event.type === "gap" ? "gap" : event.type === "trade" ? event.data.t : event.data.a)
+const ids = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.AggTrade | MarketEvent.Ended | MarketEvent.Gap>) =>
+  events.map((event) => event.type === "trade" ? event.data.t : event.type === "aggTrade" ? event.data.a : "gap")
 
 const isWhole = (seen: ReadonlyArray<number | "gap">) => {
   const [first] = seen
@@ -344,7 +344,7 @@ describe("two connections", () => {
 })
 
 describe("several symbols", () => {
-  const bySymbol = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.Gap>, symbol: string) =>
+  const bySymbol = (events: ReadonlyArray<MarketEvent.Trade | MarketEvent.Ended | MarketEvent.Gap>, symbol: string) =>
     ids(events.filter((event) => event.symbol === symbol))
 
   it.scopedLive("are one stream: each is whole, and read once even if named twice", () =>
@@ -364,7 +364,7 @@ describe("several symbols", () => {
     Effect.gen(function*() {
       const { exchange, feed } = yield* open()
       yield* Effect.forkScoped(exchange.script([{ after: "400 millis", fault: Fault.Reset() }], { repeat: true }))
-      const received: Array<MarketEvent.Trade | MarketEvent.Gap> = []
+      const received: Array<MarketEvent.Trade | MarketEvent.Ended | MarketEvent.Gap> = []
       const enough = yield* Deferred.make<void>()
       yield* Effect.raceFirst(
         feed.trades(["BTCUSDT", "ETHUSDT"]).listen((events) => {

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { TestTransport } from "holdfast/testing"
-import { acknowledge, answers, asksForTickers, combined, connection, tickers } from "../utils/venue.ts"
+import { acknowledge, answers, asksForSymbols, asksForTickers, combined, connection, tickers } from "../utils/venue.ts"
 
 const { expect, open, send, wait } = TestTransport
 
@@ -48,6 +48,8 @@ describe("quiet streams", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(answers((url) => {
+        // Once, to find symbols that it does not list.
+        if (asksForSymbols(url)) return { symbols: [...busy, ...quiet].map((symbol) => ({ symbol })) }
         weight += 80
         assert.isTrue(asksForTickers(url), url.pathname)
         return tickers(url, [...busy, ...quiet], (symbol) => symbol.startsWith("BUSY") ? last : 3)

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { readFileSync } from "node:fs"
 import { ConnectionError, ConnectionEvent, FailureClass, Item, SessionError, SessionEvent } from "holdfast"
+import type { MarketEvent } from "holdfast/market"
 import * as View from "../../src/cli/View.ts"
 
 const [, sample = ""] = /^Part of what `npm start` prints:\n\n```\n([^]*?)\n```/m.exec(readFileSync("README.md", "utf8")) ?? []
@@ -61,6 +62,29 @@ it("a refusal that is not final says when the topic is asked for again", () => {
   assert.deepStrictEqual(lines, [
     `\u001b[33m${refused} The session asks again in 2s.\u001b[0m`,
     `\u001b[31m${refused}\u001b[0m`
+  ])
+})
+
+it("a stream that has ended is told, and has no figures", () => {
+  const written: Array<string> = []
+  const write = (text: string) => written.push(text)
+  const ended: MarketEvent.Ended = {
+    source: "binance",
+    symbol: "XYZUSDT",
+    type: "ended",
+    data: { stream: "xyzusdt@trade", error: new SessionError.SubscriptionRefused({ topic: "xyzusdt@trade", reason: "delisted" }) },
+    timestamp: 0,
+    via: "ws"
+  }
+  const view = View.human(write, { canRedraw: false, hasColours: false })
+  view.market(ended)
+  view.tick(0)
+  View.json("binance", write).market(ended)
+  const message = "The peer refused the subscription to xyzusdt@trade: delisted."
+  assert.deepStrictEqual(written, [
+    `00:00:00  xyzusdt@trade has ended, and the others go on. ${message}\n`,
+    "00:00:00  dialling    no data\n",
+    `${JSON.stringify({ ...ended, data: { stream: "xyzusdt@trade", error: { error: "SubscriptionRefused", message } } })}\n`
   ])
 })
 

@@ -21,8 +21,8 @@ describe("the command line", () => {
     isRead(`watch ${stream}`, runs("watch", stream))
   }
   // Another venue may have other kinds.
-  isRead("watch btcusdt@tarde --ws ws://host", runs("watch", "--ws=ws://host", "btcusdt@tarde"))
-  isRead("-s btcusdt@tarde --ws ws://host", runs("--ws=ws://host", "--stream", "btcusdt@tarde"))
+  isRead("watch btcusdt@tarde --unchecked", runs("watch", "--unchecked", "btcusdt@tarde"))
+  isRead("-s btcusdt@tarde --unchecked", runs("--unchecked", "--stream", "btcusdt@tarde"))
   isRead("record btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
   isRead("record btcusdt@trade -o -", runs("record", "--out=-", "btcusdt@trade"))
   isRead("verify a.ndjson b.ndjson.gz --json", runs("verify", "--json", "a.ndjson", "b.ndjson.gz"))
@@ -52,14 +52,21 @@ describe("the command line", () => {
     `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`
   )
   isRefused(["btcusdt@trade"], `There is no command "btcusdt@trade". Write holdfast watch btcusdt@trade.`)
-  const isNotOfBinance = (stream: string) =>
-    `"${stream}" is not a stream of Binance. A stream is a symbol and a kind, ` +
-    "such as btcusdt@trade, btcusdt@kline_1m, btcusdt@ticker or btcusdt@depth."
-  for (const stream of ["btcusdt@tarde", "btcusdt@Trade", "btcusdt@depth7", "!ticcer@arr", "!tarde", "btcusdt@kline"]) {
-    isRefused(["watch", "btcusdt@trade", stream], isNotOfBinance(stream))
-    isRefused(["--stream", stream], isNotOfBinance(stream))
+  for (
+    const [stream, why] of [
+      ["btcusdt@tarde", "the venue has no kind tarde. Did you mean btcusdt@trade?"],
+      ["btcusdt@Trade", "the venue has no kind Trade. Did you mean btcusdt@trade?"],
+      ["btcusdt@depth7", "the venue has no kind depth7. Did you mean btcusdt@depth or btcusdt@depth5?"],
+      ["!ticcer@arr", "the venue has no kind ticcer."],
+      ["!tarde", "the venue has no kind tarde."],
+      ["btcusdt@kline", "the venue has no kind kline. Did you mean btcusdt@kline_1s, btcusdt@kline_1m or btcusdt@kline_3m?"]
+    ] as const
+  ) {
+    const refusal = `There is no stream ${stream}: ${why} --unchecked asks for it all the same.`
+    isRefused(["watch", "btcusdt@trade", stream], refusal)
+    isRefused(["--stream", stream], refusal)
+    isRefused(["record", "-o", "trades.ndjson", stream, "--ws", "ws://host"], refusal)
   }
-  isRefused(["record", "-o", "trades.ndjson", "btcusdt@tarde"], isNotOfBinance("btcusdt@tarde"))
   isRefused(["-x"], "holdfast has no option -x. holdfast --help lists its options.")
   isRefused(["book", "--levles", "5", "btcusdt"], "holdfast book has no option --levles. holdfast book --help lists its options.")
   isRefused(["verify"], "holdfast verify needs a file: holdfast verify trades.ndjson.")
@@ -118,7 +125,10 @@ describe("the command line", () => {
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
-  isRefused(["watch", "x@ws://me:secret@host"], isNotOfBinance("…"))
+  isRefused(
+    ["watch", "x@ws://me:secret@host"],
+    "There is no stream …: a name has a symbol and a kind, such as btcusdt@trade. --unchecked asks for it all the same."
+  )
   isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 

@@ -152,6 +152,31 @@ describe("the program", () => {
       assert.deepStrictEqual([...new Set(market.map(({ symbol }) => symbol))].sort(), ["ETHUSDT", "SOLUSDT"])
     }), within)
 
+  it.scopedLive("refuses to record a stream that the venue does not have, and leaves no file", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const { code, err, out } = yield* run(["record", "btcusdt@trade", "btcusdt@trad", "--out", join(folder, "trades.ndjson"), "--for", "20s"])
+      assert.deepStrictEqual([code, out], [1, ""])
+      assert.strictEqual(
+        err,
+        "There is no stream btcusdt@trad: the venue has no kind trad. Did you mean btcusdt@trade? --unchecked asks for it all the same.\n"
+      )
+      assert.deepStrictEqual(readdirSync(folder), [])
+    }), within)
+
+  it.scopedLive("goes on without a symbol that the venue does not list, and ends where there is no other", () =>
+    Effect.gen(function*() {
+      const several = yield* run(["watch", "nopeusdt@trade", "btcusdt@trade", "--json", "--for", "8s"], { LOG_LEVEL: "off" })
+      assert.deepStrictEqual([several.code, several.err], [0, ""])
+      const market = (yield* lines(several.out)).filter((line) => "source" in line)
+      const ended = market.findIndex(({ type }) => type === "ended")
+      assert.deepStrictEqual(market[ended]?.["symbol"], "NOPEUSDT")
+      assert.isTrue(market.slice(ended + 1).some(({ type }) => type === "trade"))
+
+      const { code, err } = yield* run(["watch", "nopeusdt@trade", "--for", "20s"], { LOG_LEVEL: "off" })
+      assert.deepStrictEqual([code, err], [1, "There is no stream nopeusdt@trade: the venue does not list the symbol NOPEUSDT.\n"])
+    }), within)
+
   it.scopedLive("shows an order book", () =>
     Effect.gen(function*() {
       const exchange = yield* Exchange.make()

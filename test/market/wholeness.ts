@@ -14,8 +14,8 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { SessionError, Transport } from "holdfast"
-import type { MarketFeed, OrderBook } from "holdfast/market"
+import type { Transport } from "holdfast"
+import type { FeedError, MarketFeed, OrderBook } from "holdfast/market"
 import * as Server from "./world/Server.ts"
 import * as Truth from "./world/Truth.ts"
 
@@ -26,7 +26,7 @@ export type Seen =
 
 export interface Client {
   /** The events of a channel, resumed after this number if there is one. */
-  readonly stream: (channel: Truth.Channel, after?: number) => Stream.Stream<Seen, SessionError.SessionError>
+  readonly stream: (channel: Truth.Channel, after?: number) => Stream.Stream<Seen, FeedError.FeedError>
   readonly orderBook: Effect.Effect<OrderBook.OrderBook, never, Scope.Scope>
   /** The number of the update with this id. */
   readonly updateOf: (id: number) => number

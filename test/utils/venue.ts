@@ -44,6 +44,8 @@ export const tickers = (url: URL, symbols: ReadonlyArray<string>, latest: (symbo
 
 export const asksForTickers = (url: URL) => url.pathname.endsWith("/ticker/24hr")
 
+export const asksForSymbols = (url: URL) => url.pathname.endsWith("/exchangeInfo")
+
 /** Options of a connection that ends only when its socket does. */
 export const connection = {
   messageTimeout: Duration.infinity,

@@ -17,7 +17,7 @@ const holdfast = async (task: Task, reads: ReadonlyArray<string | ReadonlyArray<
     Effect.forEach(reads, (symbols) =>
       Stream.runForEachChunk(feed.trades(symbols), (chunk) => {
         for (const event of chunk) {
-          if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
+          if (event.type !== "trade") throw new Error(`The feed reported ${event.type}, but the load has only trades.`)
           consumed.ids += event.data.t
         }
         tick(chunk.length)
@@ -32,7 +32,7 @@ const listening = async (task: Task) => {
   fork(Effect.flatMap(feed(task.port), (feed) =>
     feed.trades(Array.from({ length: task.n }, (_, i) => symbolOf(i))).listen((events) => {
       for (const event of events) {
-        if (event.type === "gap") throw new Error("The feed reported a gap, but the load has none.")
+        if (event.type !== "trade") throw new Error(`The feed reported ${event.type}, but the load has only trades.`)
         consumed.ids += event.data.t
       }
       tick(events.length)

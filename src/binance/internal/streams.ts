@@ -18,6 +18,8 @@ import type * as Address from "../Venue.ts"
 import { rules } from "./bookRules.ts"
 import type { table } from "./kindTable.ts"
 import { saysUnknownSymbol } from "./restRefusal.ts"
+import * as Check from "./streamCheck.ts"
+import { normalise } from "./streamNames.ts"
 
 // The continuity of each kind is the one in kindTable.ts.
 type AsInTable = {
@@ -39,6 +41,8 @@ const byTime: State<MarketEvent> = { _tag: "State", positionOf: ({ timestamp }) 
 
 // Some kinds have a time only on futures.
 const isTimed = ({ data }: MarketEvent) => "E" in data
+
+const byItsTime: State<MarketEvent> = { _tag: "State", positionOf: ({ timestamp }) => timestamp, isTimed }
 
 // Makes events from fetched data.
 const fetched = <const Type extends string, Data extends { readonly E: number }>(
@@ -127,8 +131,29 @@ export const kinds = (rest: Rest.Rest) =>
       positionOf: ({ data }) => data.u,
       previousOf: ({ data }) => data.pu ?? data.U - 1
     }),
+    rpiDepth: kind("rpiDepth", decoders.rpiDepth, {
+      _tag: "Diffs",
+      positionOf: ({ data }) => data.u,
+      previousOf: ({ data }) => data.pu ?? data.U - 1
+    }),
     blockTrade: kind("blockTrade", decoders.blockTrade, unknown),
-    forceOrder: kind("forceOrder", decoders.forceOrder, unknown)
+    forceOrder: kind("forceOrder", decoders.forceOrder, unknown),
+    // Kinds whose data has no schema here: any object.
+    contractInfo: kind("contractInfo", fromStream, unknown),
+    tradingSession: kind("tradingSession", fromStream, unknown),
+    optionTrade: kind("optionTrade", fromStream, unknown),
+    optionSymbol: kind("optionSymbol", fromStream, unknown),
+    continuousKline: kind("continuousKline", fromStream, unknown),
+    indexPriceKline: kind("indexPriceKline", fromStream, unknown),
+    markPriceKline: kind("markPriceKline", fromStream, unknown),
+    indexPrice: kind("indexPrice", fromStream, byItsTime),
+    compositeIndex: kind("compositeIndex", fromStream, byItsTime),
+    assetIndex: kind("assetIndex", fromStream, byItsTime),
+    optionTicker: kind("optionTicker", fromStream, byItsTime),
+    optionMarkPrice: kind("optionMarkPrice", fromStream, byItsTime),
+    openInterest: kind("openInterest", fromStream, byItsTime),
+    index: kind("index", fromStream, byItsTime),
+    userData: kind("userData", fromStream, unknown)
   }) satisfies AsInTable
 
 const spokenOfTrades: ReadonlySet<string> = new Set([
@@ -146,16 +171,17 @@ const spokenOfTrades: ReadonlySet<string> = new Set([
 
 export type Kinds = ReturnType<typeof kinds>
 
-// Binance does not know a symbol in upper case in the name of a stream, such as `BTCUSDT@aggTrade`.
-const inLowerCase = (name: string) => name.replace(/^[^!@]*/, (symbol) => symbol.toLowerCase())
+// The market that a REST interface belongs to.
+const marketOf = { "/api/v3": "spot", "/fapi/v1": "usd-m", "/dapi/v1": "coin-m" } as const
 
 /** The venue at an address. */
 export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Venue => {
   const timeUnit = address.timeUnit === "microsecond" ? "?timeUnit=MICROSECOND" : ""
+  const market = marketOf[address.api]
   const byType: ReadonlyMap<string, Kind> = new Map<string, Kind>(Object.entries(known))
 
   const streamOf = <A extends MarketEvent>(written: string, kindOf: (type: string) => Kind<A>): Stream<A> => {
-    const name = inLowerCase(written)
+    const name = normalise(written)
     const { kind, symbol } = StreamKind.parse(name)
     return { name, symbol, group: address.path(kind), kind: kindOf(kind.type) }
   }
@@ -176,6 +202,8 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     },
     stream: (name) =>
       streamOf(name, (type) => byType.get(type) ?? { type, decoder: fromStream, continuity: unknown }),
+    check: (name) => Check.byName(market, name),
+    lookUp: Check.bySymbol(market, rest.symbols),
     // The venue rejects a request for the book of an unknown symbol.
     isKnown: ({ symbol }) =>
       symbol === "" ? Effect.succeed(false) : rest.depth(symbol, 5).pipe(

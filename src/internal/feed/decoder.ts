@@ -88,6 +88,8 @@ class Decoder<Type extends string, A extends object, I, E> {
   readonly #stream: string
   readonly #symbol: string
   readonly #isOfOneSymbol: boolean
+  // Which other symbols its events may have.
+  readonly #allows: ((symbol: string, ofStream: string) => boolean) | undefined
   readonly #hasLists: boolean
   // The text with which the messages of the stream begin.
   readonly #start: string
@@ -97,7 +99,8 @@ class Decoder<Type extends string, A extends object, I, E> {
     this.#kind = kind
     this.#stream = stream
     this.#symbol = symbol
-    this.#isOfOneSymbol = symbol !== "" && !anySymbol
+    this.#isOfOneSymbol = symbol !== "" && anySymbol !== true
+    this.#allows = typeof anySymbol === "function" ? anySymbol : undefined
     this.#hasLists = lists ?? symbol === ""
     this.#start = envelope === undefined ? "" : envelope.start(stream)
   }
@@ -129,7 +132,9 @@ class Decoder<Type extends string, A extends object, I, E> {
   #eventOf(item: A, receivedAt: number): Arrived<A, Type> | (() => string) {
     const { source, symbolOf, timeOf, type } = this.#kind
     const symbol = symbolOf(item)
-    if (this.#isOfOneSymbol && symbol !== undefined && symbol !== this.#symbol) return () => `it is about ${symbol}`
+    if (this.#isOfOneSymbol && symbol !== undefined && symbol !== this.#symbol && this.#allows?.(symbol, this.#symbol) !== true) {
+      return () => `it is about ${symbol}`
+    }
     return new Arrived(source, symbol ?? this.#symbol, type, item, timeOf(item) ?? receivedAt)
   }
 

@@ -3,20 +3,22 @@
 //     sockets → decode → follow by continuity (put in order, repair) → readers
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
+import * as Scope from "effect/Scope"
 import type * as Connection from "../../Connection.ts"
 import * as DialGate from "../../DialGate.ts"
 import type { Classify } from "../../FailureClass.ts"
 import { InvalidMessage } from "../../market/Decoder.ts"
-import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
-import { isGap, NotRepairable } from "../../market/MarketEvent.ts"
-import type { FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
+import type { FeedError } from "../../market/FeedError.ts"
+import type { Ended, Gap, MarketEvent } from "../../market/MarketEvent.ts"
+import { isEnded, isGap, NotRepairable } from "../../market/MarketEvent.ts"
+import type { Events, FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
-import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
 import * as Pool from "../pool/pool.ts"
@@ -25,6 +27,7 @@ import * as Cursors from "../stream/cursors.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as Activity from "./activity.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
+import * as LookUps from "./lookUps.ts"
 import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
 import { gapOf, Pipeline } from "./pipeline.ts"
@@ -45,16 +48,30 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const { events, record, skip } = yield* makeEvents(now)
   const pool = yield* makePool(venue, options.connection ?? {}, settings, { record, skip })
   const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, repair, fillCandles, grace }
-  const sourceOf = yield* makePipelines(venue, shared)
+  const lookUps = yield* LookUps.make(venue)
+  const sourceOf = yield* makePipelines(venue, shared, lookUps)
 
   const read = <A extends MarketEvent>(
     streams: StreamRequest | ReadonlyArray<StreamRequest>,
     select: (batch: ReadonlyArray<MarketEvent>) => ReadonlyArray<A>
-  ) => Cursors.merge(Effect.forEach(keysOf(venue, streams), sourceOf), select)
+  ) => {
+    const keys = keysOf(venue, streams)
+    const told = (index: number, error: FeedError): Ended => {
+      const { name, symbol } = venue.stream(keys[index]?.stream ?? "")
+      return { source: venue.name, symbol, type: "ended", data: { stream: name, error }, timestamp: now(), via: "ws" }
+    }
+    return Cursors.merge(Effect.forEach(keys, sourceOf), select, told)
+  }
+
+  function streamOf<A extends MarketEvent>(kind: Kind<A>, stream: StreamRequest): Events<A>
+  function streamOf<A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>): Events<A | Ended>
+  function streamOf<A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>): Events<A | Ended> {
+    return read(streams, only(kind))
+  }
 
   const feed: MarketFeed = {
     stream: (streams) => read(streams, identity),
-    streamOf: (kind, streams) => read(streams, only(kind)),
+    streamOf,
     orderBook: (symbol, { levels = 1_000 } = {}) => {
       const { books } = venue
       if (books === undefined) return Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
@@ -160,52 +177,81 @@ const makePool = Effect.fnUntraced(function*(
 interface Key {
   readonly stream: string
   readonly after: number | undefined
+  /** Whether it is asked for although the venue may not have it. */
+  readonly unchecked: boolean
 }
 
 // Each stream once, even if it is named more than once.
 const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamRequest>): ReadonlyArray<Key> => {
-  const afterOf = new Map((isOne(streams) ? [streams] : streams).map((request) => {
-    const { after, name } = typeof request === "string" ? { after: undefined, name: request } : request
-    return [venue.stream(name).name, after]
+  const keys = new Map((isOne(streams) ? [streams] : streams).map((request) => {
+    const { after, name, unchecked = false } = typeof request === "string" ? { after: undefined, name: request } : request
+    const stream = venue.stream(name).name
+    return [stream, { stream, after, unchecked }]
   }))
-  return [...afterOf].map(([stream, after]) => ({ stream, after }))
+  return [...keys.values()]
 }
 
 const isOne = (streams: StreamRequest | ReadonlyArray<StreamRequest>): streams is StreamRequest => !Array.isArray(streams)
 
 // A pipeline runs while it has readers.
-const makePipelines = (venue: Venue, shared: Shared) =>
+const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) =>
   Effect.map(
     RcMap.make({
-      lookup: ({ after, stream }: Key) => openPipeline(shared, venue.stream(stream), after)
+      lookup: ({ after, stream, unchecked }: Key) => openPipeline(shared, venue.stream(stream), after, unchecked ? undefined : { venue, lookUps })
     }),
-    (pipelines) => ({ after, stream }: Key) => RcMap.get(pipelines, Data.struct({ stream, after }))
+    (pipelines) => (key: Key) => {
+      const id = Data.struct(key)
+      // Readers of several streams keep one that has ended. The next reader asks for it anew.
+      return Effect.flatMap(RcMap.get(pipelines, id), (broadcast) =>
+        broadcast.ended() === undefined ? Effect.succeed(broadcast) : Effect.zipRight(RcMap.invalidate(pipelines, id), RcMap.get(pipelines, id)))
+    }
   )
 
-const openPipeline = Effect.fnUntraced(function*(shared: Shared, stream: Stream, after: number | undefined) {
-  const broadcast: EventBroadcast = Broadcast.make<MarketEvent, SessionError>({
+const openPipeline = Effect.fnUntraced(function*(
+  shared: Shared,
+  stream: Stream,
+  after: number | undefined,
+  checked: { readonly venue: Venue; readonly lookUps: LookUps.LookUps } | undefined
+) {
+  const broadcast: EventBroadcast = Broadcast.make<MarketEvent, FeedError>({
     capacity: readAhead,
     overflow: "suspend",
     // The broadcast suspends, so it loses only events that wait for room when the pipeline ends.
     fold: () => gapOf(shared, stream, new NotRepairable({ reason: "The stream has ended." }))
   })
-  yield* Effect.forkScoped(Effect.onExit(
+  const unknown = checked?.venue.check?.(stream.name)
+  if (unknown !== undefined) {
+    broadcast.end(Exit.fail(unknown))
+    return broadcast
+  }
+  const scope = yield* Effect.flatMap(Effect.scope, (outer) => Scope.fork(outer, ExecutionStrategy.sequential))
+  if (checked !== undefined) {
+    yield* checked.lookUps.add({
+      stream,
+      hasData: () => broadcast.hasBegun(),
+      fail: (error) => {
+        broadcast.end(Exit.fail(error))
+        return Scope.close(scope, Exit.void)
+      }
+    })
+  }
+  yield* Effect.onExit(
     Effect.interruptible(follow(new Pipeline(shared, stream, after, broadcast))),
     (exit) =>
       Effect.sync(() => {
         // A defect must reach the readers, and not look like a quiet market.
         broadcast.end(Exit.isInterrupted(exit) ? Exit.void : exit)
       })
-  ))
+  ).pipe(Effect.forkIn(scope), Scope.extend(scope))
   return broadcast
 })
 
 // All pipelines have the same static type. The events of one are of one kind, so the first that is no gap shows which: a
 // check of each event would cost each of a hundred readers as much as the reading.
 const only = <A extends MarketEvent>({ type }: Kind<A>) => {
-  const isOfKind = (batch: ReadonlyArray<MarketEvent>): batch is ReadonlyArray<A | Gap> => {
-    const first = batch.find((event) => !isGap(event))
+  const isOfKind = (batch: ReadonlyArray<MarketEvent>): batch is ReadonlyArray<A | Ended | Gap> => {
+    const first = batch.find((event) => !isGap(event) && !isEnded(event))
     return first === undefined || first.type === type
   }
-  return (batch: ReadonlyArray<MarketEvent>): ReadonlyArray<A | Gap> => isOfKind(batch) ? batch : []
+  return (batch: ReadonlyArray<MarketEvent>): ReadonlyArray<A | Ended | Gap> => isOfKind(batch) ? batch : []
 }

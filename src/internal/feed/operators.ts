@@ -180,8 +180,8 @@ const passThrough = <A extends MarketEvent>(
       pipeline,
       (messages) => {
         const items = messages.map((message) => pipeline.decode([message]))
-        // At most one gap comes before each.
-        accept(items, items.reduce((most, events) => most + events.length + 1, 0))
+        // At most one gap comes before each event.
+        accept(items, items.reduce((most, events) => most + 2 * events.length, 0))
       },
       onGap === undefined ? undefined : (reason) => {
         accept([onGap(reason)], 1)
@@ -193,7 +193,50 @@ const passThrough = <A extends MarketEvent>(
     }
   })
 
-// Emits only events that are newer than the last one, and a gap before a diff that does not follow the last one.
+// The last event of a symbol. Mutated in place: the garbage collector would have to move a new object for each event.
+class Last {
+  at = Number.NEGATIVE_INFINITY
+  position: number
+  /** The number of its message. */
+  message = 0
+
+  constructor(position = Number.NEGATIVE_INFINITY) {
+    this.position = position
+  }
+}
+
+// The most symbols of one stream that are remembered. Options expire every day, and their symbols with them.
+const mostSymbols = 16_384
+
+// The last event of each symbol. Nearly all streams have one symbol, and need no map.
+class LastOfEach {
+  readonly #symbol: string
+  readonly #own: Last
+  #others: Map<string, Last> | undefined
+
+  /** `after` is the position of the last event of this symbol that the reader already has. */
+  constructor(symbol: string, after: number | undefined) {
+    this.#symbol = symbol
+    this.#own = new Last(after)
+  }
+
+  of(symbol: string): Last {
+    return symbol === this.#symbol ? this.#own : this.#other(symbol)
+  }
+
+  #other(symbol: string): Last {
+    const others = this.#others ??= new Map<string, Last>()
+    const known = others.get(symbol)
+    if (known !== undefined) return known
+    const [oldest] = others.keys()
+    if (oldest !== undefined && others.size >= mostSymbols) others.delete(oldest)
+    const last = new Last()
+    others.set(symbol, last)
+    return last
+  }
+}
+
+// Emits only events that are newer than the last one of their symbol, and a gap before a diff that does not follow the last one.
 const latestOnly = <A extends MarketEvent>(
   pipeline: Pipeline<A>,
   continuity: Continuity.Diffs<A> | Continuity.State<A>
@@ -202,27 +245,32 @@ const latestOnly = <A extends MarketEvent>(
     const isDiff = continuity._tag === "Diffs"
     // Without a time from the venue, a late copy from another connection would look like an id reset.
     const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
-    // Mutated in place: the garbage collector would have to move a new object for each event.
-    const resumed = isDiff ? pipeline.after : undefined
-    const last = { at: Number.NEGATIVE_INFINITY, position: resumed ?? Number.NEGATIVE_INFINITY }
+    const lasts = new LastOfEach(pipeline.stream.symbol, isDiff ? pipeline.after : undefined)
+    let message = 0
+    const passOne = (event: A, passed: Array<A | Gap>): void => {
+      const last = lasts.of(event.symbol)
+      const position = continuity.positionOf(event)
+      if (position <= last.position) {
+        // Events of one message may have one position.
+        const isBeside = position === last.position && message === last.message
+        const isIdReset = position < last.position && isTimed(event) && IdReset.isIdReset(event.timestamp, last.at)
+        if (!isBeside && !isIdReset) return
+        if (isDiff && isIdReset) passed.push(pipeline.gap(IdReset.cause(), last.position + 1))
+      } else if (isDiff && last.position >= 0) {
+        const previous = continuity.previousOf(event)
+        if (previous > last.position) passed.push(pipeline.gap(notKept(), last.position + 1, previous))
+      }
+      last.at = event.timestamp
+      last.position = position
+      last.message = message
+      passed.push(event)
+    }
     return passThrough(pipeline, ({ items }) => {
       const passed: Array<A | Gap> = []
       for (const events of items) {
         if (events instanceof NotRepairable) continue
-        const [event] = events
-        if (event === undefined) continue
-        const position = continuity.positionOf(event)
-        if (position <= last.position) {
-          const isIdReset = position < last.position && isTimed(event) && IdReset.isIdReset(event.timestamp, last.at)
-          if (!isIdReset) continue
-          if (isDiff) passed.push(pipeline.gap(IdReset.cause(), last.position + 1))
-        } else if (isDiff && last.position >= 0) {
-          const previous = continuity.previousOf(event)
-          if (previous > last.position) passed.push(pipeline.gap(notKept(), last.position + 1, previous))
-        }
-        last.at = event.timestamp
-        last.position = position
-        passed.push(...events)
+        message++
+        for (const event of events) passOne(event, passed)
       }
       return passed
     })

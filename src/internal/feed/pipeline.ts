@@ -3,10 +3,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Decoder, InvalidMessage } from "../../market/Decoder.ts"
+import type { FeedError } from "../../market/FeedError.ts"
 import * as MarketEvent from "../../market/MarketEvent.ts"
 import type { FeedEvent } from "../../market/MarketFeed.ts"
 import type { Stream } from "../../market/Venue.ts"
-import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
 import type { Pool } from "../pool/pool.ts"
 import type { Listener } from "../pool/coverage.ts"
@@ -15,7 +15,7 @@ import type { Limits, Progress } from "./repair.ts"
 import type { MissingRange } from "./resequencer.ts"
 
 /** Broadcasts the events of a stream to its readers. */
-export type EventBroadcast = Broadcast.Broadcast<MarketEvent.MarketEvent, SessionError>
+export type EventBroadcast = Broadcast.Broadcast<MarketEvent.MarketEvent, FeedError>
 
 /** The part of a feed that all its pipelines share. */
 export interface Shared {

@@ -6,6 +6,7 @@ import type { Options } from "../../market/MarketFeed.ts"
 import type { Venue } from "../../market/Venue.ts"
 import * as Connection from "../connection/settings.ts"
 import type { Limits } from "./repair.ts"
+import * as Session from "../session/settings.ts"
 
 export interface Settings {
   readonly redundancy: number
@@ -23,6 +24,8 @@ export const resolve = (venue: Venue, options: Options): Either.Either<Settings,
   Either.gen(function*() {
     // Checked here, since the connections are opened later.
     yield* Connection.resolve({ ...options.connection, url: "" }, true)
+    yield* Session.resolve(venue.protocol)
+    const { topicsPerConnection } = venue.limits
     return {
       redundancy: yield* Connection.atLeast("redundancy", 1, options.redundancy, 1),
       maxAge: yield* Connection.positive("maxAge", options.maxAge, Duration.hours(23)),
@@ -31,7 +34,7 @@ export const resolve = (venue: Venue, options: Options): Either.Either<Settings,
         "streamsPerConnection",
         1,
         options.streamsPerConnection,
-        venue.limits.topicsPerConnection
+        yield* Connection.atLeast("venue.limits.topicsPerConnection", 1, topicsPerConnection, topicsPerConnection)
       ),
       buffer: yield* Connection.atLeast("buffer", 1, options.buffer, 8_192),
       repair: {

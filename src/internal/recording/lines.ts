@@ -23,12 +23,18 @@ const chunkSize = 256 * 1024
 
 // On every platform, but not everywhere for two compressed files that were put together.
 const decompress: Decompress = (path) =>
-  Stream.unwrap(Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.map(Stream.toReadableStreamEffect(fs.stream(path, { chunkSize })), (readable) =>
-      Stream.fromReadableStream<Uint8Array, PlatformError>({
-        evaluate: () => readable.pipeThrough(new DecompressionStream("gzip")),
-        onError: broken(path)
-      }))))
+  Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => {
+    const { readable, writable } = new DecompressionStream("gzip")
+    const writer = writable.getWriter()
+    const wait = (step: () => Promise<void>) => Effect.tryPromise({ try: step, catch: broken(path) })
+    const feed = fs.stream(path, { chunkSize }).pipe(
+      // A copy, since the bytes must not be in memory that is shared.
+      Stream.mapEffect((part) => wait(() => writer.write(new Uint8Array(part)))),
+      Stream.concat(Stream.execute(wait(() => writer.close())))
+    )
+    const parts = Stream.fromReadableStream<Uint8Array, PlatformError>({ evaluate: () => readable, onError: broken(path) })
+    return Stream.drainFork(parts, feed)
+  }))
 
 /** The lines that arrived at once. `torn` is what follows the last newline: it is empty until the file ends. */
 export interface Lines {

@@ -177,6 +177,11 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     this.#wakeWriter?.()
   }
 
+  /** Whether any item has been added so far. */
+  hasBegun(): boolean {
+    return this.#base + this.#items.length > 0
+  }
+
   /** The number of items lost so far. */
   lost(): number {
     return this.#lost
@@ -366,7 +371,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     const listeners = this.#listeners
     this.#listeners = none
     this.#inOrder(() => {
-      for (const listener of listeners) listener.end(exit)
+      for (const listener of listeners) listener.end(exit, this)
     })
   }
 

@@ -1,8 +1,10 @@
 // Reads one or several buffers as one stream. The reader wakes once per batch, not once per buffer.
+import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Listenable } from "../../Listenable.ts"
@@ -27,7 +29,7 @@ export interface Waker<A, E> {
 /** Gets each batch as it arrives, and so needs no cursor. Its functions must not throw. */
 export interface Listener<A, E> {
   readonly data: (batch: ReadonlyArray<A>) => void
-  readonly end: (exit: Exit.Exit<void, E>) => void
+  readonly end: (exit: Exit.Exit<void, E>, buffer: Readable<A, E>) => void
 }
 
 /** A buffer that can be read. */
@@ -37,15 +39,27 @@ export interface Readable<A, E> {
   listen(listener: Listener<A, E>): () => void
 }
 
+/** Makes the item that tells of the failure of one buffer, by its index, while others go on. */
+export type Told<A, E> = (index: number, error: E) => A
+
+// The item that tells of an end. Undefined: the end has to end the reader.
+const toldOf = <A, E>(told: Told<A, E> | undefined, exit: Exit.Exit<void, E>, indexOf: () => number): A | undefined => {
+  if (told === undefined || Exit.isSuccess(exit)) return undefined
+  const error = Cause.failureOption(exit.cause)
+  return Option.isNone(error) ? undefined : told(indexOf(), error.value)
+}
+
 /** The cursors of one reader. */
 class Positions<A, E> implements Waker<A, E>, Wakes.Sleeper {
   readonly #cursors: ReadonlyArray<Cursor<A, E>>
+  readonly #told: Told<A, E> | undefined
   #ready: Array<Cursor<A, E>> = []
   #running: number
   #ended: Exit.Exit<void, E> | undefined
   #waiting: ((arrived: Effect.Effect<void>) => void) | undefined = undefined
 
-  constructor(readables: ReadonlyArray<Readable<A, E>>) {
+  constructor(readables: ReadonlyArray<Readable<A, E>>, told?: Told<A, E>) {
+    this.#told = told
     this.#running = readables.length
     this.#ended = readables.length === 0 ? Exit.void : undefined
     this.#cursors = readables.map((readable) => readable.open(this))
@@ -77,7 +91,9 @@ class Positions<A, E> implements Waker<A, E>, Wakes.Sleeper {
     let joined: Array<A> | undefined
     for (const cursor of visited) {
       cursor.isReady = false
-      const batch = cursor.drain()
+      const drained = cursor.drain()
+      const end = cursor.ended()
+      const batch = end === undefined || drained.length > 0 ? drained : this.#end(cursor, end)
       if (batch.length > 0) {
         // Mostly there is only one batch, which needs no copy.
         if (all === undefined) {
@@ -88,12 +104,17 @@ class Positions<A, E> implements Waker<A, E>, Wakes.Sleeper {
           for (const item of batch) joined.push(item)
         }
       }
-      const end = cursor.ended()
-      if (end === undefined) continue
-      if (batch.length > 0) this.#addReady(cursor)
-      else if (Exit.isFailure(end) || --this.#running === 0) this.#ended ??= end
+      if (end !== undefined && drained.length > 0) this.#addReady(cursor)
     }
     return all ?? []
+  }
+
+  // Returns the item that tells of the end of a cursor, if there is one.
+  #end(cursor: Cursor<A, E>, exit: Exit.Exit<void, E>): ReadonlyArray<A> {
+    const told = --this.#running === 0 ? undefined : toldOf(this.#told, exit, () => this.#cursors.indexOf(cursor))
+    if (told !== undefined) return [told]
+    if (Exit.isFailure(exit) || this.#running === 0) this.#ended ??= exit
+    return []
   }
 
   /** The exit of the buffers, once they have ended and all items have been taken. */
@@ -133,7 +154,8 @@ const read = <A, E, B>(
 const listenTo = <A, E, B>(
   readables: ReadonlyArray<Readable<A, E>>,
   select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
-  onBatch: (batch: ReadonlyArray<B>) => void
+  onBatch: (batch: ReadonlyArray<B>) => void,
+  told?: Told<A, E>
 ): Effect.Effect<void, E> =>
   // Uninterruptible: the first batch may interrupt this fibre, which must still stop listening.
   Effect.uninterruptibleMask((restore) => {
@@ -161,8 +183,11 @@ const listenTo = <A, E, B>(
           finish(Effect.die(defect))
         }
       },
-      end: (exit) => {
-        if (outcome === undefined && (Exit.isFailure(exit) || --running === 0)) finish(exit)
+      end: (exit, buffer) => {
+        if (outcome !== undefined) return
+        const last = --running === 0 ? undefined : toldOf(told, exit, () => readables.indexOf(buffer))
+        if (last !== undefined) listener.data([last])
+        else if (Exit.isFailure(exit) || running === 0) finish(exit)
       }
     }
     const stillListens = readables.every((readable) => {
@@ -233,11 +258,13 @@ export const of = <A, E, B>(
 
 /**
  * A stream of all items of several buffers, in the order of each buffer. The buffers are opened for each reader and closed
- * when it leaves. A reader wakes once per batch. The stream fails with the first buffer that fails, and ends with the last.
+ * when it leaves. A reader wakes once per batch. The stream ends with the last buffer. It fails with the first that fails, unless
+ * the failure is `told` while others go on; then it fails with the last. A defect is never told.
  */
 export const merge = <A, E, B>(
   readables: Effect.Effect<ReadonlyArray<Readable<A, E>>, never, Scope.Scope>,
-  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>
+  select: (batch: ReadonlyArray<A>) => ReadonlyArray<B>,
+  told?: Told<A, E>
 ): Listenable<B, E> =>
   listenable(
     // A scope of its own, because with `Stream.unwrapScoped` each batch would pass one more channel executor.
@@ -245,7 +272,7 @@ export const merge = <A, E, B>(
       readables.pipe(
         Effect.interruptible,
         Effect.map((opened) => {
-          const positions = new Positions(opened)
+          const positions = new Positions(opened, told)
           return {
             positions,
             leave: (exit: Exit.Exit<unknown, unknown>) => Effect.zipRight(Effect.sync(() => {
@@ -257,5 +284,5 @@ export const merge = <A, E, B>(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )),
     select,
-    (onBatch) => Effect.scoped(Effect.flatMap(readables, (opened) => listenTo(opened, select, onBatch)))
+    (onBatch) => Effect.scoped(Effect.flatMap(readables, (opened) => listenTo(opened, select, onBatch, told)))
   )
