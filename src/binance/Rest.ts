@@ -74,6 +74,8 @@ export interface Rest {
   readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
+  /** The weight of a snapshot with this many levels a side. */
+  readonly depthWeight: (levels: number) => number
   /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
   readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
 }
@@ -325,6 +327,7 @@ export const make = (
         return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
       },
       levels: weigh.levels,
+      depthWeight: weigh.depth,
       depth: (symbol, requested) => {
         const limit = weigh.levels(requested)
         return get("depth", { symbol, limit: String(limit) }, weigh.depth(limit), Payloads.PartialDepth)

@@ -2,7 +2,7 @@
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
-import type { Options } from "../../market/MarketFeed.ts"
+import type { BookOptions, Options } from "../../market/MarketFeed.ts"
 import type { Venue } from "../../market/Venue.ts"
 import * as Connection from "../connection/settings.ts"
 
@@ -34,5 +34,20 @@ export const resolve = (venue: Venue, options: Options): Either.Either<Settings,
       buffer: yield* Connection.atLeast("buffer", 1, options.buffer, 8_192),
       repairLimit: yield* Connection.atLeast("repairLimit", 1, options.repairLimit, 100_000),
       grace: yield* Connection.finite("grace", options.grace, Duration.millis(500))
+    }
+  })
+
+export interface BookSettings {
+  readonly levels: number
+  /** Undefined: there are no audits. */
+  readonly audit: Duration.Duration | undefined
+}
+
+// The docstring of `MarketFeed.BookOptions` repeats the default for users.
+export const resolveBook = ({ audit, levels }: BookOptions): Either.Either<BookSettings, ConfigError.ConfigError> =>
+  Either.gen(function*() {
+    return {
+      levels: yield* Connection.atLeast("levels", 1, levels, 500),
+      audit: audit === undefined ? undefined : yield* Connection.positive("audit", audit, Duration.infinity)
     }
   })
