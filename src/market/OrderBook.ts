@@ -215,8 +215,9 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>, limit = Nu
   let horizon = initial.length < limit ? undefined : levels[0]?.[0]
 
   // Keeps the best levels. A quarter goes at once, so that it rarely happens.
+  const kept = Math.ceil(most * 0.75)
   const trim = () => {
-    const excess = levels.length - Math.ceil(most * 0.75)
+    const excess = Math.max(0, levels.length - kept)
     keys.splice(0, excess)
     levels.splice(0, excess)
     const worst = levels[0]?.[0]
@@ -235,6 +236,9 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>, limit = Nu
         levels.splice(index, 1)
       } else if (there) {
         levels[index] = own(level)
+      } else if (index === 0 && levels.length >= kept) {
+        // It is worse than all that are kept.
+        trim()
       } else if (!Number.isNaN(key)) {
         keys.splice(index, 0, key)
         levels.splice(index, 0, own(level))

@@ -312,6 +312,33 @@ describe("an audit of a book", () => {
   })
 })
 
+describe("a book that waits for its snapshot", () => {
+  it.scoped("holds a bounded number of levels, and asks again when the snapshot is older than what it holds", () => {
+    const large = (u: number) =>
+      combined("btcusdt@depth@100ms", {
+        e: "depthUpdate",
+        E: u,
+        s: "BTCUSDT",
+        U: u,
+        u,
+        b: Array.from({ length: 1_000 }, (_, i) => [(0.9 - i / 10_000).toFixed(4), "1"]),
+        a: []
+      })
+    const rest = restAt((at) => ({ lastUpdateId: at < 3_000 ? 0 : 300, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }), "3 seconds")
+    return Effect.gen(function*() {
+      const book = yield* (yield* makeFeed).orderBook("BTCUSDT")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(rest.asked.length, 2)
+      assert.isAbove((yield* book.top(1)).lastUpdateId, 300)
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, send(large(1)), wait("100 millis"), send(...Array.from({ length: 299 }, (_, i) => large(i + 2))), ...eachSecond(301, 20))
+      ])),
+      Effect.provide(rest.layer)
+    )
+  })
+})
+
 describe("options of a book", () => {
   for (const options of [{ levels: 0 }, { levels: 1.5 }, { levels: Number.NaN }, { audit: 0 }, { audit: -1 }]) {
     it.scoped(`are refused: ${JSON.stringify(options)}`, () =>
