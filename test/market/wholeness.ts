@@ -189,7 +189,7 @@ export const wholeness = (subject: Subject): void => {
         const seen = yield* collect(client.stream("trades"))
         yield* pass("3 seconds")
         const last = server.latest()
-        yield* server.restFails(403)
+        yield* server.restFails(404)
         yield* server.reset()
         yield* pass("5 seconds")
         isWhole(seen, server.latest(), [{ from: last + 1, to: last + 5, cause: "RestRejected" }])
