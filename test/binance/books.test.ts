@@ -332,7 +332,7 @@ describe("a book that waits for its snapshot", () => {
       assert.isAbove((yield* book.top(1)).lastUpdateId, 300)
     }).pipe(
       Effect.provide(TestTransport.layer([
-        open(acknowledge, send(large(1)), wait("100 millis"), send(...Array.from({ length: 299 }, (_, i) => large(i + 2))), ...eachSecond(301, 20))
+        open(acknowledge, ...Array.from({ length: 300 }, (_, i) => [send(large(i + 1)), wait("5 millis")]).flat(), ...eachSecond(301, 20))
       ])),
       Effect.provide(rest.layer)
     )

@@ -175,8 +175,10 @@ const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
         const isSnapshot = rules.snapshotOf?.(item) !== undefined
         // It comes late from another connection.
         if (isSnapshot && isOld && !isIdReset) continue
-        // A snapshot has all earlier updates. New ids do not continue updates with old ids.
-        if (isSnapshot || isIdReset) diffs = []
+        const isMissing = last !== undefined && rules.idOf(item) > rules.idOf(last) && !rules.follows(item, rules.idOf(last), false)
+        // A snapshot has all earlier updates. Where an update is missing, only a snapshot that has it and all before is usable. New
+        // ids do not continue updates with old ids.
+        if (isSnapshot || isIdReset || isMissing) diffs = []
         diffs.push(item)
       }
       diffs = bounded()

@@ -243,6 +243,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     `if (outcome === "gap") continue`
   ),
   mutation("a lost connection counts as a failure of the snapshot", "internal/feed/bookSynchroniser.ts", "hasFailed = !ended.isByLoss && ", "hasFailed = "),
+  mutation("updates before a missing one are held for a snapshot", "internal/feed/bookSynchroniser.ts", "if (isSnapshot || isIdReset || isMissing) diffs", "if (isSnapshot || isIdReset) diffs"),
   mutation("a book that runs out of levels takes no new snapshot", "internal/feed/bookSynchroniser.ts", "book.known(side) < depth.leastKnown", "book.known(side) < 0"),
   mutation("a snapshot is no deeper than wanted", "internal/feed/bookDepth.ts", "allowed(Math.max(timesWanted * wanted, limitAtLeast))", "allowed(wanted)"),
   mutation("a difference from the snapshot is not seen", "internal/feed/bookDifferences.ts", "if (Number(other) !== Number(quantity)) found.push", "if (other === undefined) found.push"),
