@@ -73,7 +73,7 @@ const wrong: Partial<Record<OrderBook.Outcome, string>> = {
 
 export const make = <Diff extends object>(options: Options<Diff>) =>
   Effect.gen(function*() {
-    const status = new BookStatus<Diff>(options.symbol, options.depth.wanted)
+    const status = new BookStatus<Diff>(options.symbol, options.depth.desired)
     const updates = new BookUpdates<Diff>(options.capacity, options.rules)
     const refresher = yield* BookRefresher.make({
       ...options,
