@@ -97,6 +97,8 @@ export interface Rest {
   readonly symbols: Effect.Effect<ReadonlySet<string>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
+  /** The weight of a snapshot with this many levels a side. */
+  readonly depthWeight: (levels: number) => number
   /** Fetches a snapshot with `limit` levels a side, or as many as the venue allows. */
   readonly depth: (symbol: string, limit: number) => Effect.Effect<Snapshot, RestError>
 }
@@ -525,6 +527,7 @@ export const make = (
         Effect.map(({ symbols }) => new Set(symbols.flatMap(({ pair, symbol }) => pair === undefined ? [symbol] : [symbol, pair])))
       ),
       levels: weigh.levels,
+      depthWeight: weigh.depth,
       depth: (symbol, requested) => {
         const limit = weigh.levels(requested)
         return get({

@@ -97,6 +97,7 @@ export const add = (summary: Summary, event: FeedEvent, now: number): Summary =>
       return { ...summary, gaps: summary.gaps + 1 }
     case "InvalidMessage":
       return { ...summary, invalid: summary.invalid + 1 }
+    case "BookCompared":
     case "Session":
     case "Repairing":
     case "EventsDropped":

@@ -23,8 +23,7 @@ const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padS
 export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) => {
   const body = ({ drained, feed, write }: Running) =>
     Effect.gen(function*() {
-      // At least the default depth: a shallow book needs a new snapshot sooner.
-      const orderBook = yield* feed.orderBook(symbol, { levels: Math.max(levels, 1_000) })
+      const orderBook = yield* feed.orderBook(symbol, { levels })
       let shown = ""
       const show = Effect.gen(function*() {
         const top = yield* Effect.either(orderBook.top(levels))

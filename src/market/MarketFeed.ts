@@ -18,7 +18,7 @@ import type { Transport } from "../Transport.ts"
 import type { InvalidMessage } from "./Decoder.ts"
 import type { FeedError } from "./FeedError.ts"
 import type { Ended, Gap, MarketEvent } from "./MarketEvent.ts"
-import type { OrderBook } from "./OrderBook.ts"
+import type { Difference, OrderBook } from "./OrderBook.ts"
 import type { Kind, Venue } from "./Venue.ts"
 
 /**
@@ -30,6 +30,9 @@ import type { Kind, Venue } from "./Venue.ts"
  *   about `left` more, which take about `estimated` at this pace.
  * - `Repaired`: the feed fetched this many events that the sockets had missed, and emitted them in their place.
  * - `Gap`: events are missing and could not be fetched. The stream has the same gap.
+ * - `BookCompared`: the feed compared the book of `symbol` with a new snapshot at the same update id. `levels` is the number of
+ *   levels that it compared, and `differences` has those that differ: none if the book is right. After a difference, the book is
+ *   stale for a moment, and goes on from the snapshot.
  * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
  *   message belongs to no stream.
  * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
@@ -51,6 +54,14 @@ export type FeedEvent =
   }
   | { readonly _tag: "Repaired"; readonly at: number; readonly stream: string; readonly events: number }
   | { readonly _tag: "Gap"; readonly at: number; readonly gap: Gap }
+  | {
+    readonly _tag: "BookCompared"
+    readonly at: number
+    readonly symbol: string
+    readonly lastUpdateId: number
+    readonly levels: number
+    readonly differences: ReadonlyArray<Difference>
+  }
   | { readonly _tag: "InvalidMessage"; readonly at: number; readonly stream: string; readonly error: InvalidMessage }
   | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }
 
@@ -79,6 +90,27 @@ export type StreamRequest =
   | { readonly name: string; readonly after?: number | undefined; readonly unchecked?: boolean | undefined }
 
 /**
+ * Options of an order book.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BookOptions {
+  /**
+   * The levels a side that reads show. The feed requests snapshots twice as deep, of 500 levels at least, as far as the venue
+   * allows. When a side has only a quarter of the additional levels left, the feed takes a new snapshot, while the book goes on.
+   * Default: 500.
+   */
+  readonly levels?: number | undefined
+  /**
+   * The time between two audits, which compare the book with a new snapshot at the same update id. All audits of a feed take a
+   * tenth of the venue's budget of requests at most, so they may come later. Default: the book is compared only when it takes a new
+   * snapshot to reach deeper.
+   */
+  readonly audit?: Duration.DurationInput | undefined
+}
+
+/**
  * A feed. It can read several streams as one, which has the events of all of them, in order within each stream. A stream that
  * is named twice is read once. Reading streams as one costs much less than reading each alone, since the reader wakes once per
  * batch. If one of several streams fails, the joint stream has {@link Ended} in its place, and goes on with the others; it fails
@@ -96,13 +128,10 @@ export interface MarketFeed {
     <A extends MarketEvent>(kind: Kind<A>, streams: StreamRequest | ReadonlyArray<StreamRequest>): Events<A | Ended>
   }
   /**
-   * Opens an order book; the feed keeps it equal to the venue's until the scope closes. `levels` is the depth of its snapshots
-   * in levels a side (default 1000), as far as the venue allows. Dies if the venue has no order books.
+   * Opens an order book; the feed keeps it equal to the venue's until the scope closes. Fails with a `ConfigError` if an option is
+   * out of range. Dies if the venue has no order books.
    */
-  readonly orderBook: (
-    symbol: string,
-    options?: { readonly levels?: number | undefined }
-  ) => Effect.Effect<OrderBook, never, Scope.Scope>
+  readonly orderBook: (symbol: string, options?: BookOptions) => Effect.Effect<OrderBook, ConfigError.ConfigError, Scope.Scope>
   /**
    * Renews every connection: opens a successor, waits until the successor has proven itself on every stream, and only then
    * closes the old connection. If the successor does not prove itself in time, the old connection stays. Returns the number of

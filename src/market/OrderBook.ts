@@ -51,6 +51,33 @@ export interface Top {
 export type Snapshot = Top
 
 /**
+ * The price of the last level of each side that is known for certain: what lies beyond it is unknown. Undefined: the side is known
+ * whole.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Horizon {
+  readonly bids: string | undefined
+  readonly asks: string | undefined
+}
+
+/**
+ * A level of a book that differs from a fresh snapshot with the same update id. A quantity of `"0"`: there is no level.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Difference {
+  readonly side: Side
+  readonly price: string
+  /** The quantity in the book. */
+  readonly held: string
+  /** The quantity in the snapshot. */
+  readonly fetched: string
+}
+
+/**
  * The book may be wrong at present: it has no snapshot yet, it missed an update, or its connection was lost.
  *
  * @since 0.1.0
@@ -69,7 +96,8 @@ export class BookStale extends Data.TaggedError("BookStale")<{
 /**
  * A change of a book.
  *
- * - `Synced`: the book is right from here on. The change has the best levels, to the depth of a snapshot.
+ * - `Synced`: the book is right from here on. The change has the best levels, as many as the book was opened with. It comes again
+ *   while the book is right, when a new snapshot lets it reach deeper.
  * - `Updated`: these levels changed. Quantities are absolute; a quantity of zero removes the level.
  * - `Stale`: the book may be wrong until the next `Synced`.
  * - `Skipped`: this reader fell behind and missed `count` changes. It has to read `top` again.
@@ -106,12 +134,14 @@ export interface OrderBook {
   readonly symbol: string
   /** Waits until the book is right. Fails with the error that ended the book. */
   readonly awaitSynced: Effect.Effect<void, SessionError | RestError>
-  /** The best levels: at most `count` a side, and none beyond the depth of the snapshot. */
+  /** The best levels: at most `count` a side, and none beyond the horizon. */
   readonly top: (count: number) => Effect.Effect<Top, BookStale>
   /** The best level of each side; undefined if the side is empty. */
   readonly best: Effect.Effect<{ readonly bid: Level | undefined; readonly ask: Level | undefined }, BookStale>
-  /** The quantity at a price: `"0"` if there is no level, undefined if the price is beyond the depth of the snapshot. */
+  /** The quantity at a price: `"0"` if there is no level. Undefined beyond the horizon, unless an update set the level. */
   readonly quantityAt: (side: Side, price: string) => Effect.Effect<string | undefined, BookStale>
+  /** How far the book is known. */
+  readonly horizon: Effect.Effect<Horizon, BookStale>
   /** Waits until the feed no longer keeps the book. Fails with the error that ended it. */
   readonly ended: Effect.Effect<void, SessionError | RestError>
   /** The changes of the book. A reader begins with the present state: `Synced` or `Stale`. */
@@ -140,6 +170,10 @@ export interface Ladder {
   readonly countTo: (price: string) => number
   /** The number of levels. */
   readonly size: () => number
+  /** The price of the last level that is known for certain. Undefined: the side is known whole. */
+  readonly horizon: () => string | undefined
+  /** The number of levels that are known for certain: those up to the horizon. */
+  readonly known: () => number
 }
 
 // The better price has the greater key.
@@ -150,8 +184,18 @@ const keyOf = (side: Side, price: string) => side === "bids" ? Number(price) : -
 const ownText = (text: string) => text.length < 13 ? text : ` ${text}`.slice(1)
 const own = ([price, quantity]: Level): Level => [ownText(price), ownText(quantity)]
 
+// The most levels of a side, as a multiple of the depth of its snapshot, and at least and at most. A venue may send levels without
+// end: each that is far from the best one would stay for ever.
+const mostTimes = 4
+const mostAtLeast = 10_000
+const mostAtMost = 100_000
+
 /**
- * Makes one side of a book from levels in any order.
+ * Makes one side of a book from levels in any order, which were requested with `limit` levels. Default: they are all that there
+ * are. With `limit` levels or more, the last of them is the horizon.
+ *
+ * A side has four times `limit` levels at most, from 10,000 to 100,000. When it has more, it forgets the worst ones, and knows
+ * nothing beyond those that it keeps.
  *
  * It compares prices as numbers, which are exact for decimals of up to 15 significant digits: more than any market has.
  * Levels keep the venue's own text.
@@ -159,12 +203,27 @@ const own = ([price, quantity]: Level): Level => [ownText(price), ownText(quanti
  * @since 0.1.0
  * @category constructors
  */
-export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder => {
-  const levels = initial
-    .filter(([, quantity]) => Number(quantity) !== 0)
+export const makeLadder = (side: Side, initial: ReadonlyArray<Level>, limit = Number.POSITIVE_INFINITY): Ladder => {
+  const most = Math.min(Math.max(mostTimes * limit, mostAtLeast), mostAtMost)
+  const sorted = initial
+    .filter(([price, quantity]) => Number(quantity) !== 0 && !Number.isNaN(Number(price)))
     .sort(([a], [b]) => keyOf(side, a) - keyOf(side, b))
+  // The venue may have said a price twice.
+  const levels = sorted.filter(([price], index) => keyOf(side, price) !== keyOf(side, sorted[index + 1]?.[0] ?? "NaN"))
   const keys = levels.map(([price]) => keyOf(side, price))
   const indexOf = (key: number) => lowerBound(keys, identity, key)
+  let horizon = initial.length < limit ? undefined : levels[0]?.[0]
+
+  // Keeps the best levels. A quarter goes at once, so that it rarely happens.
+  const kept = Math.ceil(most * 0.75)
+  const trim = () => {
+    const excess = Math.max(0, levels.length - kept)
+    keys.splice(0, excess)
+    levels.splice(0, excess)
+    const worst = levels[0]?.[0]
+    if (worst !== undefined && (horizon === undefined || keyOf(side, worst) > keyOf(side, horizon))) horizon = worst
+  }
+  if (levels.length > most) trim()
 
   return {
     set: (level) => {
@@ -177,9 +236,13 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder =>
         levels.splice(index, 1)
       } else if (there) {
         levels[index] = own(level)
-      } else {
+      } else if (index === 0 && levels.length >= kept) {
+        // It is worse than all that are kept.
+        trim()
+      } else if (!Number.isNaN(key)) {
         keys.splice(index, 0, key)
         levels.splice(index, 0, own(level))
+        if (levels.length > most) trim()
       }
     },
     quantityAt: (price) => {
@@ -190,7 +253,9 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>): Ladder =>
     best: () => levels.at(-1),
     top: (count) => count <= 0 ? [] : levels.slice(-count).reverse(),
     countTo: (price) => levels.length - indexOf(keyOf(side, price)),
-    size: () => levels.length
+    size: () => levels.length,
+    horizon: () => horizon,
+    known: () => horizon === undefined ? levels.length : levels.length - indexOf(keyOf(side, horizon))
   }
 }
 
@@ -216,6 +281,26 @@ export interface Rules<Diff> {
   levelsOf(diff: Diff, side: Side): ReadonlyArray<Level>
   /** The venue's time of the update, in the venue's unit. */
   timeOf(diff: Diff): number
+  /**
+   * The snapshot that this message of the stream is, if it is one and no update. Default: snapshots do not come with the stream.
+   */
+  snapshotOf?(diff: Diff): StreamedSnapshot | undefined
+  /**
+   * Whether the book after an update is the one that the venue has, by a checksum in the update. Default: updates have none.
+   */
+  agrees?(diff: Diff, book: Pick<Book<Diff>, "top">): boolean
+}
+
+/**
+ * A snapshot that came with the updates of a book.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamedSnapshot {
+  readonly snapshot: Snapshot
+  /** The most levels a side that such a snapshot has. `Infinity`: it has all there are. */
+  readonly limit: number
 }
 
 /**
@@ -225,11 +310,12 @@ export interface Rules<Diff> {
  * - `ignored`: the book already had the update.
  * - `gap`: an earlier update is missing; the book has not changed.
  * - `crossed`: the book has changed, and is wrong: its best bid is not below its best ask.
+ * - `differs`: the book has changed, and is wrong: it does not agree with the checksum of the update.
  *
  * @since 0.1.0
  * @category models
  */
-export type Outcome = "applied" | "ignored" | "gap" | "crossed"
+export type Outcome = "applied" | "ignored" | "gap" | "crossed" | "differs"
 
 /**
  * A snapshot and the updates since, mutable.
@@ -243,12 +329,14 @@ export interface Book<Diff> {
   /** Applies an update, if it continues the book. */
   readonly apply: (diff: Diff) => Outcome
   readonly top: (count: number) => Top
-  /** The quantity at a price: `"0"` if there is no level. Undefined beyond the snapshot, unless an update set the level. */
+  /** The quantity at a price: `"0"` if there is no level. Undefined beyond the horizon, unless an update set the level. */
   readonly quantityAt: (side: Side, price: string) => string | undefined
-  /** The number of levels of a side that are known for certain: those up to the last price of the snapshot. */
+  /** The number of levels of a side that are known for certain: those up to the horizon. */
   readonly known: (side: Side) => number
-  /** Whether the snapshot may have left out levels of a side. */
+  /** Whether there may be levels of a side beyond those that are known. */
   readonly isPartial: (side: Side) => boolean
+  /** How far the book is known: to the last prices of the snapshot, or less far when it has grown too large. */
+  readonly horizon: () => Horizon
 }
 
 /**
@@ -278,15 +366,17 @@ export interface Book<Diff> {
  * ```
  */
 export const makeBook = <Diff>(rules: Rules<Diff>, snapshot: Snapshot, limit: number): Book<Diff> => {
-  const sides = { bids: makeLadder("bids", snapshot.bids), asks: makeLadder("asks", snapshot.asks) }
-  const horizonOf = (levels: ReadonlyArray<Level>) => levels.length < limit ? undefined : levels.at(-1)?.[0]
-  const horizon = { bids: horizonOf(snapshot.bids), asks: horizonOf(snapshot.asks) }
-  const known = (side: Side) => {
-    const last = horizon[side]
-    return last === undefined ? sides[side].size() : sides[side].countTo(last)
-  }
+  const bids = makeLadder("bids", snapshot.bids, limit)
+  const asks = makeLadder("asks", snapshot.asks, limit)
+  const sides = { bids, asks }
   let lastUpdateId = snapshot.lastUpdateId
   let isFirst = true
+
+  const top = (count: number): Top => ({
+    lastUpdateId,
+    bids: bids.top(Math.min(count, bids.known())),
+    asks: asks.top(Math.min(count, asks.known()))
+  })
 
   return {
     lastUpdateId: () => lastUpdateId,
@@ -295,24 +385,22 @@ export const makeBook = <Diff>(rules: Rules<Diff>, snapshot: Snapshot, limit: nu
       if (id <= lastUpdateId) return "ignored"
       if (!rules.follows(diff, lastUpdateId, isFirst)) return "gap"
       isFirst = false
-      for (const level of rules.levelsOf(diff, "bids")) sides.bids.set(level)
-      for (const level of rules.levelsOf(diff, "asks")) sides.asks.set(level)
+      for (const level of rules.levelsOf(diff, "bids")) bids.set(level)
+      for (const level of rules.levelsOf(diff, "asks")) asks.set(level)
       lastUpdateId = id
-      const bid = sides.bids.best()
-      const ask = sides.asks.best()
-      return bid !== undefined && ask !== undefined && Number(bid[0]) >= Number(ask[0]) ? "crossed" : "applied"
+      const bid = bids.best()
+      const ask = asks.best()
+      if (bid !== undefined && ask !== undefined && Number(bid[0]) >= Number(ask[0])) return "crossed"
+      return rules.agrees === undefined || rules.agrees(diff, { top }) ? "applied" : "differs"
     },
-    top: (count) => ({
-      lastUpdateId,
-      bids: sides.bids.top(Math.min(count, known("bids"))),
-      asks: sides.asks.top(Math.min(count, known("asks")))
-    }),
+    top,
     quantityAt: (side, price) => {
       const quantity = sides[side].quantityAt(price)
-      const last = horizon[side]
+      const last = sides[side].horizon()
       return quantity !== "0" || last === undefined || keyOf(side, price) >= keyOf(side, last) ? quantity : undefined
     },
-    known,
-    isPartial: (side) => horizon[side] !== undefined
+    known: (side) => sides[side].known(),
+    isPartial: (side) => sides[side].horizon() !== undefined,
+    horizon: () => ({ bids: bids.horizon(), asks: asks.horizon() })
   }
 }

@@ -49,7 +49,9 @@ export interface Stream<A extends MarketEvent = MarketEvent> {
 }
 
 /**
- * How to keep the venue's order books: the feed fetches a snapshot, and applies the updates of a stream to it.
+ * How to keep the venue's order books: the feed takes a snapshot, and applies the updates of a stream to it. A venue serves
+ * snapshots on request (`snapshot`), or sends one with the updates whenever the stream is subscribed, even if it already was
+ * (`snapshotOf` of the rules), or both.
  *
  * @since 0.1.0
  * @category models
@@ -61,8 +63,16 @@ export interface Books<Diff extends object = object> {
   readonly rules: OrderBook.Rules<Diff>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
   readonly levels: (requested: number) => number
-  /** Fetches a snapshot with this many levels a side. */
-  readonly snapshot: (symbol: string, levels: number) => Effect.Effect<OrderBook.Snapshot, RestError>
+  /**
+   * Fetches a snapshot with this many levels a side. Default: snapshots come only with the updates. The feed then subscribes again
+   * when it needs one.
+   */
+  readonly snapshot?: ((symbol: string, levels: number) => Effect.Effect<OrderBook.Snapshot, RestError>) | undefined
+  /**
+   * The share of the requests that the venue allows in a minute that a snapshot with this many levels takes, from 0 to 1. All audits
+   * of a feed together take a tenth at most. Default: a hundredth.
+   */
+  readonly share?: ((levels: number) => number) | undefined
 }
 
 /**

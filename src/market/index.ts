@@ -16,6 +16,8 @@ export * as FeedError from "./FeedError.ts"
 export * as MarketEvent from "./MarketEvent.ts"
 /** The feed of any venue: streams whose gaps are repaired, and order books. */
 export * as MarketFeed from "./MarketFeed.ts"
+/** The metrics of order books. */
+export * as Metrics from "./Metrics.ts"
 /** Order books whose reads are right, or fail. */
 export * as OrderBook from "./OrderBook.ts"
 /** Errors of a venue's REST interface. */

@@ -63,6 +63,46 @@ describe("a book", () => {
     assert.strictEqual(book.quantityAt("asks", "1.21"), undefined)
   })
 
+  it("forgets the worst levels when they never end, and knows nothing beyond those that it keeps", () => {
+    for (const limit of [2, 100]) {
+      const book = OrderBook.makeBook(snapshot, limit)
+      for (let u = 11; u < 111; u++) {
+        const from = 0.5 - u / 1_000
+        const b = Array.from({ length: 500 }, (_, i): OrderBook.Level => [(from + i / 1e6).toFixed(6), "1"])
+        assert.strictEqual(book.apply(diff({ U: u, u, b })), "applied")
+      }
+      const { bids } = book.top(Number.POSITIVE_INFINITY)
+      assert.isAtMost(bids.length, 10_000)
+      assert.deepStrictEqual(bids[0], ["1.00", "5"])
+      assert.isTrue(book.isPartial("bids"))
+      // A snapshot of two levels says nothing beyond them. A whole one is known as far as its levels are kept.
+      assert.strictEqual(book.horizon().bids, limit === 2 ? "0.90" : bids.at(-1)?.[0])
+      assert.strictEqual(book.quantityAt("bids", "0.400010"), undefined)
+      assert.strictEqual(book.horizon().asks, limit === 2 ? "1.20" : undefined)
+    }
+  })
+
+  it("applies an update of half a million levels, and a snapshot that is far deeper than requested", () => {
+    const levels = Array.from({ length: 500_000 }, (_, i): OrderBook.Level => [(0.9 - i / 1e6).toFixed(6), "1"])
+    const book = OrderBook.makeBook(snapshot, 100)
+    assert.strictEqual(book.apply(diff({ U: 11, u: 11, b: levels })), "applied")
+    assert.isAtMost(book.known("bids"), 10_000)
+    assert.deepStrictEqual(book.top(2).bids, [["1.00", "5"], ["0.900000", "1"]])
+    const deep = OrderBook.makeBook({ ...snapshot, bids: levels }, 100)
+    assert.isAtMost(deep.known("bids"), 10_000)
+    assert.deepStrictEqual(deep.top(1).bids, [["0.900000", "1"]])
+  })
+
+  it("is not upset by prices far away, prices that are no numbers, and prices that are said twice", () => {
+    const book = OrderBook.makeBook({ ...snapshot, bids: [["0.90", "4"], ["nothing", "1"], ["1.00", "5"], ["1.0", "6"]] }, 100)
+    assert.deepStrictEqual(book.top(5).bids, [["1.0", "6"], ["0.90", "4"]])
+    const far = "9".repeat(400)
+    book.apply(diff({ U: 11, u: 11, b: [["0.00000001", "1"], ["nothing", "1"]], a: [[far, "1"], ["1.10", "0"]] }))
+    assert.deepStrictEqual(book.top(5).bids.map(([price]) => price), ["1.0", "0.90", "0.00000001"])
+    assert.deepStrictEqual(book.top(5).asks, [["1.20", "7"], [far, "1"]])
+    assert.strictEqual(book.apply(diff({ U: 12, u: 12, b: [[far, "1"]] })), "crossed")
+  })
+
   it("keeps each side in order under all changes", () => {
     const price = FastCheck.integer({ min: 1, max: 40 }).map((ticks) => (ticks / 100).toFixed(2))
     const level = FastCheck.tuple(price, FastCheck.integer({ min: 0, max: 3 }).map(String))

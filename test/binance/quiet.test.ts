@@ -56,7 +56,7 @@ describe("quiet streams", () => {
       })),
       Effect.provide(TestTransport.layer([open(acknowledge, ...rounds), open(acknowledge)]))
     )
-  })
+  }, 120_000)
 
   it.effect("do not hide one that is dead: it flows again within a minute, and nothing is missing", () => {
     // The ids of the trades that the venue knows: two a second.

@@ -132,11 +132,11 @@ describe("a book", () => {
 
   for (
     const [venue, desired, requested] of [
-      ["spot", 0, 1],
-      ["spot", 300, 300],
+      ["spot", 20, 500],
+      ["spot", 500, 1_000],
       ["spot", 9_999, 5_000],
-      ["futures", 1, 5],
-      ["futures", 300, 500],
+      ["futures", 1, 500],
+      ["futures", 300, 1_000],
       ["futures", 5_000, 1_000]
     ] as const
   ) {

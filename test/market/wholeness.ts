@@ -27,7 +27,7 @@ export type Seen =
 export interface Client {
   /** The events of a channel, resumed after this number if there is one. */
   readonly stream: (channel: Truth.Channel, after?: number) => Stream.Stream<Seen, FeedError.FeedError>
-  readonly orderBook: Effect.Effect<OrderBook.OrderBook, never, Scope.Scope>
+  readonly orderBook: Effect.Effect<OrderBook.OrderBook, ConfigError.ConfigError, Scope.Scope>
   /** The number of the update with this id. */
   readonly updateOf: (id: number) => number
   readonly rotate: Effect.Effect<number>

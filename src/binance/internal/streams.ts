@@ -190,7 +190,8 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     stream: (symbol) => streamOf(`${symbol}@depth@100ms`, () => known.depth),
     rules,
     levels: rest.levels,
-    snapshot: rest.depth
+    snapshot: rest.depth,
+    share: (levels) => rest.depthWeight(levels) / address.weightPerMinute
   }
 
   return {

@@ -14,9 +14,13 @@ type Status<Diff> =
   | { readonly _tag: "Ended"; readonly reason: string; readonly exit: Exit.Exit<void, Failure> }
 
 const changesHeld = 1_024
+// The most levels in them, as bytes: a level takes about a hundred.
+const bytesHeld = 16 * 1024 * 1024
+const bytesOf = (change: OrderBook.BookChange) =>
+  change._tag === "Synced" || change._tag === "Updated" ? 100 * (change.bids.length + change.asks.length) : 0
 const notKept = "it is no longer kept"
 
-/** The status of one book. `levels` is the number of levels a side in a `Synced` change. */
+/** The status of one book. `levels` is the number of levels a side that its readers want: a `Synced` change has so many. */
 export class BookStatus<Diff> {
   readonly #symbol: string
   readonly #levels: number
@@ -25,6 +29,7 @@ export class BookStatus<Diff> {
   readonly #over = Effect.unsafeMakeLatch(false)
   readonly #changes = Broadcast.make<OrderBook.BookChange, Failure>({
     capacity: changesHeld,
+    bytes: { max: bytesHeld, of: bytesOf },
     overflow: "sliding",
     fold: (marker, lost) =>
       OrderBook.BookChange.Skipped({ count: lost.length + (marker?._tag === "Skipped" ? marker.count : 0) })
@@ -52,6 +57,8 @@ export class BookStatus<Diff> {
 
   /** Publishes an update that was applied to a book that is right. */
   update(diff: Diff, rules: OrderBook.Rules<Diff>): void {
+    // A reader that comes later begins with the book as it is then.
+    if (!this.#changes.hasReaders()) return
     this.#publish(OrderBook.BookChange.Updated({
       lastUpdateId: rules.idOf(diff),
       bids: rules.levelsOf(diff, "bids"),
@@ -110,6 +117,7 @@ export class BookStatus<Diff> {
         const { asks: [ask], bids: [bid] } = book.top(1)
         return { bid, ask }
       }),
+      horizon: read((book) => book.horizon()),
       quantityAt: (side, price) => read((book) => book.quantityAt(side, price)),
       ended: Effect.zipRight(this.#over.await, ended),
       changes: this.#changes.streamFrom(() =>

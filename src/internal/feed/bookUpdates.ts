@@ -1,5 +1,6 @@
 // The updates of a book that are not applied yet, with a marker wherever the connection was lost.
 import type * as Effect from "effect/Effect"
+import type * as OrderBook from "../../market/OrderBook.ts"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
 
 /** The marker of a loss: the updates before it are out of date. */
@@ -11,15 +12,35 @@ export interface Drained<Diff> {
   readonly outdated: number
 }
 
+export const nothing: Drained<never> = { items: [], outdated: 0 }
+
+/** The items from an index on. */
+export const from = <Diff>({ items, outdated }: Drained<Diff>, index: number): Drained<Diff> => ({
+  items: items.slice(index),
+  outdated: Math.max(0, outdated - index)
+})
+
+/** The number of levels that an update changes. */
+export const levelsIn = <Diff>(rules: OrderBook.Rules<Diff>, diff: Diff): number =>
+  rules.levelsOf(diff, "bids").length + rules.levelsOf(diff, "asks").length
+
+/** The most levels in updates that are held: some minutes of the busiest market, 30 MB at most. */
+export const levelsAtMost = 250_000
+
 export class BookUpdates<Diff extends object> {
   readonly #queue: SlidingQueue.SlidingQueue<Diff | typeof lost>
+  readonly #rules: OrderBook.Rules<Diff>
   #isLossAhead = false
+  #levels = 0
 
-  constructor(capacity: number) {
+  constructor(capacity: number, rules: OrderBook.Rules<Diff>) {
     this.#queue = SlidingQueue.make(capacity)
+    this.#rules = rules
   }
 
   offer(diff: Diff): void {
+    this.#levels += levelsIn(this.#rules, diff)
+    if (this.#levels > levelsAtMost) this.#forget(diff)
     this.#queue.offer(diff)
   }
 
@@ -33,14 +54,27 @@ export class BookUpdates<Diff extends object> {
     return this.#isLossAhead
   }
 
-  /** Completes when there is something to drain. */
+  /** Completes when there is something to drain, or after `wake`. */
   get ready(): Effect.Effect<void> {
     return this.#queue.ready
   }
 
+  /** Lets `ready` complete, although there may be nothing to drain. */
+  wake(): void {
+    this.#queue.wake()
+  }
+
   drain(): Drained<Diff> {
     this.#isLossAhead = false
+    this.#levels = 0
     const { items } = this.#queue.drain()
     return { items, outdated: items.lastIndexOf(lost) + 1 }
+  }
+
+  // Drops what is held. The ids of the later updates show that some are missing.
+  #forget(next: Diff): void {
+    this.#levels = levelsIn(this.#rules, next)
+    this.#queue.drain()
+    if (this.#isLossAhead) this.#queue.offer(lost)
   }
 }

@@ -18,6 +18,7 @@ import type { FeedError } from "../../market/FeedError.ts"
 import type { Ended, Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { isEnded, isGap, NotRepairable } from "../../market/MarketEvent.ts"
 import type { Events, FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
+import * as Metrics from "../../market/Metrics.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { Message } from "../../Transport.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
@@ -25,14 +26,16 @@ import * as Pool from "../pool/pool.ts"
 import * as Broadcast from "../stream/broadcast.ts"
 import * as Cursors from "../stream/cursors.ts"
 import * as EventStream from "../stream/eventStream.ts"
+import * as RollingWindow from "../time/rollingWindow.ts"
 import * as Activity from "./activity.ts"
+import * as BookDepth from "./bookDepth.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
 import * as LookUps from "./lookUps.ts"
 import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
 import { gapOf, Pipeline } from "./pipeline.ts"
 import type { Settings } from "./settings.ts"
-import { resolve } from "./settings.ts"
+import { resolve, resolveBook } from "./settings.ts"
 
 // The most events that a pipeline emits ahead of its slowest reader. When it has to wait, new events stay in its queue; those
 // that no longer fit are fetched later.
@@ -72,29 +75,7 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const feed: MarketFeed = {
     stream: (streams) => read(streams, identity),
     streamOf,
-    orderBook: (symbol, { levels = 1_000 } = {}) => {
-      const { books } = venue
-      if (books === undefined) return Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
-      const stream = books.stream(symbol)
-      const limit = books.levels(levels)
-      const decoder = stream.kind.decoder(stream.name, stream.symbol)
-      return BookSynchroniser.make({
-        symbol: stream.symbol,
-        rules: books.rules,
-        limit,
-        capacity,
-        snapshot: books.snapshot(stream.symbol, limit),
-        listen: ({ data, end, lost }) =>
-          pool.listen(stream.group, stream.name, {
-            data: (messages) => {
-              for (const event of decoder.all(messages, now(), skip(stream.name))) data(event.data)
-            },
-            gap: () => undefined,
-            lost,
-            end
-          })
-      })
-    },
+    orderBook: makeBooks(venue, shared),
     rotate: pool.rotate,
     events: events.stream,
     subscriptions: Effect.suspend(() =>
@@ -103,6 +84,51 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   }
   return feed
 })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Order books
+
+// The share of the venue's budget that all audits take together, and that one takes if the venue does not say.
+const auditShare = 0.1
+const shareOfSnapshot = 0.01
+
+const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: Shared): MarketFeed["orderBook"] => {
+  const { books } = venue
+  if (books === undefined) return () => Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
+  const audits = RollingWindow.make(auditShare, "1 minute")
+  return Effect.fnUntraced(function*(symbol, options = {}) {
+    const { audit, levels } = yield* resolveBook(options)
+    const stream = books.stream(symbol)
+    const depth = BookDepth.make(levels, books.levels)
+    const decoder = stream.kind.decoder(stream.name, stream.symbol)
+    return yield* BookSynchroniser.make({
+      symbol: stream.symbol,
+      rules: books.rules,
+      depth,
+      capacity,
+      snapshot: books.snapshot?.(stream.symbol, depth.limit),
+      askAgain: Effect.sync(() => {
+        pool.requestAgain(stream.name)
+      }),
+      audit,
+      auditTurn: audits.take(books.share?.(depth.limit) ?? shareOfSnapshot),
+      compared: (lastUpdateId, { differences, levels }) =>
+        Effect.suspend(() => {
+          record({ _tag: "BookCompared", at: now(), symbol: stream.symbol, lastUpdateId, levels, differences })
+          return Metrics.compared(source, stream.symbol, differences.length)
+        }),
+      listen: ({ data, end, lost }) =>
+        pool.listen(stream.group, stream.name, {
+          data: (messages) => {
+            for (const event of decoder.all(messages, now(), skip(stream.name))) data(event.data)
+          },
+          gap: () => undefined,
+          lost,
+          end
+        })
+    })
+  })
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Events of the feed

@@ -2,7 +2,7 @@
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
-import type { Options } from "../../market/MarketFeed.ts"
+import type { BookOptions, Options } from "../../market/MarketFeed.ts"
 import type { Venue } from "../../market/Venue.ts"
 import * as Connection from "../connection/settings.ts"
 import type { Limits } from "./repair.ts"
@@ -46,5 +46,20 @@ export const resolve = (venue: Venue, options: Options): Either.Either<Settings,
       },
       fillCandles: options.fillCandles ?? false,
       grace: yield* Connection.finite("grace", options.grace, Duration.millis(500))
+    }
+  })
+
+export interface BookSettings {
+  readonly levels: number
+  /** Undefined: there are no audits. */
+  readonly audit: Duration.Duration | undefined
+}
+
+// The docstring of `MarketFeed.BookOptions` repeats the default for users.
+export const resolveBook = ({ audit, levels }: BookOptions): Either.Either<BookSettings, ConfigError.ConfigError> =>
+  Either.gen(function*() {
+    return {
+      levels: yield* Connection.atLeast("levels", 1, levels, 500),
+      audit: audit === undefined ? undefined : yield* Connection.positive("audit", audit, Duration.infinity)
     }
   })

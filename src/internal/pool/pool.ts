@@ -38,6 +38,8 @@ export interface Pool<A> {
   readonly rotate: Effect.Effect<number>
   /** Whether the data of a topic may come over more than one connection now. */
   readonly isRedundant: (topic: string) => boolean
+  /** Subscribes to a topic again on every connection that has it. */
+  readonly requestAgain: (topic: string) => void
   readonly sessions: () => ReadonlyArray<Session.Session<A>>
 }
 
@@ -279,6 +281,11 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
     ),
     isRedundant: (name) =>
       options.redundancy > 1 || [...slots].some((slot) => slot.work._tag !== "Idle" && topicsOf(slot, name).length > 0),
+    requestAgain: (name) => {
+      for (const slot of slots) {
+        if (topicsOf(slot, name).length > 0) for (const { session } of connectionsOf(slot)) session.requestAgain(name)
+      }
+    },
     sessions
   }
   return pool

@@ -13,6 +13,7 @@ import type { SessionEvent } from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
 import { connect } from "../connection/connect.ts"
+import type { ManagedSession } from "../session/session.ts"
 import { defaultAnswerTimeout, manage } from "../session/session.ts"
 import type { Ask } from "../session/idle.ts"
 import { resolve } from "../session/settings.ts"
@@ -43,7 +44,7 @@ export interface Options<A, N> {
 /** A connection of the pool, with its topics. */
 export interface PooledConnection<A> {
   readonly name: string
-  readonly session: Session.Session<A>
+  readonly session: ManagedSession<A>
   /** Completes when the connection has read everything that the peer has sent so far. */
   readonly drain: Effect.Effect<void>
   readonly scope: Scope.CloseableScope

@@ -40,6 +40,12 @@ type Phase =
 // Whether a connection is open or will be.
 const isUp = ({ _tag }: ConnectionState) => _tag !== "Disconnected" && _tag !== "Failed" && _tag !== "Closed"
 
+/** A session as the pool uses it. */
+export interface ManagedSession<A> extends Session.Session<A> {
+  /** Subscribes to a topic again, if it has subscribers: some peers then send what they send first. */
+  readonly requestAgain: (topic: string) => void
+}
+
 export const defaultAnswerTimeout = Duration.seconds(5)
 
 export const manage = Effect.fnUntraced(function*<A, N>(
@@ -284,8 +290,12 @@ export const manage = Effect.fnUntraced(function*<A, N>(
     events.end(Exit.void)
   }))
 
-  const session: Session.Session<A> = {
+  const session: ManagedSession<A> = {
     connection,
+    requestAgain: (topic) => {
+      if (desiredTopics.has(topic)) reconciler.requestAgain(topic)
+      reconciler.change()
+    },
     listen,
     stream: TopicStream.make(listen, reconciler.epoch),
     subscribe: (topic) =>

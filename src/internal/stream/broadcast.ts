@@ -149,6 +149,11 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     return isDropping ? 0 : batch.length - count
   }
 
+  /** Whether anything reads or listens now. */
+  hasReaders(): boolean {
+    return this.#readers.length > 0 || this.#listeners.length > 0
+  }
+
   /** The bound that the latest item without room did not fit into. */
   fullBound(): Bound {
     return this.#fullBound

@@ -43,6 +43,11 @@ export class SlidingQueue<A> {
     }
   }
 
+  /** Lets `ready` complete, although there may be no items. */
+  wake(): void {
+    this.#latch.unsafeOpen()
+  }
+
   /** Completes when there are items to drain. */
   readonly ready: Effect.Effect<void> = Effect.suspend(() => {
     this.#isWaiting = true

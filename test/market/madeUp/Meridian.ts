@@ -16,17 +16,22 @@ export interface Meridian {
 
 const rules: OrderBook.Rules<Payloads.Update> = {
   idOf: ({ seq }) => seq,
-  follows: ({ prev }, id) => prev <= id,
+  follows: ({ prev }, id) => prev !== null && prev <= id,
   levelsOf: ({ ask, bid }, side) => side === "bids" ? bid : ask,
-  timeOf: ({ time }) => Payloads.millis(time)
+  timeOf: ({ time }) => Payloads.millis(time),
+  snapshotOf: ({ ask, bid, prev, seq }) =>
+    prev === null ? { snapshot: { lastUpdateId: seq, bids: bid, asks: ask }, limit: Number.POSITIVE_INFINITY } : undefined,
+  agrees: ({ sum }, book) => {
+    const { asks, bids } = book.top(10)
+    return Payloads.checksum(bids, asks) === sum
+  }
 }
 
-const books = (rest: Rest.Rest): Venue.Books<Payloads.Update> => ({
+const books: Venue.Books<Payloads.Update> = {
   stream: (symbol) => Streams.stream(`book:${Streams.codeOf(symbol)}`, Streams.book),
   rules,
-  levels: (requested) => [10, 50, 500].find((allowed) => allowed >= requested) ?? 5_000,
-  snapshot: (symbol, levels) => rest.book(Streams.codeOf(symbol), levels)
-})
+  levels: (requested) => requested
+}
 
 export const make = (urls: {
   readonly ws: string
@@ -50,7 +55,7 @@ export const make = (urls: {
         isKnown: ({ symbol }) => rest.hasMarket(Streams.codeOf(symbol)),
         // The farewell is the only notice.
         isEnding: () => true,
-        books: books(rest),
+        books,
         limits: { topicsPerConnection: 50, dials: { limit: 60, window: "1 minute" } }
       }
     }

@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 
 const Decimal = Schema.String.pipe(Schema.pattern(/^\d+(\.\d+)?$/))
 const Level = Schema.Tuple(Decimal, Decimal)
-export const Levels = Schema.Array(Level)
+const Levels = Schema.Array(Level)
 const Seconds = Schema.Number
 
 /** `trades:<market>`. Each id is ten more than the one before. */
@@ -32,13 +32,17 @@ export const Candle = Schema.Struct({
 })
 export type Candle = typeof Candle.Type
 
-/** `book:<market>`: the levels that changed. `prev` is the `seq` of the update before; the numbers are not consecutive. */
+/**
+ * `book:<market>`: the levels that changed. `prev` is the `seq` of the update before; the numbers are not consecutive. The first
+ * message after a subscription has the whole book, and no `prev`. `sum`: the checksum of the book after the update.
+ */
 export const Update = Schema.Struct({
   market: Schema.String,
-  prev: Schema.Int,
+  prev: Schema.NullOr(Schema.Int),
   seq: Schema.Int,
   bid: Levels,
   ask: Levels,
+  sum: Schema.Int,
   time: Seconds
 })
 export type Update = typeof Update.Type
@@ -46,6 +50,10 @@ export type Update = typeof Update.Type
 /** `top:<market>`: the best bid and ask after an update of the book. */
 export const Top = Schema.Struct({ market: Schema.String, seq: Schema.Int, bid: Level, ask: Level, time: Seconds })
 export type Top = typeof Top.Type
+
+/** The checksum of a book: of the text of its ten best bids and asks. */
+export const checksum = (bids: typeof Levels.Type, asks: typeof Levels.Type): number =>
+  Array.from([...bids, ...asks].join(";")).reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 1_000_003, 7)
 
 /** Converts seconds to milliseconds. */
 export const millis = (seconds: number): number => Math.round(seconds * 1_000)

@@ -1,4 +1,4 @@
-/** A client of Meridian's REST interface, for snapshots and repairs. Meridian's lists are newest first. */
+/** A client of Meridian's REST interface, for repairs. Meridian's lists are newest first. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Chunk from "effect/Chunk"
@@ -8,7 +8,6 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { OrderBook } from "holdfast/market"
 import { RestError } from "holdfast/market"
 import * as Payloads from "./Payloads.ts"
 
@@ -27,8 +26,6 @@ const Candles = Schema.Struct({
   next: Schema.NullOr(Schema.String)
 })
 
-const Book = Schema.Struct({ seq: Schema.Int, bid: Payloads.Levels, ask: Payloads.Levels })
-
 type Query = Readonly<Record<string, string>>
 type Fetch<A> = Effect.Effect<A, RestError.RestError>
 
@@ -37,12 +34,11 @@ export interface Rest {
   readonly trades: (code: string, from: number) => Fetch<ReadonlyArray<Payloads.Trade>>
   /** Fetches the candles that open from one moment to another, both included, in milliseconds; oldest first. */
   readonly candles: (code: string, seconds: string, from: number, to: number) => Fetch<ReadonlyArray<Payloads.Candle>>
-  readonly book: (code: string, levels: number) => Fetch<OrderBook.Snapshot>
   /** Whether the market exists: false only if Meridian rejects the request. */
   readonly hasMarket: (code: string) => Effect.Effect<boolean>
 }
 
-// A feed retries only snapshots of books. So this client retries failures that may pass, for two minutes.
+// A feed does not fetch again what failed. So this client retries failures that may pass, for two minutes.
 const retries = Schedule.exponential("250 millis").pipe(
   Schedule.union(Schedule.spaced("5 seconds")),
   Schedule.zipRight(Schedule.identity<RestError.RestError>()),
@@ -96,11 +92,6 @@ export const make = (url: string): Effect.Effect<Rest, never, HttpClient.HttpCli
             get(`/markets/${code}/candles`, { seconds, from: String(from / 1_000), to: String(to / 1_000), cursor }, Candles),
             ({ candles, next }) => [Chunk.fromIterable(candles), Option.fromNullable(next)]
           )).pipe(Stream.runCollect, Effect.map((candles) => Chunk.toReadonlyArray(Chunk.reverse(candles)))),
-      book: (code, levels) =>
-        Effect.map(
-          get(`/markets/${code}/book`, { levels: String(levels) }, Book),
-          ({ ask, bid, seq }) => ({ lastUpdateId: seq, bids: bid, asks: ask })
-        ),
       hasMarket: (code) =>
         get(`/markets/${code}`, {}, Schema.Unknown).pipe(
           Effect.as(true),

@@ -80,7 +80,7 @@ export const candles = (rest: Rest.Rest): Venue.Kind<Candle> => ({
 export const book: Venue.Kind<MarketEvent.MarketEvent<Payloads.Update, "book">> = {
   type: "book",
   decoder: decoder("book", Payloads.Update),
-  continuity: { _tag: "Diffs", positionOf: ({ data }) => data.seq, previousOf: ({ data }) => data.prev }
+  continuity: { _tag: "Diffs", positionOf: ({ data }) => data.seq, previousOf: ({ data }) => data.prev ?? data.seq }
 }
 
 export const top: Venue.Kind<MarketEvent.MarketEvent<Payloads.Top, "top">> = {

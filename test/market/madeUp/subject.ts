@@ -45,6 +45,18 @@ const candleOf = ({ close, high, isClosed, low, n, open, trades, volume }: Truth
   time: seconds(at)
 })
 
+// The documented checksum: `7` and the characters of the ten best levels, each a digit to the base 31, modulo 1,000,003.
+const sumOf = ({ asks, bids }: Truth.Book) => {
+  let sum = 7n
+  for (const byte of Buffer.from([...bids.slice(0, 10), ...asks.slice(0, 10)].join(";"))) sum = 31n * sum + BigInt(byte)
+  return Number(sum % 1_000_003n)
+}
+
+const bookOf = (n: number, at: number) => {
+  const book = Truth.book(n)
+  return { market, prev: null, seq: seqOf(n), bid: book.bids, ask: book.asks, sum: sumOf(book), time: seconds(at) }
+}
+
 const payloadOf = (fact: Truth.Fact, at: number): object => {
   switch (fact.channel) {
     case "trades":
@@ -52,7 +64,7 @@ const payloadOf = (fact: Truth.Fact, at: number): object => {
     case "candles":
       return candleOf(fact, at)
     case "updates":
-      return { market, prev: seqOf(fact.n - 1), seq: seqOf(fact.n), bid: fact.bids, ask: fact.asks, time: seconds(at) }
+      return { ...bookOf(fact.n, at), prev: seqOf(fact.n - 1), bid: fact.bids, ask: fact.asks }
     case "quotes":
       return { market, seq: seqOf(fact.n), bid: fact.bid, ask: fact.ask, time: seconds(at) }
     case "notices":
@@ -95,11 +107,6 @@ const rest: Server.Wire["rest"] = ({ pathname, searchParams }, { latest, oldest 
         }
       }
     }
-    case "/markets/BTC-USD/book": {
-      const { asks, bids } = Truth.book(latest)
-      const levels = param("levels")
-      return { status: 200, body: { seq: seqOf(latest), bid: bids.slice(0, levels), ask: asks.slice(0, levels) } }
-    }
     default:
       return { status: 404, body: "no such market" }
   }
@@ -117,6 +124,8 @@ const wire: Server.Wire = {
     }
   },
   message: (fact, at, before) => JSON.stringify([topics[fact.channel], before, payloadOf(fact, at)]),
+  greeting: (topic, n, before) =>
+    topic === topics.updates ? JSON.stringify([topic, before, bookOf(n, Truth.timeOf(n))]) : undefined,
   farewell: JSON.stringify({ op: "bye", in: 30 }),
   invalid: [
     JSON.stringify([topics.trades, 1, { market, id: "123", price: "1", size: "1", time: 1 }]),
@@ -168,12 +177,15 @@ const connect: Subject["connect"] = (options) =>
                 return seen({ channel, n, open, high, low, close, volume, trades, isClosed: final }, event)
               })
             )
-          case "updates":
-            return Stream.map(feed.streamOf(Streams.book, name), (event) => {
+          case "updates": {
+            // The book that comes first is no update.
+            const updates = Stream.filter(feed.streamOf(Streams.book, name), (event) => event.type === "gap" || event.data.prev !== null)
+            return Stream.map(updates, (event) => {
               if (event.type === "gap") return gap(event, updateOf)
               const { ask, bid, seq, time } = event.data
               return seen({ channel, n: updateOf(seq), at: Payloads.millis(time), bids: bid, asks: ask }, event)
             })
+          }
           case "quotes":
             return Stream.map(feed.streamOf(Streams.top, name), (event) => {
               if (event.type === "gap") return gap(event, updateOf)

@@ -43,6 +43,8 @@ export interface Wire {
   readonly topics: Readonly<Record<Truth.Channel, string>>
   /** Parses a request of a client. */
   readonly request: (message: string) => Request
+  /** The message with which a subscription to a topic begins, when this number is the latest. Default: none has one. */
+  readonly greeting?: (topic: string, latest: number, before: number) => string | undefined
   /** The notice that the venue will close the connection soon. */
   readonly farewell: string
   /** Messages that no decoder accepts. */
@@ -66,6 +68,8 @@ interface Peer {
   isMute: boolean
   /** The number of messages that it still loses. */
   losing: number
+  /** The number of updates of the book that it still sends with a level that is not in the book. */
+  garbling: number
   /** The delay of its messages, in ticks. */
   late: number
 }
@@ -91,6 +95,8 @@ export interface Server {
   readonly vanish: (which?: Which) => Effect.Effect<void>
   /** Loses the next messages. */
   readonly lose: (messages: number, which?: Which) => Effect.Effect<void>
+  /** Puts a level that is not in the book into the next updates of the book. */
+  readonly garble: (updates: number, which?: Which) => Effect.Effect<void>
   /** Sends all messages this many ticks later from now on. */
   readonly delay: (ticks: number, which?: Which) => Effect.Effect<void>
   /** Sends a message to all sockets. */
@@ -138,6 +144,13 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       for (const topic of subscribe) peer.subscribed.set(topic, peer.subscribed.get(topic) ?? 0)
       for (const topic of unsubscribe) peer.subscribed.delete(topic)
       peer.send(accepted)
+      for (const topic of subscribe) {
+        const before = peer.subscribed.get(topic) ?? 0
+        const greeting = wire.greeting?.(topic, latest - peer.late, before)
+        if (greeting === undefined) continue
+        peer.subscribed.set(topic, before + 1)
+        peer.send(greeting)
+      }
     }
 
     const publish = (peer: Peer, n: number) => {
@@ -146,8 +159,12 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
         const before = peer.subscribed.get(topic)
         if (before === undefined) continue
         peer.subscribed.set(topic, before + 1)
+        const fact = Truth.factOf(channel, n)
         if (peer.losing > 0) peer.losing--
-        else peer.send(wire.message(Truth.factOf(channel, n), Truth.timeOf(n), before))
+        else if (fact.channel === "updates" && peer.garbling > 0) {
+          peer.garbling--
+          peer.send(wire.message({ ...fact, bids: [...fact.bids, ["98.05", "6"]] }, Truth.timeOf(n), before))
+        } else peer.send(wire.message(fact, Truth.timeOf(n), before))
       }
     }
 
@@ -159,6 +176,7 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
         isGone: false,
         isMute: false,
         losing: 0,
+        garbling: 0,
         late: 0,
         send: (message) => {
           if (!peer.isMute && !peer.isGone) inbox.unsafeOffer(message)
@@ -276,6 +294,10 @@ export const layer = (wire: Wire): Layer.Layer<Server | Transport.Transport | Ht
       lose: (messages, which) =>
         inject(which, (peer) => {
           peer.losing = messages
+        }),
+      garble: (updates, which) =>
+        inject(which, (peer) => {
+          peer.garbling = updates
         }),
       delay: (ticks, which) =>
         inject(which, (peer) => {

@@ -256,9 +256,18 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "a missing update of a book is ignored",
     "internal/feed/bookSynchroniser.ts",
-    `if (outcome === "gap") return ending("an update is missing")`,
+    `if (reason !== undefined) return ending(reason, from(drained, at))`,
     `if (outcome === "gap") continue`
   ),
+  mutation("a lost connection counts as a failure of the snapshot", "internal/feed/bookSynchroniser.ts", "hasFailed = !ended.isByLoss && ", "hasFailed = "),
+  mutation("updates before a missing one are held for a snapshot", "internal/feed/bookSynchroniser.ts", "if (isSnapshot || isIdReset || isMissing) diffs", "if (isSnapshot || isIdReset) diffs"),
+  mutation("a book that runs out of levels takes no new snapshot", "internal/feed/bookSynchroniser.ts", "book.known(side) < depth.leastKnown", "book.known(side) < 0"),
+  mutation("a snapshot is no deeper than wanted", "internal/feed/bookDepth.ts", "allowed(Math.max(timesDesired * desired, limitAtLeast))", "allowed(desired)"),
+  mutation("a difference from the snapshot is not seen", "internal/feed/bookDifferences.ts", "if (Number(other) !== Number(quantity)) found.push", "if (other === undefined) found.push"),
+  mutation("levels without end are kept", "market/OrderBook.ts", "        if (levels.length > most) trim()\n", ""),
+  mutation("the horizon stays where levels were forgotten", "market/OrderBook.ts", "keyOf(side, worst) > keyOf(side, horizon))) horizon = worst", "keyOf(side, worst) > keyOf(side, horizon))) horizon = undefined"),
+  mutation("a checksum is not compared", "market/OrderBook.ts", "rules.agrees === undefined || rules.agrees(diff, { top })", "rules.agrees === undefined || rules.agrees(diff, { top }) || true"),
+  mutation("an audit does not wait for the budget", "internal/feed/bookRefresher.ts", `purpose === "audit" ? auditTurn : Effect.void`, "Effect.void"),
   mutation(
     "a connection without data makes up for another one's loss",
     "internal/pool/coverage.ts",
