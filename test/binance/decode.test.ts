@@ -111,7 +111,9 @@ describe("the position of an event", () => {
     ["a candle that forms", event("kline", { k: { t: 60, T: 119, x: false } }), 59],
     ["a gap between trades", event("gap", { stream: "btcusdt@trade", from: 1, to: 9 }), 9],
     ["a gap without an end", event("gap", { stream: "btcusdt@trade", from: 1, to: undefined }), undefined],
-    ["a gap in a book", event("gap", { stream: "btcusdt@depth", from: 1, to: 9 }), undefined],
+    ["an update of a book", event("depth", { U: 4, u: 7 }), 7],
+    ["a gap in a book", event("gap", { stream: "btcusdt@depth", from: 1, to: 9 }), 9],
+    ["a gap of a stream of states", event("gap", { stream: "btcusdt@ticker", from: 1, to: 9 }), undefined],
     ["a ticker", event("ticker", { t: 1, a: 1, u: 1 }), undefined]
   ]
   for (const [name, from, position] of cases) {
