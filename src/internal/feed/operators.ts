@@ -4,11 +4,13 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Continuity from "../../market/Continuity.ts"
-import type { Decoder, InvalidMessage } from "../../market/Decoder.ts"
+import type { Decoder } from "../../market/Decoder.ts"
+import { InvalidMessage } from "../../market/Decoder.ts"
 import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { NotRepairable } from "../../market/MarketEvent.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
+import { excerpt } from "../json/excerpt.ts"
 import type { Listener } from "../pool/coverage.ts"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as Candles from "./candles.ts"
@@ -103,6 +105,10 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
 
   progress(progress: Progress): void {
     this.#pipeline.progress(progress)
+  }
+
+  reject(event: A, reason: string): void {
+    this.#onInvalid(new InvalidMessage({ reason, excerpt: excerpt(JSON.stringify(event.data)) }))
   }
 
   #real(events: ReadonlyArray<A>): ReadonlyArray<A> {
