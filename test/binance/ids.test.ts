@@ -59,7 +59,7 @@ const seenIn = ({ ahead = 0, buffer, isDown = false, long = "30 seconds", newest
         if (event.type === "trade") seen.push(event.data.t)
         if (event.type === "gap") seen.push(`gap from ${event.data.from} to ${event.data.to}: ${event.data.cause._tag}`)
       })))
-    yield* Effect.forkScoped(Stream.runForEach(feed.events.stream, (event) =>
+    yield* Effect.forkScoped(feed.events.forEach((event) =>
       Effect.sync(() => {
         if (event._tag === "InvalidMessage") skipped.push(event.error.reason)
       })))
@@ -69,7 +69,7 @@ const seenIn = ({ ahead = 0, buffer, isDown = false, long = "30 seconds", newest
     Effect.provide(TestTransport.layer(script)),
     Effect.provide(answers(
       (url) => {
-        asked++
+        if (url.pathname.endsWith("historicalTrades")) asked++
         return pageOf(store, newest, ahead)(url)
       },
       () => isDown ? 503 : 200
@@ -115,6 +115,23 @@ describe("trades whose ids begin anew", () => {
         assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
       }))
   }
+
+  it.scoped("are all read although REST has the old ones for some seconds more", () => {
+    let asked = 0
+    const isStale = () => asked < 5
+    return Effect.gen(function*() {
+      const { seen } = yield* seenIn({
+        script: [open(acknowledge, send(...old), wait("1 second"), reset), lower(2 * second)],
+        store: (id) => {
+          if (id === 1_000 || id === 1_000_000) asked++
+          return isStale() ? id - 999_998 : id >= 1_000 && id <= 12_999 ? 2 * second + (id - 1_000) * 5 : undefined
+        },
+        newest: 1_000_000,
+        long: "90 seconds"
+      })
+      assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
+    })
+  })
 
   it.scoped("are all read while REST is down", () =>
     Effect.gen(function*() {
@@ -190,6 +207,24 @@ describe("trades whose ids begin anew", () => {
 })
 
 describe("a trade that is said again", () => {
+  it.scoped("with all that came before it is a repeat, as REST shows", () =>
+    Effect.gen(function*() {
+      const { seen } = yield* seenIn({
+        script: [open(
+          acknowledge,
+          send(...range(1, 50).map((id) => trade(id, id))),
+          wait("61 seconds"),
+          send(...range(1, 50).map((id) => trade(id, 61 * second + id)), trade(51, 62 * second)),
+          wait("1 second"),
+          send(trade(52, 63 * second))
+        )],
+        store: (id) => id <= 50 ? id : (id + 11) * second,
+        newest: 52,
+        long: "3 minutes"
+      })
+      assert.deepStrictEqual(seen, range(1, 52))
+    }))
+
   for (const ahead of [0, hour, -hour]) {
     for (const isDown of [false, true]) {
       it.scoped(`after a quiet minute is a repeat, REST ${isDown ? "down" : `${ahead / minute} minutes ahead`}`, () =>
@@ -228,11 +263,21 @@ describe("a trade that is said again", () => {
         long: "6 minutes"
       })
       assert.deepStrictEqual(seen, [10, 11, 12, 13])
-      assert.isAtMost(asked, 12)
+      assert.isAtMost(asked, 20)
     }))
 })
 
 describe("an id that is none", () => {
+  it.scoped("and the first of all does not silence the stream", () =>
+    Effect.gen(function*() {
+      const { seen } = yield* seenIn({
+        script: [open(acknowledge, send(trade(Number.MAX_SAFE_INTEGER, 3)), ...flow(12, 300, 4, 20))],
+        store: (id) => 4 + (id - 12) * 50,
+        newest: 30
+      })
+      assert.deepStrictEqual(seen, [Number.MAX_SAFE_INTEGER, anew(2 ** 53), ...range(12, 311)])
+    }))
+
   for (const rogue of [Number.MAX_SAFE_INTEGER, 1_000_000, 600]) {
     for (const isDown of [false, true]) {
       // Without REST, a small leap is a loss.

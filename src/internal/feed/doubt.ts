@@ -10,6 +10,8 @@ export class Doubt<A> {
   readonly until: number
   /** The number of events that went on from the known ids since. */
   known = 0
+  /** Whether the REST interface knows none of the events that are held, which may be because it lags. */
+  isDenied = false
   /** Whether the REST interface could not be asked. */
   isUnanswered = false
   #newestAt = Number.NEGATIVE_INFINITY

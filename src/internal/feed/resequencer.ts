@@ -284,7 +284,12 @@ export class Resequencer<A extends MarketEvent> {
       const isFull = doubt.size >= capacity
       const isUrgent = doubt.from(this.#due).length > 0 || 2 * doubt.size >= capacity
       const { inquiry } = doubt
-      const answer = yield* inquiry.poll(isUrgent && inquiry.answers === 0)
+      const sights = doubt.sights()
+      const answered = yield* inquiry.poll(isUrgent && inquiry.answers === 0)
+      // Where events show that ids have begun anew, the REST interface may not know it yet.
+      const isDenied = answered === "Repeats" && IdReset.alone(sights.filter(({ id }) => id < this.#due), doubt.known) === "Reset"
+      const answer = isDenied && !Lag.isOver(inquiry.answers) ? "Undecided" : answered
+      if (answered !== undefined) doubt.isDenied = isDenied
       if (answer === "Unknown") doubt.isUnanswered = true
       if (answer === "Undecided" || answer === "Unknown") {
         const useless = inquiry.answers - 1
@@ -293,11 +298,12 @@ export class Resequencer<A extends MarketEvent> {
       if (answer === "Repeats") this.#patience = longPatience
       const isFarNewer = IdReset.isIdReset(doubt.newestAt, this.#latestAt)
       const isLong = isDue(doubt.until, yield* monotonic)
-      const isUpToEvents = doubt.isUnanswered || isFull || Lag.isOver(inquiry.answers) || (isFarNewer && (isLong || inquiry.answers > 0))
+      const isUpToEvents = doubt.isUnanswered || isFull || Lag.isOver(inquiry.answers) ||
+        (isFarNewer && !doubt.isDenied && (isLong || inquiry.answers > 0))
       const decided = answer === "Repeats" || answer === "Reset"
         ? answer
         : isUpToEvents
-        ? IdReset.alone(doubt.sights(), doubt.known)
+        ? IdReset.alone(sights, doubt.known)
         : "Undecided"
       if (decided === "Reset" || (decided === "Undecided" && isFull)) yield* this.#beginAnew(doubt)
       else if (decided === "Repeats") {
