@@ -62,6 +62,18 @@ describe("ids after a reset", () => {
       assert.deepStrictEqual(seen, [900, 901, `gap from 902: ${hasReset}`, 7, 8])
     }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2)], [depth(900, 1), depth(7, 2 * minute), depth(8, 2 * minute)]))))
 
+  it.scoped("follow a gap among the updates of a book, none of which is lost, within the same minute", () =>
+    Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.depth("BTCUSDT"))
+      assert.deepStrictEqual(seen, [900, 901, `gap from 902: ${hasReset}`, 7, 8, 9, 10])
+    }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2)], [depth(901, 3), depth(7, 4), depth(8, 5), depth(9, 6), depth(10, 7)]))))
+
+  it.scoped("are no update that is said again", () =>
+    Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.depth("BTCUSDT"))
+      assert.deepStrictEqual(seen, [900, 901, 902, 903])
+    }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2), depth(900, 3), depth(901, 4), depth(902, 5), depth(901, 6), depth(903, 7)]))))
+
   it.scoped("make a book take a new snapshot", () => {
     let lastUpdateId = 900
     return Effect.gen(function*() {
