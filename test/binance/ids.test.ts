@@ -77,7 +77,7 @@ const seenIn = ({ ahead = 0, buffer, isDown = false, long = "30 seconds", newest
   )
 }
 
-const anew = (due: number) => `gap from ${due} to undefined: NotRepairable`
+const resetGap = (due: number) => `gap from ${due} to undefined: NotRepairable`
 // A second of trades at this pace, told each tenth of it.
 const flow = (first: number, count: number, at: number, perSecond: number) => {
   const each = perSecond / 10
@@ -99,7 +99,7 @@ describe("trades whose ids begin anew", () => {
         newest: 12_999,
         long: "90 seconds"
       })
-      assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
+      assert.deepStrictEqual(seen, [999_999, 1_000_000, resetGap(1_000_001), ...range(1_000, 12_999)])
     }))
 
   for (const ahead of [hour, -hour]) {
@@ -112,7 +112,7 @@ describe("trades whose ids begin anew", () => {
           ahead,
           long: "90 seconds"
         })
-        assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
+        assert.deepStrictEqual(seen, [999_999, 1_000_000, resetGap(1_000_001), ...range(1_000, 12_999)])
       }))
   }
 
@@ -129,7 +129,7 @@ describe("trades whose ids begin anew", () => {
         newest: 1_000_000,
         long: "90 seconds"
       })
-      assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
+      assert.deepStrictEqual(seen, [999_999, 1_000_000, resetGap(1_000_001), ...range(1_000, 12_999)])
     })
   })
 
@@ -140,7 +140,7 @@ describe("trades whose ids begin anew", () => {
         isDown: true,
         long: "90 seconds"
       })
-      assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
+      assert.deepStrictEqual(seen, [999_999, 1_000_000, resetGap(1_000_001), ...range(1_000, 12_999)])
     }))
 
   it.scoped("are all read while REST is down, though more come than are held", () =>
@@ -151,7 +151,7 @@ describe("trades whose ids begin anew", () => {
         buffer: 100,
         long: "90 seconds"
       })
-      assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), ...range(1_000, 12_999)])
+      assert.deepStrictEqual(seen, [999_999, 1_000_000, resetGap(1_000_001), ...range(1_000, 12_999)])
     }))
 
   it.scoped("are all read while REST is down and the market is quiet", () =>
@@ -161,7 +161,7 @@ describe("trades whose ids begin anew", () => {
         isDown: true,
         long: "10 minutes"
       })
-      assert.deepStrictEqual(seen, [999_999, 1_000_000, anew(1_000_001), 5, 6, 7])
+      assert.deepStrictEqual(seen, [999_999, 1_000_000, resetGap(1_000_001), 5, 6, 7])
     }))
 
   it.scoped("are all read of two connections, each once", () =>
@@ -176,7 +176,7 @@ describe("trades whose ids begin anew", () => {
         redundancy: 2,
         long: "60 seconds"
       })
-      assert.deepStrictEqual(seen.filter((each) => each !== 1_000_001), [999_999, 1_000_000, seen.includes(1_000_001) ? anew(1_000_002) : anew(1_000_001), ...range(1_000, 4_999)])
+      assert.deepStrictEqual(seen.filter((each) => each !== 1_000_001), [999_999, 1_000_000, seen.includes(1_000_001) ? resetGap(1_000_002) : resetGap(1_000_001), ...range(1_000, 4_999)])
     }))
 
   it.scoped("at 1 are all read, although they soon pass the old ones", () =>
@@ -189,7 +189,7 @@ describe("trades whose ids begin anew", () => {
         store: (id) => 5 * second + (id - 1) * 50,
         newest: 200
       })
-      assert.deepStrictEqual(seen, [3, 4, 5, anew(6), ...range(1, 200)])
+      assert.deepStrictEqual(seen, [3, 4, 5, resetGap(6), ...range(1, 200)])
     }))
 
   it.scoped("and pass the old ones during an outage of half a minute follow a gap", () =>
@@ -275,7 +275,7 @@ describe("an id that is none", () => {
         store: (id) => 4 + (id - 12) * 50,
         newest: 30
       })
-      assert.deepStrictEqual(seen, [Number.MAX_SAFE_INTEGER, anew(2 ** 53), ...range(12, 311)])
+      assert.deepStrictEqual(seen, [Number.MAX_SAFE_INTEGER, resetGap(2 ** 53), ...range(12, 311)])
     }))
 
   for (const rogue of [Number.MAX_SAFE_INTEGER, 1_000_000, 600]) {

@@ -1,12 +1,10 @@
 // Holds the events after a missing range, by their ids, until the range is filled.
 import * as Effect from "effect/Effect"
+import { several } from "./idReset.ts"
 import type { Inquiry } from "./inquiry.ts"
 
 /** Whether the REST interface has an event: `Unknown` if it cannot be asked. */
 export type Presence = "Stored" | "Absent" | "Unknown"
-
-/** Events in order that prove that ids go on from the first of them. */
-const several = 3
 
 export class ReorderBuffer<A> {
   /** The time at which the missing range was found, as Unix time in milliseconds. */

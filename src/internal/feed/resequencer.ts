@@ -62,9 +62,9 @@ export interface Output<A> {
 const isPassing = ({ _tag }: GapCause) => _tag === "NotServedYet" || _tag === "RestUnavailable" || _tag === "RestLimited"
 
 // In milliseconds: the time that a sequence has to show by itself what events with unexpected ids are, before REST is asked.
-const patience = 1_000
+const askAfter = 1_000
 // In milliseconds: after an answer that settled nothing, or that showed nothing new. A request has a weight.
-const longPatience = 60_000
+const askAgainAfter = 60_000
 
 // Events by their ids.
 type Fetched<A> = ReadonlyMap<number, A>
@@ -89,7 +89,7 @@ export class Resequencer<A extends MarketEvent> {
   #held: ReorderBuffer<A> | undefined
   // The events with old ids and newer times.
   #doubt: Doubt<A> | undefined
-  #patience = patience
+  #askAfter = askAfter
   readonly #sequence: Sequence<A>
   readonly #output: Output<A>
   readonly #options: Options<A>
@@ -258,7 +258,7 @@ export class Resequencer<A extends MarketEvent> {
   #doubtAbout(id: number, event: A): Effect.Effect<void> {
     return Effect.map(monotonic, (now) => {
       const at = this.#timeOf(event)
-      this.#doubt ??= new Doubt<A>(at, now + longPatience, new Inquiry(now + this.#patience, Effect.suspend(() => this.#askAboutDoubt())))
+      this.#doubt ??= new Doubt<A>(at, now + askAgainAfter, new Inquiry(now + this.#askAfter, Effect.suspend(() => this.#askAboutDoubt())))
       this.#doubt.put(id, event, at)
     })
   }
@@ -293,9 +293,9 @@ export class Resequencer<A extends MarketEvent> {
       if (answer === "Unknown") doubt.isUnanswered = true
       if (answer === "Undecided" || answer === "Unknown") {
         const useless = inquiry.answers - 1
-        yield* inquiry.again(answer === "Unknown" || Lag.isOver(useless + 1) ? longPatience : Duration.toMillis(Lag.waitAfter(useless)))
+        yield* inquiry.again(answer === "Unknown" || Lag.isOver(useless + 1) ? askAgainAfter : Duration.toMillis(Lag.waitAfter(useless)))
       }
-      if (answer === "Repeats") this.#patience = longPatience
+      if (answer === "Repeats") this.#askAfter = askAgainAfter
       const isFarNewer = IdReset.isIdReset(doubt.newestAt, this.#latestAt)
       const isLong = isDue(doubt.until, yield* monotonic)
       const isUpToEvents = doubt.isUnanswered || isFull || Lag.isOver(inquiry.answers) ||
@@ -305,7 +305,7 @@ export class Resequencer<A extends MarketEvent> {
         : isUpToEvents
         ? IdReset.alone(sights, doubt.known)
         : "Undecided"
-      if (decided === "Reset" || (decided === "Undecided" && isFull)) yield* this.#beginAnew(doubt)
+      if (decided === "Reset" || (decided === "Undecided" && isFull)) yield* this.#followReset(doubt)
       else if (decided === "Repeats") {
         yield* this.#dispel(doubt)
         this.#latestAt = Math.max(this.#latestAt, doubt.newestAt)
@@ -315,7 +315,7 @@ export class Resequencer<A extends MarketEvent> {
   }
 
   // Emits a gap without an end, and all events that are held.
-  #beginAnew(doubt: Doubt<A>): Effect.Effect<void> {
+  #followReset(doubt: Doubt<A>): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       yield* this.#dispel(doubt)
       const newer: Array<A> = []
@@ -332,7 +332,7 @@ export class Resequencer<A extends MarketEvent> {
       this.#held = undefined
       yield* this.#output.emitMissing({ from: this.#due, to: undefined, cause: IdReset.cause() })
       this.#due = doubt.first
-      this.#patience = patience
+      this.#askAfter = askAfter
       yield* this.#emit(yield* this.#order([...doubt.from(doubt.first), ...newer]))
     })
   }
@@ -386,7 +386,7 @@ export class Resequencer<A extends MarketEvent> {
         held.proven = first
         return true
       }
-      if (presence !== undefined) yield* held.inquiry.again(longPatience)
+      if (presence !== undefined) yield* held.inquiry.again(askAgainAfter)
       if (presence === "Absent") held.isAbsent = true
       if (held.passed >= (held.isAbsent ? 1 : IdReset.several)) yield* this.#reject(held, first)
       return false
