@@ -16,6 +16,7 @@ export class Doubt<A> {
   isUnanswered = false
   #newestAt = Number.NEGATIVE_INFINITY
   #first = Number.POSITIVE_INFINITY
+  #last = Number.NEGATIVE_INFINITY
   readonly #events = new Map<number, { readonly event: A; readonly at: number }>()
 
   constructor(since: number, until: number, inquiry: Inquiry<Verdict | "Unknown">) {
@@ -43,6 +44,7 @@ export class Doubt<A> {
     this.#events.set(id, { event, at })
     this.#newestAt = Math.max(this.#newestAt, at)
     this.#first = Math.min(this.#first, id)
+    this.#last = Math.max(this.#last, id)
   }
 
   /** Whether the events that are held lead to this id. */
@@ -50,9 +52,14 @@ export class Doubt<A> {
     return this.size > 1 && this.#events.has(id - 1)
   }
 
-  /** What is held, as it arrived. */
-  sights(): ReadonlyArray<Sight> {
-    return Array.from(this.#events, ([id, { at }]) => ({ id, at }))
+  /** The highest id that is held. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** What is held up to an id. */
+  sights(last: number): ReadonlyArray<Sight> {
+    return Array.from(this.#events, ([id, { at }]) => ({ id, at })).filter(({ id }) => id <= last)
   }
 
   /** The events from an id on, in the order of their ids. */

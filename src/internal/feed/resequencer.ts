@@ -282,12 +282,11 @@ export class Resequencer<A extends MarketEvent> {
       if (doubt === undefined) return
       const { capacity } = this.#options
       const isFull = doubt.size >= capacity
-      const isUrgent = doubt.from(this.#due).length > 0 || 2 * doubt.size >= capacity
+      const isUrgent = doubt.last >= this.#due || 2 * doubt.size >= capacity
       const { inquiry } = doubt
-      const sights = doubt.sights()
       const answered = yield* inquiry.poll(isUrgent && inquiry.answers === 0)
       // Where events show that ids have begun anew, the REST interface may not know it yet.
-      const isDenied = answered === "Repeats" && IdReset.alone(sights.filter(({ id }) => id < this.#due), doubt.known) === "Reset"
+      const isDenied = answered === "Repeats" && IdReset.alone(doubt.sights(this.#due - 1), doubt.known) === "Reset"
       const answer = isDenied && !Lag.isOver(inquiry.answers) ? "Undecided" : answered
       if (answered !== undefined) doubt.isDenied = isDenied
       if (answer === "Unknown") doubt.isUnanswered = true
@@ -303,7 +302,7 @@ export class Resequencer<A extends MarketEvent> {
       const decided = answer === "Repeats" || answer === "Reset"
         ? answer
         : isUpToEvents
-        ? IdReset.alone(sights, doubt.known)
+        ? IdReset.alone(doubt.sights(doubt.last), doubt.known)
         : "Undecided"
       if (decided === "Reset" || (decided === "Undecided" && isFull)) yield* this.#followReset(doubt)
       else if (decided === "Repeats") {
@@ -362,7 +361,7 @@ export class Resequencer<A extends MarketEvent> {
         knownAt,
         fetchedAt,
         storedAt: stored.get(known),
-        held: doubt.sights().map(({ at, id }) => ({ at, storedAt: stored.get(id) })),
+        held: doubt.sights(doubt.last).map(({ at, id }) => ({ at, storedAt: stored.get(id) })),
         restAhead: this.#restAhead
       })
     })
@@ -480,7 +479,6 @@ export class Resequencer<A extends MarketEvent> {
       }
       const left = yield* this.#fill(this.#due, to, new Map(), page)
       if (left === "Refuted") return
-      if (left === undefined && sequence.idOf(newest) === to) this.#remember(newest)
       this.#due = left === undefined || !isPassing(left.cause) ? to + 1 : left.from
       if (left !== undefined && !isPassing(left.cause)) yield* this.#output.emitMissing(left)
     })
@@ -538,6 +536,8 @@ export class Resequencer<A extends MarketEvent> {
         if (lastFresh !== undefined) {
           last = idOf(lastFresh)
           useless = 0
+          // Otherwise an event of the sockets follows, whose time is by their clock.
+          if (this.#held === undefined) this.#remember(lastFresh)
         }
         repair.count(fresh.length)
         if (isComplete) return undefined
