@@ -32,7 +32,8 @@ const pageOf = (store: Store, newest: number, ahead: number) => ({ searchParams 
 interface Case {
   readonly script: ReadonlyArray<TestTransport.Dial>
   readonly store?: Store
-  readonly newest?: number
+  /** The newest id that REST has, by the number of requests. */
+  readonly newest?: number | ((asked: number) => number)
   /** How far the clock of REST is ahead. */
   readonly ahead?: number
   /** Whether REST cannot be asked. */
@@ -70,7 +71,7 @@ const seenIn = ({ ahead = 0, buffer, isDown = false, long = "30 seconds", newest
     Effect.provide(answers(
       (url) => {
         if (url.pathname.endsWith("historicalTrades")) asked++
-        return pageOf(store, newest, ahead)(url)
+        return pageOf(store, typeof newest === "number" ? newest : newest(asked), ahead)(url)
       },
       () => isDown ? 503 : 200
     ))
@@ -295,6 +296,17 @@ describe("an id that is none", () => {
         }))
     }
   }
+
+  it.scoped("is not taken for the trade that later has this id", () =>
+    Effect.gen(function*() {
+      const { seen, skipped } = yield* seenIn({
+        script: [open(acknowledge, send(trade(10, 1), trade(11, 2), trade(20, 3)), ...flow(12, 300, 4, 40))],
+        store: (id) => id < 12 ? id - 9 : 4 + (id - 12) * 25,
+        newest: (asked) => asked === 1 ? 11 : 22
+      })
+      assert.deepStrictEqual(seen, range(10, 311))
+      assert.deepStrictEqual(skipped, ["its id 20 is none of the stream: newer events have lower ids"])
+    }))
 
   it.scoped("does not move the position while nothing follows it", () =>
     Effect.gen(function*() {

@@ -165,9 +165,12 @@ export class Resequencer<A extends MarketEvent> {
 
   // Whether the time of an event with an old id is newer than the latest: then it may be another event than the known one.
   #isNew(event: A, latest?: A): boolean {
-    const at = this.#timeOf(event)
-    const latestAt = latest === undefined ? this.#latestAt : this.#timeOf(latest)
-    return this.#sequence.happenedAt === undefined ? IdReset.isIdReset(at, latestAt) : at > latestAt
+    return this.#isLater(this.#timeOf(event), latest === undefined ? this.#latestAt : this.#timeOf(latest))
+  }
+
+  // Whether one event happened after another: without a time at which it did, copies of one may differ.
+  #isLater(at: number, than: number): boolean {
+    return this.#sequence.happenedAt === undefined ? IdReset.isIdReset(at, than) : at > than
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -232,7 +235,7 @@ export class Resequencer<A extends MarketEvent> {
           if (id === this.#due) yield* this.#goOn(this.#doubt)
         }
         if (id === this.#due) {
-          if (this.#held !== undefined && at > this.#held.newestAt) this.#held.passed++
+          if (this.#held !== undefined && this.#isLater(at, this.#held.newestAt)) this.#held.passed++
           events.push(event)
           this.#due++
           this.#release(events)
@@ -540,6 +543,10 @@ export class Resequencer<A extends MarketEvent> {
           if (this.#held === undefined) this.#remember(lastFresh)
         }
         repair.count(fresh.length)
+        if (this.#isRefuted(from, to)) {
+          this.#due = (isComplete ? to : last) + 1
+          return "Refuted"
+        }
         if (isComplete) return undefined
         const isFull = page.length >= sequence.pageSize
         page = undefined
@@ -548,12 +555,7 @@ export class Resequencer<A extends MarketEvent> {
         if (fresh.length > 0) output.progress(repair.progress(to - last, now))
         if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
           yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
-        } else if (fresh.length > 0 && isFull) {
-          continue
-        } else if (this.#isRefuted(last, to)) {
-          this.#due = last + 1
-          return "Refuted"
-        } else if (!(yield* Lag.askAgain(useless++))) {
+        } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
           return { from: last + 1, to, cause: new NotServedYet() }
         }
       }
@@ -563,12 +565,12 @@ export class Resequencer<A extends MarketEvent> {
 
   // Whether the events that wait show that the id after a missing range is none of the stream: ids go on within the range, with
   // newer times.
-  #isRefuted(last: number, to: number): boolean {
+  #isRefuted(from: number, to: number): boolean {
     const held = this.#held
     if (held === undefined) return false
     const goesOn = this.#queue.waiting().filter((event) => {
       const id = this.#sequence.idOf(event)
-      return id > last && id <= to && this.#timeOf(event) > held.newestAt
+      return id >= from && id <= to && this.#isLater(this.#timeOf(event), held.newestAt)
     })
     return goesOn.length >= IdReset.several
   }
