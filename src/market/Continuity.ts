@@ -40,6 +40,11 @@ export interface Target {
 export interface Sequence<A extends MarketEvent> {
   readonly _tag: "Sequence"
   idOf(event: A): number
+  /**
+   * The venue's time at which the event happened, the same wherever and however often the venue tells the event. It shows at once
+   * whether an event with an old id is a repeated one. Default: the event's `timestamp`, which may differ by a minute.
+   */
+  happenedAt?(event: A): number
   /** Whether the event really happened. If not, the feed counts its id as seen and drops the event. Default: it did. */
   isReal?(event: A): boolean
   /**

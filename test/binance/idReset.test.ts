@@ -43,7 +43,7 @@ describe("ids after a reset", () => {
   it.scoped("follow a gap without an end", () =>
     Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT"))
-      assert.deepStrictEqual(seen, [1_000, 1_001, 1_002, `gap from 1003: ${hasReset}`, 3, 4])
+      assert.deepStrictEqual(seen, [1_000, 1_001, 1_002, `gap from 1003: ${hasReset}`, 2, 3, 4])
     }).pipe(Effect.provide(connections(
       [trade(1_000, 1), trade(1_001, 2), trade(1_000, 1), trade(1_002, 2)],
       // A repeated older event is not new.
@@ -53,7 +53,7 @@ describe("ids after a reset", () => {
   it.scoped("follow a gap when a stream resumes after an old id", () =>
     Effect.gen(function*() {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT", { after: 9_000 }))
-      assert.deepStrictEqual(seen, [`gap from 9001: ${hasReset}`, 3, 4])
+      assert.deepStrictEqual(seen, [`gap from 9001: ${hasReset}`, 1, 2, 3, 4])
     }).pipe(Effect.provide(connections([trade(1, minute), trade(2, minute + 1), trade(3, 3 * minute), trade(4, 3 * minute)]))))
 
   it.scoped("follow a gap among the updates of a book", () =>
@@ -61,6 +61,18 @@ describe("ids after a reset", () => {
       const seen = yield* seenBy((feed) => feed.depth("BTCUSDT"))
       assert.deepStrictEqual(seen, [900, 901, `gap from 902: ${hasReset}`, 7, 8])
     }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2)], [depth(900, 1), depth(7, 2 * minute), depth(8, 2 * minute)]))))
+
+  it.scoped("follow a gap among the updates of a book, none of which is lost, within the same minute", () =>
+    Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.depth("BTCUSDT"))
+      assert.deepStrictEqual(seen, [900, 901, `gap from 902: ${hasReset}`, 7, 8, 9, 10])
+    }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2)], [depth(901, 3), depth(7, 4), depth(8, 5), depth(9, 6), depth(10, 7)]))))
+
+  it.scoped("are no update that is said again", () =>
+    Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.depth("BTCUSDT"))
+      assert.deepStrictEqual(seen, [900, 901, 902, 903])
+    }).pipe(Effect.provide(connections([depth(900, 1), depth(901, 2), depth(900, 3), depth(901, 4), depth(902, 5), depth(901, 6), depth(903, 7)]))))
 
   it.scoped("make a book take a new snapshot", () => {
     let lastUpdateId = 900

@@ -82,6 +82,7 @@ export const kinds = (rest: Rest.Rest) =>
     trade: kind("trade", decoders.trade, {
       _tag: "Sequence",
       idOf: ({ data }) => data.t,
+      happenedAt: ({ data }) => data.T,
       // Futures send a price of zero for an id that became no trade.
       isReal: ({ data: { p } }) => startsAboveZero(p) || Number(p) !== 0,
       fetch: (stream: Target, fromId: number) => fetched("trade", stream, rest.trades(stream.symbol, fromId)),
@@ -97,6 +98,7 @@ export const kinds = (rest: Rest.Rest) =>
     aggTrade: kind("aggTrade", decoders.aggTrade, {
       _tag: "Sequence",
       idOf: ({ data }) => data.a,
+      happenedAt: ({ data }) => data.T,
       fetch: (stream: Target, fromId: number) => fetched("aggTrade", stream, rest.aggTrades(stream.symbol, fromId)),
       pageSize: Rest.pageSize,
       weight: rest.weights.aggTrades,

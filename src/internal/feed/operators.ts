@@ -4,11 +4,13 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Continuity from "../../market/Continuity.ts"
-import type { Decoder, InvalidMessage } from "../../market/Decoder.ts"
+import type { Decoder } from "../../market/Decoder.ts"
+import { InvalidMessage } from "../../market/Decoder.ts"
 import type { Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { NotRepairable } from "../../market/MarketEvent.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { Message } from "../../Transport.ts"
+import { excerpt } from "../json/excerpt.ts"
 import type { Listener } from "../pool/coverage.ts"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
 import * as Candles from "./candles.ts"
@@ -105,6 +107,10 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     this.#pipeline.progress(progress)
   }
 
+  reject(event: A, reason: string): void {
+    this.#onInvalid(new InvalidMessage({ reason, excerpt: excerpt(JSON.stringify(event.data)) }))
+  }
+
   #real(events: ReadonlyArray<A>): ReadonlyArray<A> {
     const sequence = this.#sequence
     if (sequence.isReal === undefined) return events
@@ -194,9 +200,11 @@ const passThrough = <A extends MarketEvent>(
   })
 
 // The last event of a symbol. Mutated in place: the garbage collector would have to move a new object for each event.
-class Last {
+class Last<A> {
   at = Number.NEGATIVE_INFINITY
   position: number
+  /** The events with lower positions and newer times that followed each other since. */
+  lower: Array<A> | undefined
   /** The number of its message. */
   message = 0
 
@@ -209,28 +217,28 @@ class Last {
 const mostSymbols = 16_384
 
 // The last event of each symbol. Nearly all streams have one symbol, and need no map.
-class LastOfEach {
+class LastOfEach<A> {
   readonly #symbol: string
-  readonly #own: Last
-  #others: Map<string, Last> | undefined
+  readonly #own: Last<A>
+  #others: Map<string, Last<A>> | undefined
 
   /** `after` is the position of the last event of this symbol that the reader already has. */
   constructor(symbol: string, after: number | undefined) {
     this.#symbol = symbol
-    this.#own = new Last(after)
+    this.#own = new Last<A>(after)
   }
 
-  of(symbol: string): Last {
+  of(symbol: string): Last<A> {
     return symbol === this.#symbol ? this.#own : this.#other(symbol)
   }
 
-  #other(symbol: string): Last {
-    const others = this.#others ??= new Map<string, Last>()
+  #other(symbol: string): Last<A> {
+    const others = this.#others ??= new Map<string, Last<A>>()
     const known = others.get(symbol)
     if (known !== undefined) return known
     const [oldest] = others.keys()
     if (oldest !== undefined && others.size >= mostSymbols) others.delete(oldest)
-    const last = new Last()
+    const last = new Last<A>()
     others.set(symbol, last)
     return last
   }
@@ -245,21 +253,37 @@ const latestOnly = <A extends MarketEvent>(
     const isDiff = continuity._tag === "Diffs"
     // Without a time from the venue, a late copy from another connection would look like an id reset.
     const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
-    const lasts = new LastOfEach(pipeline.stream.symbol, isDiff ? pipeline.after : undefined)
+    const lasts = new LastOfEach<A>(pipeline.stream.symbol, isDiff ? pipeline.after : undefined)
+    const mostLower = isDiff ? Math.max(pipeline.shared.capacity, IdReset.several) : IdReset.several
     let message = 0
+    // The events that show an id reset, the last of which is this one: one that is far newer, or several that follow each other.
+    // Late copies from another connection do so too.
+    const resetBy = (event: A, last: Last<A>): ReadonlyArray<A> | undefined => {
+      if (!isTimed(event) || event.timestamp <= last.at) return undefined
+      const before = last.lower?.at(-1)
+      const position = continuity.positionOf(event)
+      const follows = before !== undefined && position > continuity.positionOf(before) && event.timestamp >= before.timestamp &&
+        (!isDiff || continuity.previousOf(event) <= continuity.positionOf(before))
+      const lower = last.lower = follows ? last.lower ?? [] : []
+      lower.push(event)
+      if (lower.length > mostLower) lower.shift()
+      const isShown = IdReset.isIdReset(event.timestamp, last.at) || (lower.length >= IdReset.several && !pipeline.isRedundant())
+      return isShown ? lower : undefined
+    }
     const passOne = (event: A, passed: Array<A | Gap>): void => {
       const last = lasts.of(event.symbol)
       const position = continuity.positionOf(event)
       if (position <= last.position) {
         // Events of one message may have one position.
         const isBeside = position === last.position && message === last.message
-        const isIdReset = position < last.position && isTimed(event) && IdReset.isIdReset(event.timestamp, last.at)
-        if (!isBeside && !isIdReset) return
-        if (isDiff && isIdReset) passed.push(pipeline.gap(IdReset.cause(), last.position + 1))
+        const shown = position < last.position ? resetBy(event, last) : undefined
+        if (!isBeside && shown === undefined) return
+        if (isDiff && shown !== undefined) passed.push(pipeline.gap(IdReset.cause(), last.position + 1), ...shown.slice(0, -1))
       } else if (isDiff && last.position >= 0) {
         const previous = continuity.previousOf(event)
         if (previous > last.position) passed.push(pipeline.gap(notKept(), last.position + 1, previous))
       }
+      if (last.lower !== undefined) last.lower = undefined
       last.at = event.timestamp
       last.position = position
       last.message = message

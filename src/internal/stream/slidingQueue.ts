@@ -65,6 +65,11 @@ export class SlidingQueue<A> {
     return batch
   }
 
+  /** The items that wait, without taking them. */
+  waiting(): ReadonlyArray<A> {
+    return this.#head === 0 ? this.#items : this.#items.slice(this.#head)
+  }
+
   isEmpty(): boolean {
     return this.#items.length === 0
   }

@@ -47,6 +47,7 @@ const tests = [
   "binance/pool",
   "binance/redundancy",
   "binance/idReset",
+  "binance/ids",
   "binance/venues",
   "cli/output",
   "cli/replayedRest"
@@ -113,7 +114,7 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/session": ["Session"],
   "internal/pool": ["pool/", "binance/pool", "binance/redundancy"],
   "internal/stream": ["Listenable", "connection/inbox", "connection/wakes"],
-  "internal/feed": ["market/", "binance/OrderBook", "binance/idReset"],
+  "internal/feed": ["market/", "binance/OrderBook", "binance/idReset", "binance/ids"],
   "internal/json": ["binance/hotPath"],
   "internal/recording": ["recording/"],
   "binance/exchange": ["binance/exchange/Exchange"],
