@@ -163,7 +163,7 @@ export const fromConnection = (connection: Connection.Connection): PlatformSocke
       for (;;) {
         for (let item = held.items[held.next]; item !== undefined; item = held.items[held.next]) {
           if (item._tag === "Gap" && item.epoch !== epoch) {
-            // What follows is for the next run.
+            // The items from here on are for the next run.
             held = { epoch: item.epoch, items: held.items.slice(held.next), next: 0 }
             return yield* endOf(yield* Fiber.join(loss))
           }

@@ -87,7 +87,7 @@ export interface Rest {
   readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
   /** Fetches the id of the latest aggregate trade of a symbol. `undefined`: it has none. */
   readonly latestAggTrade: (symbol: string) => Effect.Effect<number | undefined, RestError>
-  /** What `trades` cannot fetch, and why: sentences. `undefined`: it fetches all that the venue has. */
+  /** Sentences that say which trades `trades` cannot fetch, and why. `undefined`: it fetches all that the venue has. */
   readonly beyondReach: () => string | undefined
   /** Which trades the venue leaves out of its history: a sentence. `undefined`: none. */
   readonly omits: string | undefined

@@ -47,7 +47,7 @@ const wrongArguments = (command: Command, given: ReadonlyArray<string>): string 
 
 const wrongKind = (given: ReadonlyArray<string>): string | undefined => {
   for (const word of given) {
-    // What is shown of a long word is shorter.
+    // The shown part of a long word is shorter.
     if (notOfBinance(word) !== undefined) return `${notOfBinance(shown(word)) ?? ""} --unchecked asks for it all the same.`
   }
   return undefined

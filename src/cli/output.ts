@@ -1,4 +1,4 @@
-// What the program prints: on standard output, or on standard error when the output is the recording itself.
+// Prints the lines of the program: on standard output, or on standard error when the output is the recording itself.
 import * as Effect from "effect/Effect"
 import type { Writable } from "node:stream"
 

@@ -38,7 +38,7 @@ export interface Running {
   readonly drained: Effect.Effect<void>
 }
 
-/** What a command does at a venue. */
+/** The work of a command at a venue. */
 export interface Plan<E, R> {
   readonly title: string
   readonly body: (running: Running) => Effect.Effect<void, E, R>

@@ -1,4 +1,4 @@
-// What REST knows of a recording while it is replayed: the trades, aggregate trades and candles that have been played so far.
+// Answers REST from a recording while it is replayed: the trades, aggregate trades and candles that have been played so far.
 import * as Schema from "effect/Schema"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
 import * as Payloads from "../binance/Payloads.ts"

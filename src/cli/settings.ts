@@ -56,7 +56,7 @@ const count = (key: string) =>
   optional(key, "a whole number from 1", (text) =>
     Option.filter(parseNumber(text), (value) => Number.isSafeInteger(value) && value >= 1))
 
-/** What the repair of one gap may cost. */
+/** The limits of the repair of one gap. */
 export const repair = Config.all({
   repairLimit: count("REPAIR_LIMIT"),
   repairWeight: count("REPAIR_WEIGHT"),

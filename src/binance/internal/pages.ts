@@ -13,7 +13,7 @@ export interface Asked<A> {
   readonly from: number
   readonly to: number
   readonly limit: number
-  /** What the items are called, in the plural. */
+  /** The name of the items, in the plural. */
   readonly items: string
 }
 

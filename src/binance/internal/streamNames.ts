@@ -88,7 +88,7 @@ export const normalise = (name: string): string => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What a market documents
+// The documented streams of a market
 
 // The sockets of USD-M futures serve options, and since 2026-06-30 COIN-M futures too (Binance docs, change log).
 const served: Readonly<Record<Exclude<Market, "options">, ReadonlyArray<Market>>> = {
@@ -138,7 +138,7 @@ export const isServed = (market: Served, name: string): boolean =>
   matching(exact, name).some((form) => served[market].includes(form.market))
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is near
+// The names that are near
 
 // The ends of all documented names, after the symbol: `@kline_1m`, `@depth20@100ms`.
 const endsOf = (form: Documented): ReadonlyArray<string> => {

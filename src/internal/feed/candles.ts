@@ -18,7 +18,7 @@ export interface Options<A extends MarketEvent> {
   readonly queue: SlidingQueue<A>
   /** The last moment of the last candle that the reader already has. Default: the stream begins with the first that arrives. */
   readonly after: number | undefined
-  /** What fetching one gap may cost. */
+  /** The limits of fetching one gap. */
   readonly limits: Limits
   /** Whether periods without trades, of which the venue has no candle, are filled with flat candles. */
   readonly fills: boolean

@@ -57,7 +57,7 @@ export class Doubt<A> {
     return this.#last
   }
 
-  /** What is held up to an id. */
+  /** The events that are held up to an id. */
   sights(last: number): ReadonlyArray<Sight> {
     return Array.from(this.#events, ([id, { at }]) => ({ id, at })).filter(({ id }) => id <= last)
   }

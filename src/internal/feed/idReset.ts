@@ -43,10 +43,10 @@ export interface Evidence {
   readonly restAhead: number
 }
 
-/** What events with old ids and newer times are. */
+/** The judgement of events with old ids and newer times. */
 export type Verdict = "Reset" | "Repeats" | "Undecided"
 
-/** What the REST interface shows about events with old ids and newer times. */
+/** Judges events with old ids and newer times by the answers of the REST interface. */
 export const verdict = ({ fetchedAt, held, knownAt, restAhead, storedAt }: Evidence): Verdict => {
   const near = (a: number, b: number) => Math.abs(a - b) <= inUnitOf(Math.max(a, b), nearBy)
   const twins = held.flatMap((each) => each.storedAt === undefined ? [] : [{ at: each.at, ahead: each.storedAt - each.at, storedAt: each.storedAt }])
@@ -66,7 +66,10 @@ const isOneClock = (twins: ReadonlyArray<{ readonly at: number; readonly ahead: 
   return spread >= inUnitOf(first.at, spreadAtLeast) && spreadOf(twins.map(({ ahead }) => ahead)) <= spread / 10
 }
 
-/** What the events alone show, whose times grow with their ids if they are new: `known` is the number of those that went on from the known ids in the meantime. */
+/**
+ * Judges the events by themselves: if they are new, their times grow with their ids. `known` is the number of events that went on
+ * from the known ids in the meantime.
+ */
 export const alone = (held: ReadonlyArray<Sight>, known: number): Verdict => {
   if (known > 0) return known >= several || held.length < several ? "Repeats" : "Undecided"
   const sorted = [...held].sort((a, b) => a.id - b.id)

@@ -28,7 +28,7 @@ export interface Shared {
   readonly skip: (stream: string) => (error: InvalidMessage) => void
   /** The most events held for one stream while it repairs a gap, or while a reader is slow. */
   readonly capacity: number
-  /** What fetching one gap may cost. */
+  /** The limits of fetching one gap. */
   readonly repair: Limits
   /** Whether periods without trades are filled with flat candles. */
   readonly fillCandles: boolean

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import { isDue } from "../time/monotonic.ts"
 
-/** What fetching one gap may cost. */
+/** The limits of fetching one gap. */
 export interface Limits {
   readonly events: number
   readonly weight: number

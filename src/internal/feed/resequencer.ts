@@ -35,7 +35,7 @@ export interface Options<A extends MarketEvent> {
   readonly target: Target
   /** The id of the last event that the reader already has. Default: the stream begins with the first that arrives. */
   readonly after: number | undefined
-  /** What fetching one gap may cost. */
+  /** The limits of fetching one gap. */
   readonly limits: Limits
   /** The time that another connection has to bring missing events before they are fetched. */
   readonly grace: () => Duration.Duration

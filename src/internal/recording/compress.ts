@@ -27,7 +27,7 @@ const through = (from: string, transform: NodeJS.ReadWriteStream, to: string) =>
     catch: failed(from)
   })
 
-/** What is not whole yet. */
+/** The name of a file that is not whole yet. */
 export const partOf = (path: string): string => `${path}.part`
 
 /**

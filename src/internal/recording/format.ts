@@ -54,7 +54,7 @@ export const isOwn = (text: string): boolean => text.startsWith(opening)
 export const ownLine = (json: string): OwnLine | undefined =>
   isOwn(json) ? Option.getOrUndefined(decode(json)) : undefined
 
-/** What each of these lines says. */
+/** The content of each of these lines. */
 export interface Status {
   readonly streams: ReadonlyArray<string>
   readonly positions: Positions

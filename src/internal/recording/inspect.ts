@@ -27,7 +27,7 @@ export interface Numbered extends Extent {
   readonly positions: ReadonlyMap<string, number>
 }
 
-/** What a file is. */
+/** The kind of a file. */
 export type Found =
   /** Nothing, or the beginning of a first line. */
   | Extent & { readonly _tag: "Empty" }

@@ -61,7 +61,7 @@ export const acquire = (path: string): Effect.Effect<void, PlatformError | Recor
     const inUse = (file: string, { host: other, pid }: Holder) =>
       new RecordingInUse({ path, lock: file, pid, host: other, isElsewhere: other !== host })
 
-    // Who holds a lock with this text. None if that process has ended.
+    // The process that holds a lock with this text. None if it has ended.
     const holderOf = (text: string) =>
       Effect.gen(function*() {
         const holder = decode(text)

@@ -13,7 +13,7 @@ export const searchLimit = 64 * 1024 * 1024
 
 const fields = /^\{"source":"[^"]*","symbol":"([^"]*)","type":"([^"]*)"/
 
-/** What a search is for, and what it has found. */
+/** The series that a search is for, and the positions that it has found. */
 export interface Search {
   /** The series whose last positions are sought. */
   readonly sought: Set<string>

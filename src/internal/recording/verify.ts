@@ -20,7 +20,7 @@ export interface Problem {
   readonly message: string
 }
 
-/** What a recording has of a series. */
+/** The part of a series that a recording has. */
 export interface Coverage {
   /** The first and the last position. */
   readonly from: number | undefined

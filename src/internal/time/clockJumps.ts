@@ -31,12 +31,12 @@ const offsetOf = (clock: Clock.Clock) => clock.unsafeCurrentTimeMillis() - monot
 const compare = (clock: Clock.Clock, listeners: Watcher["listeners"], before: number): Effect.Effect<never> =>
   Effect.flatMap(Effect.sleep(interval), () => {
     const offset = offsetOf(clock)
-    // What one listener wakes may remove the listeners after it.
+    // A listener may wake something that removes the listeners after it.
     if (Math.abs(offset - before) >= least) for (const listener of listeners) listener()
     return compare(clock, listeners, offset)
   })
 
-// Outside the fibre of the first listener, which would keep what that fibre has for as long as any listens.
+// Runs in a fibre of its own. The fibre of the first listener would keep its context for as long as any listens.
 const watch = (clock: Clock.Clock, scheduler: Scheduler.Scheduler): Watcher => {
   const listeners: Watcher["listeners"] = new Set()
   const comparing = Effect.withClock(compare(clock, listeners, offsetOf(clock)), clock)

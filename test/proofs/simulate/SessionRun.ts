@@ -109,7 +109,7 @@ export const run = (plan: SessionPlan): Outcome => {
     if (fault !== undefined) {
       refusing.splice(refusing.indexOf(fault), 1)
       asked.forEach(setBack)
-      // Who names the refused topics serves the others.
+      // A server that names the refused topics serves the others.
       const refused = plan.answers === "topics" || plan.answers === "both" ? concerns(fault, asked) : asked
       const others = asked.filter((topic) => !refused.includes(topic))
       for (const topic of others) peer.streams.add(topic)
