@@ -269,9 +269,10 @@ describe("a stream that resumes", () => {
 
 describe("futures trades", () => {
   const storedTrade = (id: number) => ({ id, price: "1", qty: "1", time: id, isBuyerMaker: true })
-  const trades = (ids: ReadonlyArray<number>, options: Partial<BinanceFeed.Options> = {}) =>
+  // The trades and gaps that a reader sees of the trades 2 and 9.
+  const seenOf = (rest: ReturnType<typeof answers>) =>
     Effect.gen(function*() {
-      const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection, ...options })
+      const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
       const seen: Array<unknown> = []
       yield* Effect.forkScoped(Stream.runForEach(feed.trades("BTCUSDT"), (event) =>
         Effect.sync(() => {
@@ -281,8 +282,10 @@ describe("futures trades", () => {
       return seen
     }).pipe(
       Effect.provide(TestTransport.layer([open(acknowledge, send(trade(2), trade(9)))])),
-      Effect.provide(answers((url) => asksForTickers(url) ? tickers(url, [], () => 9) : ids.map(storedTrade)))
+      Effect.provide(rest)
     )
+  const trades = (ids: ReadonlyArray<number>) =>
+    seenOf(answers((url) => asksForTickers(url) ? tickers(url, [], () => 9) : ids.map(storedTrade)))
   const leavesOut = "The missing events cannot be fetched. The venue's REST interface leaves out trades of the insurance fund and of auto-deleveraging."
 
   it.scoped("have a gap where REST leaves out trades", () =>
@@ -294,28 +297,16 @@ describe("futures trades", () => {
 
   it.scoped("have a gap that says what cannot be had without a key", () =>
     Effect.gen(function*() {
-      const seen = yield* Effect.gen(function*() {
-        const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
-        const seen: Array<unknown> = []
-        yield* Effect.forkScoped(Stream.runForEach(feed.trades("BTCUSDT"), (event) =>
-          Effect.sync(() => {
-            seen.push(event.type === "gap" ? `${event.data.from} to ${event.data.to}: ${event.data.cause.message}` : event.data.t)
-          })))
-        yield* TestClock.adjust("1 minute")
-        return seen
-      })
+      const seen = yield* seenOf(answers(
+        ({ pathname }) => pathname.endsWith("historicalTrades") ? { code: -2014, msg: "API-key format invalid." } : [7, 8, 9].map(storedTrade),
+        ({ pathname }) => pathname.endsWith("historicalTrades") ? 401 : 200
+      ))
       assert.deepStrictEqual(seen, [
         2,
         "3 to 6: The missing events cannot be fetched. Without an API key, the venue serves only the latest 1000 trades of a symbol. The option apiKey of rest gives one.",
         7, 8, 9
       ])
-    }).pipe(
-      Effect.provide(TestTransport.layer([open(acknowledge, send(trade(2), trade(9)))])),
-      Effect.provide(answers(
-        ({ pathname }) => pathname.endsWith("historicalTrades") ? { code: -2014, msg: "API-key format invalid." } : [7, 8, 9].map(storedTrade),
-        ({ pathname }) => pathname.endsWith("historicalTrades") ? 401 : 200
-      ))
-    ))
+    }))
 
   it.scoped("are fetched with the key of the settings", () => {
     const keys: Array<string | undefined> = []
