@@ -143,10 +143,15 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   readonly allMarkPrices: (speed?: "1s" | "3s") => Events<MarketEvent.MarkPrice>
   /** Liquidations on futures: of each symbol only the latest of a second. */
   readonly forceOrder: Read<MarketEvent.ForceOrder>
+  /**
+   * Block trades of the spot market, each once, in the order of its id. They are rare: what a lost connection missed is fetched as soon
+   * as it is back. Binance wants an API key for that.
+   */
+  readonly blockTrades: Read<MarketEvent.BlockTrade, [from?: FromEach]>
   /** The liquidations of all symbols on futures. */
   readonly allForceOrders: Events<MarketEvent.ForceOrder>
   /**
-   * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. A name
+   * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades, block trades and klines. A name
    * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
    */
   readonly raw: (names: Several, from?: FromEach, options?: RawOptions) => Events<MarketEvent.MarketEvent>
@@ -221,6 +226,7 @@ export const make = (
       markPrice: of(kinds.markPrice, (speed) => [`markPrice${endOf(speed)}`]),
       allMarkPrices: (speed) => feed.streamOf(kinds.markPrice, `!markPrice@arr${endOf(speed)}`),
       forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),
+      blockTrades: of(kinds.blockTrade, (from) => ["blockTrade", from]),
       allForceOrders: feed.streamOf(kinds.forceOrder, "!forceOrder@arr"),
       raw: (names, from, options) =>
         feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),

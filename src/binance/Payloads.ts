@@ -259,7 +259,7 @@ export const ReferencePrice = Schema.Struct({
 })
 
 /**
- * `<symbol>@blockTrade`.
+ * `<symbol>@blockTrade` of the spot market. `t` is the id of the block trade, which grows per symbol.
  *
  * @since 0.1.0
  * @category schemas

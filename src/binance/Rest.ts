@@ -69,6 +69,14 @@ export interface Rest {
     fromId: number
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.AggTrade.Type>, RestError>
   /**
+   * Fetches block trades of the spot market from an id on, as `trades` does. The venue serves them only with an API key (Binance
+   * docs, "Historical Block Trades").
+   */
+  readonly blockTrades: (
+    symbol: string,
+    fromId: number
+  ) => Effect.Effect<ReadonlyArray<typeof Payloads.BlockTrade.Type>, RestError>
+  /**
    * Fetches the candles that open in a span of time, its end included: at most {@link pageSize}. All but the last are closed.
    * Times are in the venue's unit. `timeZone`, such as `08:00`, decides when days, weeks and months begin (spot only). Default:
    * UTC.
@@ -92,7 +100,7 @@ export interface Rest {
   /** Which trades the venue leaves out of its history: a sentence. `undefined`: none. */
   readonly omits: string | undefined
   /** The weight of the requests for a page of history. */
-  readonly weights: { readonly trades: number; readonly aggTrades: number; readonly klines: number }
+  readonly weights: { readonly trades: number; readonly aggTrades: number; readonly blockTrades: number; readonly klines: number }
   /** Fetches all symbols that the venue lists, whether or not they trade now. Pairs of COIN-M futures are among them. */
   readonly symbols: Effect.Effect<ReadonlySet<string>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
@@ -126,8 +134,8 @@ export interface Options {
    */
   readonly giveUpAfter?: Duration.DurationInput | undefined
   /**
-   * The API key. Binance serves older trades of USD-M futures only with one; a key that may read market data is enough. The
-   * client sends it only with requests for older trades. Default: none.
+   * The API key. Binance serves older trades of USD-M futures and block trades only with one; a key that may read market data is
+   * enough. The client sends it only with requests for those. Default: none.
    */
   readonly apiKey?: Redacted.Redacted | undefined
   /** Grants the weight of each request, in addition to the client's own limit. Default: none. */
@@ -148,6 +156,9 @@ export interface Budget {
    */
   readonly take: (weight: number) => Effect.Effect<void, unknown>
 }
+
+// Only spot has block trades.
+const blockTradesWeight = 25
 
 // Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
 const futuresLevels = [5, 10, 20, 50, 100, 500]
@@ -284,6 +295,8 @@ const withBudget = (own: RollingWindow.RollingWindow, budget: Budget | undefined
 const noKey = `Without an API key, the venue serves only the latest ${pageSize} trades of a symbol. The option apiKey of rest gives one.`
 const keyRefused = `The venue refused the API key, and serves only the latest ${pageSize} trades of a symbol without a valid one.`
 
+const noBlockTrades = "the venue serves block trades only with a valid API key, which the option apiKey of rest gives"
+
 /**
  * Makes a client of a venue's REST interface. All users of the client share its weight limit. Fails if an option is out of range.
  *
@@ -375,9 +388,9 @@ export const make = (
 
     const limit = String(pageSize)
 
-    const tradesOf = (symbol: string) => (trades: ReadonlyArray<typeof RestTrade.Type>) =>
+    const tradesOf = <const E extends "trade" | "blockTrade">(e: E, symbol: string) => (trades: ReadonlyArray<typeof RestTrade.Type>) =>
       trades.map(({ id, isBuyerMaker, price, qty, time }) => ({
-        e: "trade" as const,
+        e,
         E: time,
         s: symbol,
         t: id,
@@ -399,6 +412,18 @@ export const make = (
         key: apiKey,
         check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, "trades"), positionOf: positionOfTrade })
       })
+
+    const blockTrades = (symbol: string, fromId: number) =>
+      get({
+        path: "historicalBlockTrades",
+        params: { symbol, fromId: String(fromId), limit },
+        weight: blockTradesWeight,
+        schema: Schema.Array(RestTrade),
+        key: apiKey,
+        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, "block trades"), positionOf: positionOfTrade })
+      }).pipe(
+        Effect.mapError((error) => RestRefusal.wantsKey(error) ? new RestRejected({ ...error, reason: noBlockTrades }) : error)
+      )
 
     const recentTrades = (symbol: string, fromId: number) =>
       Effect.map(
@@ -440,12 +465,14 @@ export const make = (
       })
 
     return {
-      trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf(symbol)),
+      trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf("trade", symbol)),
+      blockTrades: (symbol, fromId) => Effect.map(blockTrades(symbol, fromId), tradesOf("blockTrade", symbol)),
       beyondReach: () => wantsKey ? apiKey === undefined ? noKey : keyRefused : undefined,
       omits: weigh.omits,
       weights: {
         trades: weigh.trades,
         aggTrades: weigh.aggTrades,
+        blockTrades: blockTradesWeight,
         klines: weigh.klines
       },
       aggTrades: (symbol, fromId) =>

@@ -61,13 +61,21 @@ export interface Sequence<A extends MarketEvent> {
   latest?(target: Target): Effect.Effect<number | undefined, RestError>
   /** The weight of one `fetch`, in the venue's unit. Default: 0. */
   readonly weight?: number | undefined
-  /** Why `fetch` does not serve events before the oldest that it returns. Default: `HistoryPruned`. */
-  olderCause?(): GapCause
+  /**
+   * Why `fetch` does not reach all events that the venue has: those before the oldest that it returns, or all where it returns none.
+   * Undefined: it reaches all. Then the cause of such a gap is `HistoryPruned`, or `NotServedYet`. Default: it reaches all.
+   */
+  unreachedCause?(): GapCause | undefined
   /**
    * Why ids may be missing between two events that `fetch` returns, although they were events. Default: `undefined`, the ids never
    * were events, and are no gap.
    */
   readonly skippedCause?: GapCause | undefined
+  /**
+   * Whether events are so rare that the next one, which would show a loss by its id, may be hours away. The feed then fetches what
+   * it missed as soon as a lost connection is back. Default: false.
+   */
+  readonly isRare?: boolean | undefined
 }
 
 /**

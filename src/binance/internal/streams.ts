@@ -5,7 +5,7 @@ import type { Continuity, State, Target } from "../../market/Continuity.ts"
 import { unknown } from "../../market/Continuity.ts"
 import type { Decoder } from "../../market/Decoder.ts"
 import type { MarketEvent } from "../../market/MarketEvent.ts"
-import { HistoryPruned, NotRepairable } from "../../market/MarketEvent.ts"
+import { NotRepairable } from "../../market/MarketEvent.ts"
 import type { Books, Kind, Stream, Venue } from "../../market/Venue.ts"
 import * as Failure from "../Failure.ts"
 import type { Kline } from "../MarketEvent.ts"
@@ -89,9 +89,9 @@ export const kinds = (rest: Rest.Rest) =>
       pageSize: Rest.pageSize,
       weight: rest.weights.trades,
       latest: ({ symbol }: Target) => Effect.map(rest.latestTrades([symbol]), (latest) => latest.get(symbol)),
-      olderCause: () => {
+      unreachedCause: () => {
         const reason = rest.beyondReach()
-        return reason === undefined ? new HistoryPruned() : new NotRepairable({ reason })
+        return reason === undefined ? undefined : new NotRepairable({ reason })
       },
       skippedCause: rest.omits === undefined ? undefined : new NotRepairable({ reason: rest.omits })
     }),
@@ -138,7 +138,15 @@ export const kinds = (rest: Rest.Rest) =>
       positionOf: ({ data }) => data.u,
       previousOf: ({ data }) => data.pu ?? data.U - 1
     }),
-    blockTrade: kind("blockTrade", decoders.blockTrade, unknown),
+    blockTrade: kind("blockTrade", decoders.blockTrade, {
+      _tag: "Sequence",
+      idOf: ({ data }) => data.t,
+      happenedAt: ({ data }) => data.T,
+      fetch: (stream: Target, fromId: number) => fetched("blockTrade", stream, rest.blockTrades(stream.symbol, fromId)),
+      pageSize: Rest.pageSize,
+      weight: rest.weights.blockTrades,
+      isRare: true
+    }),
     forceOrder: kind("forceOrder", decoders.forceOrder, unknown),
     // Kinds whose data has no schema here: any object.
     contractInfo: kind("contractInfo", fromStream, unknown),

@@ -20,6 +20,9 @@ import type { Progress } from "./repair.ts"
 import type { MissingRange, Output } from "./resequencer.ts"
 import { Resequencer } from "./resequencer.ts"
 
+// A venue serves events from an id on.
+const noneBefore = "No event had come before, whose id would tell where to fetch from."
+
 type Followed = Effect.Effect<never, never, Scope.Scope>
 
 /** Follows a stream until the scope closes, and broadcasts its events. */
@@ -78,8 +81,12 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     this.#resequencer.offer(this.#decoder.all(messages, this.#now(), this.#onInvalid))
   }
 
-  // The ids show what is missing.
-  gap(): void {}
+  // The ids show what is missing, if there are any.
+  gap(reason: string): void {
+    if (this.#sequence.isRare !== true) return
+    if (this.#resequencer.isPlaced()) this.#resequencer.check()
+    else this.#broadcast.unsafeOfferAll([this.#pipeline.gap(new NotRepairable({ reason: `${reason} ${noneBefore}` }))])
+  }
 
   lost(): void {}
 

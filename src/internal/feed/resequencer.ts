@@ -90,6 +90,8 @@ export class Resequencer<A extends MarketEvent> {
   // The events with old ids and newer times.
   #doubt: Doubt<A> | undefined
   #askAfter = askAfter
+  // Whether events may be missing since the last one, and none has come since that would show it.
+  #isToCheck = false
   readonly #sequence: Sequence<A>
   readonly #output: Output<A>
   readonly #options: Options<A>
@@ -111,6 +113,18 @@ export class Resequencer<A extends MarketEvent> {
     if (this.#isCaughtUp && this.#passStraightOn(events)) return
     this.#isCaughtUp = false
     this.#queue.offerAll(events)
+  }
+
+  /** Whether it knows the id of an event of the stream, from which on it can fetch. */
+  isPlaced(): boolean {
+    return this.#due >= 0
+  }
+
+  /** Fetches what may be missing since the last event, unless the next one is there already and shows it. */
+  check(): void {
+    this.#isToCheck = true
+    this.#isCaughtUp = false
+    this.#queue.wake()
   }
 
   // Emits the events without waking the fibre, if none is missing and no reader is slow. Returns whether it did.
@@ -188,6 +202,9 @@ export class Resequencer<A extends MarketEvent> {
         if (beyond !== undefined) this.#orderFetched(beyond, events)
         yield* this.#emit(events)
         yield* this.#settle()
+        const isToCheck = this.#isToCheck && events.length === 0 && this.#held === undefined && this.#doubt === undefined
+        this.#isToCheck = false
+        if (isToCheck) yield* this.#catchUp(this.#due - 1)
         const held = this.#held
         const isRepairable = held !== undefined && this.#doubt === undefined && (yield* this.#isOverdue(held)) &&
           (yield* this.#isPlausible(held))
@@ -463,12 +480,16 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Fetches at once what happened since the event after which the reader resumes: in a quiet market, the next event that would
-  // show the missing ones may be long in coming. What cannot be had now is fetched when that event comes.
   #resume(): Effect.Effect<void> {
+    const { after } = this.#options
+    return after === undefined ? Effect.void : this.#catchUp(after)
+  }
+
+  // Fetches at once what happened since an event: in a quiet market, the next event that would show the missing ones may be long in
+  // coming. What cannot be had now is fetched when that event comes.
+  #catchUp(after: number): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { after, target } = this.#options
-      if (after === undefined) return
+      const { target } = this.#options
       const sequence = this.#sequence
       const first = yield* Effect.option(sequence.fetch(target, after))
       if (Option.isNone(first)) return
@@ -526,7 +547,7 @@ export class Resequencer<A extends MarketEvent> {
             continue
           }
           const end = Math.min(idOf(first) - 1, to)
-          yield* output.emitMissing({ from: last + 1, to: end, cause: sequence.olderCause?.() ?? new HistoryPruned() })
+          yield* output.emitMissing({ from: last + 1, to: end, cause: sequence.unreachedCause?.() ?? new HistoryPruned() })
           last = end
         }
         const before = last
@@ -549,6 +570,8 @@ export class Resequencer<A extends MarketEvent> {
         }
         if (isComplete) return undefined
         const isFull = page.length >= sequence.pageSize
+        // Where it lags, it has at least the last known event.
+        const unreached = page.length === 0 ? sequence.unreachedCause?.() : undefined
         page = undefined
         if (last >= to) return undefined
         const now = yield* monotonic
@@ -556,7 +579,7 @@ export class Resequencer<A extends MarketEvent> {
         if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
           yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
         } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
-          return { from: last + 1, to, cause: new NotServedYet() }
+          return { from: last + 1, to, cause: unreached ?? new NotServedYet() }
         }
       }
       return undefined
