@@ -12,9 +12,11 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Events } from "../market/MarketFeed.ts"
 import * as MarketFeed from "../market/MarketFeed.ts"
@@ -46,17 +48,55 @@ export type Several = string | ReadonlyArray<string>
  * @since 0.1.0
  * @category models
  */
-export interface From {
+export interface After {
   readonly after?: number | undefined
+  readonly since?: undefined
+  readonly last?: undefined
 }
 
 /**
- * Where to resume several streams: the same position for all, or one for each symbol (or stream name).
+ * Where a stream begins: after an event, or with its history. `since` is a moment: a `DateTime`, a `Date`, or Unix time in milliseconds.
+ * `last` is a number of trades, or of closed candles. The feed fetches the history and emits it first, and then what arrives: none
+ * is missing between them, and none comes twice. `repairLimit`, `repairWeight` and `repairTime` bound the history; what is not fetched
+ * is a gap. A stream whose value is out of range fails with a `ConfigError`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import * as Console from "effect/Console"
+ * import * as DateTime from "effect/DateTime"
+ * import * as Effect from "effect/Effect"
+ * import { BinanceFeed } from "holdfast/binance"
+ *
+ * const program = Effect.gen(function*() {
+ *   const feed = yield* BinanceFeed.BinanceFeed
+ *   const today = DateTime.startOf(yield* DateTime.now, "day")
+ *   yield* Effect.fork(feed.trades("BTCUSDT", { since: today }).forEach(({ via }) => Console.log(via)))
+ *   yield* feed.klines("BTCUSDT", "1m", { last: 500 }).forEach(({ via }) => Console.log(via))
+ * })
+ * ```
+ */
+export type From =
+  | After
+  | { readonly since: DateTime.DateTime.Input; readonly after?: undefined; readonly last?: undefined }
+  | { readonly last: number; readonly after?: undefined; readonly since?: undefined }
+
+/**
+ * Where several streams begin: at the same place, or at one for each symbol (or stream name).
  *
  * @since 0.1.0
  * @category models
  */
 export type FromEach = From | ((name: string) => From)
+
+/**
+ * Where to resume several streams without a history: the same position for all, or one for each symbol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AfterEach = After | ((name: string) => After)
 
 /**
  * Options of streams that are read by their names.
@@ -147,11 +187,11 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
    * Block trades of the spot market, each once, in the order of its id. They are rare: what a lost connection missed is fetched as soon
    * as it is back. Binance wants an API key for that.
    */
-  readonly blockTrades: Read<MarketEvent.BlockTrade, [from?: FromEach]>
+  readonly blockTrades: Read<MarketEvent.BlockTrade, [from?: AfterEach]>
   /** The liquidations of all symbols on futures. */
   readonly allForceOrders: Events<MarketEvent.ForceOrder>
   /**
-   * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades, block trades and klines. A name
+   * Reads any streams by their names. `from` is for kinds that can be fetched: trades, aggregate trades, block trades and klines. A name
    * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
    */
   readonly raw: (names: Several, from?: FromEach, options?: RawOptions) => Events<MarketEvent.MarketEvent>
@@ -208,7 +248,7 @@ export const make = (
       function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended>
       function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended> {
         const [end, from] = what(...parameters)
-        return feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${end}`))
+        return feed.streamOf(kind, requests(options.venue, symbols, from, (symbol) => `${symbol}@${end}`))
       }
       return read
     }
@@ -228,8 +268,8 @@ export const make = (
       forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),
       blockTrades: of(kinds.blockTrade, (from) => ["blockTrade", from]),
       allForceOrders: feed.streamOf(kinds.forceOrder, "!forceOrder@arr"),
-      raw: (names, from, options) =>
-        feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),
+      raw: (names, from, raw) =>
+        feed.stream(requests(options.venue, names, from, identity).map((request) => ({ ...request, unchecked: raw?.unchecked }))),
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
@@ -240,11 +280,17 @@ export const make = (
 // The usual speed of mark prices has no ending.
 const endOf = (speed: "1s" | "3s" = "3s") => speed === "3s" ? "" : `@${speed}`
 
-// Requests for the streams of these symbols or names, each with the position at which it resumes.
-const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>
+// The moment in the venue's unit. One that is no time is refused later, where the stream is opened.
+const momentOf = ({ timeUnit }: Venue, since: DateTime.DateTime.Input): number =>
+  Option.match(DateTime.make(since), { onNone: () => Number.NaN, onSome: DateTime.toEpochMillis }) * (timeUnit === "microsecond" ? 1_000 : 1)
+
+const inUnitOf = (venue: Venue, from: From): MarketFeed.From => from.since === undefined ? from : { since: momentOf(venue, from.since) }
+
+// Requests for the streams of these symbols or names, each with the place at which it begins.
+const requests = (venue: Venue, names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),
-    after: (typeof from === "function" ? from(name) : from).after
+    ...inUnitOf(venue, typeof from === "function" ? from(name) : from)
   }))
 
 /**

@@ -93,6 +93,23 @@ export interface Rest {
    * does not know, or that had no trade for a day, may be left out.
    */
   readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
+  /**
+   * Fetches the latest candles: `count`, or {@link pageSize} at most. The last one may be open. `timeZone` is as in `klines`.
+   */
+  readonly latestKlines: (
+    symbol: string,
+    interval: string,
+    count: number,
+    timeZone?: string
+  ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
+  /**
+   * Fetches the first aggregate trade at a moment or after it, in the venue's unit: `a` is its id, `f` that of its first trade.
+   * `undefined`: there is none yet.
+   */
+  readonly firstAggTrade: (
+    symbol: string,
+    startTime: number
+  ) => Effect.Effect<typeof Payloads.AggTrade.Type | undefined, RestError>
   /** Fetches the id of the latest aggregate trade of a symbol. `undefined`: it has none. */
   readonly latestAggTrade: (symbol: string) => Effect.Effect<number | undefined, RestError>
   /** Sentences that say which trades `trades` cannot fetch, and why. `undefined`: it fetches all that the venue has. */
@@ -454,15 +471,64 @@ export const make = (
           )
       )
 
-    const aggTrades = (symbol: string, params: Readonly<Record<string, string>>, fromId: number, most: number) =>
-      get({
+    const aggTrades = (
+      symbol: string,
+      { since = 0, ...ids }: { readonly since?: number; readonly from?: number },
+      most: number
+    ) => {
+      const beginning = { ...(ids.from === undefined ? {} : { fromId: String(ids.from) }), ...(since === 0 ? {} : { startTime: String(since) }) }
+      return get({
         path: "aggTrades",
-        params: { symbol, ...params, limit: String(most) },
+        params: { symbol, ...beginning, limit: String(most) },
         weight: weigh.aggTrades,
         schema: Schema.Array(RestAggTrade),
         check: (page) =>
-          Pages.inOrder(page, { ...idsFrom(fromId, "aggregate trades"), limit: most, positionOf: ({ a }) => a })
+          page.some(({ T }) => T < since)
+            ? Either.left("its answer has aggregate trades that were not asked for")
+            : Pages.inOrder(page, { ...idsFrom(ids.from ?? 0, "aggregate trades"), limit: most, positionOf: ({ a }) => a })
       })
+    }
+
+    const aggTradeOf = (symbol: string) => (trade: typeof RestAggTrade.Type) =>
+      ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade })
+
+    const klines = (
+      symbol: string,
+      interval: string,
+      params: { readonly startTime?: string; readonly endTime?: string; readonly limit: string; readonly timeZone?: string }
+    ) =>
+      Effect.map(
+        get({
+          path: "klines",
+          params: { symbol, interval, ...params },
+          weight: weigh.klines,
+          schema: Schema.Array(RestKline),
+          check: (page) =>
+            Either.flatMap(
+              Pages.inOrder(page, {
+                positionOf: ([opens]) => opens,
+                from: Number(params.startTime ?? 0),
+                to: Number(params.endTime ?? Number.MAX_SAFE_INTEGER),
+                limit: Number(params.limit),
+                items: "candles"
+              }),
+              (candles) => {
+                const spans = candles.map(([opens, , , , , , closes]) => ({ opens, closes }))
+                const wrong = Pages.areOfInterval(spans, Interval.make(interval, venue.timeUnit ?? "millisecond"))
+                return wrong === undefined ? Either.right(candles) : Either.left(wrong)
+              }
+            )
+        }),
+        (candles) =>
+          candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({
+            e: "kline" as const,
+            E: T,
+            s: symbol,
+            // The REST interface does not have the ids of the trades.
+            k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
+          }))
+      )
+    const zoneOf = (timeZone: string | undefined) => timeZone === undefined ? {} : { timeZone }
 
     return {
       trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf("trade", symbol)),
@@ -476,50 +542,14 @@ export const make = (
         klines: weigh.klines
       },
       aggTrades: (symbol, fromId) =>
-        Effect.map(
-          aggTrades(symbol, { fromId: String(fromId) }, fromId, pageSize),
-          (page) => page.map((trade) => ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade }))
-        ),
-      latestAggTrade: (symbol) => Effect.map(aggTrades(symbol, {}, 0, 1), (page) => page.at(-1)?.a),
+        Effect.map(aggTrades(symbol, { from: fromId }, pageSize), Arr.map(aggTradeOf(symbol))),
+      latestAggTrade: (symbol) => Effect.map(aggTrades(symbol, {}, 1), (page) => page.at(-1)?.a),
+      firstAggTrade: (symbol, startTime) =>
+        Effect.map(aggTrades(symbol, { since: startTime }, 1), ([first]) => first && aggTradeOf(symbol)(first)),
       klines: (symbol, interval, startTime, endTime, timeZone) =>
-        Effect.map(
-          get({
-            path: "klines",
-            params: {
-              symbol,
-              interval,
-              startTime: String(startTime),
-              endTime: String(endTime),
-              limit,
-              ...(timeZone === undefined ? {} : { timeZone })
-            },
-            weight: weigh.klines,
-            schema: Schema.Array(RestKline),
-            check: (page) =>
-              Either.flatMap(
-                Pages.inOrder(page, {
-                  positionOf: ([opens]) => opens,
-                  from: startTime,
-                  to: endTime,
-                  limit: pageSize,
-                  items: "candles"
-                }),
-                (candles) => {
-                  const spans = candles.map(([opens, , , , , , closes]) => ({ opens, closes }))
-                  const wrong = Pages.areOfInterval(spans, Interval.make(interval, venue.timeUnit ?? "millisecond"))
-                  return wrong === undefined ? Either.right(candles) : Either.left(wrong)
-                }
-              )
-          }),
-          (candles) =>
-            candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({
-              e: "kline" as const,
-              E: T,
-              s: symbol,
-              // The REST interface does not have the ids of the trades.
-              k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
-            }))
-        ),
+        klines(symbol, interval, { startTime: String(startTime), endTime: String(endTime), limit, ...zoneOf(timeZone) }),
+      latestKlines: (symbol, interval, count, timeZone) =>
+        klines(symbol, interval, { limit: String(Math.min(count, pageSize)), ...zoneOf(timeZone) }),
       latestTrades: (symbols) => {
         const path = "ticker/24hr"
         const type = venue.api === "/api/v3" ? { type: "MINI" } : {}

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as ConfigError from "effect/ConfigError"
 import * as Data from "effect/Data"
 import type { SessionError } from "../SessionError.ts"
 
@@ -30,9 +31,9 @@ const listed = (names: ReadonlyArray<string>): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1) ?? ""}`
 
 /**
- * The errors that a stream of a feed can end with.
+ * The errors that a stream of a feed can end with. A `ConfigError` says that `after`, `since` or `last` is out of range.
  *
  * @since 0.1.0
  * @category errors
  */
-export type FeedError = SessionError | StreamUnknown
+export type FeedError = SessionError | StreamUnknown | ConfigError.ConfigError

@@ -75,9 +75,28 @@ export type FeedEvent =
 export type Events<A extends MarketEvent> = Listenable<A | Gap, FeedError>
 
 /**
- * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, the last moment of
- * the last closed candle, or the position of the last update. The feed fetches the events since then and emits them first.
- * Updates cannot be fetched: a gap comes first if some are missing. Other streams ignore it.
+ * Where a stream begins. By default, it begins with the first event that arrives. Otherwise the feed fetches the events of the past and
+ * emits them first, and then those that arrive: none is missing between them, and none comes twice. `repairLimit`, `repairWeight` and
+ * `repairTime` bound what is fetched; the rest is a gap. A stream whose value is out of range fails with a `ConfigError`.
+ *
+ * - `after`: the id of the last event that the reader already has, the last moment of the last closed candle, or the position of the
+ *   last update. A whole number from 0.
+ * - `since`: a moment, in the venue's unit. The stream begins with the first event at that moment or after it, or with the first candle
+ *   that opens then. A whole number from 0.
+ * - `last`: the number of events, or of closed candles, before the first that arrives. A whole number from 1.
+ *
+ * Updates of a book cannot be fetched: a gap comes first if some are missing. Where only the latest event matters, nothing is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type From =
+  | { readonly after?: number | undefined; readonly since?: undefined; readonly last?: undefined }
+  | { readonly since: number; readonly after?: undefined; readonly last?: undefined }
+  | { readonly last: number; readonly after?: undefined; readonly since?: undefined }
+
+/**
+ * A stream by its name, and where it begins.
  *
  * A name that the venue does not have fails at once with `StreamUnknown`. `unchecked` asks for it all the same, such as for a
  * stream that is newer than the adapter.
@@ -87,7 +106,7 @@ export type Events<A extends MarketEvent> = Listenable<A | Gap, FeedError>
  */
 export type StreamRequest =
   | string
-  | { readonly name: string; readonly after?: number | undefined; readonly unchecked?: boolean | undefined }
+  | ({ readonly name: string; readonly unchecked?: boolean | undefined } & From)
 
 /**
  * Options of an order book.

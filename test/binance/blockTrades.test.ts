@@ -14,7 +14,7 @@ const blockTrade = (t: number) =>
   send(combined("btcusdt@blockTrade", { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true }))
 
 // What the reader sees in two minutes: ids, with an `r` if REST brought them, and the causes of gaps.
-const seenIn = (dials: ReadonlyArray<TestTransport.Dial>, stored: ReadonlyArray<number> | "wants a key", from: BinanceFeed.From = {}) => {
+const seenIn = (dials: ReadonlyArray<TestTransport.Dial>, stored: ReadonlyArray<number> | "wants a key", from: BinanceFeed.After = {}) => {
   const asked: Array<string> = []
   return Effect.gen(function*() {
     const feed = yield* BinanceFeed.make({

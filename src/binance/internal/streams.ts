@@ -89,6 +89,7 @@ export const kinds = (rest: Rest.Rest) =>
       pageSize: Rest.pageSize,
       weight: rest.weights.trades,
       latest: ({ symbol }: Target) => Effect.map(rest.latestTrades([symbol]), (latest) => latest.get(symbol)),
+      firstSince: ({ symbol }: Target, at: number) => Effect.map(rest.firstAggTrade(symbol, at), (first) => first?.f),
       unreachedCause: () => {
         const reason = rest.beyondReach()
         return reason === undefined ? undefined : new NotRepairable({ reason })
@@ -102,7 +103,8 @@ export const kinds = (rest: Rest.Rest) =>
       fetch: (stream: Target, fromId: number) => fetched("aggTrade", stream, rest.aggTrades(stream.symbol, fromId)),
       pageSize: Rest.pageSize,
       weight: rest.weights.aggTrades,
-      latest: ({ symbol }: Target) => rest.latestAggTrade(symbol)
+      latest: ({ symbol }: Target) => rest.latestAggTrade(symbol),
+      firstSince: ({ symbol }: Target, at: number) => Effect.map(rest.firstAggTrade(symbol, at), (first) => first?.a)
     }),
     kline: kind("kline", decoders.kline, {
       _tag: "Candles",
@@ -112,6 +114,10 @@ export const kinds = (rest: Rest.Rest) =>
       fetch: (stream, from, to) => {
         const { interval, timeZone } = intervalOf(stream.name)
         return fetched("kline", stream, rest.klines(stream.symbol, interval, from, to, timeZone))
+      },
+      latest: (stream, count) => {
+        const { interval, timeZone } = intervalOf(stream.name)
+        return fetched("kline", stream, rest.latestKlines(stream.symbol, interval, count, timeZone))
       },
       weight: rest.weights.klines,
       flat: (previous, opensAt) => flatCandle(previous, opensAt)

@@ -9,8 +9,9 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Sequence, Target } from "../../market/Continuity.ts"
 import type { GapCause, MarketEvent } from "../../market/MarketEvent.ts"
-import { GapTooLarge, HistoryPruned, NotServedYet, RepairTooLong } from "../../market/MarketEvent.ts"
+import { GapTooLarge, HistoryPruned, NotRepairable, NotServedYet, RepairTooLong } from "../../market/MarketEvent.ts"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
+import type { Beginning } from "./beginning.ts"
 import { Doubt } from "./doubt.ts"
 import * as IdReset from "./idReset.ts"
 import { Inquiry } from "./inquiry.ts"
@@ -22,19 +23,23 @@ import { affordable, inOrder, Repair } from "./repair.ts"
 import { isDue, monotonic } from "../time/monotonic.ts"
 
 export interface MissingRange {
-  /** The first id that is missing. */
-  readonly from: number
+  /** The first id that is missing; undefined if it is unknown. */
+  readonly from: number | undefined
   /** The last id that is missing; undefined if it is unknown. */
   readonly to: number | undefined
   readonly cause: GapCause
+}
+
+/** The part of a missing range that was not fetched. */
+interface Unfilled extends MissingRange {
+  readonly from: number
 }
 
 export interface Options<A extends MarketEvent> {
   readonly sequence: Sequence<A>
   /** The stream to fetch events of. */
   readonly target: Target
-  /** The id of the last event that the reader already has. Default: the stream begins with the first that arrives. */
-  readonly after: number | undefined
+  readonly beginning: Beginning
   /** The limits of fetching one gap. */
   readonly limits: Limits
   /** The time that another connection has to bring missing events before they are fetched. */
@@ -65,6 +70,8 @@ const isPassing = ({ _tag }: GapCause) => _tag === "NotServedYet" || _tag === "R
 const askAfter = 1_000
 // In milliseconds: after an answer that settled nothing, or that showed nothing new. A request has a weight.
 const askAgainAfter = 60_000
+
+const notServed = "The venue does not tell with which event such a past begins."
 
 // Events by their ids.
 type Fetched<A> = ReadonlyMap<number, A>
@@ -98,7 +105,7 @@ export class Resequencer<A extends MarketEvent> {
   readonly #queue: SlidingQueue.SlidingQueue<A>
 
   constructor(options: Options<A>) {
-    this.#due = options.after === undefined ? -1 : options.after + 1
+    this.#due = options.beginning._tag === "After" ? options.beginning.position + 1 : -1
     this.#sequence = options.sequence
     this.#output = options.output
     this.#options = options
@@ -122,8 +129,8 @@ export class Resequencer<A extends MarketEvent> {
 
   /** Fetches what may be missing since the last event, unless the next one is there already and shows it. */
   check(): void {
-    this.#isToCheck = true
     this.#isCaughtUp = false
+    this.#isToCheck = true
     this.#queue.wake()
   }
 
@@ -481,8 +488,38 @@ export class Resequencer<A extends MarketEvent> {
   }
 
   #resume(): Effect.Effect<void> {
-    const { after } = this.#options
-    return after === undefined ? Effect.void : this.#catchUp(after)
+    return Effect.gen(this, function*() {
+      const { beginning } = this.#options
+      if (beginning._tag === "Live") return
+      const last = beginning._tag === "After" ? Either.right(beginning.position) : yield* Effect.either(this.#lastBefore(beginning))
+      if (Either.isLeft(last)) {
+        yield* this.#output.emitMissing({ from: undefined, to: undefined, cause: last.left })
+      } else if (last.right !== undefined) {
+        this.#due = last.right + 1
+        yield* this.#catchUp(last.right)
+      }
+    })
+  }
+
+  // The id of the last event that the reader does not want. Undefined: the stream has no events yet.
+  #lastBefore(beginning: Exclude<Beginning, { readonly _tag: "Live" | "After" }>): Effect.Effect<number | undefined, GapCause> {
+    return Effect.gen(this, function*() {
+      const { sequence, target } = this.#options
+      const latest = sequence.latest?.(target)
+      if (beginning._tag === "Last") {
+        if (latest === undefined) return yield* new NotRepairable({ reason: notServed })
+        const id = yield* latest
+        return id === undefined || id < 0 ? undefined : Math.max(-1, id - beginning.count)
+      }
+      const first = sequence.firstSince?.(target, beginning.at)
+      if (first === undefined) return yield* new NotRepairable({ reason: notServed })
+      const id = yield* first
+      if (id !== undefined) return id - 1
+      // There is none yet. One may happen before the subscription begins.
+      const before = latest === undefined ? undefined : yield* latest
+      const meanwhile = yield* first
+      return meanwhile === undefined ? before === -1 ? undefined : before : meanwhile - 1
+    })
   }
 
   // Fetches at once what happened since an event: in a quiet market, the next event that would show the missing ones may be long in
@@ -511,7 +548,7 @@ export class Resequencer<A extends MarketEvent> {
   // Fetches a missing range, and returns the part that cannot be fetched. Fetching begins with the last known event: if the
   // venue still has that one, an id that is missing after it never was an event. Of a range that is too large, it fetches the
   // newest part: then nothing is missing between that and what follows, and a reader that needs the recent past has it whole.
-  #fill(from: number, to: number, beyond: Map<number, A>, known?: ReadonlyArray<A>): Effect.Effect<MissingRange | "Refuted" | undefined> {
+  #fill(from: number, to: number, beyond: Map<number, A>, known?: ReadonlyArray<A>): Effect.Effect<Unfilled | "Refuted" | undefined> {
     const { limits, output, sequence, target } = this.#options
     const idOf = (event: A) => sequence.idOf(event)
     const most = affordable(limits, { size: sequence.pageSize, weight: sequence.weight ?? 0 })

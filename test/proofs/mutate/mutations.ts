@@ -247,7 +247,12 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("what was not asked for is taken", "binance/internal/pages.ts", "!(position >= from && position <= to)", "position !== position"),
   mutation("bodies have no bound", "binance/internal/body.ts", "size > largest", "size < 0"),
   mutation("the API key goes along with a redirect", "binance/Rest.ts", "{ ...init, redirect: \"error\" }", "{ ...init }"),
-  mutation("the API key goes with no request", "binance/Rest.ts", "        key: apiKey,\n", ""),
+  mutation("the API key goes with no request", "binance/Rest.ts", "        key: apiKey,\n        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, \"trades\")", "        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, \"trades\")"),
+  mutation("block trades are fetched without the API key", "binance/Rest.ts", "        key: apiKey,\n        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, \"block trades\")", "        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, \"block trades\")"),
+  mutation("missed events of a rare kind wait for the next one", "internal/feed/resequencer.ts", "if (isToCheck) yield* this.#catchUp(this.#due - 1)", "void isToCheck"),
+  mutation("a missing key is said to be a lag", "internal/feed/resequencer.ts", "cause: unreached ?? new NotServedYet()", "cause: new NotServedYet()"),
+  mutation("a stream that begins with the last events has one too few", "internal/feed/resequencer.ts", "id - beginning.count", "id - beginning.count + 1"),
+  mutation("readers that begin in the past share a pipeline", "internal/feed/feed.ts", "beginning.right._tag !== \"Live\"", "beginning.right._tag === \"After\""),
   mutation("the budget of REST is not asked", "binance/Rest.ts", "Effect.zipRight(own.take(weight), granted(weight))", "own.take(weight)"),
   mutation("events of another kind are delivered", "internal/feed/feed.ts", "first === undefined || first.type === type", "first === undefined || first.type !== \"\""),
   mutation("one of several streams that fails ends the others", "internal/feed/feed.ts", "sourceOf), select, told)", "sourceOf), select)"),
@@ -453,5 +458,5 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("REST has what is before a missing range of a recording", "cli/replayedRest.ts", "items[i - 1]?.next !== key", "items[i - 1]?.next === undefined"),
     mutation("REST has what was not played yet", "cli/replayedRest.ts", "at <= played + 1).map", "at >= 0 && played >= 0).map"),
     mutation("a rotated file is named by a clock that went back", "internal/recording/names.ts", "Math.max(at, before + 1)", "at"),
-    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined")
+    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff && beginning._tag === \"After\" ? beginning.position : undefined", "undefined")
 ]
