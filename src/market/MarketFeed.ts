@@ -33,6 +33,8 @@ import type { Kind, Venue } from "./Venue.ts"
  * - `BookCompared`: the feed compared the book of `symbol` with a new snapshot at the same update id. `levels` is the number of
  *   levels that it compared, and `differences` has those that differ: none if the book is right. After a difference, the book is
  *   stale for a moment, and goes on from the snapshot.
+ * - `BookDropped`: a bound of the book of `symbol` made it drop `count` of its worst `levels`, or `count` of the oldest `updates` that
+ *   waited, such as for a snapshot. It stays right: it shows less far, or takes a snapshot that has those updates.
  * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
  *   message belongs to no stream.
  * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
@@ -61,6 +63,13 @@ export type FeedEvent =
     readonly lastUpdateId: number
     readonly levels: number
     readonly differences: ReadonlyArray<Difference>
+  }
+  | {
+    readonly _tag: "BookDropped"
+    readonly at: number
+    readonly symbol: string
+    readonly what: "levels" | "updates"
+    readonly count: number
   }
   | { readonly _tag: "InvalidMessage"; readonly at: number; readonly stream: string; readonly error: InvalidMessage }
   | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }

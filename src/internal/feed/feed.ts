@@ -120,6 +120,10 @@ const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: 
           record({ _tag: "BookCompared", at: now(), symbol: stream.symbol, lastUpdateId, levels, differences })
           return Metrics.compared(source, stream.symbol, differences.length)
         }),
+      dropped: (what, count) => {
+        record({ _tag: "BookDropped", at: now(), symbol: stream.symbol, what, count })
+        Metrics.dropped(source, stream.symbol, what, count)
+      },
       listen: ({ data, end, lost }) =>
         pool.listen(stream.group, stream.name, {
           data: (messages) => {
