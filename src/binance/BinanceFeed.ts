@@ -26,7 +26,8 @@ import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import * as Rest from "./Rest.ts"
 import type * as StreamKind from "./StreamKind.ts"
-import type { Venue } from "./Venue.ts"
+import type * as OrderBook from "./OrderBook.ts"
+import type { DepthSpeed, Venue } from "./Venue.ts"
 
 export { StreamUnknown } from "../market/FeedError.ts"
 export type { FeedError } from "../market/FeedError.ts"
@@ -113,6 +114,17 @@ export interface RawOptions {
 }
 
 /**
+ * Options of an order book.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BookOptions extends MarketFeed.BookOptions {
+  /** The time between two updates: one of the venue's `depthSpeeds`. Default: 100 ms. */
+  readonly speed?: DepthSpeed | undefined
+}
+
+/**
  * Reads the streams of one symbol, or of several as one. If one of several fails, the joint stream has `Ended` in its place and
  * goes on with the others; it fails with the last. `MarketEvent.failOnEnded` fails it with the first.
  *
@@ -155,7 +167,15 @@ export interface Read<A extends MarketEvent.MarketEvent, Parameters extends Read
  * })
  * ```
  */
-export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "orderBook" | "rotate" | "subscriptions"> {
+export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "rotate" | "subscriptions"> {
+  /**
+   * Opens an order book; the feed keeps it equal to the venue's until the scope closes. Fails with a `ConfigError` if an option is
+   * out of range, or the venue does not have the speed.
+   */
+  readonly orderBook: (
+    symbol: string,
+    options?: BookOptions
+  ) => Effect.Effect<OrderBook.OrderBook, ConfigError.ConfigError, Scope.Scope>
   /** Every trade once, in the order of its id. */
   readonly trades: Read<MarketEvent.Trade, [from?: FromEach]>
   /** Every aggregate trade once, in the order of its id. */
@@ -174,9 +194,9 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   /** The best bid and ask. */
   readonly bookTicker: Read<MarketEvent.BookTicker>
   /** Updates of the book, every 100 ms by default. Missing updates cannot be fetched; `orderBook` keeps a whole book. */
-  readonly depth: Read<MarketEvent.Depth, [speed?: "100ms" | "1000ms"]>
+  readonly depth: Read<MarketEvent.Depth, [speed?: DepthSpeed]>
   /** The best levels of the book, every 100 ms by default. */
-  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: "100ms" | "1000ms"]>
+  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: DepthSpeed]>
   /** Mark prices of futures, every three seconds by default. */
   readonly markPrice: Read<MarketEvent.MarkPrice, [speed?: "1s" | "3s"]>
   /** The mark prices of all contracts of USD-M futures, every three seconds by default. */
@@ -261,8 +281,8 @@ export const make = (
       miniTicker: of(kinds.miniTicker, () => ["miniTicker"]),
       allMiniTickers: feed.streamOf(kinds.miniTicker, "!miniTicker@arr"),
       bookTicker: of(kinds.bookTicker, () => ["bookTicker"]),
-      depth: of(kinds.depth, (speed = "100ms") => [`depth@${speed}`]),
-      partialDepth: of(kinds.partialDepth, (levels, speed = "100ms") => [`depth${levels}@${speed}`]),
+      depth: of(kinds.depth, (speed = Streams.fastestDepth) => [Streams.depthEnd(options.venue, speed)]),
+      partialDepth: of(kinds.partialDepth, (levels, speed = Streams.fastestDepth) => [Streams.depthEnd(options.venue, speed, levels)]),
       markPrice: of(kinds.markPrice, (speed) => [`markPrice${endOf(speed)}`]),
       allMarkPrices: (speed) => feed.streamOf(kinds.markPrice, `!markPrice@arr${endOf(speed)}`),
       forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),

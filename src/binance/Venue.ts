@@ -10,6 +10,22 @@ import * as Failure from "./Failure.ts"
 import type { StreamKind } from "./StreamKind.ts"
 
 /**
+ * The time between two updates of a book. Spot has 1000 ms and 100 ms; futures have 250 ms, 500 ms and 100 ms (Binance docs).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DepthSpeed = DepthSpeeds[number]
+
+/**
+ * The speeds of a venue's books, the usual one first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DepthSpeeds = typeof spotSpeeds | typeof futuresSpeeds
+
+/**
  * A venue of Binance.
  *
  * @since 0.1.0
@@ -34,9 +50,18 @@ export interface Venue {
   readonly messagesPerSecond: number
   /** The most weight of REST requests in a minute. */
   readonly weightPerMinute: number
+  /**
+   * How often updates of a book may come: the usual speed first. The stream has the others if its name ends with them, such as
+   * `@100ms`.
+   */
+  readonly depthSpeeds: DepthSpeeds
   /** Options of a `DialGate`: how often a host may be dialled, and the classes of its refusals. */
   readonly dials: DialGate.Options
 }
+
+// (Binance docs, "Diff. Depth Stream" and "Diff. Book Depth Streams".)
+const spotSpeeds = ["1000ms", "100ms"] as const
+const futuresSpeeds = ["250ms", "500ms", "100ms"] as const
 
 // By address (Binance docs).
 const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Failure.classify }
@@ -74,6 +99,7 @@ export const make = (urls: {
   streamsPerConnection: 1_024,
   messagesPerSecond: 5,
   weightPerMinute: 6_000,
+  depthSpeeds: spotSpeeds,
   dials
 })
 
@@ -150,6 +176,7 @@ export const futures: Venue = {
   streamsPerConnection: 200,
   messagesPerSecond: 10,
   weightPerMinute: 2_400,
+  depthSpeeds: futuresSpeeds,
   dials
 }
 

@@ -136,6 +136,8 @@ export interface BookOptions {
    * snapshot to reach deeper.
    */
   readonly audit?: Duration.DurationInput | undefined
+  /** The time between two updates, as the venue writes it: one of its speeds. Default: the venue's choice. */
+  readonly speed?: string | undefined
 }
 
 /**

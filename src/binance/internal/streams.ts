@@ -187,6 +187,13 @@ const spokenOfTrades: ReadonlySet<string> = new Set([
 
 export type Kinds = ReturnType<typeof kinds>
 
+/** The speed of books and updates by default. Every venue has it. */
+export const fastestDepth = "100ms"
+
+/** The end of the name of a stream of updates, or of the best levels, at a speed. The usual speed has no ending. */
+export const depthEnd = ({ depthSpeeds: [usual] }: Pick<Address.Venue, "depthSpeeds">, speed: string, levels: number | "" = ""): string =>
+  `depth${levels}${speed === usual ? "" : `@${speed}`}`
+
 // The market that a REST interface belongs to.
 const marketOf = { "/api/v3": "spot", "/fapi/v1": "usd-m", "/dapi/v1": "coin-m" } as const
 
@@ -203,7 +210,8 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
   }
 
   const books: Books<typeof Payloads.Depth.Type> = {
-    stream: (symbol) => streamOf(`${symbol}@depth@100ms`, () => known.depth),
+    stream: (symbol, speed = fastestDepth) => streamOf(`${symbol}@${depthEnd(address, speed)}`, () => known.depth),
+    speeds: address.depthSpeeds,
     rules,
     levels: rest.levels,
     snapshot: rest.depth,

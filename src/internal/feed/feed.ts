@@ -100,8 +100,8 @@ const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: 
   if (books === undefined) return () => Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
   const audits = RollingWindow.make(auditShare, "1 minute")
   return Effect.fnUntraced(function*(symbol, options = {}) {
-    const { audit, levels } = yield* resolveBook(options)
-    const stream = books.stream(symbol)
+    const { audit, levels, speed } = yield* resolveBook(options, books.speeds)
+    const stream = books.stream(symbol, speed)
     const depth = BookDepth.make(levels, books.levels)
     const decoder = stream.kind.decoder(stream.name, stream.symbol)
     return yield* BookSynchroniser.make({
