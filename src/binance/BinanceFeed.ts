@@ -13,6 +13,7 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
@@ -22,6 +23,7 @@ import type { Events } from "../market/MarketFeed.ts"
 import * as MarketFeed from "../market/MarketFeed.ts"
 import type { Kind } from "../market/Venue.ts"
 import type { Transport } from "../Transport.ts"
+import * as OpenInterest from "./internal/openInterest.ts"
 import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import * as Rest from "./Rest.ts"
@@ -125,6 +127,17 @@ export interface BookOptions extends MarketFeed.BookOptions {
 }
 
 /**
+ * Options of what is fetched by REST again and again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PollOptions {
+  /** The time between two requests. Longer than zero, not infinite. Default: 10 seconds. */
+  readonly every?: Duration.DurationInput | undefined
+}
+
+/**
  * Reads the streams of one symbol, or of several as one. If one of several fails, the joint stream has `Ended` in its place and
  * goes on with the others; it fails with the last. `MarketEvent.failOnEnded` fails it with the first.
  *
@@ -208,6 +221,13 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "rot
    * as it is back. Binance wants an API key for that.
    */
   readonly blockTrades: Read<MarketEvent.BlockTrade, [from?: AfterEach]>
+  /**
+   * The open interest of futures contracts, which no socket has: the feed fetches it by REST `every` 10 seconds by default, within the
+   * weight limit of the venue. There is an event for each answer that differs from the last one, in its time or its open interest. A
+   * request that fails is made again, after waits that grow up to 5 minutes. It ends with `StreamUnknown` for a symbol that the venue does
+   * not know, and at once on the spot market. Readers of the same symbol at the same pace share it.
+   */
+  readonly openInterest: Read<MarketEvent.OpenInterest, [options?: PollOptions]>
   /** The liquidations of all symbols on futures. */
   readonly allForceOrders: Events<MarketEvent.ForceOrder>
   /**
@@ -257,7 +277,18 @@ export const make = (
   Effect.gen(function*() {
     const rest = yield* Rest.make(options.venue, options.rest)
     const kinds = Streams.kinds(rest)
-    const feed = yield* MarketFeed.make(Streams.venue(options.venue, rest, kinds), options)
+    const venue = Streams.venue(options.venue, rest, kinds)
+    const feed = yield* MarketFeed.make(venue, options)
+    const poll = yield* OpenInterest.make(
+      options.venue.api !== "/api/v3",
+      rest,
+      (name) => venue.lookUp?.(venue.stream(name)) ?? Effect.succeed(undefined)
+    )
+    function openInterest(symbol: string, options?: PollOptions): Events<MarketEvent.OpenInterest>
+    function openInterest(symbols: Several, options?: PollOptions): Events<MarketEvent.OpenInterest | MarketEvent.Ended>
+    function openInterest(symbols: Several, { every }: PollOptions = {}): Events<MarketEvent.OpenInterest | MarketEvent.Ended> {
+      return poll([symbols].flat(), every)
+    }
 
     // `what` says the end of the streams' names, and where they resume.
     const of = <A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown>>(
@@ -287,6 +318,7 @@ export const make = (
       allMarkPrices: (speed) => feed.streamOf(kinds.markPrice, `!markPrice@arr${endOf(speed)}`),
       forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),
       blockTrades: of(kinds.blockTrade, (from) => ["blockTrade", from]),
+      openInterest,
       allForceOrders: feed.streamOf(kinds.forceOrder, "!forceOrder@arr"),
       raw: (names, from, raw) =>
         feed.stream(requests(options.venue, names, from, identity).map((request) => ({ ...request, unchecked: raw?.unchecked }))),

@@ -115,6 +115,14 @@ export type MarkPrice = MarketEvent<typeof Payloads.MarkPrice.Type, "markPrice">
 export type ForceOrder = MarketEvent<typeof Payloads.ForceOrder.Type, "forceOrder">
 
 /**
+ * The open interest of a futures contract, of `feed.openInterest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OpenInterest = MarketEvent<typeof Payloads.OpenInterest.Type, "openInterest">
+
+/**
  * A block trade on the spot market, of `<symbol>@blockTrade`.
  *
  * @since 0.1.0

@@ -319,6 +319,20 @@ export const ForceOrder = Schema.Struct({
 })
 
 /**
+ * The open interest of a futures contract, which only REST has. COIN-M has the pair and the type of the contract too.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const OpenInterest = Schema.Struct({
+  symbol: Schema.String,
+  openInterest: Decimal,
+  time: Integer,
+  pair: Schema.optional(Schema.String),
+  contractType: Schema.optional(Schema.String)
+})
+
+/**
  * `serverShutdown`: Binance is about to close the connection.
  *
  * @since 0.1.0

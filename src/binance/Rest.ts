@@ -118,6 +118,8 @@ export interface Rest {
   readonly omits: string | undefined
   /** The weight of the requests for a page of history. */
   readonly weights: { readonly trades: number; readonly aggTrades: number; readonly blockTrades: number; readonly klines: number }
+  /** Fetches the open interest of a futures contract. */
+  readonly openInterest: (symbol: string) => Effect.Effect<typeof Payloads.OpenInterest.Type, RestError>
   /** Fetches all symbols that the venue lists, whether or not they trade now. Pairs of COIN-M futures are among them. */
   readonly symbols: Effect.Effect<ReadonlySet<string>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
@@ -173,6 +175,9 @@ export interface Budget {
    */
   readonly take: (weight: number) => Effect.Effect<void, unknown>
 }
+
+// Only futures have open interest.
+const openInterestWeight = 1
 
 // Only spot has block trades.
 const blockTradesWeight = 25
@@ -574,6 +579,14 @@ export const make = (
           : Effect.map(Effect.forEach(symbols, ofSymbol), Arr.flatten)
         return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
       },
+      openInterest: (symbol) =>
+        get({
+          path: "openInterest",
+          params: { symbol },
+          weight: openInterestWeight,
+          schema: Payloads.OpenInterest,
+          check: (answer) => answer.symbol === symbol ? Either.right(answer) : Either.left("its answer is about another symbol")
+        }),
       symbols: get({
         path: "exchangeInfo",
         params: weigh.list,

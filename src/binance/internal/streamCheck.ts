@@ -7,7 +7,8 @@ import { monotonic } from "../../internal/time/monotonic.ts"
 import type { Served } from "./streamNames.ts"
 import * as Names from "./streamNames.ts"
 
-const isSymbol = (text: string) => /^[\p{Letter}\p{Number}_.-]+$/u.test(text)
+/** Whether a text has only characters of symbols. */
+export const isSymbol = (text: string): boolean => /^[\p{Letter}\p{Number}_.-]+$/u.test(text)
 
 const withoutOthers = (text: string) => text.replace(/[^\p{Letter}\p{Number}_.-]/gu, "")
 

@@ -253,6 +253,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a book drops updates that wait for a snapshot without a word", "internal/feed/bookUpdates.ts", "    this.#onDropped(dropped + items", "    void (dropped + items"),
   mutation("a recording without events is left where its streams do not exist", "internal/recording/recorder.ts", "isUseless ? fs.remove(current) : ", ""),
   mutation("a book asks for the usual speed by an ending", "binance/internal/streams.ts", "speed === usual ? \"\" : ", ""),
+  mutation("open interest that fails is asked for at the same pace", "binance/internal/openInterest.ts", "every * 2 ** failures++", "every"),
   mutation("missed events of a rare kind wait for the next one", "internal/feed/resequencer.ts", "if (isToCheck) yield* this.#catchUp(this.#due - 1)", "void isToCheck"),
   mutation("a missing key is said to be a lag", "internal/feed/resequencer.ts", "cause: unreached ?? new NotServedYet()", "cause: new NotServedYet()"),
   mutation("a stream that begins with the last events has one too few", "internal/feed/resequencer.ts", "id - beginning.count", "id - beginning.count + 1"),
