@@ -20,9 +20,7 @@ import * as Schema from "effect/Schema"
 import { atLeast, durationOf, positive } from "../internal/connection/settings.ts"
 import { Redactor } from "../internal/transport/redactor.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
-import * as RollingWindow from "../internal/time/rollingWindow.ts"
 import { monotonic } from "../internal/time/monotonic.ts"
-import * as RateLimiter from "../internal/time/rateLimiter.ts"
 import { upTo } from "../internal/time/upTo.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
@@ -33,6 +31,7 @@ import * as Body from "./internal/body.ts"
 import * as Interval from "./internal/interval.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RestRefusal from "./internal/restRefusal.ts"
+import * as WeightLimiter from "./internal/weightLimiter.ts"
 import * as Payloads from "./Payloads.ts"
 import type { Venue } from "./Venue.ts"
 
@@ -304,13 +303,11 @@ const unredirected = <A, E, R>(request: Effect.Effect<A, E, R>, key: Redacted.Re
 // Without a Retry-After: a 429 lasts until the end of the minute, a 418 at least two minutes (Binance docs).
 const defaultRetryAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
 
-const withBudget = (own: RollingWindow.RollingWindow, budget: Budget | undefined): RollingWindow.RollingWindow => {
-  if (budget === undefined) return own
+const grants = (budget: Budget | undefined): (weight: number) => Effect.Effect<void> => {
+  if (budget === undefined) return () => Effect.void
   const goOn = (error: unknown) =>
     Effect.logWarning(`The budget granted no REST request: ${reasonOf(error)}. The client's own limit holds meanwhile.`)
-  const granted = (weight: number) =>
-    Effect.suspend(() => budget.take(weight)).pipe(Effect.catchAll(goOn), Effect.catchAllDefect(goOn))
-  return { ...own, take: (weight) => Effect.zipRight(own.take(weight), granted(weight)) }
+  return (weight) => Effect.suspend(() => budget.take(weight)).pipe(Effect.catchAll(goOn), Effect.catchAllDefect(goOn))
 }
 
 // Without a key, some venues serve only the latest trades (Binance docs, USD-M futures).
@@ -320,7 +317,8 @@ const keyRefused = `The venue refused the API key, and serves only the latest ${
 const noBlockTrades = "the venue serves block trades only with a valid API key, which the option apiKey of rest gives"
 
 /**
- * Makes a client of a venue's REST interface. All users of the client share its weight limit. Fails if an option is out of range.
+ * Makes a client of a venue's REST interface. All clients of a process at one venue share its weight limit, and so do those of venues
+ * that share one. Fails if an option is out of range.
  *
  * @since 0.1.0
  * @category constructors
@@ -336,9 +334,8 @@ export const make = (
     const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(5))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
     const weightPerMinute = yield* atLeast("venue.weightPerMinute", 1, venue.weightPerMinute, venue.weightPerMinute)
-    const limiter = RateLimiter.make<number>(
-      withBudget(RollingWindow.make(Math.floor(weightPerMinute * 0.9), "1 minute"), options.budget)
-    )
+    const limiter = yield* WeightLimiter.get(venue, Math.floor(weightPerMinute * 0.9))
+    const granted = grants(options.budget)
     const weigh = weights[venue.api]
     const { apiKey } = options
     // Whether the venue refused a request for older trades, since it has no valid key.
@@ -349,7 +346,9 @@ export const make = (
 
     const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
       limiter.acquire(weight, (retryAfter, status) =>
-        isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void)
+        isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void).pipe(
+          Effect.zipRight(granted(weight))
+        )
 
     const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(monotonic, (now) => {

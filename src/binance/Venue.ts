@@ -50,6 +50,8 @@ export interface Venue {
   readonly messagesPerSecond: number
   /** The most weight of REST requests in a minute. */
   readonly weightPerMinute: number
+  /** The URL of the REST interface that counts the weight of this one with its own. Default: none, only its own counts. */
+  readonly weighedWith?: string | undefined
   /**
    * How often updates of a book may come: the usual speed first. The stream has the others if its name ends with them, such as
    * `@100ms`.
@@ -195,8 +197,8 @@ export const futuresTestnet: Venue = {
 
 /**
  * COIN-M futures, such as `BTCUSD_PERP`. Streams of a pair, such as `btcusd@markPrice`, have the events of all its contracts. Its
- * REST interface and that of USD-M futures share one limit of weight by address (Binance docs; since 2026-06-30). A feed of each
- * sees what both have used in the venue's answers, and waits in time.
+ * REST interface and that of USD-M futures share one limit of weight by address (Binance docs, "COIN-M / USDⓈ-M Architecture
+ * Integration", A.3; since 2026-06-30), and so do all feeds of both in one process.
  *
  * @since 0.1.0
  * @category venues
@@ -206,5 +208,6 @@ export const coinFutures: Venue = {
   name: "coin-futures",
   ws: "wss://dstream.binance.com",
   rest: "https://dapi.binance.com",
+  weighedWith: futures.rest,
   api: "/dapi/v1"
 }
