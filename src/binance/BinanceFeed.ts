@@ -12,19 +12,24 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Events } from "../market/MarketFeed.ts"
 import * as MarketFeed from "../market/MarketFeed.ts"
 import type { Kind } from "../market/Venue.ts"
 import type { Transport } from "../Transport.ts"
+import * as OpenInterest from "./internal/openInterest.ts"
 import * as Streams from "./internal/streams.ts"
 import type * as MarketEvent from "./MarketEvent.ts"
 import * as Rest from "./Rest.ts"
 import type * as StreamKind from "./StreamKind.ts"
-import type { Venue } from "./Venue.ts"
+import type * as OrderBook from "./OrderBook.ts"
+import type { DepthSpeed, Venue } from "./Venue.ts"
 
 export { StreamUnknown } from "../market/FeedError.ts"
 export type { FeedError } from "../market/FeedError.ts"
@@ -46,17 +51,55 @@ export type Several = string | ReadonlyArray<string>
  * @since 0.1.0
  * @category models
  */
-export interface From {
+export interface After {
   readonly after?: number | undefined
+  readonly since?: undefined
+  readonly last?: undefined
 }
 
 /**
- * Where to resume several streams: the same position for all, or one for each symbol (or stream name).
+ * Where a stream begins: after an event, or with its history. `since` is a moment: a `DateTime`, a `Date`, or Unix time in milliseconds.
+ * `last` is a number of trades, or of closed candles. The feed fetches the history and emits it first, and then what arrives: none
+ * is missing between them, and none comes twice. `repairLimit`, `repairWeight` and `repairTime` bound the history; what is not fetched
+ * is a gap. A stream whose value is out of range fails with a `ConfigError`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import * as Console from "effect/Console"
+ * import * as DateTime from "effect/DateTime"
+ * import * as Effect from "effect/Effect"
+ * import { BinanceFeed } from "holdfast/binance"
+ *
+ * const program = Effect.gen(function*() {
+ *   const feed = yield* BinanceFeed.BinanceFeed
+ *   const today = DateTime.startOf(yield* DateTime.now, "day")
+ *   yield* Effect.fork(feed.trades("BTCUSDT", { since: today }).forEach(({ via }) => Console.log(via)))
+ *   yield* feed.klines("BTCUSDT", "1m", { last: 500 }).forEach(({ via }) => Console.log(via))
+ * })
+ * ```
+ */
+export type From =
+  | After
+  | { readonly since: DateTime.DateTime.Input; readonly after?: undefined; readonly last?: undefined }
+  | { readonly last: number; readonly after?: undefined; readonly since?: undefined }
+
+/**
+ * Where several streams begin: at the same place, or at one for each symbol (or stream name).
  *
  * @since 0.1.0
  * @category models
  */
 export type FromEach = From | ((name: string) => From)
+
+/**
+ * Where to resume several streams without a history: the same position for all, or one for each symbol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AfterEach = After | ((name: string) => After)
 
 /**
  * Options of streams that are read by their names.
@@ -70,6 +113,28 @@ export interface RawOptions {
    * Binance acknowledges names that it does not have, and then stays silent. Default: false.
    */
   readonly unchecked?: boolean | undefined
+}
+
+/**
+ * Options of an order book.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BookOptions extends MarketFeed.BookOptions {
+  /** The time between two updates: one of the venue's `depthSpeeds`. Default: 100 ms. */
+  readonly speed?: DepthSpeed | undefined
+}
+
+/**
+ * Options of what is fetched by REST again and again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PollOptions {
+  /** The time between two requests. Longer than zero, not infinite. Default: 10 seconds. */
+  readonly every?: Duration.DurationInput | undefined
 }
 
 /**
@@ -115,7 +180,15 @@ export interface Read<A extends MarketEvent.MarketEvent, Parameters extends Read
  * })
  * ```
  */
-export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "orderBook" | "rotate" | "subscriptions"> {
+export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "rotate" | "subscriptions"> {
+  /**
+   * Opens an order book; the feed keeps it equal to the venue's until the scope closes. Fails with a `ConfigError` if an option is
+   * out of range, or the venue does not have the speed.
+   */
+  readonly orderBook: (
+    symbol: string,
+    options?: BookOptions
+  ) => Effect.Effect<OrderBook.OrderBook, ConfigError.ConfigError, Scope.Scope>
   /** Every trade once, in the order of its id. */
   readonly trades: Read<MarketEvent.Trade, [from?: FromEach]>
   /** Every aggregate trade once, in the order of its id. */
@@ -134,19 +207,31 @@ export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "ord
   /** The best bid and ask. */
   readonly bookTicker: Read<MarketEvent.BookTicker>
   /** Updates of the book, every 100 ms by default. Missing updates cannot be fetched; `orderBook` keeps a whole book. */
-  readonly depth: Read<MarketEvent.Depth, [speed?: "100ms" | "1000ms"]>
+  readonly depth: Read<MarketEvent.Depth, [speed?: DepthSpeed]>
   /** The best levels of the book, every 100 ms by default. */
-  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: "100ms" | "1000ms"]>
+  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: DepthSpeed]>
   /** Mark prices of futures, every three seconds by default. */
   readonly markPrice: Read<MarketEvent.MarkPrice, [speed?: "1s" | "3s"]>
   /** The mark prices of all contracts of USD-M futures, every three seconds by default. */
   readonly allMarkPrices: (speed?: "1s" | "3s") => Events<MarketEvent.MarkPrice>
   /** Liquidations on futures: of each symbol only the latest of a second. */
   readonly forceOrder: Read<MarketEvent.ForceOrder>
+  /**
+   * Block trades of the spot market, each once, in the order of its id. They are rare: what a lost connection missed is fetched as soon
+   * as it is back. Binance wants an API key for that.
+   */
+  readonly blockTrades: Read<MarketEvent.BlockTrade, [from?: AfterEach]>
+  /**
+   * The open interest of futures contracts, which no socket has: the feed fetches it by REST `every` 10 seconds by default, within the
+   * weight limit of the venue. There is an event for each answer that differs from the last one, in its time or its open interest. A
+   * request that fails is made again, after waits that grow up to 5 minutes. It ends with `StreamUnknown` for a symbol that the venue does
+   * not know, and at once on the spot market. Readers of the same symbol at the same pace share it.
+   */
+  readonly openInterest: Read<MarketEvent.OpenInterest, [options?: PollOptions]>
   /** The liquidations of all symbols on futures. */
   readonly allForceOrders: Events<MarketEvent.ForceOrder>
   /**
-   * Reads any streams by their names. `from` resumes the kinds that can be fetched: trades, aggregate trades and klines. A name
+   * Reads any streams by their names. `from` is for kinds that can be fetched: trades, aggregate trades, block trades and klines. A name
    * that Binance does not document fails at once with `StreamUnknown`, unless it is `unchecked`.
    */
   readonly raw: (names: Several, from?: FromEach, options?: RawOptions) => Events<MarketEvent.MarketEvent>
@@ -192,7 +277,18 @@ export const make = (
   Effect.gen(function*() {
     const rest = yield* Rest.make(options.venue, options.rest)
     const kinds = Streams.kinds(rest)
-    const feed = yield* MarketFeed.make(Streams.venue(options.venue, rest, kinds), options)
+    const venue = Streams.venue(options.venue, rest, kinds)
+    const feed = yield* MarketFeed.make(venue, options)
+    const poll = yield* OpenInterest.make(
+      options.venue.api !== "/api/v3",
+      rest,
+      (name) => venue.lookUp?.(venue.stream(name)) ?? Effect.succeed(undefined)
+    )
+    function openInterest(symbol: string, options?: PollOptions): Events<MarketEvent.OpenInterest>
+    function openInterest(symbols: Several, options?: PollOptions): Events<MarketEvent.OpenInterest | MarketEvent.Ended>
+    function openInterest(symbols: Several, { every }: PollOptions = {}): Events<MarketEvent.OpenInterest | MarketEvent.Ended> {
+      return poll([symbols].flat(), every)
+    }
 
     // `what` says the end of the streams' names, and where they resume.
     const of = <A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown>>(
@@ -203,7 +299,7 @@ export const make = (
       function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended>
       function read(symbols: Several, ...parameters: Parameters): Events<A | MarketEvent.Ended> {
         const [end, from] = what(...parameters)
-        return feed.streamOf(kind, requests(symbols, from, (symbol) => `${symbol}@${end}`))
+        return feed.streamOf(kind, requests(options.venue, symbols, from, (symbol) => `${symbol}@${end}`))
       }
       return read
     }
@@ -216,14 +312,16 @@ export const make = (
       miniTicker: of(kinds.miniTicker, () => ["miniTicker"]),
       allMiniTickers: feed.streamOf(kinds.miniTicker, "!miniTicker@arr"),
       bookTicker: of(kinds.bookTicker, () => ["bookTicker"]),
-      depth: of(kinds.depth, (speed = "100ms") => [`depth@${speed}`]),
-      partialDepth: of(kinds.partialDepth, (levels, speed = "100ms") => [`depth${levels}@${speed}`]),
+      depth: of(kinds.depth, (speed = Streams.fastestDepth) => [Streams.depthEnd(options.venue, speed)]),
+      partialDepth: of(kinds.partialDepth, (levels, speed = Streams.fastestDepth) => [Streams.depthEnd(options.venue, speed, levels)]),
       markPrice: of(kinds.markPrice, (speed) => [`markPrice${endOf(speed)}`]),
       allMarkPrices: (speed) => feed.streamOf(kinds.markPrice, `!markPrice@arr${endOf(speed)}`),
       forceOrder: of(kinds.forceOrder, () => ["forceOrder"]),
+      blockTrades: of(kinds.blockTrade, (from) => ["blockTrade", from]),
+      openInterest,
       allForceOrders: feed.streamOf(kinds.forceOrder, "!forceOrder@arr"),
-      raw: (names, from, options) =>
-        feed.stream(requests(names, from, identity).map((request) => ({ ...request, unchecked: options?.unchecked }))),
+      raw: (names, from, raw) =>
+        feed.stream(requests(options.venue, names, from, identity).map((request) => ({ ...request, unchecked: raw?.unchecked }))),
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
@@ -234,11 +332,17 @@ export const make = (
 // The usual speed of mark prices has no ending.
 const endOf = (speed: "1s" | "3s" = "3s") => speed === "3s" ? "" : `@${speed}`
 
-// Requests for the streams of these symbols or names, each with the position at which it resumes.
-const requests = (names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>
+// The moment in the venue's unit. One that is no time is refused later, where the stream is opened.
+const momentOf = ({ timeUnit }: Venue, since: DateTime.DateTime.Input): number =>
+  Option.match(DateTime.make(since), { onNone: () => Number.NaN, onSome: DateTime.toEpochMillis }) * (timeUnit === "microsecond" ? 1_000 : 1)
+
+const inUnitOf = (venue: Venue, from: From): MarketFeed.From => from.since === undefined ? from : { since: momentOf(venue, from.since) }
+
+// Requests for the streams of these symbols or names, each with the place at which it begins.
+const requests = (venue: Venue, names: Several, from: FromEach = {}, streamOf: (name: string) => string) =>
   (typeof names === "string" ? [names] : names).map((name) => ({
     name: streamOf(name),
-    after: (typeof from === "function" ? from(name) : from).after
+    ...inUnitOf(venue, typeof from === "function" ? from(name) : from)
   }))
 
 /**

@@ -114,6 +114,22 @@ export type MarkPrice = MarketEvent<typeof Payloads.MarkPrice.Type, "markPrice">
  */
 export type ForceOrder = MarketEvent<typeof Payloads.ForceOrder.Type, "forceOrder">
 
+/**
+ * The open interest of a futures contract, of `feed.openInterest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OpenInterest = MarketEvent<typeof Payloads.OpenInterest.Type, "openInterest">
+
+/**
+ * A block trade on the spot market, of `<symbol>@blockTrade`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BlockTrade = MarketEvent<typeof Payloads.BlockTrade.Type, "blockTrade">
+
 type DecoderOf<Data extends object, Type extends string> = (stream: string) => Decoder<MarketEvent<Data, Type>>
 
 const decoder = <const Type extends string, A extends object, I>(
@@ -146,8 +162,8 @@ const isResumable = (stream: unknown) => {
 }
 
 /**
- * The position of an event in its stream: give it as `after` to resume the stream after this event. Of a trade or an aggregate
- * trade it is the id, of an update of a book its last update id, of a closed candle its last moment, and of one that still forms
+ * The position of an event in its stream: give it as `after` to resume the stream after this event. Of a trade, an
+ * aggregate trade or a block trade it is the id, of an update of a book its last update id, of a closed candle its last moment, and of one that still forms
  * the last moment of the candle before it. Of a gap in such a stream it is the end of the gap. `undefined`: the stream cannot be resumed, or not after this event.
  *
  * @since 0.1.0
@@ -171,6 +187,7 @@ const isResumable = (stream: unknown) => {
 export const positionOf = ({ data, type }: MarketEvent): number | undefined => {
   switch (type) {
     case "trade":
+    case "blockTrade":
       return numberAt(data, "t")
     case "aggTrade":
       return numberAt(data, "a")

@@ -259,7 +259,7 @@ export const ReferencePrice = Schema.Struct({
 })
 
 /**
- * `<symbol>@blockTrade`.
+ * `<symbol>@blockTrade` of the spot market. `t` is the id of the block trade, which grows per symbol.
  *
  * @since 0.1.0
  * @category schemas
@@ -316,6 +316,20 @@ export const ForceOrder = Schema.Struct({
     z: Decimal,
     T: Integer
   })
+})
+
+/**
+ * The open interest of a futures contract, which only REST has. COIN-M has the pair and the type of the contract too.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const OpenInterest = Schema.Struct({
+  symbol: Schema.String,
+  openInterest: Decimal,
+  time: Integer,
+  pair: Schema.optional(Schema.String),
+  contractType: Schema.optional(Schema.String)
 })
 
 /**

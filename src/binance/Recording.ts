@@ -56,6 +56,11 @@ export interface Recording {
   readonly bookTicker: (symbols: Several) => Events<MarketEvent.BookTicker>
   readonly depth: (symbols: Several) => Events<MarketEvent.Depth>
   readonly partialDepth: (symbols: Several) => Events<MarketEvent.PartialDepth>
+  /** Of streams of one symbol, of a pair, and of all symbols. */
+  readonly markPrice: (symbols: Several) => Events<MarketEvent.MarkPrice>
+  /** Of streams of one symbol, and of all symbols. */
+  readonly forceOrder: (symbols: Several) => Events<MarketEvent.ForceOrder>
+  readonly blockTrades: (symbols: Several) => Events<MarketEvent.BlockTrade>
   /** Every event of every stream, in the order in which they were recorded. */
   readonly raw: Events<MarketEvent.MarketEvent>
 }
@@ -107,7 +112,10 @@ const schemas = {
   miniTicker: Payloads.MiniTicker,
   bookTicker: Payloads.BookTicker,
   depth: Payloads.Depth,
-  partialDepth: Schema.Union(Payloads.PartialDepth, Payloads.FuturesPartialDepth)
+  partialDepth: Schema.Union(Payloads.PartialDepth, Payloads.FuturesPartialDepth),
+  markPrice: Payloads.MarkPrice,
+  forceOrder: Payloads.ForceOrder,
+  blockTrade: Payloads.BlockTrade
 }
 const guards = new Map<string, (data: unknown) => boolean>([
   ["trade", Schema.is(schemas.trade)],
@@ -117,7 +125,10 @@ const guards = new Map<string, (data: unknown) => boolean>([
   ["miniTicker", Schema.is(schemas.miniTicker)],
   ["bookTicker", Schema.is(schemas.bookTicker)],
   ["depth", Schema.is(schemas.depth)],
-  ["partialDepth", Schema.is(schemas.partialDepth)]
+  ["partialDepth", Schema.is(schemas.partialDepth)],
+  ["markPrice", Schema.is(schemas.markPrice)],
+  ["forceOrder", Schema.is(schemas.forceOrder)],
+  ["blockTrade", Schema.is(schemas.blockTrade)]
 ])
 
 const unreadable = (file: string) => (cause: PlatformError) =>
@@ -183,6 +194,8 @@ export const make = (files: string | ReadonlyArray<string>): Recording => {
     return (symbols: Several, isAsked: (event: Event) => boolean = () => true, suffix = `@${type}`): Events<Event> => {
       const asked = upper(symbols)
       const choose = (event: MarketEvent.MarketEvent | MarketEvent.Gap): ReadonlyArray<Event | MarketEvent.Gap> => {
+        // A gap in a stream of all symbols may be one of each.
+        if (MarketEvent.isGap(event) && event.data.stream.startsWith(`!${type}`)) return [event]
         if (!asked.has(event.symbol)) return []
         if (MarketEvent.isGap(event)) return event.data.stream.includes(suffix) ? [event] : []
         return isEvent(event) && isAsked(event) ? [event] : []
@@ -199,6 +212,9 @@ export const make = (files: string | ReadonlyArray<string>): Recording => {
   const bookTicker = kind("bookTicker", schemas.bookTicker)
   const depth = kind("depth", schemas.depth)
   const partialDepth = kind("partialDepth", schemas.partialDepth)
+  const markPrice = kind("markPrice", schemas.markPrice)
+  const forceOrder = kind("forceOrder", schemas.forceOrder)
+  const blockTrade = kind("blockTrade", schemas.blockTrade)
   return {
     trades: (symbols) => trades(symbols),
     aggTrades: (symbols) => aggTrades(symbols),
@@ -208,6 +224,9 @@ export const make = (files: string | ReadonlyArray<string>): Recording => {
     bookTicker: (symbols) => bookTicker(symbols),
     depth: (symbols) => depth(symbols),
     partialDepth: (symbols) => partialDepth(symbols),
+    markPrice: (symbols) => markPrice(symbols),
+    forceOrder: (symbols) => forceOrder(symbols),
+    blockTrades: (symbols) => blockTrade(symbols),
     raw
   }
 }

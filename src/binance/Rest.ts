@@ -20,9 +20,7 @@ import * as Schema from "effect/Schema"
 import { atLeast, durationOf, positive } from "../internal/connection/settings.ts"
 import { Redactor } from "../internal/transport/redactor.ts"
 import * as RetryAfter from "../internal/transport/retryAfter.ts"
-import * as RollingWindow from "../internal/time/rollingWindow.ts"
 import { monotonic } from "../internal/time/monotonic.ts"
-import * as RateLimiter from "../internal/time/rateLimiter.ts"
 import { upTo } from "../internal/time/upTo.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
@@ -33,6 +31,7 @@ import * as Body from "./internal/body.ts"
 import * as Interval from "./internal/interval.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RestRefusal from "./internal/restRefusal.ts"
+import * as WeightLimiter from "./internal/weightLimiter.ts"
 import * as Payloads from "./Payloads.ts"
 import type { Venue } from "./Venue.ts"
 
@@ -69,6 +68,14 @@ export interface Rest {
     fromId: number
   ) => Effect.Effect<ReadonlyArray<typeof Payloads.AggTrade.Type>, RestError>
   /**
+   * Fetches block trades of the spot market from an id on, as `trades` does. The venue serves them only with an API key (Binance
+   * docs, "Historical Block Trades").
+   */
+  readonly blockTrades: (
+    symbol: string,
+    fromId: number
+  ) => Effect.Effect<ReadonlyArray<typeof Payloads.BlockTrade.Type>, RestError>
+  /**
    * Fetches the candles that open in a span of time, its end included: at most {@link pageSize}. All but the last are closed.
    * Times are in the venue's unit. `timeZone`, such as `08:00`, decides when days, weeks and months begin (spot only). Default:
    * UTC.
@@ -85,6 +92,23 @@ export interface Rest {
    * does not know, or that had no trade for a day, may be left out.
    */
   readonly latestTrades: (symbols: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, RestError>
+  /**
+   * Fetches the latest candles: `count`, or {@link pageSize} at most. The last one may be open. `timeZone` is as in `klines`.
+   */
+  readonly latestKlines: (
+    symbol: string,
+    interval: string,
+    count: number,
+    timeZone?: string
+  ) => Effect.Effect<ReadonlyArray<typeof Payloads.Kline.Type>, RestError>
+  /**
+   * Fetches the first aggregate trade at a moment or after it, in the venue's unit: `a` is its id, `f` that of its first trade.
+   * `undefined`: there is none yet.
+   */
+  readonly firstAggTrade: (
+    symbol: string,
+    startTime: number
+  ) => Effect.Effect<typeof Payloads.AggTrade.Type | undefined, RestError>
   /** Fetches the id of the latest aggregate trade of a symbol. `undefined`: it has none. */
   readonly latestAggTrade: (symbol: string) => Effect.Effect<number | undefined, RestError>
   /** Sentences that say which trades `trades` cannot fetch, and why. `undefined`: it fetches all that the venue has. */
@@ -92,7 +116,9 @@ export interface Rest {
   /** Which trades the venue leaves out of its history: a sentence. `undefined`: none. */
   readonly omits: string | undefined
   /** The weight of the requests for a page of history. */
-  readonly weights: { readonly trades: number; readonly aggTrades: number; readonly klines: number }
+  readonly weights: { readonly trades: number; readonly aggTrades: number; readonly blockTrades: number; readonly klines: number }
+  /** Fetches the open interest of a futures contract. */
+  readonly openInterest: (symbol: string) => Effect.Effect<typeof Payloads.OpenInterest.Type, RestError>
   /** Fetches all symbols that the venue lists, whether or not they trade now. Pairs of COIN-M futures are among them. */
   readonly symbols: Effect.Effect<ReadonlySet<string>, RestError>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */
@@ -126,8 +152,8 @@ export interface Options {
    */
   readonly giveUpAfter?: Duration.DurationInput | undefined
   /**
-   * The API key. Binance serves older trades of USD-M futures only with one; a key that may read market data is enough. The
-   * client sends it only with requests for older trades. Default: none.
+   * The API key. Binance serves older trades of USD-M futures and block trades only with one; a key that may read market data is
+   * enough. The client sends it only with requests for those. Default: none.
    */
   readonly apiKey?: Redacted.Redacted | undefined
   /** Grants the weight of each request, in addition to the client's own limit. Default: none. */
@@ -148,6 +174,12 @@ export interface Budget {
    */
   readonly take: (weight: number) => Effect.Effect<void, unknown>
 }
+
+// Only futures have open interest.
+const openInterestWeight = 1
+
+// Only spot has block trades.
+const blockTradesWeight = 25
 
 // Spot and futures give requests different weights, and allow different depths of snapshots (Binance docs).
 const futuresLevels = [5, 10, 20, 50, 100, 500]
@@ -271,21 +303,22 @@ const unredirected = <A, E, R>(request: Effect.Effect<A, E, R>, key: Redacted.Re
 // Without a Retry-After: a 429 lasts until the end of the minute, a 418 at least two minutes (Binance docs).
 const defaultRetryAfter = (status: number) => status === 418 ? Duration.minutes(2) : Duration.minutes(1)
 
-const withBudget = (own: RollingWindow.RollingWindow, budget: Budget | undefined): RollingWindow.RollingWindow => {
-  if (budget === undefined) return own
+const grants = (budget: Budget | undefined): (weight: number) => Effect.Effect<void> => {
+  if (budget === undefined) return () => Effect.void
   const goOn = (error: unknown) =>
     Effect.logWarning(`The budget granted no REST request: ${reasonOf(error)}. The client's own limit holds meanwhile.`)
-  const granted = (weight: number) =>
-    Effect.suspend(() => budget.take(weight)).pipe(Effect.catchAll(goOn), Effect.catchAllDefect(goOn))
-  return { ...own, take: (weight) => Effect.zipRight(own.take(weight), granted(weight)) }
+  return (weight) => Effect.suspend(() => budget.take(weight)).pipe(Effect.catchAll(goOn), Effect.catchAllDefect(goOn))
 }
 
 // Without a key, some venues serve only the latest trades (Binance docs, USD-M futures).
 const noKey = `Without an API key, the venue serves only the latest ${pageSize} trades of a symbol. The option apiKey of rest gives one.`
 const keyRefused = `The venue refused the API key, and serves only the latest ${pageSize} trades of a symbol without a valid one.`
 
+const noBlockTrades = "the venue serves block trades only with a valid API key, which the option apiKey of rest gives"
+
 /**
- * Makes a client of a venue's REST interface. All users of the client share its weight limit. Fails if an option is out of range.
+ * Makes a client of a venue's REST interface. All clients of a process at one venue share its weight limit, and so do those of venues
+ * that share one. Fails if an option is out of range.
  *
  * @since 0.1.0
  * @category constructors
@@ -301,9 +334,8 @@ export const make = (
     const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(5))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
     const weightPerMinute = yield* atLeast("venue.weightPerMinute", 1, venue.weightPerMinute, venue.weightPerMinute)
-    const limiter = RateLimiter.make<number>(
-      withBudget(RollingWindow.make(Math.floor(weightPerMinute * 0.9), "1 minute"), options.budget)
-    )
+    const limiter = yield* WeightLimiter.get(venue, Math.floor(weightPerMinute * 0.9))
+    const granted = grants(options.budget)
     const weigh = weights[venue.api]
     const { apiKey } = options
     // Whether the venue refused a request for older trades, since it has no valid key.
@@ -314,7 +346,9 @@ export const make = (
 
     const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
       limiter.acquire(weight, (retryAfter, status) =>
-        isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void)
+        isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void).pipe(
+          Effect.zipRight(granted(weight))
+        )
 
     const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(monotonic, (now) => {
@@ -375,9 +409,9 @@ export const make = (
 
     const limit = String(pageSize)
 
-    const tradesOf = (symbol: string) => (trades: ReadonlyArray<typeof RestTrade.Type>) =>
+    const tradesOf = <const E extends "trade" | "blockTrade">(e: E, symbol: string) => (trades: ReadonlyArray<typeof RestTrade.Type>) =>
       trades.map(({ id, isBuyerMaker, price, qty, time }) => ({
-        e: "trade" as const,
+        e,
         E: time,
         s: symbol,
         t: id,
@@ -399,6 +433,18 @@ export const make = (
         key: apiKey,
         check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, "trades"), positionOf: positionOfTrade })
       })
+
+    const blockTrades = (symbol: string, fromId: number) =>
+      get({
+        path: "historicalBlockTrades",
+        params: { symbol, fromId: String(fromId), limit },
+        weight: blockTradesWeight,
+        schema: Schema.Array(RestTrade),
+        key: apiKey,
+        check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, "block trades"), positionOf: positionOfTrade })
+      }).pipe(
+        Effect.mapError((error) => RestRefusal.wantsKey(error) ? new RestRejected({ ...error, reason: noBlockTrades }) : error)
+      )
 
     const recentTrades = (symbol: string, fromId: number) =>
       Effect.map(
@@ -429,70 +475,85 @@ export const make = (
           )
       )
 
-    const aggTrades = (symbol: string, params: Readonly<Record<string, string>>, fromId: number, most: number) =>
-      get({
+    const aggTrades = (
+      symbol: string,
+      { since = 0, ...ids }: { readonly since?: number; readonly from?: number },
+      most: number
+    ) => {
+      const beginning = { ...(ids.from === undefined ? {} : { fromId: String(ids.from) }), ...(since === 0 ? {} : { startTime: String(since) }) }
+      return get({
         path: "aggTrades",
-        params: { symbol, ...params, limit: String(most) },
+        params: { symbol, ...beginning, limit: String(most) },
         weight: weigh.aggTrades,
         schema: Schema.Array(RestAggTrade),
         check: (page) =>
-          Pages.inOrder(page, { ...idsFrom(fromId, "aggregate trades"), limit: most, positionOf: ({ a }) => a })
+          page.some(({ T }) => T < since)
+            ? Either.left("its answer has aggregate trades that were not asked for")
+            : Pages.inOrder(page, { ...idsFrom(ids.from ?? 0, "aggregate trades"), limit: most, positionOf: ({ a }) => a })
       })
+    }
+
+    const aggTradeOf = (symbol: string) => (trade: typeof RestAggTrade.Type) =>
+      ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade })
+
+    const klines = (
+      symbol: string,
+      interval: string,
+      params: { readonly startTime?: string; readonly endTime?: string; readonly limit: string; readonly timeZone?: string }
+    ) =>
+      Effect.map(
+        get({
+          path: "klines",
+          params: { symbol, interval, ...params },
+          weight: weigh.klines,
+          schema: Schema.Array(RestKline),
+          check: (page) =>
+            Either.flatMap(
+              Pages.inOrder(page, {
+                positionOf: ([opens]) => opens,
+                from: Number(params.startTime ?? 0),
+                to: Number(params.endTime ?? Number.MAX_SAFE_INTEGER),
+                limit: Number(params.limit),
+                items: "candles"
+              }),
+              (candles) => {
+                const spans = candles.map(([opens, , , , , , closes]) => ({ opens, closes }))
+                const wrong = Pages.areOfInterval(spans, Interval.make(interval, venue.timeUnit ?? "millisecond"))
+                return wrong === undefined ? Either.right(candles) : Either.left(wrong)
+              }
+            )
+        }),
+        (candles) =>
+          candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({
+            e: "kline" as const,
+            E: T,
+            s: symbol,
+            // The REST interface does not have the ids of the trades.
+            k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
+          }))
+      )
+    const zoneOf = (timeZone: string | undefined) => timeZone === undefined ? {} : { timeZone }
 
     return {
-      trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf(symbol)),
+      trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf("trade", symbol)),
+      blockTrades: (symbol, fromId) => Effect.map(blockTrades(symbol, fromId), tradesOf("blockTrade", symbol)),
       beyondReach: () => wantsKey ? apiKey === undefined ? noKey : keyRefused : undefined,
       omits: weigh.omits,
       weights: {
         trades: weigh.trades,
         aggTrades: weigh.aggTrades,
+        blockTrades: blockTradesWeight,
         klines: weigh.klines
       },
       aggTrades: (symbol, fromId) =>
-        Effect.map(
-          aggTrades(symbol, { fromId: String(fromId) }, fromId, pageSize),
-          (page) => page.map((trade) => ({ e: "aggTrade" as const, E: trade.T, s: symbol, ...trade }))
-        ),
-      latestAggTrade: (symbol) => Effect.map(aggTrades(symbol, {}, 0, 1), (page) => page.at(-1)?.a),
+        Effect.map(aggTrades(symbol, { from: fromId }, pageSize), Arr.map(aggTradeOf(symbol))),
+      latestAggTrade: (symbol) => Effect.map(aggTrades(symbol, {}, 1), (page) => page.at(-1)?.a),
+      firstAggTrade: (symbol, startTime) =>
+        Effect.map(aggTrades(symbol, { since: startTime }, 1), ([first]) => first && aggTradeOf(symbol)(first)),
       klines: (symbol, interval, startTime, endTime, timeZone) =>
-        Effect.map(
-          get({
-            path: "klines",
-            params: {
-              symbol,
-              interval,
-              startTime: String(startTime),
-              endTime: String(endTime),
-              limit,
-              ...(timeZone === undefined ? {} : { timeZone })
-            },
-            weight: weigh.klines,
-            schema: Schema.Array(RestKline),
-            check: (page) =>
-              Either.flatMap(
-                Pages.inOrder(page, {
-                  positionOf: ([opens]) => opens,
-                  from: startTime,
-                  to: endTime,
-                  limit: pageSize,
-                  items: "candles"
-                }),
-                (candles) => {
-                  const spans = candles.map(([opens, , , , , , closes]) => ({ opens, closes }))
-                  const wrong = Pages.areOfInterval(spans, Interval.make(interval, venue.timeUnit ?? "millisecond"))
-                  return wrong === undefined ? Either.right(candles) : Either.left(wrong)
-                }
-              )
-          }),
-          (candles) =>
-            candles.map(([t, o, h, l, c, v, T, q, n, V, Q]) => ({
-              e: "kline" as const,
-              E: T,
-              s: symbol,
-              // The REST interface does not have the ids of the trades.
-              k: { t, T, s: symbol, i: interval, f: -1, L: -1, o, c, h, l, v, n, x: true, q, V, Q }
-            }))
-        ),
+        klines(symbol, interval, { startTime: String(startTime), endTime: String(endTime), limit, ...zoneOf(timeZone) }),
+      latestKlines: (symbol, interval, count, timeZone) =>
+        klines(symbol, interval, { limit: String(Math.min(count, pageSize)), ...zoneOf(timeZone) }),
       latestTrades: (symbols) => {
         const path = "ticker/24hr"
         const type = venue.api === "/api/v3" ? { type: "MINI" } : {}
@@ -517,6 +578,14 @@ export const make = (
           : Effect.map(Effect.forEach(symbols, ofSymbol), Arr.flatten)
         return Effect.map(tickers, (all) => new Map(all.map(({ lastId, symbol }) => [symbol, lastId])))
       },
+      openInterest: (symbol) =>
+        get({
+          path: "openInterest",
+          params: { symbol },
+          weight: openInterestWeight,
+          schema: Payloads.OpenInterest,
+          check: (answer) => answer.symbol === symbol ? Either.right(answer) : Either.left("its answer is about another symbol")
+        }),
       symbols: get({
         path: "exchangeInfo",
         params: weigh.list,

@@ -3,11 +3,11 @@
  *
  * | kind | continuity | after an outage |
  * |---|---|---|
- * | trade, aggTrade | `sequence`: ids grow by one | the feed fetches the missed events by REST and emits them first |
+ * | trade, aggTrade, blockTrade | `sequence`: ids grow by one | the feed fetches the missed events by REST and emits them first |
  * | kline | `candles`: each closes once | the feed fetches the candles that closed in the outage by REST and emits them first |
  * | depth, rpiDepth | `diffs`: each update follows another | a gap, since updates cannot be fetched; `orderBook` takes a new snapshot |
  * | ticker, miniTicker, windowTicker, bookTicker, partialDepth, avgPrice, markPrice, referencePrice, indexPrice, compositeIndex, assetIndex, optionTicker, optionMarkPrice, openInterest, index | `state`: only the latest of each symbol matters | nothing is missing |
- * | all others, such as blockTrade and forceOrder | `unknown` | a gap, since events cannot be fetched |
+ * | all others, such as forceOrder | `unknown` | a gap, since events cannot be fetched |
  *
  * @since 0.1.0
  */

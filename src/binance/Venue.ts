@@ -10,6 +10,22 @@ import * as Failure from "./Failure.ts"
 import type { StreamKind } from "./StreamKind.ts"
 
 /**
+ * The time between two updates of a book. Spot has 1000 ms and 100 ms; futures have 250 ms, 500 ms and 100 ms (Binance docs).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DepthSpeed = DepthSpeeds[number]
+
+/**
+ * The speeds of a venue's books, the usual one first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DepthSpeeds = typeof spotSpeeds | typeof futuresSpeeds
+
+/**
  * A venue of Binance.
  *
  * @since 0.1.0
@@ -34,9 +50,20 @@ export interface Venue {
   readonly messagesPerSecond: number
   /** The most weight of REST requests in a minute. */
   readonly weightPerMinute: number
+  /** The URL of the REST interface that counts the weight of this one with its own. Default: none, only its own counts. */
+  readonly weighedWith?: string | undefined
+  /**
+   * How often updates of a book may come: the usual speed first. The stream has the others if its name ends with them, such as
+   * `@100ms`.
+   */
+  readonly depthSpeeds: DepthSpeeds
   /** Options of a `DialGate`: how often a host may be dialled, and the classes of its refusals. */
   readonly dials: DialGate.Options
 }
+
+// (Binance docs, "Diff. Depth Stream" and "Diff. Book Depth Streams".)
+const spotSpeeds = ["1000ms", "100ms"] as const
+const futuresSpeeds = ["250ms", "500ms", "100ms"] as const
 
 // By address (Binance docs).
 const dials: DialGate.Options = { limit: 300, window: "5 minutes", classify: Failure.classify }
@@ -74,6 +101,7 @@ export const make = (urls: {
   streamsPerConnection: 1_024,
   messagesPerSecond: 5,
   weightPerMinute: 6_000,
+  depthSpeeds: spotSpeeds,
   dials
 })
 
@@ -150,6 +178,7 @@ export const futures: Venue = {
   streamsPerConnection: 200,
   messagesPerSecond: 10,
   weightPerMinute: 2_400,
+  depthSpeeds: futuresSpeeds,
   dials
 }
 
@@ -168,8 +197,8 @@ export const futuresTestnet: Venue = {
 
 /**
  * COIN-M futures, such as `BTCUSD_PERP`. Streams of a pair, such as `btcusd@markPrice`, have the events of all its contracts. Its
- * REST interface and that of USD-M futures share one limit of weight by address (Binance docs; since 2026-06-30). A feed of each
- * sees what both have used in the venue's answers, and waits in time.
+ * REST interface and that of USD-M futures share one limit of weight by address (Binance docs, "COIN-M / USDⓈ-M Architecture
+ * Integration", A.3; since 2026-06-30), and so do all feeds of both in one process.
  *
  * @since 0.1.0
  * @category venues
@@ -179,5 +208,6 @@ export const coinFutures: Venue = {
   name: "coin-futures",
   ws: "wss://dstream.binance.com",
   rest: "https://dapi.binance.com",
+  weighedWith: futures.rest,
   api: "/dapi/v1"
 }

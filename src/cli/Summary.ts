@@ -98,6 +98,7 @@ export const add = (summary: Summary, event: FeedEvent, now: number): Summary =>
     case "InvalidMessage":
       return { ...summary, invalid: summary.invalid + 1 }
     case "BookCompared":
+    case "BookDropped":
     case "Session":
     case "Repairing":
     case "EventsDropped":

@@ -59,15 +59,28 @@ export interface Sequence<A extends MarketEvent> {
    * a stream. Default: it fetches one page after another until the last.
    */
   latest?(target: Target): Effect.Effect<number | undefined, RestError>
+  /**
+   * Fetches the id of the first event at a moment or after it, in the venue's unit; `undefined` if there is none yet. Default: a stream
+   * cannot begin at a moment.
+   */
+  firstSince?(target: Target, at: number): Effect.Effect<number | undefined, RestError>
   /** The weight of one `fetch`, in the venue's unit. Default: 0. */
   readonly weight?: number | undefined
-  /** Why `fetch` does not serve events before the oldest that it returns. Default: `HistoryPruned`. */
-  olderCause?(): GapCause
+  /**
+   * Why `fetch` does not reach all events that the venue has: those before the oldest that it returns, or all where it returns none.
+   * Undefined: it reaches all. Then the cause of such a gap is `HistoryPruned`, or `NotServedYet`. Default: it reaches all.
+   */
+  unreachedCause?(): GapCause | undefined
   /**
    * Why ids may be missing between two events that `fetch` returns, although they were events. Default: `undefined`, the ids never
    * were events, and are no gap.
    */
   readonly skippedCause?: GapCause | undefined
+  /**
+   * Whether events are so rare that the next one, which would show a loss by its id, may be hours away. The feed then fetches what
+   * it missed as soon as a lost connection is back. Default: false.
+   */
+  readonly isRare?: boolean | undefined
 }
 
 /**
@@ -90,6 +103,11 @@ export interface Candles<A extends MarketEvent> {
    * venue returns in one answer. All but the last must be closed.
    */
   fetch(target: Target, from: number, to: number): Effect.Effect<ReadonlyArray<A>, RestError>
+  /**
+   * Fetches the latest candles, oldest first, with `via: "rest"`: so many, or as many as the venue returns in one answer. The last one
+   * may be open. Default: a stream cannot begin with the last candles.
+   */
+  latest?(target: Target, count: number): Effect.Effect<ReadonlyArray<A>, RestError>
   /** The weight of one `fetch`, in the venue's unit. Default: 0. */
   readonly weight?: number | undefined
   /**

@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import type * as ConfigError from "effect/ConfigError"
 import * as Data from "effect/Data"
 import type { SessionError } from "../SessionError.ts"
+import type { RestRejected } from "./RestError.ts"
 
 /**
  * The venue has no stream of this name: its kind is not documented, or the venue does not list its symbol.
@@ -30,9 +32,10 @@ const listed = (names: ReadonlyArray<string>): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1) ?? ""}`
 
 /**
- * The errors that a stream of a feed can end with.
+ * The errors that a stream of a feed can end with. A `ConfigError` says that an option of the
+ * stream is out of range, such as `after`. `RestRejected` ends what is fetched only by REST.
  *
  * @since 0.1.0
  * @category errors
  */
-export type FeedError = SessionError | StreamUnknown
+export type FeedError = SessionError | StreamUnknown | ConfigError.ConfigError | RestRejected

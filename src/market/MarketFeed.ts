@@ -33,6 +33,8 @@ import type { Kind, Venue } from "./Venue.ts"
  * - `BookCompared`: the feed compared the book of `symbol` with a new snapshot at the same update id. `levels` is the number of
  *   levels that it compared, and `differences` has those that differ: none if the book is right. After a difference, the book is
  *   stale for a moment, and goes on from the snapshot.
+ * - `BookDropped`: a bound of the book of `symbol` made it drop `count` of its worst `levels`, or `count` of the oldest `updates` that
+ *   waited, such as for a snapshot. It stays right: it shows less far, or takes a snapshot that has those updates.
  * - `InvalidMessage`: the feed skipped a message that does not fit its stream. `stream` is the name of the connection if the
  *   message belongs to no stream.
  * - `EventsDropped`: this reader fell behind; `count` events are missing before the next one.
@@ -62,6 +64,13 @@ export type FeedEvent =
     readonly levels: number
     readonly differences: ReadonlyArray<Difference>
   }
+  | {
+    readonly _tag: "BookDropped"
+    readonly at: number
+    readonly symbol: string
+    readonly what: "levels" | "updates"
+    readonly count: number
+  }
   | { readonly _tag: "InvalidMessage"; readonly at: number; readonly stream: string; readonly error: InvalidMessage }
   | { readonly _tag: "EventsDropped"; readonly at: number; readonly count: number }
 
@@ -75,9 +84,28 @@ export type FeedEvent =
 export type Events<A extends MarketEvent> = Listenable<A | Gap, FeedError>
 
 /**
- * A stream by its name. `after` resumes it: it is the id of the last event that the reader already has, the last moment of
- * the last closed candle, or the position of the last update. The feed fetches the events since then and emits them first.
- * Updates cannot be fetched: a gap comes first if some are missing. Other streams ignore it.
+ * Where a stream begins. By default, it begins with the first event that arrives. Otherwise the feed fetches the events of the past and
+ * emits them first, and then those that arrive: none is missing between them, and none comes twice. `repairLimit`, `repairWeight` and
+ * `repairTime` bound what is fetched; the rest is a gap. A stream whose value is out of range fails with a `ConfigError`.
+ *
+ * - `after`: the id of the last event that the reader already has, the last moment of the last closed candle, or the position of the
+ *   last update. A whole number from 0.
+ * - `since`: a moment, in the venue's unit. The stream begins with the first event at that moment or after it, or with the first candle
+ *   that opens then. A whole number from 0.
+ * - `last`: the number of events, or of closed candles, before the first that arrives. A whole number from 1.
+ *
+ * Updates of a book cannot be fetched: a gap comes first if some are missing. Where only the latest event matters, nothing is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type From =
+  | { readonly after?: number | undefined; readonly since?: undefined; readonly last?: undefined }
+  | { readonly since: number; readonly after?: undefined; readonly last?: undefined }
+  | { readonly last: number; readonly after?: undefined; readonly since?: undefined }
+
+/**
+ * A stream by its name, and where it begins.
  *
  * A name that the venue does not have fails at once with `StreamUnknown`. `unchecked` asks for it all the same, such as for a
  * stream that is newer than the adapter.
@@ -87,7 +115,7 @@ export type Events<A extends MarketEvent> = Listenable<A | Gap, FeedError>
  */
 export type StreamRequest =
   | string
-  | { readonly name: string; readonly after?: number | undefined; readonly unchecked?: boolean | undefined }
+  | ({ readonly name: string; readonly unchecked?: boolean | undefined } & From)
 
 /**
  * Options of an order book.
@@ -108,6 +136,8 @@ export interface BookOptions {
    * snapshot to reach deeper.
    */
   readonly audit?: Duration.DurationInput | undefined
+  /** The time between two updates, as the venue writes it: one of its speeds. Default: the venue's choice. */
+  readonly speed?: string | undefined
 }
 
 /**

@@ -26,13 +26,33 @@ export const bookComparisons: Metric.Metric.Counter<number> = counter("market.bo
 export const bookDifferences: Metric.Metric.Counter<number> = counter("market.book.differences", "Levels of books that differed from new snapshots")
 
 /**
+ * Levels and updates that books dropped because of their bounds, by `what` (`levels` or `updates`).
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const bookDropped: Metric.Metric.Counter<number> = counter("market.book.dropped", "Levels and updates that books dropped because of their bounds")
+
+const labelsOf = (source: string, symbol: string) => [MetricLabel.make("market.source", source), MetricLabel.make("market.symbol", symbol)]
+
+/**
+ * Counts levels or updates that a book dropped.
+ *
+ * @since 0.1.0
+ * @category updates
+ */
+export const dropped = (source: string, symbol: string, what: "levels" | "updates", count: number): void => {
+  bookDropped.unsafeUpdate(count, [...labelsOf(source, symbol), MetricLabel.make("what", what)])
+}
+
+/**
  * Counts a comparison of a book with a new snapshot.
  *
  * @since 0.1.0
  * @category updates
  */
 export const compared = (source: string, symbol: string, differences: number): Effect.Effect<void> => {
-  const labels = [MetricLabel.make("market.source", source), MetricLabel.make("market.symbol", symbol)]
+  const labels = labelsOf(source, symbol)
   const outcome = MetricLabel.make("outcome", differences === 0 ? "equal" : "different")
   return Effect.zipRight(
     Metric.increment(Metric.taggedWithLabels(bookComparisons, [...labels, outcome])),

@@ -174,6 +174,8 @@ export interface Ladder {
   readonly horizon: () => string | undefined
   /** The number of levels that are known for certain: those up to the horizon. */
   readonly known: () => number
+  /** The number of levels that were dropped so far, since the side had too many. */
+  readonly dropped: () => number
 }
 
 // The better price has the greater key.
@@ -216,8 +218,10 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>, limit = Nu
 
   // Keeps the best levels. A quarter goes at once, so that it rarely happens.
   const kept = Math.ceil(most * 0.75)
+  let dropped = 0
   const trim = () => {
     const excess = Math.max(0, levels.length - kept)
+    dropped += excess
     keys.splice(0, excess)
     levels.splice(0, excess)
     const worst = levels[0]?.[0]
@@ -238,6 +242,7 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>, limit = Nu
         levels[index] = own(level)
       } else if (index === 0 && levels.length >= kept) {
         // It is worse than all that are kept.
+        dropped++
         trim()
       } else if (!Number.isNaN(key)) {
         keys.splice(index, 0, key)
@@ -255,7 +260,8 @@ export const makeLadder = (side: Side, initial: ReadonlyArray<Level>, limit = Nu
     countTo: (price) => levels.length - indexOf(keyOf(side, price)),
     size: () => levels.length,
     horizon: () => horizon,
-    known: () => horizon === undefined ? levels.length : levels.length - indexOf(keyOf(side, horizon))
+    known: () => horizon === undefined ? levels.length : levels.length - indexOf(keyOf(side, horizon)),
+    dropped: () => dropped
   }
 }
 
@@ -337,6 +343,8 @@ export interface Book<Diff> {
   readonly isPartial: (side: Side) => boolean
   /** How far the book is known: to the last prices of the snapshot, or less far when it has grown too large. */
   readonly horizon: () => Horizon
+  /** The number of levels of both sides that were dropped so far, since a side had too many. */
+  readonly dropped: () => number
 }
 
 /**
@@ -401,6 +409,7 @@ export const makeBook = <Diff>(rules: Rules<Diff>, snapshot: Snapshot, limit: nu
     },
     known: (side) => sides[side].known(),
     isPartial: (side) => sides[side].horizon() !== undefined,
-    horizon: () => ({ bids: bids.horizon(), asks: asks.horizon() })
+    horizon: () => ({ bids: bids.horizon(), asks: asks.horizon() }),
+    dropped: () => bids.dropped() + asks.dropped()
   }
 }

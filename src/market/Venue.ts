@@ -57,8 +57,10 @@ export interface Stream<A extends MarketEvent = MarketEvent> {
  * @category models
  */
 export interface Books<Diff extends object = object> {
-  /** The stream with the updates of a symbol's book. */
-  stream(symbol: string): Stream<MarketEvent<Diff>>
+  /** The stream with the updates of a symbol's book, at one of the `speeds`. Default of `speed`: the adapter's choice. */
+  stream(symbol: string, speed?: string): Stream<MarketEvent<Diff>>
+  /** The speeds of the updates, as the venue writes them. Default: it has no choice. */
+  readonly speeds?: ReadonlyArray<string> | undefined
   /** The rules that apply updates to a snapshot. */
   readonly rules: OrderBook.Rules<Diff>
   /** The depth of snapshots, in levels a side, that the venue allows for the requested depth. It may be less. */

@@ -37,6 +37,31 @@ describe("the streams of a recording", () => {
       assert.strictEqual((yield* Stream.runCollect(raw)).length, 5)
     }).pipe(provideFiles))
 
+  it.scoped("have mark prices, liquidations and block trades, of streams of all symbols too", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "futures.ndjson")
+      const mark = (s: string) => event("markPrice", { e: "markPriceUpdate", E: 1, s, p: "1", P: "1", r: "", T: 0 }, s)
+      const order = { S: "SELL", o: "LIMIT", f: "IOC", q: "1", p: "2", ap: "2", X: "FILLED", l: "1", z: "1", T: 1 }
+      const liquidation = (s: string) => event("forceOrder", { e: "forceOrder", E: 1, o: { s, ...order } }, s)
+      const block = event("blockTrade", { e: "blockTrade", E: 1, s: "BTCUSDT", t: 7, p: "1", q: "1", T: 1, m: true })
+      const cause = { error: "NotRepairable", message: "The missing events cannot be fetched. The connection was lost." }
+      const ofAll = event("gap", { stream: "!forceOrder@arr", cause }, "")
+      yield* record(path, [[mark("BTCUSDT"), mark("ETHUSDT"), liquidation("BTCUSDT"), ofAll, liquidation("ETHUSDT"), block]])
+      const { blockTrades, forceOrder, markPrice } = Recording.make(path)
+      const typesOf = (events: Iterable<MarketEvent.MarketEvent>) => [...events].map(({ symbol, type }) => `${symbol} ${type}`)
+      assert.deepStrictEqual(typesOf(yield* Stream.runCollect(markPrice("ethusdt"))), ["ETHUSDT markPrice"])
+      assert.deepStrictEqual(typesOf(yield* Stream.runCollect(forceOrder("BTCUSDT"))), ["BTCUSDT forceOrder", " gap"])
+      assert.deepStrictEqual(typesOf(yield* Stream.runCollect(blockTrades("BTCUSDT"))), ["BTCUSDT blockTrade"])
+    }).pipe(provideFiles))
+
+  it.scoped("fail at a block trade without its id", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "blocks.ndjson")
+      writeFileSync(path, unnumbered([event("blockTrade", { e: "blockTrade", E: 1, s: "BTCUSDT" })]))
+      const { message } = yield* Effect.flip(Stream.runDrain(Recording.make(path).blockTrades("BTCUSDT")))
+      assert.strictEqual(message, `The recording ${path} cannot be read in line 1: it is no market event.`)
+    }).pipe(provideFiles))
+
   it.scoped("of version 0.1.0 have the same", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "trades.ndjson")

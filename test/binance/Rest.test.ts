@@ -139,6 +139,48 @@ describe("the REST client", () => {
       assert.strictEqual(asked.length, 42)
     }))
 
+  const sharing: ReadonlyArray<readonly [name: string, venues: readonly [Venue.Venue, Venue.Venue], clients: number]> = [
+    ["COIN-M and USD-M futures", [Venue.futures, Venue.coinFutures], 1],
+    ["clients of one venue", [Venue.futures, Venue.futures], 1],
+    ["spot and futures", [{ ...Venue.spot, weightPerMinute: Venue.futures.weightPerMinute }, Venue.futures], 2]
+  ]
+  for (const [name, venues, limits] of sharing) {
+    it.effect(`shares ${limits === 1 ? "the" : "no"} weight limit between ${name}`, () =>
+      Effect.gen(function*() {
+        const asked: Array<string> = []
+        const client = HttpClient.make((request, url) => {
+          asked.push(url.host)
+          return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(`{"symbols":[]}`)))
+        })
+        for (const venue of venues) {
+          const { symbols } = yield* Effect.provideService(Rest.make({ ...venue, weightPerMinute: 2_400 }), HttpClient.HttpClient, client)
+          yield* Effect.fork(Effect.all(Array.from({ length: 3_000 }, () => Effect.ignore(symbols)), { concurrency: "unbounded" }))
+        }
+        yield* TestClock.adjust("59 seconds")
+        // 1 each of 90 % of 2,400 on futures, and 20 on spot.
+        assert.strictEqual(asked.length, limits === 1 ? 2_160 : 2_160 + 108)
+      }))
+  }
+
+  it.effect("is held for all clients of a limit by a refusal of one", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const client = HttpClient.make((request, url) => {
+        asked.push(url.host)
+        const status = url.host === "dapi.binance.com" ? 429 : 200
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(`{"symbols":[]}`, { status, headers: { "retry-after": "30" } })))
+      })
+      const coin = yield* Effect.provideService(Rest.make(Venue.coinFutures), HttpClient.HttpClient, client)
+      const usd = yield* Effect.provideService(Rest.make(Venue.futures), HttpClient.HttpClient, client)
+      yield* Effect.fork(Effect.ignore(coin.symbols))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.fork(usd.symbols)
+      yield* TestClock.adjust("28 seconds")
+      assert.deepStrictEqual(asked, ["dapi.binance.com"])
+      yield* TestClock.adjust("2 seconds")
+      assert.include(asked, "fapi.binance.com")
+    }))
+
   it.effect("is not made with an option out of range", () =>
     Effect.gen(function*() {
       const client = HttpClient.make(() => Effect.never)
@@ -485,9 +527,12 @@ describe("a budget", () => {
           return { asked, rest: Effect.provideService(Rest.make(Venue.spot, { budget: { take } }), HttpClient.HttpClient, client) }
         })()
         const { depth } = yield* rest
-        yield* Effect.fork(Effect.forEach(Array.from({ length: 60 }), () => depth("BTCUSDT", 5_000), { concurrency: "unbounded" }))
+        const running = yield* Effect.fork(Effect.forEach(Array.from({ length: 60 }), () => depth("BTCUSDT", 5_000), { concurrency: "unbounded" }))
         yield* TestClock.adjust("1 second")
         assert.strictEqual(asked.length, 21)
+        yield* Fiber.interrupt(running)
+        // All clients of the venue share its limit.
+        yield* TestClock.adjust("2 minutes")
       }
     }))
 })

@@ -62,6 +62,21 @@ const staleTimes = (seen: ReadonlyArray<{ readonly tag: "Synced" | "Stale"; read
 
 const makeFeed = BinanceFeed.make({ venue: Venue.spot, connection })
 
+/** What books drop, by the events of their feed. */
+const droppedBy = (feed: BinanceFeed.BinanceFeed) => {
+  const dropped = { levels: 0, updates: 0 }
+  return Effect.as(Effect.forkScoped(feed.events.forEach((event) =>
+    Effect.sync(() => {
+      if (event._tag === "BookDropped") dropped[event.what] += event.count
+    }))), dropped)
+}
+
+const countOf = (what: string) =>
+  Effect.map(
+    Metric.value(Metric.tagged(Metric.tagged(Metric.tagged(Metrics.bookDropped, "market.source", "binance"), "market.symbol", "BTCUSDT"), "what", what)),
+    ({ count }) => count
+  )
+
 describe("a book whose connection flaps", () => {
   it.scoped("is as soon right after the twentieth loss as after the first", () => {
     let epoch = 0
@@ -327,10 +342,17 @@ describe("a book that waits for its snapshot", () => {
       })
     const rest = restAt((at) => ({ lastUpdateId: at < 3_000 ? 0 : 300, bids: [["1.0", "1"]], asks: [["1.1", "2"]] }), "3 seconds")
     return Effect.gen(function*() {
-      const book = yield* (yield* makeFeed).orderBook("BTCUSDT")
+      const feed = yield* makeFeed
+      const dropped = yield* droppedBy(feed)
+      const before = yield* countOf("updates")
+      const book = yield* feed.orderBook("BTCUSDT")
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(rest.asked.length, 2)
       assert.isAbove((yield* book.top(1)).lastUpdateId, 300)
+      // At most 250 updates of 1,000 levels are held.
+      assert.isAbove(dropped.updates, 0)
+      assert.isBelow(dropped.updates, 300)
+      assert.strictEqual((yield* countOf("updates")) - before, dropped.updates)
     }).pipe(
       Effect.provide(TestTransport.layer([
         open(acknowledge, ...Array.from({ length: 300 }, (_, i) => [send(large(i + 1)), wait("5 millis")]).flat(), ...eachSecond(301, 20))
@@ -338,6 +360,40 @@ describe("a book that waits for its snapshot", () => {
       Effect.provide(rest.layer)
     )
   })
+})
+
+describe("a book with more levels than it may have", () => {
+  const level = (u: number) => [(0.9 - u / 1_000_000).toFixed(6), "1"]
+  const update = (u: number, count: number) =>
+    combined("btcusdt@depth@100ms", {
+      e: "depthUpdate",
+      E: u,
+      s: "BTCUSDT",
+      U: u,
+      u,
+      b: Array.from({ length: count }, (_, i) => level(u * 1_000 + i)),
+      a: []
+    })
+
+  it.scoped("says how many it dropped, as an event and a metric, and stays right", () =>
+    Effect.gen(function*() {
+      const feed = yield* makeFeed
+      const dropped = yield* droppedBy(feed)
+      const before = yield* countOf("levels")
+      const book = yield* feed.orderBook("BTCUSDT")
+      yield* TestClock.adjust("5 seconds")
+      // A side keeps 10,000 levels at most: those of 12 updates, and one of the snapshot.
+      const { bids } = yield* book.top(20_000)
+      assert.isAtMost(bids.length, 10_000)
+      assert.strictEqual(dropped.levels + bids.length, 12 * 1_000 + 1)
+      assert.strictEqual(dropped.updates, 0)
+      assert.strictEqual((yield* countOf("levels")) - before, dropped.levels)
+    }).pipe(
+      Effect.provide(TestTransport.layer([
+        open(acknowledge, ...Array.from({ length: 12 }, (_, i) => [wait("100 millis"), send(update(i + 1, 1_000))]).flat())
+      ])),
+      Effect.provide(restAt(() => ({ lastUpdateId: 0, bids: [["1.0", "1"]], asks: [["1.1", "2"]] })).layer)
+    ))
 })
 
 describe("options of a book", () => {

@@ -151,7 +151,7 @@ describe.each(payloads.filter(([name]) => name !== "Decimal"))("a text of %s", (
     fc.assert(fc.property(valid, valid, fc.array(damage, { maxLength: 3 }), fc.dictionary(fc.string(), fc.jsonValue()), (value, other, damages, more) => {
       const shapes: Shape.Shapes<unknown> = Shape.make(schema)
       for (const known of [value, { ...record(value), ...more }, { ...more, ...record(value) }]) {
-        if (decide(json(known))) shapes.learn(whole(JSON.stringify(known)), json(known))
+        if (decide(json(known))) shapes.learn(whole(JSON.stringify(known)), start, json(known))
       }
       for (const text of [value, other, { ...record(value), ...more }].map((each) => JSON.stringify(each))) {
         check(shapes, text)
@@ -160,13 +160,25 @@ describe.each(payloads.filter(([name]) => name !== "Decimal"))("a text of %s", (
     }), { numRuns: 300 })
   })
 
+  it("is read as JSON.parse reads it with white space too", () => {
+    fc.assert(fc.property(valid, valid, fc.array(damage, { maxLength: 3 }), fc.constantFrom(1, "\t", " \n"), (value, other, damages, space) => {
+      const shapes: Shape.Shapes<unknown> = Shape.make(schema)
+      const written = (each: unknown) => JSON.stringify(each, undefined, space)
+      if (decide(value)) shapes.learn(whole(written(value)), start, value)
+      for (const text of [value, other].map(written)) {
+        check(shapes, text)
+        check(shapes, damages.reduce(damaged, text))
+      }
+    }), { numRuns: 100 })
+  })
+
   it("is read after one like it was learned, with its fields in any order and with unknown fields", () => {
     fc.assert(fc.property(valid, fc.boolean(), fc.constantFrom<unknown>(true, "x", null, 7), (value, backwards, unknown) => {
       const entries = Object.entries({ ...record(value), Z9: unknown })
       const text = JSON.stringify(Object.fromEntries(backwards ? entries.reverse() : entries), simple)
       const shapes: Shape.Shapes<unknown> = Shape.make(schema)
       assert.isFalse(check(shapes, text))
-      shapes.learn(whole(text), parsed(text))
+      shapes.learn(whole(text), start, parsed(text))
       assert.isTrue(check(shapes, text), text)
     }), { numRuns: 100 })
   })
@@ -177,7 +189,7 @@ describe("a learned shape", () => {
 
   it("reads only safe numbers and valid decimals", () => {
     const shapes = Shape.make(Payloads.Trade)
-    shapes.learn(whole(JSON.stringify(trade)), trade)
+    shapes.learn(whole(JSON.stringify(trade)), start, trade)
     const read = (from: string, to: string) => shapes.read(whole(JSON.stringify(trade).replace(from, to)), start)
     for (const id of ["0", "1", "-1", "999999999999999"]) assert.strictEqual(read(`"t":7`, `"t":${id}`)?.t, Number(id))
     for (const id of ["00", "07", "9007199254740992", "9007199254740993", "99999999999999999", "1.0", "1e3", "", "-", `"7"`, "null"]) {
@@ -191,11 +203,38 @@ describe("a learned shape", () => {
 
   it("reads only messages that end as the learned one", () => {
     const shapes = Shape.make(Payloads.Trade)
-    shapes.learn(whole(JSON.stringify(trade)), trade)
+    shapes.learn(whole(JSON.stringify(trade)), start, trade)
     const text = whole(JSON.stringify(trade))
     assert.isDefined(shapes.read(text, start))
     for (const more of ["}", " ", "\n", ",", `,"x":1}`, "x"]) assert.isUndefined(shapes.read(text + more, start), more)
     assert.isUndefined(shapes.read(text.slice(0, -1), start))
+  })
+
+  it("reads texts with white space where the learned one has it, and no others", () => {
+    const kline: typeof Payloads.Kline.Type & { readonly k: { readonly B: string } } = {
+      e: "kline",
+      E: 1,
+      s: "BTCUSDT",
+      k: { t: 1, T: 2, s: "BTCUSDT", i: "1m", f: 1, L: 2, o: "1", c: "1", h: "1", l: "1", v: "1", n: 1, x: true, q: "1", V: "1", Q: "1", B: "a b" }
+    }
+    const spaced = JSON.stringify(kline).replace(`"k":{`, `"k": {`).replace(/("\w"):(?=[^{]*\}\})/g, "$1: ").replace(/,(?=[^{]*\}\})/g, ", ")
+    const ways = [spaced, JSON.stringify(kline, undefined, 2), JSON.stringify(kline, undefined, "\t"), JSON.stringify(kline).replace("}}", " }\r\n}")]
+    for (const way of ways) {
+      const shapes = Shape.make(Payloads.Kline)
+      shapes.learn(whole(way), start, kline)
+      const read = shapes.read(whole(way.replace(`"BTCUSDT"`, `"ETHUSDT"`).replace(/"n": ?1/, (text) => text.replace("1", "77"))), start)
+      assert.deepStrictEqual(read && json(read), { ...kline, s: "ETHUSDT", k: { ...kline.k, n: 77 } })
+      for (const other of [JSON.stringify(kline), way.replace("{", "{ "), `${way} `]) {
+        assert.isUndefined(shapes.read(whole(other), start), other)
+      }
+    }
+  })
+
+  it("does not take white space within a text for white space around it", () => {
+    const shapes = Shape.make(Payloads.Trade)
+    const text = JSON.stringify(trade).replace(`"e":"trade"`, `"e":" trade"`)
+    shapes.learn(whole(text), start, trade)
+    assert.isUndefined(shapes.read(whole(text), start))
   })
 
   it("does not run code in the name of a field", () => {
@@ -204,7 +243,7 @@ describe("a learned shape", () => {
       const shapes = Shape.make(Payloads.Trade)
       const value = parsed(text)
       assert(Schema.is(Payloads.Trade)(value))
-      shapes.learn(whole(JSON.stringify(value)), value)
+      shapes.learn(whole(JSON.stringify(value)), start, value)
       assert.isUndefined(shapes.read(whole(text), start))
     }
     assert.notProperty(globalThis, "broken")
@@ -216,7 +255,7 @@ describe("a learned shape", () => {
       const shapes = Shape.make(Payloads.Trade)
       const value = parsed(text)
       assert(Schema.is(Payloads.Trade)(value))
-      shapes.learn(whole(JSON.stringify(value)), value)
+      shapes.learn(whole(JSON.stringify(value)), start, value)
       assert.isUndefined(shapes.read(whole(text), start))
     }
   })
@@ -226,7 +265,7 @@ describe("a learned shape", () => {
       const shapes = Shape.make(Payloads.Trade)
       const value = parsed(text)
       assert(Schema.is(Payloads.Trade)(value))
-      shapes.learn(whole(JSON.stringify(value)), value)
+      shapes.learn(whole(JSON.stringify(value)), start, value)
       const read = shapes.read(whole(text), start)
       assert(read !== undefined)
       assert.deepStrictEqual(Object.entries(read), Object.entries(value))
@@ -248,12 +287,12 @@ describe("a learned shape", () => {
     const wide = (count: number) => {
       const value = { ...trade, ...Object.fromEntries(Array.from({ length: count }, (_, i) => [`Z${i}`, 1])) }
       const text = whole(JSON.stringify(value))
-      shapes.learn(text, value)
+      shapes.learn(text, start, value)
       return shapes.read(text, start)
     }
     assert.isDefined(wide(200))
     assert.isUndefined(wide(10_000))
-    shapes.learn(whole(JSON.stringify(trade)), trade)
+    shapes.learn(whole(JSON.stringify(trade)), start, trade)
     assert.deepStrictEqual(shapes.read(whole(JSON.stringify(trade)), start), trade)
     assert.isUndefined(shapes.read(whole(JSON.stringify({ ...trade, X: 1 })), start))
   })
@@ -265,7 +304,7 @@ describe("a learned shape", () => {
     for (const way of ways) {
       const value = parsed(way)
       assert(Schema.is(Payloads.Trade)(value))
-      for (let i = 0; i < 1_024; i++) shapes.learn(whole(way), value)
+      for (let i = 0; i < 1_024; i++) shapes.learn(whole(way), start, value)
     }
     assert.isDefined(shapes.read(whole(ways.at(-1) ?? ""), start))
     assert.isUndefined(shapes.read(whole(ways[0] ?? ""), start))

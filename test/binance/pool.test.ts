@@ -79,7 +79,7 @@ describe("a stream that is stale on its connection alone", () => {
 })
 
 describe("a connection", () => {
-  const blockTrade = (t: number) => combined("btcusdt@blockTrade", { e: "blockTrade", E: t, s: "BTCUSDT", t, p: "1", q: "1", T: t, m: true })
+  const notice = (t: number) => combined("btcusdt@notice", { e: "notice", E: t, s: "BTCUSDT", t })
   const renewed = (ping: Transport.Socket["ping"], last: ReadonlyArray<TestTransport.Step>, expected: ReadonlyArray<unknown>) => {
     return Effect.gen(function*() {
       const transport = yield* Transport.Transport
@@ -89,7 +89,7 @@ describe("a connection", () => {
       }
       const feed = yield* make().pipe(Effect.provideService(Transport.Transport, slow))
       const seen: Array<unknown> = []
-      yield* Effect.forkScoped(Stream.runForEach(feed.raw("btcusdt@blockTrade"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : "gap"))))
+      yield* Effect.forkScoped(Stream.runForEach(feed.raw("btcusdt@notice", {}, { unchecked: true }), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : "gap"))))
       yield* TestClock.adjust("1500 millis")
       const rotating = yield* Effect.fork(feed.rotate)
       yield* TestClock.adjust("2 minutes")
@@ -99,14 +99,14 @@ describe("a connection", () => {
       Effect.scoped,
       Effect.provide(answers(() => [])),
       Effect.provide(TestTransport.layer([
-        open(acknowledge, wait("1 second"), send(blockTrade(0)), wait("1400 millis"), send(blockTrade(1)), ...last),
-        open(acknowledge, wait("1 second"), send(blockTrade(3)), wait("1 minute"), send(blockTrade(4)))
+        open(acknowledge, wait("1 second"), send(notice(0)), wait("1400 millis"), send(notice(1)), ...last),
+        open(acknowledge, wait("1 second"), send(notice(3)), wait("1 minute"), send(notice(4)))
       ]))
     )
   }
 
   it.effect("is closed after its renewal when everything has come that was on its way, however late", () =>
-    renewed(Effect.sleep("2 seconds"), [wait("1 second"), send(blockTrade(2))], [0, 1, 3, 2, 4]))
+    renewed(Effect.sleep("2 seconds"), [wait("1 second"), send(notice(2))], [0, 1, 3, 2, 4]))
 
   it.effect("that answers no ping is closed after its renewal all the same, with a gap", () =>
     renewed(Effect.never, [], [0, 1, 3, "gap", 4]))
@@ -138,7 +138,7 @@ describe("a connection", () => {
     Effect.gen(function*() {
       const feed = yield* make({ renewalTimeout: "2 minutes" })
       const seen: Array<unknown> = []
-      yield* Effect.forkScoped(Stream.runForEach(feed.raw("btcusdt@blockTrade"), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : "gap"))))
+      yield* Effect.forkScoped(Stream.runForEach(feed.raw("btcusdt@notice", {}, { unchecked: true }), ({ data }) => Effect.sync(() => seen.push("t" in data ? data.t : "gap"))))
       yield* TestClock.adjust("2 seconds")
       const rotating = yield* Effect.fork(feed.rotate)
       yield* TestClock.adjust("3 minutes")
@@ -149,10 +149,10 @@ describe("a connection", () => {
       Effect.scoped,
       Effect.provide(answers(() => [])),
       Effect.provide(TestTransport.layer([
-        open(acknowledge, wait("1 second"), send(blockTrade(0))),
+        open(acknowledge, wait("1 second"), send(notice(0))),
         refuse(404),
         refuse(403),
-        open(acknowledge, wait("1 second"), send(blockTrade(1)))
+        open(acknowledge, wait("1 second"), send(notice(1)))
       ]))
     ))
 

@@ -24,7 +24,7 @@ const topics = {
   candles: "btcusdt@kline_1s",
   updates: "btcusdt@depth@100ms",
   quotes: "btcusdt@bookTicker",
-  notices: "btcusdt@blockTrade"
+  notices: "btcusdt@notice"
 }
 
 const closesAt = (candle: number) => Truth.candleOpensAt(candle + 1) - 1
@@ -63,7 +63,7 @@ const dataOf = (fact: Truth.Fact, E: number): object => {
     case "quotes":
       return { u: updateIds(fact.n).u, s, b: fact.bid[0], B: fact.bid[1], a: fact.ask[0], A: fact.ask[1] }
     case "notices":
-      return { e: "blockTrade", E, s, t: fact.n, p: "1", q: "1", T: E, m: true }
+      return { e: "notice", E, s, t: fact.n }
   }
 }
 
@@ -184,7 +184,7 @@ const connect: Subject["connect"] = (options) =>
               return seen({ channel, n: updateOf(u), bid: [b, B], ask: [a, A] }, event)
             })
           case "notices":
-            return Stream.map(feed.raw(topics.notices), (event) => {
+            return Stream.map(feed.raw(topics.notices, {}, { unchecked: true }), (event) => {
               if (MarketEvent.isGap(event)) return gap(event, (n) => n)
               return seen({ channel, n: "t" in event.data ? Number(event.data.t) : -1 }, event)
             })

@@ -61,6 +61,29 @@ describe("USD-M futures", () => {
       Effect.provide(answers(() => []))
     ))
 
+  it.scoped("say that a key is wanted where the latest trades do not reach what is missing", () =>
+    Effect.gen(function*() {
+      const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })
+      const events = yield* Effect.fork(Stream.runCollect(Stream.take(feed.trades("BTCUSDT"), 3)))
+      yield* TestClock.adjust("1 minute")
+      const seen = [...yield* Fiber.join(events)].map((event) => event.type === "gap" ? event.data.cause.message : event.data.t)
+      assert.deepStrictEqual(seen, [
+        1,
+        "The missing events cannot be fetched. Without an API key, the venue serves only the latest 1000 trades of a symbol. The option apiKey of rest gives one.",
+        5
+      ])
+    }).pipe(
+      Effect.provide(TestTransport.layer([open(acknowledge, wait("100 millis"), send(trade(1), trade(5)))])),
+      Effect.provide(Layer.succeed(
+        HttpClient.HttpClient,
+        HttpClient.make((request, url) => {
+          const isRefused = url.pathname.endsWith("/historicalTrades")
+          const body = isRefused ? { code: -2014, msg: "API-key format invalid." } : []
+          return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body), { status: isRefused ? 401 : 200 })))
+        })
+      ))
+    ))
+
   it.scoped("have books that follow the update in `pu`", () =>
     Effect.gen(function*() {
       const feed = yield* BinanceFeed.make({ venue: Venue.futures, connection })

@@ -164,6 +164,14 @@ describe("the program", () => {
       assert.deepStrictEqual(readdirSync(folder), [])
     }), within)
 
+  it.scopedLive("ends with an error where it records only a symbol that the venue does not list, and leaves no file", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const { code, err } = yield* run(["record", "nopeusdt@trade", "--out", join(folder, "trades.ndjson"), "--for", "20s"], { LOG_LEVEL: "off" })
+      assert.deepStrictEqual([code, err], [1, "There is no stream nopeusdt@trade: the venue does not list the symbol NOPEUSDT.\n"])
+      assert.deepStrictEqual(readdirSync(folder), [])
+    }), within)
+
   it.scopedLive("goes on without a symbol that the venue does not list, and ends where there is no other", () =>
     Effect.gen(function*() {
       const several = yield* run(["watch", "nopeusdt@trade", "btcusdt@trade", "--json", "--for", "8s"], { LOG_LEVEL: "off" })

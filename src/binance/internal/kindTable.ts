@@ -85,8 +85,9 @@ export const table = {
     options: { "<symbol>@depth<levels>": ["500ms", "100ms"] }
   }),
   rpiDepth: row("diffs", "adaptive", "public", { "usd-m": { "<symbol>@rpiDepth@500ms": ["500ms"] } }),
-  // Events of these kinds come at any time, and their streams do not show losses.
-  blockTrade: row("unknown", "exempt", "market", { spot: { "<symbol>@blockTrade": realTime } }),
+  // Events of these kinds come at any time.
+  blockTrade: row("sequence", "exempt", "market", { spot: { "<symbol>@blockTrade": realTime } }),
+  // The streams of these do not show losses.
   forceOrder: row("unknown", "exempt", "market", futures({ "<symbol>@forceOrder": second, "!forceOrder@arr": second })),
   contractInfo: row("unknown", "exempt", "market", futures({ "!contractInfo": realTime })),
   tradingSession: row("unknown", "exempt", "market", { "usd-m": { tradingSession: ["1s"] } }),

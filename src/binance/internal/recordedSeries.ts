@@ -39,6 +39,7 @@ const single = (data: object, field: string): Bounds | undefined => {
 const bounds: Readonly<Partial<Record<string, (data: object) => Bounds | undefined>>> = {
   trade: (data) => single(data, "t"),
   aggTrade: (data) => single(data, "a"),
+  blockTrade: (data) => single(data, "t"),
   depth: (data) => {
     const first = numberAt(data, "U")
     const last = numberAt(data, "u")

@@ -3,7 +3,7 @@
 // Binance's codes say it: 10xx are general issues of the server or the network, 11xx are issues of the request, 20xx are issues
 // of its processing (Binance docs, "Error codes"). A firewall, a proxy or a country's filter answers without such a code.
 import * as Schema from "effect/Schema"
-import type { RestError } from "../../market/RestError.ts"
+import type { RestError, RestRejected } from "../../market/RestError.ts"
 
 /** What the venue says about a refused request. */
 export interface Refusal {
@@ -43,4 +43,4 @@ export const saysUnknownSymbol = (code: number | undefined): boolean => code !==
 const keyCodes: ReadonlySet<number | undefined> = new Set([-1002, -2014, -2015])
 
 /** Whether the venue refused a request since it has no valid API key. */
-export const wantsKey = (error: RestError): boolean => error._tag === "RestRejected" && keyCodes.has(error.code)
+export const wantsKey = (error: RestError): error is RestRejected => error._tag === "RestRejected" && keyCodes.has(error.code)

@@ -7,7 +7,8 @@ import { monotonic } from "../../internal/time/monotonic.ts"
 import type { Served } from "./streamNames.ts"
 import * as Names from "./streamNames.ts"
 
-const isSymbol = (text: string) => /^[\p{Letter}\p{Number}_.-]+$/u.test(text)
+/** Whether a text has only characters of symbols. */
+export const isSymbol = (text: string): boolean => /^[\p{Letter}\p{Number}_.-]+$/u.test(text)
 
 const withoutOthers = (text: string) => text.replace(/[^\p{Letter}\p{Number}_.-]/gu, "")
 
@@ -21,6 +22,9 @@ const reasonOf = (market: Served, name: string): string => {
     const known = Names.intervalsOn(market)
     if (!known.includes(interval)) return `${interval === "" ? "it has no interval" : `${interval} is no interval`}. The intervals are ${known.join(", ")}`
   }
+  const [, shorter, speed] = /^(.*)@(\d+m?s)$/.exec(name) ?? []
+  const speeds = shorter === undefined ? [] : Names.speedsOf(market, shorter)
+  if (speed !== undefined && speeds.length > 0) return `it has no speed ${speed}. The speeds are ${speeds.join(", ")}`
   return Names.typeOf(name) === undefined
     ? `the venue has no kind ${Names.kindPart(name)}`
     : "the venue does not document this form of its kind"

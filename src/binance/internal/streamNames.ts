@@ -137,6 +137,10 @@ const exact = byKeyword(exactOf)
 export const isServed = (market: Served, name: string): boolean =>
   matching(exact, name).some((form) => served[market].includes(form.market))
 
+/** The speeds of a stream by its name without one. None: no such stream is served. */
+export const speedsOf = (market: Served, name: string): ReadonlyArray<string> =>
+  matching(exact, name).find((form) => served[market].includes(form.market))?.speeds ?? []
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The names that are near
 

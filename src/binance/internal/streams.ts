@@ -5,7 +5,7 @@ import type { Continuity, State, Target } from "../../market/Continuity.ts"
 import { unknown } from "../../market/Continuity.ts"
 import type { Decoder } from "../../market/Decoder.ts"
 import type { MarketEvent } from "../../market/MarketEvent.ts"
-import { HistoryPruned, NotRepairable } from "../../market/MarketEvent.ts"
+import { NotRepairable } from "../../market/MarketEvent.ts"
 import type { Books, Kind, Stream, Venue } from "../../market/Venue.ts"
 import * as Failure from "../Failure.ts"
 import type { Kline } from "../MarketEvent.ts"
@@ -89,9 +89,10 @@ export const kinds = (rest: Rest.Rest) =>
       pageSize: Rest.pageSize,
       weight: rest.weights.trades,
       latest: ({ symbol }: Target) => Effect.map(rest.latestTrades([symbol]), (latest) => latest.get(symbol)),
-      olderCause: () => {
+      firstSince: ({ symbol }: Target, at: number) => Effect.map(rest.firstAggTrade(symbol, at), (first) => first?.f),
+      unreachedCause: () => {
         const reason = rest.beyondReach()
-        return reason === undefined ? new HistoryPruned() : new NotRepairable({ reason })
+        return reason === undefined ? undefined : new NotRepairable({ reason })
       },
       skippedCause: rest.omits === undefined ? undefined : new NotRepairable({ reason: rest.omits })
     }),
@@ -102,7 +103,8 @@ export const kinds = (rest: Rest.Rest) =>
       fetch: (stream: Target, fromId: number) => fetched("aggTrade", stream, rest.aggTrades(stream.symbol, fromId)),
       pageSize: Rest.pageSize,
       weight: rest.weights.aggTrades,
-      latest: ({ symbol }: Target) => rest.latestAggTrade(symbol)
+      latest: ({ symbol }: Target) => rest.latestAggTrade(symbol),
+      firstSince: ({ symbol }: Target, at: number) => Effect.map(rest.firstAggTrade(symbol, at), (first) => first?.a)
     }),
     kline: kind("kline", decoders.kline, {
       _tag: "Candles",
@@ -112,6 +114,10 @@ export const kinds = (rest: Rest.Rest) =>
       fetch: (stream, from, to) => {
         const { interval, timeZone } = intervalOf(stream.name)
         return fetched("kline", stream, rest.klines(stream.symbol, interval, from, to, timeZone))
+      },
+      latest: (stream, count) => {
+        const { interval, timeZone } = intervalOf(stream.name)
+        return fetched("kline", stream, rest.latestKlines(stream.symbol, interval, count, timeZone))
       },
       weight: rest.weights.klines,
       flat: (previous, opensAt) => flatCandle(previous, opensAt)
@@ -138,7 +144,15 @@ export const kinds = (rest: Rest.Rest) =>
       positionOf: ({ data }) => data.u,
       previousOf: ({ data }) => data.pu ?? data.U - 1
     }),
-    blockTrade: kind("blockTrade", decoders.blockTrade, unknown),
+    blockTrade: kind("blockTrade", decoders.blockTrade, {
+      _tag: "Sequence",
+      idOf: ({ data }) => data.t,
+      happenedAt: ({ data }) => data.T,
+      fetch: (stream: Target, fromId: number) => fetched("blockTrade", stream, rest.blockTrades(stream.symbol, fromId)),
+      pageSize: Rest.pageSize,
+      weight: rest.weights.blockTrades,
+      isRare: true
+    }),
     forceOrder: kind("forceOrder", decoders.forceOrder, unknown),
     // Kinds whose data has no schema here: any object.
     contractInfo: kind("contractInfo", fromStream, unknown),
@@ -173,6 +187,13 @@ const spokenOfTrades: ReadonlySet<string> = new Set([
 
 export type Kinds = ReturnType<typeof kinds>
 
+/** The speed of books and updates by default. Every venue has it. */
+export const fastestDepth = "100ms"
+
+/** The end of the name of a stream of updates, or of the best levels, at a speed. The usual speed has no ending. */
+export const depthEnd = ({ depthSpeeds: [usual] }: Pick<Address.Venue, "depthSpeeds">, speed: string, levels: number | "" = ""): string =>
+  `depth${levels}${speed === usual ? "" : `@${speed}`}`
+
 // The market that a REST interface belongs to.
 const marketOf = { "/api/v3": "spot", "/fapi/v1": "usd-m", "/dapi/v1": "coin-m" } as const
 
@@ -189,7 +210,8 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
   }
 
   const books: Books<typeof Payloads.Depth.Type> = {
-    stream: (symbol) => streamOf(`${symbol}@depth@100ms`, () => known.depth),
+    stream: (symbol, speed = fastestDepth) => streamOf(`${symbol}@${depthEnd(address, speed)}`, () => known.depth),
+    speeds: address.depthSpeeds,
     rules,
     levels: rest.levels,
     snapshot: rest.depth,

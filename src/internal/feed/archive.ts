@@ -3,11 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Sequence, Target } from "../../market/Continuity.ts"
 import type { GapCause, MarketEvent } from "../../market/MarketEvent.ts"
-import { NotServedYet } from "../../market/MarketEvent.ts"
+import { NotRepairable, NotServedYet } from "../../market/MarketEvent.ts"
+import type { Beginning } from "./beginning.ts"
 import type { Doubt } from "./doubt.ts"
 import * as IdReset from "./idReset.ts"
 import * as Lag from "./lag.ts"
 import type { Presence } from "./reorderBuffer.ts"
+
+const notServed = "The venue does not tell with which event such a past begins."
 
 /** The last known event. */
 export interface Known {
@@ -48,6 +51,26 @@ export class Archive<A extends MarketEvent> {
     return this.sequence.latest === undefined
       ? Effect.succeed(undefined)
       : Effect.orElseSucceed(this.sequence.latest(this.#target), () => undefined)
+  }
+
+  /** The id of the last event that a reader who begins there does not want. Undefined: the stream has no events yet. */
+  lastBefore(beginning: Exclude<Beginning, { readonly _tag: "Live" | "After" }>): Effect.Effect<number | undefined, GapCause> {
+    return Effect.gen(this, function*() {
+      const latest = this.sequence.latest?.(this.#target)
+      if (beginning._tag === "Last") {
+        if (latest === undefined) return yield* new NotRepairable({ reason: notServed })
+        const id = yield* latest
+        return id === undefined || id < 0 ? undefined : Math.max(-1, id - beginning.count)
+      }
+      const first = this.sequence.firstSince?.(this.#target, beginning.at)
+      if (first === undefined) return yield* new NotRepairable({ reason: notServed })
+      const id = yield* first
+      if (id !== undefined) return id - 1
+      // There is none yet. One may happen before the subscription begins.
+      const before = latest === undefined ? undefined : yield* latest
+      const meanwhile = yield* first
+      return meanwhile === undefined ? before === -1 ? undefined : before : meanwhile - 1
+    })
   }
 
   /** Whether it has an event with this id, or later ones. `received` gives the event as it came over a socket. */

@@ -30,6 +30,8 @@ export interface Options<Diff> {
   readonly askAgain: Effect.Effect<void>
   /** Waits until the budget of the venue allows an audit. */
   readonly auditTurn: Effect.Effect<void>
+  /** Called when updates that waited for the snapshot no longer fit. */
+  readonly dropped: (what: "updates", count: number) => void
   /** Called when `settle` may have a result. */
   readonly wake: () => void
 }
@@ -64,7 +66,7 @@ interface Pending<Diff> {
 
 export const make = <Diff>(options: Options<Diff>) =>
   Effect.gen(function*() {
-    const { askAgain, auditTurn, limit, rules, snapshot, symbol, wake } = options
+    const { askAgain, auditTurn, dropped, limit, rules, snapshot, symbol, wake } = options
     const fiber = yield* FiberHandle.make()
     let pending: Pending<Diff> | undefined
     let isUnderWay = false
@@ -131,6 +133,7 @@ export const make = <Diff>(options: Options<Diff>) =>
         pending.held.push(diff)
         pending.levels += BookUpdates.levelsIn(rules, diff)
         if (pending.levels <= BookUpdates.levelsAtMost) return
+        dropped("updates", pending.held.length)
         pending.held = []
         pending.isUseless = true
       },

@@ -37,6 +37,8 @@ export interface Options<Diff> {
   readonly auditTurn: Effect.Effect<void>
   /** Called with each comparison of the book with a new snapshot. */
   readonly compared: (lastUpdateId: number, comparison: Comparison) => Effect.Effect<void>
+  /** Called when a bound of the book made it drop levels, or updates that waited. */
+  readonly dropped: (what: "levels" | "updates", count: number) => void
   readonly listen: (listener: {
     readonly data: (diff: Diff) => void
     readonly lost: (why: string) => void
@@ -74,7 +76,9 @@ const wrong: Partial<Record<OrderBook.Outcome, string>> = {
 export const make = <Diff extends object>(options: Options<Diff>) =>
   Effect.gen(function*() {
     const status = new BookStatus<Diff>(options.symbol, options.depth.desired)
-    const updates = new BookUpdates<Diff>(options.capacity, options.rules)
+    const updates = new BookUpdates<Diff>(options.capacity, options.rules, (count) => {
+      options.dropped("updates", count)
+    })
     const refresher = yield* BookRefresher.make({
       ...options,
       limit: options.depth.limit,
@@ -149,7 +153,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
 // The snapshot, and the updates that arrive meanwhile
 
 // The updates that wait for a snapshot, oldest first. The first one may be a snapshot itself.
-const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
+const held = <Diff extends object>({ capacity, dropped, rules }: Options<Diff>) => {
   let diffs: Array<Diff> = []
   // The newest ones, within the bounds.
   const bounded = () => {
@@ -181,7 +185,9 @@ const held = <Diff extends object>({ capacity, rules }: Options<Diff>) => {
         if (isSnapshot || isIdReset || isMissing) diffs = []
         diffs.push(item)
       }
+      const all = diffs.length
       diffs = bounded()
+      if (diffs.length < all) dropped("updates", all - diffs.length)
     }
   }
 }
@@ -270,13 +276,22 @@ const makeBegin = <Diff extends object>(options: Options<Diff>, status: BookStat
 // The updates after the snapshot
 
 const follow = Effect.fnUntraced(function*<Diff extends object>(
-  { compared, depth, rules, symbol }: Options<Diff>,
+  { compared, depth, dropped, rules, symbol }: Options<Diff>,
   status: BookStatus<Diff>,
   updates: BookUpdates<Diff>,
   refresher: BookRefresher.Refresher<Diff>,
   begun: Begun<Diff>
 ) {
   let { at: latest, book } = begun
+  // The levels that this book has dropped, as far as they are told.
+  let told = { book, levels: 0 }
+  const tellDropped = () => {
+    const levels = book.dropped()
+    const since = levels - (told.book === book ? told.levels : 0)
+    if (since === 0) return
+    told = { book, levels }
+    dropped("levels", since)
+  }
   // Whether the connection was lost, and no update has continued the book since.
   let isLost = false
 
@@ -301,6 +316,7 @@ const follow = Effect.fnUntraced(function*<Diff extends object>(
     })
 
   for (;;) {
+    tellDropped()
     yield* updates.ready
     const drained = updates.drain()
     const { items, outdated } = drained

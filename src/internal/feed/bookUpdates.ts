@@ -30,12 +30,15 @@ export const levelsAtMost = 250_000
 export class BookUpdates<Diff extends object> {
   readonly #queue: SlidingQueue.SlidingQueue<Diff | typeof lost>
   readonly #rules: OrderBook.Rules<Diff>
+  readonly #onDropped: (count: number) => void
   #isLossAhead = false
   #levels = 0
 
-  constructor(capacity: number, rules: OrderBook.Rules<Diff>) {
+  /** `onDropped` is called with the number of updates that no longer fit. */
+  constructor(capacity: number, rules: OrderBook.Rules<Diff>, onDropped: (count: number) => void) {
     this.#queue = SlidingQueue.make(capacity)
     this.#rules = rules
+    this.#onDropped = onDropped
   }
 
   offer(diff: Diff): void {
@@ -67,14 +70,16 @@ export class BookUpdates<Diff extends object> {
   drain(): Drained<Diff> {
     this.#isLossAhead = false
     this.#levels = 0
-    const { items } = this.#queue.drain()
+    const { dropped, items } = this.#queue.drain()
+    if (dropped > 0) this.#onDropped(dropped)
     return { items, outdated: items.lastIndexOf(lost) + 1 }
   }
 
   // Drops what is held. The ids of the later updates show that some are missing.
   #forget(next: Diff): void {
     this.#levels = levelsIn(this.#rules, next)
-    this.#queue.drain()
+    const { dropped, items } = this.#queue.drain()
+    this.#onDropped(dropped + items.filter((item) => item !== lost).length)
     if (this.#isLossAhead) this.#queue.offer(lost)
   }
 }

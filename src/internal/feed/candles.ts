@@ -2,10 +2,11 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Candles, Target } from "../../market/Continuity.ts"
-import type { MarketEvent } from "../../market/MarketEvent.ts"
-import { GapTooLarge, HistoryPruned, NotServedYet, RepairTooLong } from "../../market/MarketEvent.ts"
+import type { GapCause, MarketEvent } from "../../market/MarketEvent.ts"
+import { GapTooLarge, HistoryPruned, NotRepairable, NotServedYet, RepairTooLong } from "../../market/MarketEvent.ts"
 import type { SlidingQueue } from "../stream/slidingQueue.ts"
 import { monotonic } from "../time/monotonic.ts"
+import type { Beginning } from "./beginning.ts"
 import * as Lag from "./lag.ts"
 import type { Limits, Progress } from "./repair.ts"
 import { affordable, inOrder, Repair } from "./repair.ts"
@@ -16,8 +17,7 @@ export interface Options<A extends MarketEvent> {
   /** The stream to fetch candles of. */
   readonly target: Target
   readonly queue: SlidingQueue<A>
-  /** The last moment of the last candle that the reader already has. Default: the stream begins with the first that arrives. */
-  readonly after: number | undefined
+  readonly beginning: Beginning
   /** The limits of fetching one gap. */
   readonly limits: Limits
   /** Whether periods without trades, of which the venue has no candle, are filled with flat candles. */
@@ -34,14 +34,18 @@ export interface Options<A extends MarketEvent> {
 // The most candles of one request, for the limit by weight (as of most venues).
 const pageSize = 1_000
 
+const noLatest = "The venue does not serve the latest candles by their number."
+
 // Times from here on are in microseconds: in milliseconds, this is the year 5138.
 const micros = 1e14
 
 export const follow = <A extends MarketEvent>(
-  { after, candles, emit, emitMissing, fills, limits, now, progress, queue, target }: Options<A>
+  { beginning, candles, emit, emitMissing, fills, limits, now, progress, queue, target }: Options<A>
 ): Effect.Effect<never> => {
   // The last closed candle that was emitted or fetched: what fills a period begins at its close.
   let previous: A | undefined
+  // Whether the stream begins with the first candle that the venue has from a moment on: none is missing before that one.
+  let isOpenEnded = false
 
   const lengthOf = (event: A) => candles.closesAt(event) + 1 - candles.opensAt(event)
 
@@ -111,6 +115,11 @@ export const follow = <A extends MarketEvent>(
         return end ?? next
       }
       const page = inOrder(fetched.right, (event) => candles.opensAt(event))
+      const first = isOpenEnded ? page.find((event) => candles.opensAt(event) >= next) : undefined
+      if (first !== undefined) {
+        isOpenEnded = false
+        next = candles.opensAt(first)
+      }
       length ??= page[0] === undefined ? undefined : lengthOf(page[0])
       const before = next
       const passed = yield* passClosed(page, before, end ?? Number.POSITIVE_INFINITY)
@@ -133,9 +142,42 @@ export const follow = <A extends MarketEvent>(
     return end ?? next
   })
 
+  // The first moment of the candle that comes next, after those of the past. Undefined: it is the first that arrives.
+  const begin = Effect.gen(function*() {
+    switch (beginning._tag) {
+      case "Live":
+        return undefined
+      case "After":
+        return yield* repair(beginning.position + 1, undefined, undefined)
+      case "Since":
+        isOpenEnded = true
+        return yield* repair(beginning.at, undefined, undefined)
+      case "Last":
+        return yield* beginWithLast(beginning.count)
+    }
+  })
+
+  const latestOf = (count: number): Effect.Effect<ReadonlyArray<A>, GapCause> =>
+    candles.latest?.(target, count) ?? new NotRepairable({ reason: noLatest })
+
+  // The latest candle is open, and is none of the past.
+  const beginWithLast = Effect.fnUntraced(function*(count: number) {
+    const latest = yield* Effect.either(latestOf(count + 1))
+    if (Either.isLeft(latest)) {
+      yield* emitMissing({ from: undefined, to: undefined, cause: latest.left })
+      return undefined
+    }
+    const page = inOrder(latest.right, (event) => candles.opensAt(event))
+    const [last, first] = [page.at(-1), page.at(-1 - count) ?? page[0]]
+    if (first === undefined || last === undefined) return undefined
+    const length = lengthOf(first)
+    const opens = page.length > count || page.length < pageSize ? candles.opensAt(first) : candles.opensAt(last) - count * length
+    return yield* repair(opens, undefined, length)
+  })
+
   return Effect.gen(function*() {
     // The first moment of the candle that closes next.
-    let next = after === undefined ? undefined : yield* repair(after + 1, undefined, undefined)
+    let next = yield* begin
     let latest = Number.NEGATIVE_INFINITY
     for (;;) {
       yield* queue.ready
@@ -145,6 +187,11 @@ export const follow = <A extends MarketEvent>(
         const isClosed = candles.isClosed(event)
         next ??= opens
         if (opens < next) continue
+        if (isOpenEnded && opens < next + lengthOf(event)) {
+          // No other candle opens between the moment and this one.
+          isOpenEnded = false
+          next = opens
+        }
         if (opens > next) {
           yield* emit(events)
           events = []

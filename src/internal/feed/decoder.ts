@@ -169,7 +169,7 @@ class Decoder<Type extends string, A extends object, I, E> {
     if (parsed._tag !== "Data" || parsed.topic !== this.#stream) return invalid(parsed, () => "it is not data of its stream")
     const wrong = this.#putAll(events, parsed.data, receivedAt)
     const event = events.at(-1)
-    if (event !== undefined && event.data === parsed.data) this.#kind.shapes.learn(message, event.data)
+    if (event !== undefined && event.data === parsed.data) this.#kind.shapes.learn(message, this.#start, event.data)
     return wrong
   }
 }

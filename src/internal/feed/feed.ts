@@ -1,8 +1,10 @@
 // The feed of a venue: one pipeline for each stream, shared by all its readers.
 //
 //     sockets → decode → follow by continuity (put in order, repair) → readers
+import type * as ConfigError from "effect/ConfigError"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -17,7 +19,7 @@ import { InvalidMessage } from "../../market/Decoder.ts"
 import type { FeedError } from "../../market/FeedError.ts"
 import type { Ended, Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { isEnded, isGap, NotRepairable } from "../../market/MarketEvent.ts"
-import type { Events, FeedEvent, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
+import type { Events, FeedEvent, From, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
 import * as Metrics from "../../market/Metrics.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { Message } from "../../Transport.ts"
@@ -29,6 +31,7 @@ import * as Cursors from "../stream/cursors.ts"
 import * as EventStream from "../stream/eventStream.ts"
 import * as RollingWindow from "../time/rollingWindow.ts"
 import * as Activity from "./activity.ts"
+import * as Beginning from "./beginning.ts"
 import * as BookDepth from "./bookDepth.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
 import * as LookUps from "./lookUps.ts"
@@ -98,8 +101,8 @@ const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: 
   if (books === undefined) return () => Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
   const audits = RollingWindow.make(auditShare, "1 minute")
   return Effect.fnUntraced(function*(symbol, options = {}) {
-    const { audit, levels } = yield* resolveBook(options)
-    const stream = books.stream(symbol)
+    const { audit, levels, speed } = yield* resolveBook(options, books.speeds)
+    const stream = books.stream(symbol, speed)
     const depth = BookDepth.make(levels, books.levels)
     const decoder = stream.kind.decoder(stream.name, stream.symbol)
     return yield* BookSynchroniser.make({
@@ -118,6 +121,10 @@ const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: 
           record({ _tag: "BookCompared", at: now(), symbol: stream.symbol, lastUpdateId, levels, differences })
           return Metrics.compared(source, stream.symbol, differences.length)
         }),
+      dropped: (what, count) => {
+        record({ _tag: "BookDropped", at: now(), symbol: stream.symbol, what, count })
+        Metrics.dropped(source, stream.symbol, what, count)
+      },
       listen: ({ data, end, lost }) =>
         pool.listen(stream.group, stream.name, {
           data: (messages) => {
@@ -200,10 +207,11 @@ const makePool = Effect.fnUntraced(function*(
 // ---------------------------------------------------------------------------------------------------------------------
 // Pipelines
 
-// Readers share a pipeline if they read the same stream from the same position on.
+// Readers share a pipeline if they read the same stream from now on. Each that begins in the past has its own: another one would
+// have passed its beginning already.
 interface Key {
   readonly stream: string
-  readonly after: number | undefined
+  readonly from: From
   /** Whether it is asked for although the venue may not have it. */
   readonly unchecked: boolean
 }
@@ -211,9 +219,9 @@ interface Key {
 // Each stream once, even if it is named more than once.
 const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamRequest>): ReadonlyArray<Key> => {
   const keys = new Map((isOne(streams) ? [streams] : streams).map((request) => {
-    const { after, name, unchecked = false } = typeof request === "string" ? { after: undefined, name: request } : request
+    const { name, unchecked = false, ...from } = typeof request === "string" ? { name: request } : request
     const stream = venue.stream(name).name
-    return [stream, { stream, after, unchecked }]
+    return [stream, { stream, from, unchecked }]
   }))
   return [...keys.values()]
 }
@@ -221,23 +229,26 @@ const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamReque
 const isOne = (streams: StreamRequest | ReadonlyArray<StreamRequest>): streams is StreamRequest => !Array.isArray(streams)
 
 // A pipeline runs while it has readers.
-const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) =>
-  Effect.map(
-    RcMap.make({
-      lookup: ({ after, stream, unchecked }: Key) => openPipeline(shared, venue.stream(stream), after, unchecked ? undefined : { venue, lookUps })
-    }),
-    (pipelines) => (key: Key) => {
-      const id = Data.struct(key)
+const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) => {
+  const open = ({ stream, unchecked }: Omit<Key, "from">, beginning: Either.Either<Beginning.Beginning, ConfigError.ConfigError>) =>
+    openPipeline(shared, venue.stream(stream), beginning, unchecked ? undefined : { venue, lookUps })
+  return Effect.map(
+    RcMap.make({ lookup: (key: Omit<Key, "from">) => open(key, Beginning.resolve({})) }),
+    (pipelines) => ({ from, stream, unchecked }: Key) => {
+      const beginning = Beginning.resolve(from)
+      if (Either.isLeft(beginning) || beginning.right._tag !== "Live") return open({ stream, unchecked }, beginning)
+      const id = Data.struct({ stream, unchecked })
       // Readers of several streams keep one that has ended. The next reader asks for it anew.
       return Effect.flatMap(RcMap.get(pipelines, id), (broadcast) =>
         broadcast.ended() === undefined ? Effect.succeed(broadcast) : Effect.zipRight(RcMap.invalidate(pipelines, id), RcMap.get(pipelines, id)))
     }
   )
+}
 
 const openPipeline = Effect.fnUntraced(function*(
   shared: Shared,
   stream: Stream,
-  after: number | undefined,
+  beginning: Either.Either<Beginning.Beginning, ConfigError.ConfigError>,
   checked: { readonly venue: Venue; readonly lookUps: LookUps.LookUps } | undefined
 ) {
   const broadcast: EventBroadcast = Broadcast.make<MarketEvent, FeedError>({
@@ -249,6 +260,10 @@ const openPipeline = Effect.fnUntraced(function*(
   const unknown = checked?.venue.check?.(stream.name)
   if (unknown !== undefined) {
     broadcast.end(Exit.fail(unknown))
+    return broadcast
+  }
+  if (Either.isLeft(beginning)) {
+    broadcast.end(Exit.fail(beginning.left))
     return broadcast
   }
   const scope = yield* Effect.flatMap(Effect.scope, (outer) => Scope.fork(outer, ExecutionStrategy.sequential))
@@ -263,7 +278,7 @@ const openPipeline = Effect.fnUntraced(function*(
     })
   }
   yield* Effect.onExit(
-    Effect.interruptible(follow(new Pipeline(shared, stream, after, broadcast))),
+    Effect.interruptible(follow(new Pipeline(shared, stream, beginning.right, broadcast))),
     (exit) =>
       Effect.sync(() => {
         // A defect must reach the readers, and not look like a quiet market.

@@ -10,11 +10,16 @@ import type { Limits, Progress } from "./repair.ts"
 import { affordable, inOrder, Repair } from "./repair.ts"
 
 export interface MissingRange {
-  /** The first id that is missing. */
-  readonly from: number
+  /** The first id that is missing; undefined if it is unknown. */
+  readonly from: number | undefined
   /** The last id that is missing; undefined if it is unknown. */
   readonly to: number | undefined
   readonly cause: GapCause
+}
+
+/** The part of a missing range that was not fetched. */
+export interface Unfilled extends MissingRange {
+  readonly from: number
 }
 
 /** Receives the events of the range, in order. */
@@ -38,7 +43,7 @@ export interface Watch<A> {
 export type Outcome =
   | { readonly _tag: "Whole" }
   /** The last part of the range cannot be fetched. */
-  | { readonly _tag: "Partial"; readonly missing: MissingRange }
+  | { readonly _tag: "Partial"; readonly missing: Unfilled }
   /** The range ends before an id that is none of the stream. All events up to `last` were emitted. */
   | { readonly _tag: "Refuted"; readonly last: number }
 
@@ -100,7 +105,7 @@ export const fill = Effect.fnUntraced(function*<A extends MarketEvent>(options: 
         continue
       }
       const end = Math.min(idOf(first) - 1, to)
-      yield* output.emitMissing({ from: last + 1, to: end, cause: sequence.olderCause?.() ?? new HistoryPruned() })
+      yield* output.emitMissing({ from: last + 1, to: end, cause: sequence.unreachedCause?.() ?? new HistoryPruned() })
       last = end
     }
     const before = last
@@ -119,6 +124,8 @@ export const fill = Effect.fnUntraced(function*<A extends MarketEvent>(options: 
     if (watch.isRefuted()) return { _tag: "Refuted", last: isComplete ? to : last } as const
     if (isComplete) return whole
     const isFull = page.length >= sequence.pageSize
+    // Where it lags, it has at least the last known event.
+    const unreached = page.length === 0 ? sequence.unreachedCause?.() : undefined
     page = undefined
     if (last >= to) return whole
     const now = yield* monotonic
@@ -126,7 +133,7 @@ export const fill = Effect.fnUntraced(function*<A extends MarketEvent>(options: 
     if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
       yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
     } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
-      return partial(last + 1, to, new NotServedYet())
+      return partial(last + 1, to, unreached ?? new NotServedYet())
     }
   }
   return whole

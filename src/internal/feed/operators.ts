@@ -21,6 +21,9 @@ import type { MissingRange } from "./missingRange.ts"
 import type { Output } from "./resequencer.ts"
 import { Resequencer } from "./resequencer.ts"
 
+// A venue serves events from an id on.
+const noneBefore = "No event had come before, whose id would tell where to fetch from."
+
 type Followed = Effect.Effect<never, never, Scope.Scope>
 
 /** Follows a stream until the scope closes, and broadcasts its events. */
@@ -63,7 +66,7 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     this.#resequencer = new Resequencer({
       sequence,
       target: pipeline.stream,
-      after: pipeline.after,
+      beginning: pipeline.beginning,
       limits: repair,
       grace: () => pipeline.isRedundant() ? grace : Duration.zero,
       capacity,
@@ -79,8 +82,12 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
     this.#resequencer.offer(this.#decoder.all(messages, this.#now(), this.#onInvalid))
   }
 
-  // The ids show what is missing.
-  gap(): void {}
+  // The ids show what is missing, if there are any.
+  gap(reason: string): void {
+    if (this.#sequence.isRare !== true) return
+    if (this.#resequencer.isPlaced()) this.#resequencer.check()
+    else this.#broadcast.unsafeOfferAll([this.#pipeline.gap(new NotRepairable({ reason: `${reason} ${noneBefore}` }))])
+  }
 
   lost(): void {}
 
@@ -139,7 +146,7 @@ const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Conti
       candles: continuity,
       target: pipeline.stream,
       queue,
-      after: pipeline.after,
+      beginning: pipeline.beginning,
       limits: repair,
       fills: fillCandles,
       now,
@@ -251,10 +258,12 @@ const latestOnly = <A extends MarketEvent>(
   continuity: Continuity.Diffs<A> | Continuity.State<A>
 ): Followed =>
   Effect.suspend(() => {
+    const { beginning } = pipeline
     const isDiff = continuity._tag === "Diffs"
+    if (isDiff) passNoPast(pipeline)
     // Without a time from the venue, a late copy from another connection would look like an id reset.
     const isTimed = (event: A) => isDiff || (continuity.isTimed?.(event) ?? true) || !pipeline.isRedundant()
-    const lasts = new LastOfEach<A>(pipeline.stream.symbol, isDiff ? pipeline.after : undefined)
+    const lasts = new LastOfEach<A>(pipeline.stream.symbol, isDiff && beginning._tag === "After" ? beginning.position : undefined)
     const mostLower = isDiff ? Math.max(pipeline.shared.capacity, IdReset.several) : IdReset.several
     let message = 0
     // The events that show an id reset, the last of which is this one: one that is far newer, or several that follow each other.
@@ -301,11 +310,20 @@ const latestOnly = <A extends MarketEvent>(
     })
   })
 
+// Where a reader wants the past of a stream that the venue does not keep, a gap stands in its place.
+const passNoPast = <A extends MarketEvent>(pipeline: Pipeline<A>): void => {
+  const { beginning, broadcast } = pipeline
+  if (beginning._tag !== "Since" && beginning._tag !== "Last") return
+  broadcast.unsafeOfferAll([pipeline.gap(new NotRepairable({ reason: "The venue does not keep past events of this kind." }))])
+}
+
 const notKept = () => new NotRepairable({ reason: "The venue does not keep the updates of a book." })
 
 // Emits a gap wherever events may be missing, since nothing is known about their order.
 const unordered = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
-  passThrough(
+  Effect.zipRight(Effect.sync(() => {
+    passNoPast(pipeline)
+  }), passThrough(
     pipeline,
     ({ dropped, items }) => {
       const passed: Array<A | Gap> = []
@@ -320,4 +338,4 @@ const unordered = <A extends MarketEvent>(pipeline: Pipeline<A>): Followed =>
       return passed
     },
     (reason) => new NotRepairable({ reason })
-  )
+  ))

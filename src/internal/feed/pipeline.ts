@@ -11,6 +11,7 @@ import type { Message } from "../../Transport.ts"
 import type { Pool } from "../pool/pool.ts"
 import type { Listener } from "../pool/coverage.ts"
 import type * as Broadcast from "../stream/broadcast.ts"
+import type { Beginning } from "./beginning.ts"
 import type { Limits, Progress } from "./repair.ts"
 import type { MissingRange } from "./missingRange.ts"
 
@@ -48,16 +49,15 @@ export const gapOf = (
 export class Pipeline<A extends MarketEvent.MarketEvent> {
   readonly shared: Shared
   readonly stream: Stream<A>
-  /** The id, or the last moment, of the last event that the reader already has. */
-  readonly after: number | undefined
+  readonly beginning: Beginning
   readonly broadcast: EventBroadcast
   readonly decoder: Decoder<A>
   readonly onInvalid: (error: InvalidMessage) => void
 
-  constructor(shared: Shared, stream: Stream<A>, after: number | undefined, broadcast: EventBroadcast) {
+  constructor(shared: Shared, stream: Stream<A>, beginning: Beginning, broadcast: EventBroadcast) {
     this.shared = shared
     this.stream = stream
-    this.after = after
+    this.beginning = beginning
     this.broadcast = broadcast
     this.decoder = stream.kind.decoder(stream.name, stream.symbol)
     this.onInvalid = shared.skip(stream.name)

@@ -11,6 +11,7 @@ import type { GapCause, MarketEvent } from "../../market/MarketEvent.ts"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
 import type { Known } from "./archive.ts"
 import { Archive } from "./archive.ts"
+import type { Beginning } from "./beginning.ts"
 import { askAgainAfter, Doubt } from "./doubt.ts"
 import * as IdReset from "./idReset.ts"
 import { Inquiry } from "./inquiry.ts"
@@ -25,8 +26,7 @@ export interface Options<A extends MarketEvent> {
   readonly sequence: Sequence<A>
   /** The stream to fetch events of. */
   readonly target: Target
-  /** The id of the last event that the reader already has. Default: the stream begins with the first that arrives. */
-  readonly after: number | undefined
+  readonly beginning: Beginning
   /** The limits of fetching one gap. */
   readonly limits: Limits
   /** The time that another connection has to bring missing events before they are fetched. */
@@ -74,6 +74,8 @@ export class Resequencer<A extends MarketEvent> {
   // The events with old ids and newer times.
   #doubt: Doubt<A> | undefined
   #askAfter = askAfter
+  // Whether events may be missing since the last one, and none has come since that would show it.
+  #isToCheck = false
   readonly #sequence: Sequence<A>
   readonly #archive: Archive<A>
   readonly #output: Output<A>
@@ -81,7 +83,7 @@ export class Resequencer<A extends MarketEvent> {
   readonly #queue: SlidingQueue.SlidingQueue<A>
 
   constructor(options: Options<A>) {
-    this.#due = options.after === undefined ? -1 : options.after + 1
+    this.#due = options.beginning._tag === "After" ? options.beginning.position + 1 : -1
     this.#sequence = options.sequence
     this.#archive = new Archive(options.sequence, options.target)
     this.#output = options.output
@@ -97,6 +99,18 @@ export class Resequencer<A extends MarketEvent> {
     if (this.#isCaughtUp && this.#passStraightOn(events)) return
     this.#isCaughtUp = false
     this.#queue.offerAll(events)
+  }
+
+  /** Whether it knows the id of an event of the stream, from which on it can fetch. */
+  isPlaced(): boolean {
+    return this.#due >= 0
+  }
+
+  /** Fetches what may be missing since the last event, unless the next one is there already and shows it. */
+  check(): void {
+    this.#isCaughtUp = false
+    this.#isToCheck = true
+    this.#queue.wake()
   }
 
   // Emits the events without waking the fibre, if none is missing and no reader is slow. Returns whether it did.
@@ -174,6 +188,9 @@ export class Resequencer<A extends MarketEvent> {
         if (beyond !== undefined) this.#orderFetched(beyond, events)
         yield* this.#emit(events)
         yield* this.#settle()
+        const isToCheck = this.#isToCheck && events.length === 0 && this.#held === undefined && this.#doubt === undefined
+        this.#isToCheck = false
+        if (isToCheck) yield* this.#catchUp(this.#due - 1)
         const held = this.#held
         const isRepairable = held !== undefined && this.#doubt === undefined && (yield* this.#isOverdue(held)) &&
           (yield* this.#isPlausible(held))
@@ -391,12 +408,24 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Fetches at once what happened since the event after which the reader resumes: in a quiet market, the next event that would
-  // show the missing ones may be long in coming. What cannot be had now is fetched when that event comes.
   #resume(): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { after } = this.#options
-      if (after === undefined) return
+      const { beginning } = this.#options
+      if (beginning._tag === "Live") return
+      const last = beginning._tag === "After" ? Either.right(beginning.position) : yield* Effect.either(this.#archive.lastBefore(beginning))
+      if (Either.isLeft(last)) {
+        yield* this.#output.emitMissing({ from: undefined, to: undefined, cause: last.left })
+      } else if (last.right !== undefined) {
+        this.#due = last.right + 1
+        yield* this.#catchUp(last.right)
+      }
+    })
+  }
+
+  // Fetches at once what happened since an event: in a quiet market, the next event that would show the missing ones may be long in
+  // coming. What cannot be had now is fetched when that event comes.
+  #catchUp(after: number): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
       const sequence = this.#sequence
       const first = yield* this.#archive.from(after)
       if (Either.isLeft(first)) return

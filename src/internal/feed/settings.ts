@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import type { BookOptions, Options } from "../../market/MarketFeed.ts"
 import type { Venue } from "../../market/Venue.ts"
+import { invalid, shown } from "../connection/reconnectSettings.ts"
 import * as Connection from "../connection/settings.ts"
 import type { Limits } from "./repair.ts"
 import * as Session from "../session/settings.ts"
@@ -53,13 +54,20 @@ export interface BookSettings {
   readonly levels: number
   /** Undefined: there are no audits. */
   readonly audit: Duration.Duration | undefined
+  readonly speed: string | undefined
 }
 
+const speedOf = (speed: string | undefined, speeds: ReadonlyArray<string>) =>
+  speed === undefined || speeds.includes(speed)
+    ? Either.right(speed)
+    : Either.left(invalid(["speed"], shown(speed), speeds.length === 0 ? "no speed, since the venue has no choice" : `one of ${speeds.join(", ")}`))
+
 // The docstring of `MarketFeed.BookOptions` repeats the default for users.
-export const resolveBook = ({ audit, levels }: BookOptions): Either.Either<BookSettings, ConfigError.ConfigError> =>
+export const resolveBook = ({ audit, levels, speed }: BookOptions, speeds: ReadonlyArray<string> = []): Either.Either<BookSettings, ConfigError.ConfigError> =>
   Either.gen(function*() {
     return {
       levels: yield* Connection.atLeast("levels", 1, levels, 500),
+      speed: yield* speedOf(speed, speeds),
       audit: audit === undefined ? undefined : yield* Connection.positive("audit", audit, Duration.infinity)
     }
   })

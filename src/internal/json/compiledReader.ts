@@ -1,8 +1,8 @@
 // Reads objects from JSON texts in less than half the time of JSON.parse and a check.
 //
-// A venue writes all objects of a kind in the same way: the same fields in the same order, without spaces. From an object
-// that was parsed and checked, this module learns a shape: a regular expression, made from the schema's plan, and a function
-// that reads the texts that match it. A text that matches conforms to the schema. If a text does not match, the
+// A venue writes all objects of a kind in the same way: the same fields in the same order, with the same white space if any. From
+// an object that was parsed and checked, and its text, this module learns a shape: a regular expression, made from the schema's
+// plan, and a function that reads the texts that match it. A text that matches conforms to the schema. If a text does not match, the
 // caller parses and checks it.
 //
 // The expression has no capture groups. Captures allocate an array, and a string for each number: more garbage than the
@@ -141,6 +141,43 @@ const pieceOfFields = (plan: Fields, value: unknown, draft: Draft): Piece | unde
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// From the parts without white space to those of a text
+
+// As JSON defines it.
+const isWhiteSpace = (code: number) => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+
+/** The same parts, with the white space between them that a text has from `begin` on. Undefined if they are not the text. */
+const spaced = (parts: Piece["parts"], text: string, begin: number): Piece["parts"] | undefined => {
+  const found: Array<string | Token> = []
+  let at = begin
+  let fixed = begin
+  let isQuoted = false
+  const skip = () => {
+    while (!isQuoted && isWhiteSpace(text.charCodeAt(at))) at++
+  }
+  for (const part of parts) {
+    if (typeof part === "string") {
+      // The end of a quoted text with an escape is not looked for.
+      if (part.includes("\\")) return undefined
+      for (let i = 0; i < part.length; i++, at++) {
+        skip()
+        if (text[at] !== part[i]) return undefined
+        if (part[i] === `"`) isQuoted = !isQuoted
+      }
+      continue
+    }
+    skip()
+    const pattern = new RegExp(part.pattern, "y")
+    pattern.lastIndex = at
+    if (!pattern.test(text)) return undefined
+    found.push(text.slice(fixed, at), part)
+    at = fixed = pattern.lastIndex
+  }
+  skip()
+  return at === text.length ? [...found, text.slice(fixed)] : undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // From the parts of a text to the code that reads it
 
 const patternOf = (parts: Piece["parts"]) =>
@@ -149,13 +186,13 @@ const patternOf = (parts: Piece["parts"]) =>
 // The statements that read a token at `from` and set `end` to the index after it. `next` is the character that follows it.
 const readers: Readonly<Record<Token["is"], (variable: string, next: string) => string>> = {
   text: (variable) => `end = text.indexOf('"', from); const ${variable} = text.slice(from, end)`,
-  integer: (variable, next) => `end = text.indexOf("${next}", from); const ${variable} = integer(text, from, end)`,
+  integer: (variable, next) => `end = text.indexOf(${JSON.stringify(next)}, from); const ${variable} = integer(text, from, end)`,
   boolean: (variable) => `const ${variable} = text[from] === "t"; end = from + (${variable} ? 4 : 5)`,
   levels: (variable) =>
     `end = text[from + 1] === "]" ? from + 2 : text.indexOf("]]", from) + 2; const ${variable} = levels(text, from, end)`
 }
 
-const codeOf = ({ parts, value }: Piece, { constructors }: Draft) => {
+const codeOf = (parts: Piece["parts"], value: string, { constructors }: Draft) => {
   const statements: Array<string> = []
   let fixed = 0
   for (const [index, part] of parts.entries()) {
@@ -200,15 +237,17 @@ const levels = (text: string, from: number, end: number): ReadonlyArray<Readonly
 
 const isRead = (made: unknown): made is Read => typeof made === "function"
 
-const shapeOf = (plan: Plan, value: unknown, ending: string): Shape | undefined => {
+const shapeOf = (plan: Plan, value: unknown, ending: string, text: string, begin: number): Shape | undefined => {
   const draft: Draft = { variables: 0, constructors: [] }
   const piece = pieceOf(plan, value, draft)
   if (piece === undefined) return undefined
+  const compact = [...piece.parts, ending]
+  const parts = spaced(compact, text, begin) ?? compact
   try {
     // Generated code makes an object in a fifth of the time that a loop over the fields takes (measured).
-    const make = new Function("integer", "levels", codeOf(piece, draft))
+    const make = new Function("integer", "levels", codeOf(parts, piece.value, draft))
     const read: unknown = Reflect.apply(make, undefined, [integer, levels])
-    return isRead(read) ? { regex: new RegExp(`${patternOf([...piece.parts, ending])}$`, "y"), read } : undefined
+    return isRead(read) ? { regex: new RegExp(`${patternOf(parts)}$`, "y"), read } : undefined
   } catch {
     // A content security policy, for example, can forbid code from text. Then the caller parses all texts.
     return undefined
@@ -222,10 +261,10 @@ export interface Shapes<A> {
   /** The value of a text that begins with `start`, if the text matches a shape. */
   readonly read: (text: unknown, start: string) => A | undefined
   /**
-   * Learns a shape from a text whose value was parsed and conforms. It tries less and less often, so that texts without a
-   * shape cost little.
+   * Learns a shape from a text that begins with `start`, whose value was parsed and conforms. It tries less and less often, so that
+   * texts without a shape cost little.
    */
-  readonly learn: (text: unknown, value: A) => void
+  readonly learn: (text: unknown, start: string, value: A) => void
 }
 
 const isShort = (text: unknown): text is string => typeof text === "string" && text.length <= longest
@@ -253,9 +292,9 @@ export const make = <A, I>(schema: Schema.Schema<A, I>, ending = "}"): Shapes<A>
       }
       return undefined
     },
-    learn: (text, value) => {
+    learn: (text, start, value) => {
       if (planned === undefined || !isShort(text) || !isTimeToLearn(++missed)) return
-      const shape = shapeOf(planned, value, ending)
+      const shape = shapeOf(planned, value, ending, text, start.length)
       if (shape === undefined || shapes.some(({ regex }) => regex.source === shape.regex.source)) return
       shapes = [shape, ...shapes].slice(0, most)
     }

@@ -161,6 +161,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
     let age = 0
     let size = 0
     let past = nothing
+    const isNew = !(yield* isThere)
     const found: Found = (yield* isThere) ? yield* look(current) : { _tag: "Empty", whole: 0, torn: 0 }
     if (found._tag === "Foreign") return yield* unsuitable(found.reason)
     yield* cut(current, found)
@@ -226,7 +227,13 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
     const close = Effect.suspend(() => closeScope(writing.scope, Exit.void))
 
     let writing = yield* begin(size)
-    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(Effect.suspend(() => finish(writing))), close))
+    let hasEvents = false
+    yield* Effect.addFinalizer((exit) => {
+      // Nothing was recorded, such as of a stream that the venue does not have.
+      const isUseless = isNew && !hasEvents && Exit.isFailure(exit) && !Exit.isInterrupted(exit)
+      const ending = isUseless ? fs.remove(current) : Effect.suspend(() => finish(writing))
+      return Effect.zipRight(Effect.ignore(ending), close)
+    })
 
     const beginNext = Effect.gen(function*() {
       yield* close
@@ -285,6 +292,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
       },
       write: (events) =>
         Effect.gen(function*() {
+          hasEvents = true
           yield* checkFile
           if (yield* isDue) yield* rotate
           const entries = events.map((event) => ({ json: jsonOf(event), position: positionOf(series, event) }))

@@ -73,8 +73,8 @@ const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after
       return feed.klines(symbol, "1s", { after })
     case "depth@100ms":
       return feed.depth(symbol)
-    case "blockTrade":
-      return feed.raw(`${symbol.toLowerCase()}@blockTrade`)
+    case "notice":
+      return feed.raw(`${symbol.toLowerCase()}@notice`, {}, { unchecked: true })
     default:
       return feed.miniTicker(symbol)
   }

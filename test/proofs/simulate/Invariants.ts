@@ -164,7 +164,7 @@ export const checkReads = (options: {
   const wrong = (at: number, detail: string) => {
     report({ invariant: "truth", at, detail: `${name}: ${detail}` })
   }
-  if (kind === "blockTrade") {
+  if (kind === "notice") {
     if (!options.omits) checkUnordered(options.reads, options.slowest, wrong)
     return
   }

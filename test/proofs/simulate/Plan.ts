@@ -93,7 +93,7 @@ export interface Step<Action> {
   readonly action: Action
 }
 
-export type ReaderKind = "trade" | "aggTrade" | "kline_1s" | "depth@100ms" | "miniTicker" | "blockTrade" | "book"
+export type ReaderKind = "trade" | "aggTrade" | "kline_1s" | "depth@100ms" | "miniTicker" | "notice" | "book"
 
 export interface Reader {
   readonly kind: ReaderKind
@@ -360,7 +360,7 @@ const pause = fc.oneof(millis(0, 200), millis(0, 3_000), millis(0, 15_000))
 const step = <A>(action: fc.Arbitrary<A>) => fc.record({ after: pause, action })
 
 const reader: fc.Arbitrary<Reader> = fc.record({
-  kind: fc.constantFrom("trade", "aggTrade", "kline_1s", "depth@100ms", "miniTicker", "blockTrade", "book"),
+  kind: fc.constantFrom("trade", "aggTrade", "kline_1s", "depth@100ms", "miniTicker", "notice", "book"),
   symbol: fc.constantFrom("BTCUSDT", "ETHUSDT"),
   dawdles: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: millis(1, 400) }),
   listens: fc.boolean()

@@ -48,8 +48,8 @@ export interface Tape {
 
 // The whole book is stored once in so many steps.
 const keyframeEvery = 200
-// A block trade happens once in so many steps.
-const blockTradeEvery = 5
+// A notice comes once in so many steps.
+const noticeEvery = 5
 const statesKept = 2_000
 export const intervals: ReadonlyArray<Candles.Interval> = ["1s", "1m"]
 const kinds = ["trade", "aggTrade", "kline_1s", "kline_1m", "depth@100ms", "miniTicker", "bookTicker"]
@@ -77,7 +77,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
   const streams = kinds.map((kind) => `${lower}@${kind}`)
   const messages = new Map(streams.map((name) => [name, new Array<ReadonlyArray<Message>>()]))
   // A kind that the real exchange does not have. It cannot be fetched, and its ids show us what is missing.
-  const blockTrades = new Array<ReadonlyArray<Message>>()
+  const notices = new Array<ReadonlyArray<Message>>()
   const trades: Array<Market.Trade> = []
   const aggTrades: Array<Market.AggTrade> = []
   const closed = new Map(intervals.map((interval) => [interval, new Array<Candles.Candle>()]))
@@ -105,10 +105,10 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
       const payloads = Payload.ofStep(stream, market, step, "millisecond")
       perStep.push(payloads.map((payload) => ({ payload, text: JSON.stringify({ stream: name, data: payload }) })))
     }
-    const nth = (counts.length + 1) / blockTradeEvery
-    const blockTrade = { e: "blockTrade", E: time, s: instrument.symbol, t: nth, p: "1", q: "1", T: time, m: true }
-    blockTrades.push(Number.isInteger(nth)
-      ? [{ payload: blockTrade, text: JSON.stringify({ stream: `${lower}@blockTrade`, data: blockTrade }) }]
+    const nth = (counts.length + 1) / noticeEvery
+    const notice = { e: "notice", E: time, s: instrument.symbol, t: nth }
+    notices.push(Number.isInteger(nth)
+      ? [{ payload: notice, text: JSON.stringify({ stream: `${lower}@notice`, data: notice }) }]
       : [])
     const diff = step.diff["100ms"]
     const message = messages.get(`${lower}@depth@100ms`)?.at(-1)?.[0]
@@ -210,7 +210,7 @@ export const make = (instrument: Market.Instrument, seed: number, start: number)
     instrument,
     start,
     stepsAt,
-    messagesOf: (stream, step) => (stream === `${lower}@blockTrade` ? blockTrades : messages.get(stream))?.[step] ?? [],
+    messagesOf: (stream, step) => (stream === `${lower}@notice` ? notices : messages.get(stream))?.[step] ?? [],
     trades: tradesAt,
     aggTrades: aggTradesAt,
     tradeAt: (id) => trades[id - 1],

@@ -454,7 +454,7 @@ export const found: ReadonlyArray<Found> = [
           { kind: "trade", symbol: "BTCUSDT", dawdles: 0, listens: false },
           { kind: "trade", symbol: "ETHUSDT", dawdles: 0, listens: false },
           { kind: "miniTicker", symbol: "BTCUSDT", dawdles: 1, listens: false },
-          { kind: "blockTrade", symbol: "BTCUSDT", dawdles: 0, listens: false }
+          { kind: "notice", symbol: "BTCUSDT", dawdles: 0, listens: false }
         ],
         steps: [
           { after: 0, action: { do: "rotate" } },
@@ -483,7 +483,7 @@ export const found: ReadonlyArray<Found> = [
         bookLevels: 100,
         readers: [
           { kind: "trade", symbol: "BTCUSDT", dawdles: 1, listens: false },
-          { kind: "blockTrade", symbol: "BTCUSDT", dawdles: 0, listens: false },
+          { kind: "notice", symbol: "BTCUSDT", dawdles: 0, listens: false },
           { kind: "book", symbol: "BTCUSDT", dawdles: 0, listens: false },
           { kind: "aggTrade", symbol: "BTCUSDT", dawdles: 0, listens: false }
         ],
