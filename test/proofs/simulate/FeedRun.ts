@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { DialGate, Transport } from "holdfast"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
 import { BinanceFeed, Venue } from "holdfast/binance"
+import * as CommonFaults from "./CommonFaults.ts"
 import * as Invariants from "./Invariants.ts"
 import type { FeedAction, FeedPlan, Reader, ReaderKind, RestFault } from "./Plan.ts"
 import { isHarmless } from "./Plan.ts"
@@ -405,22 +406,13 @@ export const run = (plan: FeedPlan): Outcome => {
       case "rotate":
         world.run(feed.rotate)
         break
-      case "stall":
-        time.stall(action.lasts)
-        break
-      case "setWall":
-        time.setWall(action.by)
-        break
-      case "sleep":
-        if (action.peers === "gone") exchange.vanishAll()
-        time.sleepMachine(action.lasts)
-        break
       case "prune":
         leastKept = Math.min(leastKept, action.keep)
         exchange.act(action)
         break
       default:
-        exchange.act(action)
+        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network: exchange }, action)
+        else exchange.act(action)
     }
     time.flush()
   }

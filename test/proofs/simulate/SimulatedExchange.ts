@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import { ControlMessage } from "holdfast/binance/exchange"
 import * as Limits from "../../../src/binance/exchange/Limits.ts"
 import * as RestApi from "../../../src/binance/exchange/RestApi.ts"
+import type { CommonFault } from "./CommonFaults.ts"
 import * as Network from "./SimulatedNetwork.ts"
 import type { AckFault, RestFault, ServerFault, SocketFault } from "./Plan.ts"
 import * as Tape from "./Tape.ts"
@@ -22,7 +23,7 @@ import type { Report } from "./Violation.ts"
 export interface SimulatedExchange extends Network.Network {
   readonly http: HttpClient.HttpClient
   readonly tape: (symbol: string) => Tape.Tape
-  readonly act: (fault: SocketFault | ServerFault) => void
+  readonly act: (fault: SocketFault | Exclude<ServerFault, CommonFault>) => void
   /** The number of trades, aggregate trades and candles that are kept now. */
   readonly kept: () => number
   readonly stop: () => void
@@ -288,15 +289,6 @@ export const make = (options: {
               peer.close(1001, "the server is going away")
             })
           }
-          break
-        case "restart":
-          network.restart(fault.downtime)
-          break
-        case "dials":
-          network.dials(fault.times, fault.fault)
-          break
-        case "refuses":
-          network.refuses(fault.lasts, fault.fault)
           break
         case "rest":
           for (let i = 0; i < fault.times; i++) rest.push(fault.fault)
