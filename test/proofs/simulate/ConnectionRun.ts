@@ -68,6 +68,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
   const outcome = (): Outcome => ({
     violations: world.violations,
     virtualMillis: world.elapsed(),
+    exercised: world.exercised(),
     dials: network.dialled().length,
     messages: network.received().length,
     read: readings.reduce((sum, { items }) => sum + items.length, 0),
