@@ -205,7 +205,7 @@ export interface SessionPlan {
 // ---------------------------------------------------------------------------------------------------------------------
 // Generators
 
-const target: fc.Arbitrary<Target> = fc.constantFrom("all", "oldest", "newest")
+export const target: fc.Arbitrary<Target> = fc.constantFrom("all", "oldest", "newest")
 const millis = (least: number, most: number) => fc.integer({ min: least, max: most })
 
 // Mostly codes that are retried, some that are retried a limited number of times, and some that are fatal.
@@ -276,7 +276,7 @@ const dialFault: fc.Arbitrary<DialFault> = fc.oneof(
   fc.record({ how: fc.constantFrom("hang" as const, "acceptThenClose" as const) })
 )
 
-const restFault: fc.Arbitrary<RestFault> = fc.oneof(
+export const restFault: fc.Arbitrary<RestFault> = fc.oneof(
   fc.record({
     how: fc.constant("status" as const),
     status: fc.oneof(
@@ -290,7 +290,7 @@ const restFault: fc.Arbitrary<RestFault> = fc.oneof(
 )
 
 /** A REST interface that lies. */
-const lies: fc.Arbitrary<RestFault> = fc.record({ how: fc.constant("lies" as const), lie: fc.constantFrom(...Lies.all) })
+export const lies: fc.Arbitrary<RestFault> = fc.record({ how: fc.constant("lies" as const), lie: fc.constantFrom(...Lies.all) })
 
 const restart = fc.record({ do: fc.constant("restart" as const), downtime: millis(0, 30_000) })
 const dials = fc.record({ do: fc.constant("dials" as const), times: fc.integer({ min: 1, max: 8 }), fault: dialFault })
@@ -308,7 +308,7 @@ const refuses = fc.record({
 })
 const hour = 3_600_000
 const setWall = fc.record({ do: fc.constant("setWall" as const), by: fc.oneof(fc.constantFrom(hour, -hour), fc.integer({ min: -30_000, max: 30_000 })) })
-const local: fc.Arbitrary<LocalFault> = fc.oneof(
+export const local: fc.Arbitrary<LocalFault> = fc.oneof(
   fc.record({ do: fc.constant("stall" as const), lasts: millis(500, 30_000) }),
   setWall,
   fc.record({ do: fc.constant("sleep" as const), lasts: millis(500, 60_000), peers: fc.constantFrom("stay" as const, "gone" as const) })

@@ -14,7 +14,7 @@ const { values } = parseArgs({
     path: { type: "string" },
     /** A plan as JSON, or a file that has one. */
     plan: { type: "string" },
-    /** `connection`, `session` or `feed`. Default: all. */
+    /** `connection`, `session`, `feed` or `symbols`. Default: all. */
     level: { type: "string" },
     /** Runs the plans that once failed first. */
     found: { type: "boolean", default: false },
@@ -37,7 +37,7 @@ if (values.plan !== undefined) {
 
 const runs = Number(values.runs)
 const totals = { runs: 0, virtualMillis: 0, dials: 0, messages: 0, read: 0, gaps: 0 }
-const levels = { connection: Simulation.connection, session: Simulation.session, feed: Simulation.feed }
+const levels = { connection: Simulation.connection, session: Simulation.session, feed: Simulation.feed, symbols: Simulation.symbols }
 const plans = Object.entries(levels).find(([level]) => level === values.level)?.[1] ?? Simulation.any
 const began = performance.now()
 let failed = false
