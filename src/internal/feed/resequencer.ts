@@ -620,8 +620,11 @@ export class Resequencer<A extends MarketEvent> {
       if (!isReset()) return undefined
       if (twin !== undefined) return IdReset.cause()
       for (let useless = 0;;) {
-        const fetched = yield* Effect.either(this.#sequence.fetch(this.#options.target, this.#sequence.idOf(held)))
+        const id = this.#sequence.idOf(held)
+        const fetched = yield* Effect.either(this.#sequence.fetch(this.#options.target, id))
         if (Either.isLeft(fetched)) return fetched.left
+        // The fetched event may then be another one, whose time tells nothing of the clock.
+        if (this.#isRefuted(lastKnown + 1, id - 1)) return undefined
         const later = this.#in(fetched.right, held)
         if (later !== undefined) {
           this.#restAhead = this.#timeOf(later) - this.#timeOf(held)
