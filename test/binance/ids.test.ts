@@ -34,8 +34,8 @@ interface Case {
   readonly store?: Store
   /** The newest id that REST has, by the number of requests. */
   readonly newest?: number | ((asked: number) => number)
-  /** How far the clock of REST is ahead. */
-  readonly ahead?: number
+  /** How far the clock of REST is ahead, by the number of requests. */
+  readonly ahead?: number | ((asked: number) => number)
   /** Whether REST cannot be asked. */
   readonly isDown?: boolean
   readonly redundancy?: number
@@ -71,7 +71,7 @@ const seenIn = ({ ahead = 0, buffer, isDown = false, long = "30 seconds", newest
     Effect.provide(answers(
       (url) => {
         if (url.pathname.endsWith("historicalTrades")) asked++
-        return pageOf(store, typeof newest === "number" ? newest : newest(asked), ahead)(url)
+        return pageOf(store, typeof newest === "number" ? newest : newest(asked), typeof ahead === "number" ? ahead : ahead(asked))(url)
       },
       () => isDown ? 503 : 200
     ))
@@ -303,6 +303,18 @@ describe("an id that is none", () => {
         script: [open(acknowledge, send(trade(10, 1), trade(11, 2), trade(20, 3)), ...flow(12, 300, 4, 40))],
         store: (id) => id < 12 ? id - 9 : 4 + (id - 12) * 25,
         newest: (asked) => asked === 1 ? 11 : 22
+      })
+      assert.deepStrictEqual(seen, range(10, 311))
+      assert.deepStrictEqual(skipped, ["its id 20 is none of the stream: newer events have lower ids"])
+    }))
+
+  it.scoped("is not taken for the trade that later has this id, though the clock of REST is set meanwhile", () =>
+    Effect.gen(function*() {
+      const { seen, skipped } = yield* seenIn({
+        script: [open(acknowledge, send(trade(10, 1), trade(11, 2), trade(20, 3)), wait("100 millis"), ...flow(12, 300, 4, 40))],
+        store: (id) => id < 12 ? id - 9 : 4 + (id - 12) * 25,
+        newest: (asked) => asked < 3 ? 11 : 22,
+        ahead: (asked) => asked < 3 ? hour : 0
       })
       assert.deepStrictEqual(seen, range(10, 311))
       assert.deepStrictEqual(skipped, ["its id 20 is none of the stream: newer events have lower ids"])

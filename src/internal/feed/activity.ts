@@ -18,7 +18,8 @@ interface Answer {
 
 /**
  * Returns what the sessions of a feed ask. The cost does not grow with the number of connections: a question has all keys that
- * any connection has asked about in the last minute, and its answer serves all questions of the next seconds.
+ * any connection has asked about in the last minute, and its answer serves all questions of the next seconds that it can answer:
+ * a venue may count more than it was asked for.
  */
 export const make = (venue: Pick<Venue, "stream">, { counts, keyOf }: Activity): Ask => {
   const lock = Effect.unsafeMakeSemaphore(1)
@@ -39,7 +40,7 @@ export const make = (venue: Pick<Venue, "stream">, { counts, keyOf }: Activity):
 
   const answerFor = (keys: ReadonlyArray<string>) =>
     Effect.flatMap(monotonic, (at) =>
-      latest !== undefined && at - latest.at < shared && keys.every((key) => latest?.keys.has(key) === true)
+      latest !== undefined && at - latest.at < shared && keys.every((key) => latest?.keys.has(key) === true || latest?.counts.has(key) === true)
         ? Effect.succeed(latest)
         : ask(keys)
     ).pipe(lock.withPermits(1))

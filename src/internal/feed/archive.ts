@@ -115,9 +115,15 @@ export class Archive<A extends MarketEvent> {
   /**
    * The cause of a gap, if the venue has reset its ids during an outage and the new ids have passed the old. The event that is
    * fetched under the last known id is then another one, with a newer time. Since the clock of the REST interface may differ, that
-   * time is compared by `received`, an event that came over the sockets too.
+   * time is compared by `received`, an event that came over the sockets too. `isRefuted` tells whether other events have shown
+   * meanwhile that this one is none of the stream.
    */
-  resetCause(page: ReadonlyArray<A>, known: Known, received: A | undefined): Effect.Effect<GapCause | undefined> {
+  resetCause(
+    page: ReadonlyArray<A>,
+    known: Known,
+    received: A | undefined,
+    isRefuted: () => boolean
+  ): Effect.Effect<GapCause | undefined> {
     const again = page.find((event) => this.sequence.idOf(event) === known.id)
     if (again === undefined || received === undefined) return Effect.succeed(undefined)
     const isReset = () => {
@@ -131,6 +137,8 @@ export class Archive<A extends MarketEvent> {
       for (let useless = 0;;) {
         const fetched = yield* this.from(this.sequence.idOf(received))
         if (Either.isLeft(fetched)) return fetched.left
+        // The fetched event may then be another one, whose time tells nothing of the clock.
+        if (isRefuted()) return undefined
         if (this.#compareClocks(fetched.right, received)) return isReset() ? IdReset.cause() : undefined
         if (!(yield* Lag.askAgain(useless++))) return new NotServedYet()
       }

@@ -448,7 +448,10 @@ export class Resequencer<A extends MarketEvent> {
     const { limits, output } = this.#options
     const { from, to } = range
     const watch: Watch<A> = {
-      resetCause: (page) => this.#latestId === from - 1 ? this.#archive.resetCause(page, this.#known(), this.#held?.get()) : Effect.succeed(undefined),
+      resetCause: (page) =>
+        this.#latestId === from - 1
+          ? this.#archive.resetCause(page, this.#known(), this.#held?.get(), () => this.#isRefuted(from, to))
+          : Effect.succeed(undefined),
       isRefuted: () => this.#isRefuted(from, to),
       // Behind it may wait an event of the sockets, whose time is by their clock.
       remember: (event) => {

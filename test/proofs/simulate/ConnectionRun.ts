@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { ConnectionState, Item } from "holdfast"
 import { Connection, DialGate, Transport } from "holdfast"
 import { Failure, Venue } from "holdfast/binance"
+import * as CommonFaults from "./CommonFaults.ts"
 import * as Invariants from "./Invariants.ts"
 import type { ConnectionAction, ConnectionPlan } from "./Plan.ts"
 import * as Network from "./SimulatedNetwork.ts"
@@ -67,6 +68,7 @@ export const run = (plan: ConnectionPlan): Outcome => {
   const outcome = (): Outcome => ({
     violations: world.violations,
     virtualMillis: world.elapsed(),
+    exercised: world.exercised(),
     dials: network.dialled().length,
     messages: network.received().length,
     read: readings.reduce((sum, { items }) => sum + items.length, 0),
@@ -197,12 +199,11 @@ export const run = (plan: ConnectionPlan): Outcome => {
   // time for a pong, and a second more if the event loop stalls.
   let slept = 0
   const mayStopReading = plan.inbox.overflow === "suspend" && plan.steps.some(({ action }) => action.do === "pause" || action.do === "say")
-  const sleepMachine = ({ lasts, peers }: Extract<ConnectionAction, { readonly do: "sleep" }>) => {
-    const isThere = peers === "gone" ? network.vanishAll() : () => false
-    time.sleepMachine(lasts)
+  const sleepMachine = (fault: Extract<ConnectionAction, { readonly do: "sleep" }>) => {
+    const isThere = CommonFaults.sleep({ time, network }, fault)
     const nth = ++slept
     const due = time.monotonic() + plan.pongTimeout + 3_000
-    if (plan.pingInterval === undefined || mayStopReading || lasts < 2_000) return
+    if (plan.pingInterval === undefined || mayStopReading || fault.lasts < 2_000) return
     time.after(plan.pongTimeout + 3_000, () => {
       if (slept === nth && time.monotonic() >= due && isThere()) report({ invariant: "heals", detail: "a peer that had gone while the machine slept was not found out" })
     })
@@ -247,25 +248,14 @@ export const run = (plan: ConnectionPlan): Outcome => {
         break
       case "stall":
         slept++
-        time.stall(action.lasts)
-        break
-      case "setWall":
-        time.setWall(action.by)
+        CommonFaults.strike({ time, network }, action)
         break
       case "sleep":
         sleepMachine(action)
         break
-      case "dials":
-        network.dials(action.times, action.fault)
-        break
-      case "refuses":
-        network.refuses(action.lasts, action.fault)
-        break
-      case "restart":
-        network.restart(action.downtime)
-        break
       default:
-        network.inject(action)
+        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network }, action)
+        else network.inject(action)
     }
     time.flush()
   }

@@ -10,8 +10,11 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { DialGate, Transport } from "holdfast"
 import type { MarketEvent, OrderBook } from "holdfast/binance"
-import { BinanceFeed, Venue } from "holdfast/binance"
+import { Venue } from "holdfast/binance"
+import * as CommonFaults from "./CommonFaults.ts"
+import * as DroppingFeed from "./DroppingFeed.ts"
 import * as Invariants from "./Invariants.ts"
+import * as Lies from "./Lies.ts"
 import type { FeedAction, FeedPlan, Reader, ReaderKind, RestFault } from "./Plan.ts"
 import { isHarmless } from "./Plan.ts"
 import * as SimulatedExchange from "./SimulatedExchange.ts"
@@ -63,22 +66,8 @@ interface Book {
   restarting: boolean
 }
 
-const streamOf = (feed: BinanceFeed.BinanceFeed, { kind, symbol }: Reader, after: number | undefined): BinanceFeed.Events<MarketEvent.MarketEvent> => {
-  switch (kind) {
-    case "trade":
-      return feed.trades(symbol, { after })
-    case "aggTrade":
-      return feed.aggTrades(symbol, { after })
-    case "kline_1s":
-      return feed.klines(symbol, "1s", { after })
-    case "depth@100ms":
-      return feed.depth(symbol)
-    case "notice":
-      return feed.raw(`${symbol.toLowerCase()}@notice`, {}, { unchecked: true })
-    default:
-      return feed.miniTicker(symbol)
-  }
-}
+const streamOf = (feed: DroppingFeed.DroppingFeed, { kind, symbol }: Reader, after: number | undefined): DroppingFeed.Events =>
+  feed.stream({ name: `${symbol.toLowerCase()}@${kind}`, after, unchecked: kind === "notice" })
 
 const isRepaired = (kind: ReaderKind) => kind === "trade" || kind === "aggTrade" || kind === "kline_1s"
 
@@ -93,7 +82,7 @@ const answersCome: ReadonlySet<string> = new Set([
 
 const answerTags: ReadonlySet<string> = new Set(["Acknowledged", "Live", "Refused", "Released"])
 
-const isDown = (fault: RestFault) => fault.how !== "slow"
+const isDown = (fault: RestFault) => fault.how !== "slow" && (fault.how !== "lies" || Lies.isRefused(fault.lie))
 
 export const run = (plan: FeedPlan): Outcome => {
   const world = World.make(plan.seed)
@@ -102,6 +91,7 @@ export const run = (plan: FeedPlan): Outcome => {
   const exchange = SimulatedExchange.make({
     time,
     report,
+    note: world.note,
     market: plan.market,
     streamsPerConnection: plan.streamsPerConnection,
     weightPerMinute: plan.weightPerMinute,
@@ -123,6 +113,7 @@ export const run = (plan: FeedPlan): Outcome => {
   const outcome = (): Outcome => ({
     violations: world.violations,
     virtualMillis: world.elapsed(),
+    exercised: world.exercised(),
     dials: exchange.dialled().length,
     messages: exchange.received().length,
     read: readings.reduce((sum, { reads }) => sum + reads.length, 0),
@@ -151,6 +142,14 @@ export const run = (plan: FeedPlan): Outcome => {
   )
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
+  // Whether a REST interface may lack what it is asked for again and again.
+  const lacking = plan.steps.some(({ action }) =>
+    (action.do === "rest" && action.fault.how === "lies" && Lies.lacks(action.fault.lie) && action.times > 3) ||
+    (action.do === "restDown" && action.fault.how === "lies" && Lies.lacks(action.fault.lie) && action.lasts > 3_000))
+  // A REST interface with another clock tells other times.
+  const otherClock = plan.steps.some(({ action }) =>
+    (action.do === "rest" || action.do === "restDown") && action.fault.how === "lies" && Lies.clockAhead(action.fault.lie) !== 0)
+
   const justified = (reader: Reader) => (gap: MarketEvent.Gap["data"], at: number): boolean => {
     const tape = exchange.tape(reader.symbol)
     switch (gap.cause._tag) {
@@ -166,7 +165,7 @@ export const run = (plan: FeedPlan): Outcome => {
             return gap.to !== undefined && gap.to < at - leastKept * 1_000
         }
       case "NotServedYet":
-        return longestLag > lagForgiven || (reader.kind === "kline_1s" && Number.isFinite(leastKept))
+        return longestLag > lagForgiven || lacking || (reader.kind === "kline_1s" && Number.isFinite(leastKept))
       case "GapTooLarge":
         // The newest were fetched, and these are the older ones.
         return gap.from !== undefined && gap.to !== undefined && gap.cause.limit === plan.repairLimit
@@ -182,7 +181,7 @@ export const run = (plan: FeedPlan): Outcome => {
 
   const program = Effect.gen(function*() {
     const scope = yield* Scope.make()
-    const feed = yield* BinanceFeed.make({
+    const feed = yield* DroppingFeed.make({
       venue: {
         ...Venue.make({ ws: "ws://exchange.test", rest: "http://exchange.test" }),
         streamsPerConnection: plan.streamsPerConnection,
@@ -408,22 +407,13 @@ export const run = (plan: FeedPlan): Outcome => {
       case "rotate":
         world.run(feed.rotate)
         break
-      case "stall":
-        time.stall(action.lasts)
-        break
-      case "setWall":
-        time.setWall(action.by)
-        break
-      case "sleep":
-        if (action.peers === "gone") exchange.vanishAll()
-        time.sleepMachine(action.lasts)
-        break
       case "prune":
         leastKept = Math.min(leastKept, action.keep)
         exchange.act(action)
         break
       default:
-        exchange.act(action)
+        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network: exchange }, action)
+        else exchange.act(action)
     }
     time.flush()
   }
@@ -521,6 +511,7 @@ export const run = (plan: FeedPlan): Outcome => {
       after: reading.after,
       reads: reading.reads,
       omits,
+      otherClock,
       slowest,
       justified: justified(reading.reader),
       report

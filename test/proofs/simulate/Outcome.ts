@@ -11,4 +11,6 @@ export interface Outcome {
   /** Events or items that readers got, gaps included. */
   readonly read: number
   readonly gaps: number
+  /** What the run has exercised, of the plans that have to be known to be live. */
+  readonly exercised: ReadonlyArray<string>
 }

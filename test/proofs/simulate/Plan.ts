@@ -3,6 +3,8 @@
  * The same plan always gives the same run. All times are in milliseconds.
  */
 import * as fc from "fast-check"
+import type { Lie } from "./Lies.ts"
+import * as Lies from "./Lies.ts"
 
 /** The open sockets that a fault strikes. */
 export type Target = "all" | "oldest" | "newest"
@@ -49,6 +51,8 @@ export type RestFault =
   | { readonly how: "status"; readonly status: number; readonly retryAfter: number | undefined }
   | { readonly how: "slow"; readonly by: number }
   | { readonly how: "hang" | "garbage" | "reset" }
+  /** It answers with something else than the truth. */
+  | { readonly how: "lies"; readonly lie: Lie }
 
 /**
  * The faults of the next requests on sockets: not received, done without an answer, done and answered too late, refused
@@ -69,6 +73,8 @@ export type ServerFault =
   | { readonly do: "restDown"; readonly lasts: number; readonly fault: RestFault }
   /** The REST interface lags behind the sockets by `by`, for `lasts`. */
   | { readonly do: "restLags"; readonly by: number; readonly lasts: number }
+  /** It ends the subscription of a stream. */
+  | { readonly do: "dropStream"; readonly on: Target; readonly stream: number }
   /** The REST interface keeps only the latest events. */
   | { readonly do: "prune"; readonly keep: number }
 
@@ -199,7 +205,7 @@ export interface SessionPlan {
 // ---------------------------------------------------------------------------------------------------------------------
 // Generators
 
-const target: fc.Arbitrary<Target> = fc.constantFrom("all", "oldest", "newest")
+export const target: fc.Arbitrary<Target> = fc.constantFrom("all", "oldest", "newest")
 const millis = (least: number, most: number) => fc.integer({ min: least, max: most })
 
 // Mostly codes that are retried, some that are retried a limited number of times, and some that are fatal.
@@ -270,7 +276,7 @@ const dialFault: fc.Arbitrary<DialFault> = fc.oneof(
   fc.record({ how: fc.constantFrom("hang" as const, "acceptThenClose" as const) })
 )
 
-const restFault: fc.Arbitrary<RestFault> = fc.oneof(
+export const restFault: fc.Arbitrary<RestFault> = fc.oneof(
   fc.record({
     how: fc.constant("status" as const),
     status: fc.oneof(
@@ -282,6 +288,9 @@ const restFault: fc.Arbitrary<RestFault> = fc.oneof(
   fc.record({ how: fc.constant("slow" as const), by: millis(100, 8_000) }),
   fc.record({ how: fc.constantFrom("hang" as const, "garbage" as const, "reset" as const) })
 )
+
+/** A REST interface that lies. */
+export const lies: fc.Arbitrary<RestFault> = fc.record({ how: fc.constant("lies" as const), lie: fc.constantFrom(...Lies.all) })
 
 const restart = fc.record({ do: fc.constant("restart" as const), downtime: millis(0, 30_000) })
 const dials = fc.record({ do: fc.constant("dials" as const), times: fc.integer({ min: 1, max: 8 }), fault: dialFault })
@@ -299,7 +308,7 @@ const refuses = fc.record({
 })
 const hour = 3_600_000
 const setWall = fc.record({ do: fc.constant("setWall" as const), by: fc.oneof(fc.constantFrom(hour, -hour), fc.integer({ min: -30_000, max: 30_000 })) })
-const local: fc.Arbitrary<LocalFault> = fc.oneof(
+export const local: fc.Arbitrary<LocalFault> = fc.oneof(
   fc.record({ do: fc.constant("stall" as const), lasts: millis(500, 30_000) }),
   setWall,
   fc.record({ do: fc.constant("sleep" as const), lasts: millis(500, 60_000), peers: fc.constantFrom("stay" as const, "gone" as const) })
@@ -323,6 +332,9 @@ const serverFault: fc.Arbitrary<ServerFault> = fc.oneof(
   refuses,
   fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: restFault }),
   fc.record({ do: fc.constant("restDown" as const), lasts: millis(1_000, 90_000), fault: restFault }),
+  fc.record({ do: fc.constant("rest" as const), times: fc.integer({ min: 1, max: 6 }), fault: lies }),
+  fc.record({ do: fc.constant("restDown" as const), lasts: millis(5_000, 90_000), fault: lies }),
+  fc.record({ do: fc.constant("dropStream" as const), on: target, stream: fc.nat(5) }),
   fc.record({ do: fc.constant("restLags" as const), by: millis(100, 20_000), lasts: millis(1_000, 60_000) }),
   fc.record({ do: fc.constant("prune" as const), keep: fc.integer({ min: 1, max: 200 }) })
 )
@@ -359,6 +371,19 @@ const pause = fc.oneof(millis(0, 200), millis(0, 3_000), millis(0, 15_000))
 
 const step = <A>(action: fc.Arbitrary<A>) => fc.record({ after: pause, action })
 
+// Something is missing while the REST interface lies.
+const lyingRepair: fc.Arbitrary<ReadonlyArray<Step<FeedAction>>> = fc.tuple(
+  step<FeedAction>(fc.record({ do: fc.constant("restDown" as const), lasts: millis(3_000, 30_000), fault: lies })),
+  fc.record({
+    after: millis(0, 1_000),
+    action: fc.oneof(
+      fc.record({ do: fc.constantFrom("reset" as const, "drop" as const), on: target }),
+      fc.record({ do: fc.constant("skip" as const), on: target, count: fc.integer({ min: 1, max: 40 }) })
+    )
+  }),
+  fc.record({ after: millis(1_000, 10_000), action: feedAction })
+)
+
 const reader: fc.Arbitrary<Reader> = fc.record({
   kind: fc.constantFrom("trade", "aggTrade", "kline_1s", "depth@100ms", "miniTicker", "notice", "book"),
   symbol: fc.constantFrom("BTCUSDT", "ETHUSDT"),
@@ -388,6 +413,7 @@ export const feedPlan: fc.Arbitrary<FeedPlan> = fc.record({
   readers: fc.oneof({ weight: 3, arbitrary: readers(1, 3) }, { weight: 1, arbitrary: readers(4, 9) }),
   steps: fc.oneof(
     { weight: 5, arbitrary: fc.array(step(feedAction), { minLength: 1, maxLength: 12 }) },
+    { weight: 1, arbitrary: fc.array(lyingRepair, { minLength: 1, maxLength: 4 }).map((repairs) => repairs.flat()) },
     { weight: 1, arbitrary: fc.array(step(harmless), { minLength: 1, maxLength: 6 }) }
   )
 }).map((plan) => {

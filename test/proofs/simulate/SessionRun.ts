@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { SessionProtocol } from "holdfast"
 import { Session, Transport } from "holdfast"
 import { Failure } from "holdfast/binance"
+import * as CommonFaults from "./CommonFaults.ts"
 import * as Invariants from "./Invariants.ts"
 import type { Outcome } from "./Outcome.ts"
 import type { SessionAction, SessionPlan, TopicFault } from "./Plan.ts"
@@ -170,6 +171,7 @@ export const run = (plan: SessionPlan): Outcome => {
   const outcome = (): Outcome => ({
     violations: world.violations,
     virtualMillis: world.elapsed(),
+    exercised: world.exercised(),
     dials: network.dialled().length,
     messages: network.received().length,
     read: readings.reduce((sum, { items }) => sum + items.length, 0),
@@ -246,27 +248,9 @@ export const run = (plan: SessionPlan): Outcome => {
       case "ignoreTopic":
         ignoring.push({ until: time.now() + action.lasts, fault: action })
         break
-      case "stall":
-        time.stall(action.lasts)
-        break
-      case "setWall":
-        time.setWall(action.by)
-        break
-      case "sleep":
-        if (action.peers === "gone") network.vanishAll()
-        time.sleepMachine(action.lasts)
-        break
-      case "dials":
-        network.dials(action.times, action.fault)
-        break
-      case "refuses":
-        network.refuses(action.lasts, action.fault)
-        break
-      case "restart":
-        network.restart(action.downtime)
-        break
       default:
-        network.inject(action)
+        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network }, action)
+        else network.inject(action)
     }
     time.flush()
   }

@@ -13,7 +13,10 @@ import * as Stream from "effect/Stream"
 import { ControlMessage } from "holdfast/binance/exchange"
 import * as Limits from "../../../src/binance/exchange/Limits.ts"
 import * as RestApi from "../../../src/binance/exchange/RestApi.ts"
+import type { CommonFault } from "./CommonFaults.ts"
 import * as Network from "./SimulatedNetwork.ts"
+import * as DroppingFeed from "./DroppingFeed.ts"
+import * as Lies from "./Lies.ts"
 import type { AckFault, RestFault, ServerFault, SocketFault } from "./Plan.ts"
 import * as Tape from "./Tape.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
@@ -22,7 +25,7 @@ import type { Report } from "./Violation.ts"
 export interface SimulatedExchange extends Network.Network {
   readonly http: HttpClient.HttpClient
   readonly tape: (symbol: string) => Tape.Tape
-  readonly act: (fault: SocketFault | ServerFault) => void
+  readonly act: (fault: SocketFault | Exclude<ServerFault, CommonFault>) => void
   /** The number of trades, aggregate trades and candles that are kept now. */
   readonly kept: () => number
   readonly stop: () => void
@@ -34,7 +37,8 @@ const answerTakes = 30
 const lateAnswerTakes = 7_000
 const pingEvery = 20_000
 const minute = 60_000
-const hasCadence = /@(kline|miniTicker)/
+// Trades tell nothing of them.
+const isUntold = /@notice/
 
 const weightOf = (url: URL) => {
   const limit = Number(url.searchParams.get("limit"))
@@ -48,6 +52,7 @@ const weightOf = (url: URL) => {
 export const make = (options: {
   readonly time: VirtualTime
   readonly report: Report
+  readonly note: (what: string) => void
   readonly market: number
   readonly streamsPerConnection: number
   readonly weightPerMinute: number
@@ -79,7 +84,9 @@ export const make = (options: {
 
   const tape = (symbol: string) => Tape.of(symbol, options.market)
   const symbols = ["BTCUSDT", "ETHUSDT"]
-  const lagging = () => time.now() < restLag.until ? restLag.by : 0
+  // How old the answers of REST are that lie.
+  let lieAge = 0
+  const lagging = () => (time.now() < restLag.until ? restLag.by : 0) + lieAge
 
   // -------------------------------------------------------------------------------------------------------------------
   // The sockets
@@ -236,11 +243,18 @@ export const make = (options: {
       }
     }
     // The answer has the state at the time of the request, however late it comes.
-    const response = yield* serve(url)
+    const lie = fault?.how === "lies" ? fault.lie : undefined
+    lieAge = lie === undefined ? 0 : Lies.age(lie)
+    const response = yield* serve(lie === undefined ? url : Lies.asked(lie, url))
+    lieAge = 0
     const { body, headers, status } = response
     yield* Effect.sleep(answerTakes + (fault?.how === "slow" ? fault.by : 0))
     limited(status, headers["retry-after"])
-    return respond(request, status, body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : "", headers)
+    const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+    if (lie === undefined || status !== 200) return respond(request, status, text, headers)
+    const told = Lies.tell(lie, text)
+    if (told !== text || lie === "old" || lie === "beside") options.note(`REST: ${lie}`)
+    return respond(request, status, told, headers)
   })
 
   const http = HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
@@ -260,10 +274,10 @@ export const make = (options: {
     },
     calm: () => {
       network.calm()
-      // A feed cannot notice that a stream without a cadence was muted.
+      // A feed cannot notice that a stream was muted of which trades tell nothing.
       for (const peer of network.targets("all")) {
         for (const stream of peer.muted.keys()) {
-          if (!hasCadence.test(stream)) peer.muted.delete(stream)
+          if (isUntold.test(stream)) peer.muted.delete(stream)
         }
       }
       acks.length = 0
@@ -289,15 +303,6 @@ export const make = (options: {
             })
           }
           break
-        case "restart":
-          network.restart(fault.downtime)
-          break
-        case "dials":
-          network.dials(fault.times, fault.fault)
-          break
-        case "refuses":
-          network.refuses(fault.lasts, fault.fault)
-          break
         case "rest":
           for (let i = 0; i < fault.times; i++) rest.push(fault.fault)
           break
@@ -309,6 +314,16 @@ export const make = (options: {
           break
         case "prune":
           kept = fault.keep
+          break
+        case "dropStream":
+          for (const peer of network.targets(fault.on)) {
+            const streams = [...peer.streams]
+            const stream = streams[fault.stream % streams.length]
+            if (stream === undefined) continue
+            peer.streams.delete(stream)
+            peer.say(DroppingFeed.dropped(stream))
+            options.note("dropped")
+          }
           break
         case "mute":
           for (const peer of network.targets(fault.on)) {

@@ -34,6 +34,10 @@ export interface World {
   readonly time: VirtualTime.VirtualTime
   readonly violations: ReadonlyArray<Violation>
   readonly report: Report
+  /** Notes that the run has exercised something. */
+  readonly note: (what: string) => void
+  /** What the run has exercised. */
+  readonly exercised: () => ReadonlyArray<string>
   /** Starts an effect, and runs all fibres until they wait. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Running<A, E>
   /** Runs an effect that never waits. */
@@ -48,6 +52,7 @@ export const make = (seed: number): World => {
   const time = VirtualTime.make(Tape.start)
   const census = new Census()
   const violations: Array<Violation> = []
+  const exercised = new Set<string>()
   const elapsed = () => time.now() - Tape.start
   const within = <A, E>(effect: Effect.Effect<A, E>) =>
     effect.pipe(
@@ -64,6 +69,10 @@ export const make = (seed: number): World => {
     report: ({ at, detail, invariant }) => {
       violations.push({ invariant, at: at === undefined ? elapsed() : at - Tape.start, detail })
     },
+    note: (what) => {
+      exercised.add(what)
+    },
+    exercised: () => [...exercised].sort(),
     run: (effect) => {
       const fiber = Runtime.runFork(runtime)(effect, { scheduler: time.scheduler })
       time.flush()

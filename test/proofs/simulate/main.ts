@@ -14,7 +14,7 @@ const { values } = parseArgs({
     path: { type: "string" },
     /** A plan as JSON, or a file that has one. */
     plan: { type: "string" },
-    /** `connection`, `session` or `feed`. Default: all. */
+    /** `connection`, `session`, `feed` or `symbols`. Default: all. */
     level: { type: "string" },
     /** Runs the plans that once failed first. */
     found: { type: "boolean", default: false },
@@ -37,10 +37,12 @@ if (values.plan !== undefined) {
 
 const runs = Number(values.runs)
 const totals = { runs: 0, virtualMillis: 0, dials: 0, messages: 0, read: 0, gaps: 0 }
-const levels = { connection: Simulation.connection, session: Simulation.session, feed: Simulation.feed }
+const levels = { connection: Simulation.connection, session: Simulation.session, feed: Simulation.feed, symbols: Simulation.symbols }
 const plans = Object.entries(levels).find(([level]) => level === values.level)?.[1] ?? Simulation.any
 const began = performance.now()
 let failed = false
+// The number of runs that exercised each of the plans that have to be known to be live.
+const coverage = new Map<string, number>()
 
 const result = fc.check(
   fc.property(plans, (simulated) => {
@@ -52,6 +54,7 @@ const result = fc.check(
       totals.messages += outcome.messages
       totals.read += outcome.read
       totals.gaps += outcome.gaps
+      for (const what of outcome.exercised) coverage.set(what, (coverage.get(what) ?? 0) + 1)
       if (totals.runs % 1_000 === 0) say(`${totals.runs} of ${runs}`)
     }
     if (outcome.violations.length > 0) {
@@ -80,6 +83,7 @@ const summary = {
   messages: totals.messages,
   eventsRead: totals.read,
   gapsDeclared: totals.gaps,
+  coverage: Object.fromEntries([...coverage].sort(([a], [b]) => a < b ? -1 : 1)),
   ...(result.failed
     ? {
       path: result.counterexamplePath,
@@ -94,6 +98,7 @@ if (values.json) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\
 else {
   say(`${summary.runs} runs of ${summary.simulatedHours} hours of market in ${summary.seconds} s: ` +
     `${summary.dials} dials, ${summary.messages} messages, ${summary.eventsRead} read, ${summary.gapsDeclared} gaps declared`)
+  say(`Runs that exercised it: ${Object.entries(summary.coverage).map(([what, count]) => `${what} ${count}`).join(", ")}`)
   if (result.failed) {
     say(`\n${String(summary.broke)}\n`)
     say(`Replay it: npm run simulate -- --seed ${summary.seed} --path ${summary.path ?? ""}` +

@@ -1,0 +1,42 @@
+/** The faults of the clock, of dials and of the whole server: the same in runs of every level. */
+import type { LocalFault, ServerFault } from "./Plan.ts"
+import type { Network } from "./SimulatedNetwork.ts"
+import type { VirtualTime } from "./VirtualTime.ts"
+
+/** A fault of the process, of dials, or of all connections at once. */
+export type CommonFault = LocalFault | Extract<ServerFault, { readonly do: "dials" | "refuses" | "restart" }>
+
+/** What these faults strike. */
+export interface Surroundings {
+  readonly time: VirtualTime
+  readonly network: Pick<Network, "dials" | "refuses" | "restart" | "vanishAll">
+}
+
+type Fault<Do extends CommonFault["do"]> = Extract<CommonFault, { readonly do: Do }>
+
+type Strike<Do extends CommonFault["do"]> = (surroundings: Surroundings, fault: Fault<Do>) => void
+
+/** The machine sleeps. Returns whether the client still has a socket whose peer has gone meanwhile. */
+export const sleep = ({ network, time }: Surroundings, { lasts, peers }: Fault<"sleep">): () => boolean => {
+  const isThere = peers === "gone" ? network.vanishAll() : () => false
+  time.sleepMachine(lasts)
+  return isThere
+}
+
+const table: { readonly [Do in CommonFault["do"]]: Strike<Do> } = {
+  stall: ({ time }, { lasts }) => time.stall(lasts),
+  setWall: ({ time }, { by }) => time.setWall(by),
+  sleep,
+  dials: ({ network }, { fault, times }) => network.dials(times, fault),
+  refuses: ({ network }, { fault, lasts }) => network.refuses(lasts, fault),
+  restart: ({ network }, { downtime }) => network.restart(downtime)
+}
+
+export const isCommon = (action: { readonly do: string }): action is CommonFault => Object.hasOwn(table, action.do)
+
+const strikeOne = <Do extends CommonFault["do"]>(surroundings: Surroundings, what: Do, fault: Fault<Do>) => table[what](surroundings, fault)
+
+/** Makes a fault strike. */
+export const strike = (surroundings: Surroundings, fault: CommonFault): void => {
+  strikeOne(surroundings, fault.do, fault)
+}
