@@ -121,6 +121,9 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/time": ["clockJumps", "connection/", "DialGate"]
 }
 
+// The simulation does not reach these rooms: it has a network of its own, and neither disks nor a program.
+const unsimulated = ["internal/recording", "binance/exchange", "cli"]
+
 const testIn = (root: string, project: string, names: ReadonlyArray<string>) =>
   succeeds(root, "node_modules/vitest/vitest.mjs", ["run", "--bail", "1", "--project", project, ...names.map((name) => `test/${name}`)])
 // Most bugs fail under the usual scheduler, so the eager one runs only when that finds nothing.
@@ -142,7 +145,7 @@ const judge = async (root: string, { file, from, to, what }: Mutation) => {
   const source = readFileSync(path, "utf8")
   if (source.split(from).length !== 2) throw new Error(`The bug "${what}" cannot be made: its text does not occur exactly once in ${file}: ${from}`)
   writeFileSync(path, source.replace(from, () => to))
-  const simulated = await simulate(root)
+  const simulated = unsimulated.includes(roomOf(file)) ? { ok: true, output: "" } : await simulate(root)
   const by = !simulated.ok ? "simulation" : (await test(root, roomOf(file))).ok ? "none" : "tests"
   writeFileSync(path, source)
   results.push({ what, file, by, because: by === "simulation" ? because(simulated.output) : "" })
