@@ -102,6 +102,8 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   #wakeWriter: (() => void) | undefined = undefined
   #fullBound: Bound = "capacity"
   #lost = 0
+  // The bytes of the items that `#fitting` has found room for last. Undefined: it did not have to measure them.
+  #fittingBytes: number | undefined
 
   constructor(options: Options<A>) {
     this.#options = options
@@ -140,7 +142,7 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
     const count = this.#fitting(batch)
     if (count > 0) {
       this.#flushMarker()
-      this.#push(count === batch.length ? batch : batch.slice(0, count))
+      this.#push(count === batch.length ? batch : batch.slice(0, count), this.#fittingBytes)
     }
     if (count < batch.length) this.#fullBound = this.#freeRoom() < 1 ? "capacity" : "maxBytes"
     const isDropping = count < batch.length && this.#overflow === "dropping"
@@ -239,31 +241,34 @@ export class Broadcast<A, E = never> implements Readable<A, E> {
   #fitting(batch: ReadonlyArray<A>): number {
     const count = Math.min(Math.max(this.#room(), 0), batch.length)
     const measure = this.#measure
+    this.#fittingBytes = undefined
     if (measure === undefined || this.#overflow === "sliding" || this.#isRead()) return count
     let bytes = this.#bytes
-    for (let index = 0; index < count; index++) {
-      const item = batch[index]
+    let fitting = 0
+    for (; fitting < count; fitting++) {
+      const item = batch[fitting]
       const size = item === undefined ? 0 : measure.of(item)
-      if (bytes > 0 && bytes + size > measure.max) return index
+      if (bytes > 0 && bytes + size > measure.max) break
       bytes += size
     }
-    return count
+    this.#fittingBytes = bytes - this.#bytes
+    return fitting
   }
 
   #freeRoom(): number {
     return this.#capacity - this.#items.length - (this.#pending === undefined ? 0 : 1)
   }
 
-  #push(batch: ReadonlyArray<A>): void {
+  #push(batch: ReadonlyArray<A>, bytes?: number): void {
     if (this.#isRead()) this.#base += batch.length
-    else this.#hold(batch)
+    else this.#hold(batch, bytes ?? this.#sizeOf(batch))
     if (this.#listeners.length > 0) this.#deliver(this.#listeners, batch)
   }
 
-  #hold(batch: ReadonlyArray<A>): void {
+  #hold(batch: ReadonlyArray<A>, bytes: number): void {
     if (this.#items.length === 0) this.#items = [...batch]
     else for (const item of batch) this.#items.push(item)
-    this.#bytes += this.#sizeOf(batch)
+    this.#bytes += bytes
     if (this.#overflow === "sliding") this.#slide()
   }
 

@@ -388,8 +388,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ),
   mutation("items that slide out of a buffer leave no marker", "internal/stream/broadcast.ts", "reader.before = options.fold(reader.before, this.#items.slice(read, excess), bound)", "void options"),
-  mutation("the inbox has no bound in bytes", "internal/stream/broadcast.ts", "if (bytes > 0 && bytes + size > measure.max) return index", "void size"),
-  mutation("a message larger than the inbox waits for ever", "internal/stream/broadcast.ts", "if (bytes > 0 && bytes + size > measure.max) return index", "if (bytes + size > measure.max) return index"),
+  mutation("the inbox has no bound in bytes", "internal/stream/broadcast.ts", "if (bytes > 0 && bytes + size > measure.max) break", "void size"),
+  mutation("a message larger than the inbox waits for ever", "internal/stream/broadcast.ts", "if (bytes > 0 && bytes + size > measure.max) break", "if (bytes + size > measure.max) break"),
   mutation("a reader takes all bytes that are held", "internal/stream/broadcast.ts", "if (bytes > mostTaken) return Math.max(index, from + 1)", "void from"),
   mutation("a writer that waits for room does not see what was made just before", "internal/stream/broadcast.ts", "if (this.#ended !== undefined || this.#fitting(rest) > 0) {", "if (this.#ended !== undefined) {"),
   mutation("a handshake that asks for more than the inbox holds waits for it", "internal/connection/handshakeBuffer.ts", "if (isStuck()) return new", "if (isStuck() && isReleasing) return new"),
