@@ -509,7 +509,10 @@ export class Resequencer<A extends MarketEvent> {
       if (beginning._tag === "Last") {
         if (latest === undefined) return yield* new NotRepairable({ reason: notServed })
         const id = yield* latest
-        return id === undefined || id < 0 ? undefined : Math.max(-1, id - beginning.count)
+        if (id === undefined || id < 0) return undefined
+        if (id >= beginning.count) return id - beginning.count
+        const oldest = inOrder(yield* sequence.fetch(target, 0), (event) => sequence.idOf(event))[0]
+        return oldest === undefined ? undefined : sequence.idOf(oldest) - 1
       }
       const first = sequence.firstSince?.(target, beginning.at)
       if (first === undefined) return yield* new NotRepairable({ reason: notServed })
@@ -528,7 +531,7 @@ export class Resequencer<A extends MarketEvent> {
     return Effect.gen(this, function*() {
       const { target } = this.#options
       const sequence = this.#sequence
-      const first = yield* Effect.option(sequence.fetch(target, after))
+      const first = yield* Effect.option(sequence.fetch(target, Math.max(0, after)))
       if (Option.isNone(first)) return
       const page = inOrder(first.value, (event) => sequence.idOf(event))
       const newest = page.at(-1)
@@ -566,7 +569,7 @@ export class Resequencer<A extends MarketEvent> {
       if (to - last > most) yield* skipTo(to - most, new GapTooLarge({ limit: most }))
       while (last < to) {
         if (page === undefined) {
-          const fetched = yield* Effect.either(sequence.fetch(target, last))
+          const fetched = yield* Effect.either(sequence.fetch(target, Math.max(0, last)))
           if (Either.isLeft(fetched)) return { from: last + 1, to, cause: fetched.left }
           page = inOrder(fetched.right, idOf)
         }
