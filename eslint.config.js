@@ -29,6 +29,7 @@ const wallClock = ["currentTimeMillis", "unsafeCurrentTimeMillis"].map((property
 const wallTime = [
   "src/internal/transport/wsDial.ts",
   "src/binance/Rest.ts",
+  "src/binance/internal/openInterest.ts",
   "src/binance/exchange/{Exchange,RestApi}.ts",
   "src/cli/{book,demo,program,record}.ts",
   "src/internal/recording/recorder.ts",

@@ -443,7 +443,7 @@ export const make = (
         key: apiKey,
         check: (trades) => Pages.inOrder(trades, { ...idsFrom(fromId, "block trades"), positionOf: positionOfTrade })
       }).pipe(
-        Effect.mapError((error) => RestRefusal.wantsKey(error) ? new RestRejected({ ...error, reason: noBlockTrades }) : error)
+        Effect.catchIf(RestRefusal.wantsKey, ({ code, path, status }) => new RestRejected({ path, status, code, reason: noBlockTrades }))
       )
 
     const recentTrades = (symbol: string, fromId: number) =>

@@ -28,7 +28,7 @@ const limitOf = (query: URLSearchParams) => Number(query.get("limit"))
 const numberOf = (query: URLSearchParams, name: string) => query.has(name) ? Number(query.get(name)) : undefined
 
 const tradesOf = (query: URLSearchParams, latest: number) => {
-  const from = numberOf(query, "fromId") ?? 0
+  const from = Math.max(1, numberOf(query, "fromId") ?? 0)
   return range(from, Math.min(latest, from + limitOf(query) - 1)).map(storedTrade)
 }
 const aggTradesOf = (query: URLSearchParams, latest: number) => {
@@ -104,7 +104,7 @@ const seenBy = (read: (feed: BinanceFeed.BinanceFeed) => BinanceFeed.Events<Mark
   Effect.gen(function*() {
     const feed = yield* feedAt(options)
     const seen = yield* collect(read(feed))
-    yield* TestClock.adjust("5 minutes")
+    yield* TestClock.adjust("30 seconds")
     return seen
   })
 
@@ -144,7 +144,7 @@ describe("candles with a history", () => {
         const seen = yield* collect(feed.klines("BTCUSDT", "1m", { last: 3 }))
         yield* TestClock.adjust("1 second")
         latest.value = newest + 240
-        yield* TestClock.adjust("10 minutes")
+        yield* TestClock.adjust("5 minutes")
         return seen
       }).pipe(
         Effect.provide(says(wait("4 minutes"), liveCandle(newestCandle + 4, true))),
@@ -197,6 +197,12 @@ describe("trades with a history", () => {
       const seen = yield* seenBy((feed) => feed.trades("BTCUSDT", { last: 50 }))
       assert.deepStrictEqual(seen, range(newest + 2 - 50, newest + 3))
     }).pipe(Effect.provide(live), Effect.provide(venue([], () => newest + 1))))
+
+  it.scoped("are all there are where the venue has fewer", () =>
+    Effect.gen(function*() {
+      const seen = yield* seenBy((feed) => feed.trades("BTCUSDT", { last: 50 }))
+      assert.deepStrictEqual(seen, range(1, 6))
+    }).pipe(Effect.provide(says(wait("2 seconds"), liveTrade(6))), Effect.provide(venue([], () => 5))))
 
   it.scoped("miss none that happens while the venue has none since the moment", () => {
     let asked = 0

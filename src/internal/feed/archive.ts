@@ -8,6 +8,7 @@ import type { Beginning } from "./beginning.ts"
 import type { Doubt } from "./doubt.ts"
 import * as IdReset from "./idReset.ts"
 import * as Lag from "./lag.ts"
+import { inOrder } from "./repair.ts"
 import type { Presence } from "./reorderBuffer.ts"
 
 const notServed = "The venue does not tell with which event such a past begins."
@@ -41,9 +42,9 @@ export class Archive<A extends MarketEvent> {
     return this.sequence.happenedAt?.(event) ?? event.timestamp
   }
 
-  /** Fetches a page that begins with this id. */
+  /** Fetches a page that begins with this id. Before the first event of all, it begins with that. */
   from(id: number): Effect.Effect<Either.Either<ReadonlyArray<A>, GapCause>> {
-    return Effect.either(this.sequence.fetch(this.#target, id))
+    return Effect.either(this.sequence.fetch(this.#target, Math.max(0, id)))
   }
 
   /** Fetches the latest id, if the venue tells it. */
@@ -60,7 +61,10 @@ export class Archive<A extends MarketEvent> {
       if (beginning._tag === "Last") {
         if (latest === undefined) return yield* new NotRepairable({ reason: notServed })
         const id = yield* latest
-        return id === undefined || id < 0 ? undefined : Math.max(-1, id - beginning.count)
+        if (id === undefined || id < 0) return undefined
+        if (id >= beginning.count) return id - beginning.count
+        const oldest = inOrder(yield* this.sequence.fetch(this.#target, 0), (event) => this.sequence.idOf(event))[0]
+        return oldest === undefined ? undefined : this.sequence.idOf(oldest) - 1
       }
       const first = this.sequence.firstSince?.(this.#target, beginning.at)
       if (first === undefined) return yield* new NotRepairable({ reason: notServed })
