@@ -556,6 +556,11 @@ export class Resequencer<A extends MarketEvent> {
         if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
           yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
         } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
+          // Where the venue has no more, one event is enough.
+          if (this.#isRefuted(from, to, 1)) {
+            this.#due = last + 1
+            return "Refuted"
+          }
           return { from: last + 1, to, cause: new NotServedYet() }
         }
       }
@@ -565,14 +570,14 @@ export class Resequencer<A extends MarketEvent> {
 
   // Whether the events that wait show that the id after a missing range is none of the stream: ids go on within the range, with
   // newer times.
-  #isRefuted(from: number, to: number): boolean {
+  #isRefuted(from: number, to: number, atLeast: number = IdReset.several): boolean {
     const held = this.#held
     if (held === undefined) return false
     const goesOn = this.#queue.waiting().filter((event) => {
       const id = this.#sequence.idOf(event)
       return id >= from && id <= to && this.#isLater(this.#timeOf(event), held.newestAt)
     })
-    return goesOn.length >= IdReset.several
+    return goesOn.length >= atLeast
   }
 
   // Emits fetched events, the first of which may have the id `from`. Where the venue leaves out events, an id that is missing

@@ -241,7 +241,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("an event that is said again is taken for an id reset", "internal/feed/idReset.ts", "near(storedAt, knownAt + restAhead)) return \"Repeats\"", "near(storedAt, knownAt + restAhead)) return \"Reset\""),
   mutation("a REST interface that lags denies an id reset", "internal/feed/resequencer.ts", "isDenied && !Lag.isOver(inquiry.answers) ? \"Undecided\" : answered", "answered"),
   mutation("an id that is none moves the position", "internal/feed/resequencer.ts", "first - this.#due <= this.#sequence.pageSize", "first - this.#due >= 0"),
-  mutation("an id that is none within a page is believed", "internal/feed/resequencer.ts", "goesOn.length >= IdReset.several", "goesOn.length < 0"),
+  mutation("an id that is none within a page is believed", "internal/feed/resequencer.ts", "goesOn.length >= atLeast", "goesOn.length < 0"),
   mutation("updates are lost for a minute when their ids begin anew", "internal/feed/operators.ts", "lower.length >= IdReset.several", "lower.length < 0"),
   mutation("a page of REST is not put in order", "binance/internal/pages.ts", "[...page].sort((a, b) => positionOf(a) - positionOf(b))", "page"),
   mutation("what was not asked for is taken", "binance/internal/pages.ts", "!(position >= from && position <= to)", "position !== position"),

@@ -34,6 +34,7 @@ const minute = 60_000
 const weightPerMinute = 6_000
 // The id of the latest trade of a symbol that never speaks.
 const longAgo = 7
+const betweenRenumberings = 3 * minute
 
 const weightOf = ({ pathname, searchParams }: URL) =>
   pathname.endsWith("/historicalTrades")
@@ -289,6 +290,15 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
 
   const carriersOf = ({ stream }: Ledger.Ledger) => network.peers().filter((peer) => peer.streams.has(stream))
 
+  // Ids become unexpected, and do not again before it can be clear what they are.
+  const renumberedAt = new Map<Ledger.Ledger, number>()
+  const mayRenumber = (ledger: Ledger.Ledger) => {
+    const last = renumberedAt.get(ledger)
+    if (last !== undefined && time.now() - last < betweenRenumberings) return false
+    renumberedAt.set(ledger, time.now())
+    return true
+  }
+
   const strike = (fault: StreamFault, ledger: Ledger.Ledger) => {
     const { stream } = ledger
     switch (fault.do) {
@@ -298,17 +308,18 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
         for (const peer of carriersOf(ledger)) peer.reset()
         break
       case "renumber":
-        if (fault.from > ledger.latestId()) break
+        if (fault.from > ledger.latestId() || !mayRenumber(ledger)) break
         ledger.goOnFrom(fault.from)
         note("ids begin anew")
         break
       case "leap":
+        if (!mayRenumber(ledger)) break
         ledger.goOnFrom(ledger.latestId() + fault.by)
         note("ids leap")
         break
       case "rogueId": {
         const text = ledger.rogue(ledger.latestId() + fault.by, time.now())
-        if (text === undefined || delisted.has(ledger)) break
+        if (text === undefined || delisted.has(ledger) || !mayRenumber(ledger)) break
         for (const peer of carriersOf(ledger)) peer.say(text)
         note("an id that is none")
         break
