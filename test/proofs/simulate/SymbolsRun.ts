@@ -64,6 +64,8 @@ const harms = (action: SymbolsAction): number => {
     case "drop":
     case "silence":
     case "vanish":
+    // It may skip an answer, without which a connection is replaced.
+    case "skip":
       return lostFor
     case "dieYoung":
       return lostFor + (action.until === "gone" ? movedWithin : 0)
