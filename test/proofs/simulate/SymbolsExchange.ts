@@ -21,6 +21,8 @@ export interface SymbolsExchange extends Network.Network {
   readonly ledgers: ReadonlyArray<Ledger.Ledger>
   readonly crowd: ReadonlyArray<string>
   readonly isDelisted: (ledger: Ledger.Ledger) => boolean
+  /** Whether the venue has refused a subscription of a stream that it has no more. */
+  readonly hasRefused: (ledger: Ledger.Ledger) => boolean
   /** Since when it shows that no connection carries a stream, although it has events. Undefined: it is not so. */
   readonly deadSince: (ledger: Ledger.Ledger) => number | undefined
   /** The weight of the questions about activity in the last minute. */
@@ -66,6 +68,7 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
   const ledgers = plan.symbols.map(({ kind }, i) => Ledger.make(`S${i}USDT`, kind))
   const crowd = Array.from({ length: plan.crowd }, (_, i) => `Q${i}USDT`)
   const delisted = new Set<Ledger.Ledger>()
+  const refused = new Set<Ledger.Ledger>()
   const missed = new Map<Ledger.Ledger, Missed>()
   const sentAt = new Map<Ledger.Ledger, number>()
   // The next subscription of a stream dies after so many messages.
@@ -111,7 +114,10 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
         const { id } = request
         if (request.method === "UNSUBSCRIBE") for (const stream of request.params) peer.streams.delete(stream)
         if (request.method === "SUBSCRIBE") {
-          if (request.params.some(isRefused)) return { code: 2, msg: "Invalid request: unknown stream" }
+          if (request.params.some(isRefused)) {
+            for (const ledger of delisted) if (request.params.includes(ledger.stream)) refused.add(ledger)
+            return { code: 2, msg: "Invalid request: unknown stream" }
+          }
           if (new Set([...peer.streams, ...request.params]).size > plan.streamsPerConnection) {
             report({ invariant: "limits", detail: `more than ${plan.streamsPerConnection} streams on one connection` })
           }
@@ -351,6 +357,7 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
     ledgers,
     crowd,
     isDelisted: (ledger) => delisted.has(ledger),
+    hasRefused: (ledger) => refused.has(ledger),
     deadSince: (ledger) => {
       if (isCarried(ledger)) return undefined
       const known = missed.get(ledger)
