@@ -308,6 +308,25 @@ describe("an id that is none", () => {
       assert.deepStrictEqual(skipped, ["its id 20 is none of the stream: newer events have lower ids"])
     }))
 
+  it.scoped("is skipped in a quiet market, once REST has shown that it has no more", () =>
+    Effect.gen(function*() {
+      const { seen, skipped } = yield* seenIn({
+        script: [open(
+          acknowledge,
+          send(trade(10, 1), trade(11, 2), trade(30, 3)),
+          wait("100 millis"),
+          send(trade(12, 4), trade(13, 5)),
+          wait("1 minute"),
+          send(trade(14, minute))
+        )],
+        store: (id) => id < 14 ? id - 9 : undefined,
+        newest: 13,
+        long: "2 minutes"
+      })
+      assert.deepStrictEqual(seen, range(10, 14))
+      assert.deepStrictEqual(skipped, ["its id 30 is none of the stream: newer events have lower ids"])
+    }))
+
   it.scoped("is not taken for the trade that later has this id, though the clock of REST is set meanwhile", () =>
     Effect.gen(function*() {
       const { seen, skipped } = yield* seenIn({

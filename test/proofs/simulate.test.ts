@@ -17,6 +17,14 @@ describe("a bug that the simulation once found", () => {
 })
 
 describe("the simulation", () => {
+  it("exercises what its plans are about", () => {
+    const exercised = new Set(found.flatMap(({ simulated }) => simulated.level === "symbols" ? Simulation.run(simulated).exercised : []))
+    for (const what of ["quiet", "a wrong name", "delisted, and ended", "ids begin anew", "an id that is none", "REST: shuffled"]) {
+      assert.isTrue(exercised.has(what), what)
+    }
+    for (const until of ["resubscribed", "gone"]) assert.isTrue(exercised.has(`died young, and alive again: until ${until}`), until)
+  })
+
   it("gives the same run for the same plan, to the last event", () => {
     const [simulated] = fc.sample(Simulation.feed, { numRuns: 1, seed: 7 })
     assert(simulated !== undefined)
@@ -32,6 +40,10 @@ describe("the simulation", () => {
 
   it("finds no broken invariant of a feed", () => {
     fc.assert(fc.property(Simulation.feed, holds), { numRuns: 150, seed: 1 })
+  }, 120_000)
+
+  it("finds no broken invariant of many symbols", () => {
+    fc.assert(fc.property(Simulation.symbols, holds), { numRuns: 40, seed: 1 })
   }, 120_000)
 })
 

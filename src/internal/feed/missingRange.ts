@@ -34,8 +34,8 @@ export interface Output<A> {
 export interface Watch<A> {
   /** The cause of the gap, if a page shows that the venue has reset its ids. */
   resetCause(page: ReadonlyArray<A>): Effect.Effect<GapCause | undefined>
-  /** Whether events that came meanwhile show that the id after the range is none of the stream. */
-  isRefuted(): boolean
+  /** Whether events that came meanwhile show that the id after the range is none of the stream. Default: several have to. */
+  isRefuted(atLeast?: number): boolean
   /** Takes the last event that was emitted. */
   remember(event: A): void
 }
@@ -133,7 +133,8 @@ export const fill = Effect.fnUntraced(function*<A extends MarketEvent>(options: 
     if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
       yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
     } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
-      return partial(last + 1, to, unreached ?? new NotServedYet())
+      // Where the venue has no more, one event is enough.
+      return watch.isRefuted(1) ? { _tag: "Refuted", last } as const : partial(last + 1, to, unreached ?? new NotServedYet())
     }
   }
   return whole

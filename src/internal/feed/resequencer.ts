@@ -452,7 +452,7 @@ export class Resequencer<A extends MarketEvent> {
         this.#latestId === from - 1
           ? this.#archive.resetCause(page, this.#known(), this.#held?.get(), () => this.#isRefuted(from, to))
           : Effect.succeed(undefined),
-      isRefuted: () => this.#isRefuted(from, to),
+      isRefuted: (atLeast) => this.#isRefuted(from, to, atLeast),
       // Behind it may wait an event of the sockets, whose time is by their clock.
       remember: (event) => {
         if (this.#held === undefined) this.#remember(event)
@@ -463,13 +463,13 @@ export class Resequencer<A extends MarketEvent> {
 
   // Whether the events that wait show that the id after a missing range is none of the stream: ids go on within the range, with
   // newer times.
-  #isRefuted(from: number, to: number): boolean {
+  #isRefuted(from: number, to: number, atLeast: number = IdReset.several): boolean {
     const held = this.#held
     if (held === undefined) return false
     const goesOn = this.#queue.waiting().filter((event) => {
       const id = this.#sequence.idOf(event)
       return id >= from && id <= to && this.#isLater(this.#timeOf(event), held.newestAt)
     })
-    return goesOn.length >= IdReset.several
+    return goesOn.length >= atLeast
   }
 }

@@ -21,6 +21,8 @@ export interface SymbolsExchange extends Network.Network {
   readonly ledgers: ReadonlyArray<Ledger.Ledger>
   readonly crowd: ReadonlyArray<string>
   readonly isDelisted: (ledger: Ledger.Ledger) => boolean
+  /** Whether the venue has refused a subscription of a stream that it has no more. */
+  readonly hasRefused: (ledger: Ledger.Ledger) => boolean
   /** Since when it shows that no connection carries a stream, although it has events. Undefined: it is not so. */
   readonly deadSince: (ledger: Ledger.Ledger) => number | undefined
   /** The weight of the questions about activity in the last minute. */
@@ -34,6 +36,7 @@ const minute = 60_000
 const weightPerMinute = 6_000
 // The id of the latest trade of a symbol that never speaks.
 const longAgo = 7
+const betweenRenumberings = 3 * minute
 
 const weightOf = ({ pathname, searchParams }: URL) =>
   pathname.endsWith("/historicalTrades")
@@ -65,6 +68,7 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
   const ledgers = plan.symbols.map(({ kind }, i) => Ledger.make(`S${i}USDT`, kind))
   const crowd = Array.from({ length: plan.crowd }, (_, i) => `Q${i}USDT`)
   const delisted = new Set<Ledger.Ledger>()
+  const refused = new Set<Ledger.Ledger>()
   const missed = new Map<Ledger.Ledger, Missed>()
   const sentAt = new Map<Ledger.Ledger, number>()
   // The next subscription of a stream dies after so many messages.
@@ -110,7 +114,10 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
         const { id } = request
         if (request.method === "UNSUBSCRIBE") for (const stream of request.params) peer.streams.delete(stream)
         if (request.method === "SUBSCRIBE") {
-          if (request.params.some(isRefused)) return { code: 2, msg: "Invalid request: unknown stream" }
+          if (request.params.some(isRefused)) {
+            for (const ledger of delisted) if (request.params.includes(ledger.stream)) refused.add(ledger)
+            return { code: 2, msg: "Invalid request: unknown stream" }
+          }
           if (new Set([...peer.streams, ...request.params]).size > plan.streamsPerConnection) {
             report({ invariant: "limits", detail: `more than ${plan.streamsPerConnection} streams on one connection` })
           }
@@ -289,6 +296,15 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
 
   const carriersOf = ({ stream }: Ledger.Ledger) => network.peers().filter((peer) => peer.streams.has(stream))
 
+  // Ids become unexpected, and do not again before it can be clear what they are.
+  const renumberedAt = new Map<Ledger.Ledger, number>()
+  const mayRenumber = (ledger: Ledger.Ledger) => {
+    const last = renumberedAt.get(ledger)
+    if (last !== undefined && time.now() - last < betweenRenumberings) return false
+    renumberedAt.set(ledger, time.now())
+    return true
+  }
+
   const strike = (fault: StreamFault, ledger: Ledger.Ledger) => {
     const { stream } = ledger
     switch (fault.do) {
@@ -298,17 +314,18 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
         for (const peer of carriersOf(ledger)) peer.reset()
         break
       case "renumber":
-        if (fault.from > ledger.latestId()) break
+        if (fault.from > ledger.latestId() || !mayRenumber(ledger)) break
         ledger.goOnFrom(fault.from)
         note("ids begin anew")
         break
       case "leap":
+        if (!mayRenumber(ledger)) break
         ledger.goOnFrom(ledger.latestId() + fault.by)
         note("ids leap")
         break
       case "rogueId": {
         const text = ledger.rogue(ledger.latestId() + fault.by, time.now())
-        if (text === undefined || delisted.has(ledger)) break
+        if (text === undefined || delisted.has(ledger) || !mayRenumber(ledger)) break
         for (const peer of carriersOf(ledger)) peer.say(text)
         note("an id that is none")
         break
@@ -340,6 +357,7 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
     ledgers,
     crowd,
     isDelisted: (ledger) => delisted.has(ledger),
+    hasRefused: (ledger) => refused.has(ledger),
     deadSince: (ledger) => {
       if (isCarried(ledger)) return undefined
       const known = missed.get(ledger)

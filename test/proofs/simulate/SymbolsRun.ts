@@ -12,6 +12,7 @@ import type { MarketEvent } from "holdfast/binance"
 import { Venue } from "holdfast/binance"
 import * as CommonFaults from "./CommonFaults.ts"
 import * as DroppingFeed from "./DroppingFeed.ts"
+import type { Ledger } from "./Ledger.ts"
 import * as LedgerReader from "./LedgerReader.ts"
 import * as Lies from "./Lies.ts"
 import type { Outcome } from "./Outcome.ts"
@@ -64,6 +65,8 @@ const harms = (action: SymbolsAction): number => {
     case "drop":
     case "silence":
     case "vanish":
+    // It may skip an answer, without which a connection is replaced.
+    case "skip":
       return lostFor
     case "dieYoung":
       return lostFor + (action.until === "gone" ? movedWithin : 0)
@@ -285,9 +288,15 @@ export const run = (plan: SymbolsPlan): Outcome => {
 
   const hasEnded = (name: WrongName) => endedInPlace.has(name) || wrongs.some((wrong) => wrong.name === name && wrong.running.exit() !== undefined)
 
+  const isRead = (ledger: Ledger) =>
+    !endedInPlace.has(ledger.stream) && !readings.some(({ name, running }) => (name === ledger.stream || name === allStreams) && running.exit() !== undefined)
+
+  // A stream that the venue has no more ends when it is refused.
+  const lingering = () => ledgers.find((ledger) => exchange.hasRefused(ledger) && isRead(ledger))
+
   // Whether all is as it must be in the end.
   const isWhole = () =>
-    plan.wrong.every((name) => mayLive(name) || hasEnded(name)) && ledgers.every((ledger, i) =>
+    plan.wrong.every((name) => mayLive(name) || hasEnded(name)) && lingering() === undefined && ledgers.every((ledger, i) =>
       exchange.isDelisted(ledger) || (exchange.deadSince(ledger) === undefined && followers[i]?.behind(time.now() - 5_000) === undefined))
 
   const checkWrong = (name: WrongName, end: string | undefined) => {
@@ -315,6 +324,8 @@ export const run = (plan: SymbolsPlan): Outcome => {
       if (waited >= 10_000 && isWhole()) break
     }
     check()
+    const left = lingering()
+    if (left !== undefined) report({ invariant: "hangs", detail: `${left.stream} waits, although the venue has it no more and refuses it` })
     for (const [i, ledger] of ledgers.entries()) {
       const { kind, stream } = ledger
       if (exchange.isDelisted(ledger)) continue

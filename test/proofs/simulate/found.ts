@@ -672,5 +672,156 @@ export const found: ReadonlyArray<Found> = [
         ]
       }
     }
+  },
+  {
+    what: "received trades were lost when an id that was none was taken for the trade that later had it",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "aggTrade", pace: 500, speaks: 50027, quiet: 0 }],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: false,
+        steps: [
+          { after: 11_000, action: { do: "restDown", lasts: 9_546, fault: { how: "lies", lie: "ahead" } } },
+          { after: 577, action: { do: "rogueId", symbol: 0, by: 20 } }
+        ],
+        lasts: 77927
+      }
+    }
+  },
+  {
+    what: "trades came twice after an id that was none, since the market fell quiet",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 1000, speaks: 44500, quiet: 120000 }],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: false,
+        steps: [
+          { after: 43_200, action: { do: "rogueId", symbol: 0, by: 20 } }
+        ],
+        lasts: 60000
+      }
+    }
+  },
+  {
+    what: "silence is taken for death",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 500, speaks: 60000, quiet: 0 }, { kind: "trade", pace: 1000, speaks: 5000, quiet: 170000 }, { kind: "kline_1m", pace: 1000, speaks: 5000, quiet: 170000 }],
+        crowd: 3,
+        wrong: [],
+        refusesWrong: false,
+        joint: false,
+        steps: [],
+        lasts: 170000
+      }
+    }
+  },
+  {
+    what: "a stream whose subscription dies within its first messages stays dead",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 500, speaks: 60000, quiet: 0 }, { kind: "aggTrade", pace: 1000, speaks: 60000, quiet: 0 }],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: false,
+        steps: [
+          { after: 5_000, action: { do: "dieYoung", symbol: 0, messages: 5, until: "resubscribed" } },
+          { after: 5_000, action: { do: "dieYoung", symbol: 1, messages: 3, until: "gone" } }
+        ],
+        lasts: 180000
+      }
+    }
+  },
+  {
+    what: "a stream that the venue has no more waits for ever",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 500, speaks: 60000, quiet: 0 }, { kind: "kline_1m", pace: 1000, speaks: 60000, quiet: 0 }],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: true,
+        steps: [
+          { after: 10_000, action: { do: "delist", symbol: 1, loses: true } }
+        ],
+        lasts: 60000
+      }
+    }
+  },
+  {
+    what: "wrong names wait for ever",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 500, speaks: 60000, quiet: 0 }],
+        crowd: 0,
+        wrong: ["s0usdt@trad", "s/0usdt@trade", "s0usdt@kline_7m", "nopeusdt@trade"],
+        refusesWrong: false,
+        joint: false,
+        steps: [],
+        lasts: 60000
+      }
+    }
+  },
+  {
+    what: "a shuffled page is trusted",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 500, speaks: 60000, quiet: 0 }],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: false,
+        steps: [
+          { after: 5_000, action: { do: "restDown", lasts: 20_000, fault: { how: "lies", lie: "shuffled" } } },
+          { after: 0, action: { do: "silence", on: "all" } }
+        ],
+        lasts: 60000
+      }
+    }
+  },
+  {
+    what: "ids that begin anew are old ones",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [{ kind: "trade", pace: 500, speaks: 60000, quiet: 0 }],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: false,
+        steps: [
+          { after: 5_000, action: { do: "renumber", symbol: 0, from: 1 } }
+        ],
+        lasts: 60000
+      }
+    }
   }
 ]
