@@ -52,7 +52,7 @@ const watch = (app, reset) =>
     child.on("error", failed)
     child.on("exit", (code, signal) => {
       clearTimeout(deadline)
-      if (left.length === 0 && signal === null) done()
+      if (left.length === 0 && signal === "SIGINT") done()
       else failed(new Error(`The program ended with ${signal ?? code} before it printed ${String(left[0] ?? "everything, and stopped when asked to")}:\n${output}`))
     })
   })
