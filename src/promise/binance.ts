@@ -28,7 +28,7 @@ import type { LogName, SocketOptions, WebSocketConstructor } from "./connect.ts"
 import * as Check from "./InvalidArgument.ts"
 import * as Listeners from "./listeners.ts"
 import { handleChecks, socketChecks, socketOptions, transportOf, withLog } from "./options.ts"
-import type { Open } from "./reader.ts"
+import type { Open, Setting } from "./reader.ts"
 import { iterable } from "./reader.ts"
 import { now, toPromise } from "./run.ts"
 
@@ -262,24 +262,25 @@ const emitEvent = (listeners: Listeners.Listeners<FeedListeners>, event: MarketF
   else if (event._tag === "Repaired") listeners.emit("repaired", event)
 }
 
-const bookOf = (book: OrderBook.OrderBook, scope: Scope.CloseableScope, signal: AbortSignal | undefined): BookHandle => {
-  const close = () => toPromise(Scope.close(scope, Exit.void))
+const bookOf = (book: OrderBook.OrderBook, scope: Scope.CloseableScope, setting: Setting): BookHandle => {
+  const close = () => toPromise(setting.within(Scope.close(scope, Exit.void)))
   return {
     symbol: book.symbol,
     awaitSynced: () => toPromise(book.awaitSynced),
     top: (count) => now(book.top(count)),
     best: () => now(book.best),
     quantityAt: (side, price) => now(book.quantityAt(side, price)),
-    changes: iterable(Effect.succeed(book.changes), signal),
+    changes: iterable(Effect.succeed(book.changes), setting),
     close,
     [Symbol.asyncDispose]: close
   }
 }
 
 const make = (options: FeedOptions, platform: Layer.Layer<Transport>): FeedHandle => {
-  const { log, signal } = options
+  const { signal } = options
   signal?.throwIfAborted()
-  const run = <A>(effect: Effect.Effect<A, unknown>) => toPromise(withLog(log)(effect))
+  const within = withLog(options.log)
+  const run = <A>(effect: Effect.Effect<A, unknown>) => toPromise(within(effect))
   // Kept while no feed runs, so that the limit of dials holds over all of them.
   const gate = DialGate.make(venueOf(options.venue).dials)
   const listeners = Listeners.make<FeedListeners>({ gap: new Set(), repaired: new Set(), event: new Set() })
@@ -289,7 +290,7 @@ const make = (options: FeedOptions, platform: Layer.Layer<Transport>): FeedHandl
       acquire: Effect.tap(feedOf(options, gate, platform), (feed) =>
         Effect.forkScoped(feed.events.listen((events) => {
           for (const event of events) emitEvent(listeners, event)
-        }))).pipe(Effect.mapError(Check.ofOptions), withLog(log))
+        }))).pipe(Effect.mapError(Check.ofOptions), within)
     }),
     scope
   ))
@@ -311,7 +312,7 @@ const make = (options: FeedOptions, platform: Layer.Layer<Transport>): FeedHandl
 
   const read = <A>(choose: (feed: BinanceFeed.BinanceFeed) => Stream.Stream<A, unknown>): AsyncIterable<A, undefined, unknown> => {
     const open: Open<A> = Effect.map(feed, choose)
-    return iterable(open, signal)
+    return iterable(open, { signal, within })
   }
 
   const of = <A extends MarketEvent.MarketEvent, Parameters extends ReadonlyArray<unknown>>(
@@ -360,7 +361,7 @@ const make = (options: FeedOptions, platform: Layer.Layer<Transport>): FeedHandl
         Effect.onError(() => Scope.close(ownScope, Exit.void)),
         Effect.mapError(Check.ofOptions)
       )
-      return bookOf(await run(opened), ownScope, signal)
+      return bookOf(await run(opened), ownScope, { signal, within })
     },
     on: (name, listener) => {
       Listeners.checkListener(listenerNames, name, listener)

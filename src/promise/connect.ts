@@ -240,15 +240,16 @@ const hear = (listening: Effect.Effect<void, unknown>): Fiber.RuntimeFiber<void>
   Effect.runFork(Effect.catchAllCause(listening, () => Effect.void), { immediate: false })
 
 const make = (url: Url, options: ConnectOptions, platform: Layer.Layer<Transport>): ConnectionHandle => {
-  const { log, signal } = options
+  const { signal } = options
   signal?.throwIfAborted()
-  const run = <A>(effect: Effect.Effect<A, unknown>) => toPromise(withLog(log)(effect))
+  const within = withLog(options.log)
+  const run = <A>(effect: Effect.Effect<A, unknown>) => toPromise(within(effect))
   const scope = Effect.runSync(Scope.make())
   const connection = now(Connection.make(connectionOptions(url, options)).pipe(
     Effect.provide(transportOf(options.WebSocket, platform)),
     Scope.extend(scope),
     Effect.mapError(Check.ofOptions),
-    withLog(log)
+    within
   ))
 
   const listeners = Listeners.make<ConnectionListeners>({
@@ -292,8 +293,8 @@ const make = (url: Url, options: ConnectOptions, platform: Layer.Layer<Transport
   signal?.addEventListener("abort", abort, { once: true })
 
   return {
-    messages: iterable(Effect.succeed(connection.messages), signal),
-    items: iterable(Effect.succeed(connection.items), signal),
+    messages: iterable(Effect.succeed(connection.messages), { signal, within }),
+    items: iterable(Effect.succeed(connection.items), { signal, within }),
     get state() {
       return now(connection.state)
     },

@@ -23,7 +23,8 @@ const levels: Readonly<Record<LogName, LogLevel.LogLevel>> = {
 }
 
 /** Logs from this level on: an app outside Effect has a log of its own. */
-export const withLog = (name: LogName = "none") => Logger.withMinimumLogLevel(levels[name])
+export const withLog = (name: LogName = "none") => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Logger.withMinimumLogLevel(effect, levels[name])
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Checks

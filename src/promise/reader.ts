@@ -15,6 +15,14 @@ import { asError, errorOf } from "./run.ts"
 /** Gives the stream of a reader, and may keep what it needs in the reader's scope. */
 export type Open<A> = Effect.Effect<Stream.Stream<A, unknown>, unknown, Scope.Scope>
 
+/** What the readers of a handle share. */
+export interface Setting {
+  /** A signal that is aborted fails iterators that end because of it, with its reason. */
+  readonly signal: AbortSignal | undefined
+  /** Runs what reads, for example with a log level. */
+  readonly within: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
 // The end of the stream is the failure without an error.
 type Pull<A> = Effect.Effect<Chunk.Chunk<A>, Option.Option<unknown>>
 
@@ -25,7 +33,7 @@ const pullOf = <A>(open: Open<A>, scope: Scope.Scope): Effect.Effect<Pull<A>, Op
 
 class Reader<A> implements AsyncIterableIterator<A, undefined, unknown> {
   readonly #open: Open<A>
-  readonly #signal: AbortSignal | undefined
+  readonly #setting: Setting
   readonly #scope = Effect.runSync(Scope.make())
   #pull: Pull<A> | undefined = undefined
   #fiber: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<unknown>> | undefined = undefined
@@ -35,9 +43,9 @@ class Reader<A> implements AsyncIterableIterator<A, undefined, unknown> {
   #last: Promise<unknown> = Promise.resolve()
   #left: Promise<void> | undefined = undefined
 
-  constructor(open: Open<A>, signal: AbortSignal | undefined) {
+  constructor(open: Open<A>, setting: Setting) {
     this.#open = open
-    this.#signal = signal
+    this.#setting = setting
   }
 
   [Symbol.asyncIterator](): this {
@@ -90,10 +98,10 @@ class Reader<A> implements AsyncIterableIterator<A, undefined, unknown> {
 
   #take(): Promise<Exit.Exit<Chunk.Chunk<A>, Option.Option<unknown>>> {
     const opened = Effect.suspend(() => this.#pull === undefined ? pullOf(this.#open, this.#scope) : Effect.succeed(this.#pull))
-    const fiber = Effect.runFork(Effect.flatMap(opened, (pull) => {
+    const fiber = Effect.runFork(this.#setting.within(Effect.flatMap(opened, (pull) => {
       this.#pull = pull
       return pull
-    }))
+    })))
     this.#fiber = fiber
     return new Promise((resolve) => {
       fiber.addObserver(resolve)
@@ -107,7 +115,7 @@ class Reader<A> implements AsyncIterableIterator<A, undefined, unknown> {
     const failure = Cause.failureOption(cause)
     const isEnd = Option.isSome(failure) ? Option.isNone(failure.value) : Cause.isInterruptedOnly(cause)
     if (isEnd) {
-      this.#signal?.throwIfAborted()
+      this.#setting.signal?.throwIfAborted()
       return finished
     }
     throw errorOf(Cause.map(cause, Option.getOrUndefined))
@@ -124,7 +132,7 @@ class Reader<A> implements AsyncIterableIterator<A, undefined, unknown> {
   }
 }
 
-/** An iterable whose iterators each read the stream on their own. A signal that is aborted fails them with its reason. */
-export const iterable = <A>(open: Open<A>, signal?: AbortSignal): AsyncIterable<A, undefined, unknown> => ({
-  [Symbol.asyncIterator]: () => new Reader(open, signal)
+/** An iterable whose iterators each read the stream on their own. */
+export const iterable = <A>(open: Open<A>, setting: Setting): AsyncIterable<A, undefined, unknown> => ({
+  [Symbol.asyncIterator]: () => new Reader(open, setting)
 })
