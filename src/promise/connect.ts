@@ -24,7 +24,7 @@ import * as Check from "./InvalidArgument.ts"
 import * as Listeners from "./listeners.ts"
 import { checkUrl, connectChecks, connectionOptions, transportOf, withLog } from "./options.ts"
 import { iterable } from "./reader.ts"
-import { asError, now, toPromise } from "./run.ts"
+import { asError, makeNow, now, toPromise } from "./run.ts"
 
 /**
  * The URL to dial, `ws://` or `wss://`. A list: after a failure the next one is dialled. A function runs before every dial, and
@@ -245,7 +245,7 @@ const make = (url: Url, options: ConnectOptions, platform: Layer.Layer<Transport
   const within = withLog(options.log)
   const run = <A>(effect: Effect.Effect<A, unknown>) => toPromise(within(effect))
   const scope = Effect.runSync(Scope.make())
-  const connection = now(Connection.make(connectionOptions(url, options)).pipe(
+  const connection = makeNow(Connection.make(connectionOptions(url, options)).pipe(
     Effect.provide(transportOf(options.WebSocket, platform)),
     Scope.extend(scope),
     Effect.mapError(Check.ofOptions),

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { defaultScheduler } from "effect/Scheduler"
 import { reasonOf } from "../internal/reason.ts"
 
 /** An error as it is; anything else that was thrown, as the cause of an error. */
@@ -24,6 +25,12 @@ export const toPromise = <A>(effect: Effect.Effect<A, unknown>, signal?: AbortSi
 
 /** Runs an effect that waits for nothing. Throws its error. */
 export const now = <A>(effect: Effect.Effect<A, unknown>): A => valueOf(Effect.runSyncExit(effect))
+
+/**
+ * Runs an effect that makes something and waits for nothing. What it forks begins later, as any fibre: under `runSync` alone it
+ * would begin before this returns.
+ */
+export const makeNow = <A>(effect: Effect.Effect<A, unknown>): A => now(Effect.withScheduler(effect, defaultScheduler))
 
 /** Calls a function of the caller, whose result may be a promise. What it throws is the failure. */
 export const called = <A>(call: (signal: AbortSignal) => A | PromiseLike<A>): Effect.Effect<A, unknown> =>
