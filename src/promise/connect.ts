@@ -19,7 +19,8 @@ import type { ConnectionState } from "../ConnectionState.ts"
 import type { FailureClass } from "../FailureClass.ts"
 import type { Gap, Item } from "../Item.ts"
 import type * as ReconnectPolicy from "../ReconnectPolicy.ts"
-import type { Message, Transport } from "../Transport.ts"
+import type { Message } from "../Transport.ts"
+import { Transport } from "../Transport.ts"
 import * as Check from "./InvalidArgument.ts"
 import * as Listeners from "./listeners.ts"
 import { checkUrl, connectChecks, connectionOptions, transportOf, withLog } from "./options.ts"
@@ -246,7 +247,7 @@ const make = (url: Url, options: ConnectOptions, platform: Layer.Layer<Transport
   const run = <A>(effect: Effect.Effect<A, unknown>) => toPromise(within(effect))
   const scope = Effect.runSync(Scope.make())
   const connection = makeNow(Connection.make(connectionOptions(url, options)).pipe(
-    Effect.provide(transportOf(options.WebSocket, platform)),
+    Effect.provideService(Transport, now(Effect.provide(Transport, transportOf(options.WebSocket, platform)))),
     Scope.extend(scope),
     Effect.mapError(Check.ofOptions),
     within
