@@ -26,7 +26,9 @@ const positionsIn = (source) => {
 }
 
 let marked = 0
-for (const path of readdirSync("dist", { recursive: true }).filter((name) => name.endsWith(".js"))) {
+// The program is bundled after this.
+const isModule = (path) => path.endsWith(".js") && path !== "main.js" && !/^cli[/\\]/.test(path)
+for (const path of readdirSync("dist", { recursive: true }).filter(isModule)) {
   const file = `dist/${path}`
   const text = readFileSync(file, "utf8")
   if (text.includes(mark)) continue
