@@ -1,5 +1,7 @@
 // The data of messages, as the WHATWG WebSocket takes and gives it.
 
+import * as Predicate from "effect/Predicate"
+
 /** A message as connections take it. */
 export type Data = string | Uint8Array
 
@@ -24,12 +26,17 @@ export const sizeOf = (data: string | ArrayBuffer | Blob | ArrayBufferView): num
   return data instanceof Blob ? data.size : data.byteLength
 }
 
+// Only Node, Bun and Deno have it.
+const nodeBufferOf = ({ buffer }: Uint8Array): unknown => {
+  const NodeBuffer: unknown = Reflect.get(globalThis, "Buffer")
+  const from: unknown = Predicate.isFunction(NodeBuffer) ? Reflect.get(NodeBuffer, "from") : undefined
+  return Predicate.isFunction(from) ? Reflect.apply(from, NodeBuffer, [buffer]) : undefined
+}
+
 /** A binary message as this `binaryType` has it. */
 export const bytesOf = (bytes: Uint8Array, binaryType: string): unknown => {
   // A copy: a message may be a view of a larger buffer.
   const own = bytes.slice()
   if (binaryType === "arraybuffer") return own.buffer
-  const NodeBuffer: unknown = Reflect.get(globalThis, "Buffer")
-  if (binaryType === "nodebuffer" && typeof NodeBuffer === "function") return Reflect.get(NodeBuffer, "from").call(NodeBuffer, own.buffer)
-  return new Blob([own])
+  return binaryType === "nodebuffer" ? nodeBufferOf(own) ?? own : new Blob([own])
 }

@@ -296,7 +296,7 @@ export class ReconnectingWebSocket extends EventTarget {
   #reading: Promise<void> | undefined = undefined
   /** The close of the present run, and whether to dial again after it. */
   #closing: Promise<void> | undefined = undefined
-  #isWanted = true
+  #isRequested = true
 
   constructor(url: UrlProvider, protocols?: string | ReadonlyArray<string> | null, options: Options = {}) {
     super()
@@ -355,14 +355,14 @@ export class ReconnectingWebSocket extends EventTarget {
   /** Closes the connection, or stops dialling, until `reconnect`. Throws `InvalidCloseFrame` if the code must not be sent. */
   close(code = 1000, reason = ""): void {
     now(checkClose({ code, reason }))
-    this.#isWanted = false
+    this.#isRequested = false
     this.#stop(code, reason)
   }
 
   /** Closes the connection, or the dial, and dials again at once, with all retries. */
   reconnect(code = 1000, reason = ""): void {
     now(checkClose({ code, reason }))
-    this.#isWanted = true
+    this.#isRequested = true
     this.#retryCount = 0
     if (this.#run === undefined && this.#closing === undefined) this.#start()
     else this.#stop(code, reason)
@@ -392,13 +392,13 @@ export class ReconnectingWebSocket extends EventTarget {
     const run = { connection, scope }
     this.#run = run
     this.#readyState = connecting
-    const hear = (listening: Effect.Effect<void, unknown>) => {
+    const startListening = (listening: Effect.Effect<void, unknown>) => {
       Effect.runFork(Effect.catchAllCause(listening, () => Effect.void), { immediate: false })
     }
-    hear(connection.events.listen((events) => {
+    startListening(connection.events.listen((events) => {
       for (const event of events) this.#follow(run, event)
     }))
-    hear(connection.messages.listen((messages) => {
+    startListening(connection.messages.listen((messages) => {
       for (const message of messages) this.#receive(run, message)
     }))
   }
@@ -417,19 +417,19 @@ export class ReconnectingWebSocket extends EventTarget {
       this.#closing = undefined
       this.#readyState = closed
       if (event !== undefined) this.#tell(event)
-      if (this.#wantsStart()) this.#start()
+      if (this.#mustStart()) this.#start()
     })
   }
 
   // What the end of the present run is to the listeners. Undefined: nothing.
   #closeEvent(code: number, reason: string): CloseEvent | undefined {
     if (this.#readyState === open) return new CloseEvent(code, reason, true)
-    return this.#readyState === connecting && !this.#isWanted ? new CloseEvent(1006, "", false) : undefined
+    return this.#readyState === connecting && !this.#isRequested ? new CloseEvent(1006, "", false) : undefined
   }
 
   // A listener of `close` may have called `reconnect` or `close`.
-  #wantsStart(): boolean {
-    return this.#isWanted && this.#run === undefined && this.#closing === undefined
+  #mustStart(): boolean {
+    return this.#isRequested && this.#run === undefined && this.#closing === undefined
   }
 
   #follow(run: Run, event: ConnectionEvent): void {
@@ -507,9 +507,13 @@ export class ReconnectingWebSocket extends EventTarget {
       })))
   }
 
-  #tell<Name extends keyof EventMap>(event: EventMap[Name]): void {
-    const handler = Reflect.get(this, `on${event.type}`)
-    if (Predicate.isFunction(handler)) call((told: Event) => Reflect.apply(handler, this, [told]), event)
+  #tell(event: EventMap[keyof EventMap]): void {
+    const handler: unknown = Reflect.get(this, `on${event.type}`)
+    if (Predicate.isFunction(handler)) {
+      call((told: Event) => {
+        Reflect.apply(handler, this, [told])
+      }, event)
+    }
     this.dispatchEvent(event)
   }
 }

@@ -7,7 +7,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type * as Layer from "effect/Layer"
 import * as Cause from "effect/Cause"
@@ -237,7 +237,7 @@ const emitEvent = (listeners: Listeners.Listeners<ConnectionListeners>, event: C
 }
 
 // Its failure is that of the connection, which `error` tells.
-const hear = (listening: Effect.Effect<void, unknown>): Fiber.RuntimeFiber<void> =>
+const startListening = (listening: Effect.Effect<void, unknown>): Fiber.RuntimeFiber<void> =>
   Effect.runFork(Effect.catchAllCause(listening, () => Effect.void), { immediate: false })
 
 const make = (url: Url, options: ConnectOptions, platform: Layer.Layer<Transport>): ConnectionHandle => {
@@ -263,18 +263,18 @@ const make = (url: Url, options: ConnectOptions, platform: Layer.Layer<Transport
     event: new Set(),
     close: new Set()
   })
-  hear(connection.events.listen((events) => {
+  startListening(connection.events.listen((events) => {
     for (const event of events) emitEvent(listeners, event)
   }))
   const initial = now(connection.state)
-  hear(connection.changes.listen((states) => {
+  startListening(connection.changes.listen((states) => {
     for (const state of states) if (state !== initial) listeners.emit("state", state)
   }))
 
   // Reads while somebody listens: otherwise messages wait for a loop.
   let reading: Fiber.RuntimeFiber<void> | undefined
   const read = () => {
-    reading ??= hear(connection.messages.listen((messages) => {
+    reading ??= startListening(connection.messages.listen((messages) => {
       for (const message of messages) listeners.emit("message", message)
     }))
   }

@@ -5,9 +5,8 @@ import type { CloseEvent, ErrorEvent, Options } from "holdfast/compat/reconnecti
 import ReconnectingWebSocket from "holdfast/compat/reconnecting-websocket"
 import { once } from "node:events"
 import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { WebSocket, WebSocketServer } from "ws"
-import { serve } from "../promise/server.ts"
+import { arrives, portOf, serve } from "../promise/server.ts"
 
 // Nothing listens there.
 const refused = "ws://127.0.0.1:1"
@@ -150,11 +149,12 @@ describe("the URL", () => {
   it("may come from a function, at once or later, before every dial", async () => {
     await using server = await serve()
     let calls = 0
-    for (const url of [() => server.url, async () => Promise.resolve(server.url)]) {
-      const socket = make(() => {
-        calls++
-        return url() as never
-      }, undefined, quick)
+    const url = () => {
+      calls++
+      return server.url
+    }
+    for (const provider of [url, async () => Promise.resolve(url())]) {
+      const socket = make(provider, undefined, quick)
       await next(socket, "open")
       ;(await server.accepted()).terminate()
       await next(socket, "open")
@@ -216,7 +216,7 @@ describe("retries", () => {
       reconnectionDelayGrowFactor: 2,
       debug: true
     })
-    const delays = () => log.mock.calls.flatMap(([, what, delay]) => what === "next delay" ? [delay as unknown] : [])
+    const delays = () => log.mock.calls.flatMap(([, what, delay]: ReadonlyArray<unknown>) => what === "next delay" ? [delay] : [])
     await until(socket, "close", () => delays().length === 5)
     assert.deepStrictEqual(delays(), [10, 20, 40, 50, 50])
     assert.deepStrictEqual(log.mock.calls[0], ["RWS>", "connect", 0])
@@ -249,7 +249,7 @@ describe("retries", () => {
     const silent = createServer(() => undefined)
     silent.listen(0, "127.0.0.1")
     await once(silent, "listening")
-    const { port } = silent.address() as AddressInfo
+    const port = portOf(silent)
     const socket = make(`ws://127.0.0.1:${port}`, undefined, { ...quick, connectionTimeout: 50, maxRetries: 1 })
     const errors = errorsOf(socket)
     await until(socket, "close", () => errors.length === 2)
@@ -287,13 +287,13 @@ describe("listeners", () => {
   it("are kept across retries, as attributes and as listeners", async () => {
     await using server = await serve()
     const socket = make(server.url, undefined, quick)
-    const heard: Array<string> = []
-    socket.onopen = () => heard.push("onopen")
-    socket.onclose = () => heard.push("onclose")
-    socket.onmessage = ({ data }) => heard.push(`onmessage ${String(data)}`)
-    socket.addEventListener("open", () => heard.push("open"))
-    socket.addEventListener("open", { handleEvent: () => heard.push("open, an object") })
-    const removed = () => heard.push("removed")
+    const received: Array<string> = []
+    socket.onopen = () => received.push("onopen")
+    socket.onclose = () => received.push("onclose")
+    socket.onmessage = ({ data }) => received.push(`onmessage ${String(data)}`)
+    socket.addEventListener("open", () => received.push("open"))
+    socket.addEventListener("open", { handleEvent: () => received.push("open, an object") })
+    const removed = () => received.push("removed")
     socket.addEventListener("open", removed)
     socket.removeEventListener("open", removed)
     socket.addEventListener("unknown", removed)
@@ -306,8 +306,8 @@ describe("listeners", () => {
       peer.close()
       await closed
     }
-    const life = (text: string) => ["onopen", "open", "open, an object", `onmessage ${text}`, "onclose"]
-    assert.deepStrictEqual(heard.slice(0, 10), [...life("a"), ...life("b")])
+    const round = (text: string) => ["onopen", "open", "open, an object", `onmessage ${text}`, "onclose"]
+    assert.deepStrictEqual(received.slice(0, 10), [...round("a"), ...round("b")])
   })
 })
 
@@ -359,8 +359,10 @@ describe("sending", () => {
 
   it("refuses what is no message with a sentence", () => {
     const socket = make(refused, undefined, { maxRetries: 0 })
+    const send: unknown = Reflect.get(socket, "send")
+    assert(typeof send === "function")
     for (const wrong of [undefined, 5, {}]) {
-      assert.throws(() => { Reflect.apply(socket.send, socket, [wrong]) }, /^The message could not be sent: a message is a text, /)
+      assert.throws(() => { Reflect.apply(send, socket, [wrong]) }, /^The message could not be sent: a message is a text, /)
     }
   })
 })
@@ -385,14 +387,14 @@ describe("closing", () => {
   it("stops the first dial", async () => {
     await using server = await serve()
     const socket = make(server.url, undefined, quick)
-    const heard: Array<string> = []
-    for (const name of ["open", "error", "close"]) socket.addEventListener(name, () => heard.push(name))
+    const received: Array<string> = []
+    for (const name of ["open", "error", "close"]) socket.addEventListener(name, () => received.push(name))
     const closed = closeOf(socket)
     socket.close()
     const { code, wasClean } = await closed
-    assert.deepStrictEqual([code, wasClean, heard], [1006, false, ["close"]])
+    assert.deepStrictEqual([code, wasClean, received], [1006, false, ["close"]])
     await server.closed()
-    assert.deepStrictEqual(heard, ["close"])
+    assert.deepStrictEqual(received, ["close"])
   })
 
   it("may be asked for by a listener of close", async () => {
@@ -485,9 +487,9 @@ describe("reconnect", () => {
     await lost
     socket.send("kept")
     const later = new WebSocketServer({ port: server.port, host: "127.0.0.1" })
-    const [peer] = await once(later, "connection")
+    const [peer] = await arrives(later, "connection")
     assert(peer instanceof WebSocket)
-    const [data] = await once(peer, "message")
+    const [data] = await arrives(peer, "message")
     assert.strictEqual(String(data), "kept")
     peer.terminate()
     later.close()

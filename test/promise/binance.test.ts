@@ -124,7 +124,7 @@ describe("binance", () => {
 })
 
 describe("what programs without types pass to binance", () => {
-  const untyped = (options: unknown): FeedHandle => Reflect.apply(binance, undefined, [options])
+  const untyped = (options: unknown): unknown => Reflect.apply(binance, undefined, [options])
 
   for (const [what, options, message] of [
     ["options that are none", 5, /^The options of binance must be an object, but is 5\.$/],

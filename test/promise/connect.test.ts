@@ -5,7 +5,7 @@ import type { ConnectionHandle, ConnectOptions } from "holdfast/promise"
 import { connect, InvalidArgument } from "holdfast/promise"
 import { once } from "node:events"
 import { WebSocket } from "ws"
-import { serve } from "./server.ts"
+import { arrives, serve } from "./server.ts"
 
 const quick = { reconnect: { initialDelay: 10, jitterFactor: 0 } } as const
 
@@ -38,7 +38,7 @@ const thrownBy = (run: () => unknown): unknown => {
   throw new Error("Nothing was thrown.")
 }
 
-const heard = <Name extends Parameters<ConnectionHandle["on"]>[0]>(connection: ConnectionHandle, name: Name): Promise<unknown> =>
+const next = (connection: ConnectionHandle, name: Parameters<ConnectionHandle["on"]>[0]): Promise<unknown> =>
   new Promise((resolve) => {
     const stop = connection.on(name, (event) => {
       stop()
@@ -47,8 +47,13 @@ const heard = <Name extends Parameters<ConnectionHandle["on"]>[0]>(connection: C
   })
 
 // What programs without types pass.
-const untyped = (...parameters: ReadonlyArray<unknown>): ConnectionHandle =>
-  Reflect.apply(connect, undefined, parameters)
+const untyped = (...parameters: ReadonlyArray<unknown>): ConnectionHandle => {
+  const connection: unknown = Reflect.apply(connect, undefined, parameters)
+  assert(isHandle(connection))
+  return connection
+}
+
+const isHandle = (value: unknown): value is ConnectionHandle => typeof value === "object" && value !== null && "awaitOpen" in value
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -63,7 +68,7 @@ describe("connect", () => {
     const first = await server.accepted()
     first.send("a")
     first.send("b")
-    assert.deepStrictEqual(await heard(connection, "message"), "a")
+    assert.deepStrictEqual(await next(connection, "message"), "a")
     first.terminate()
     const second = await server.accepted()
     second.send("c")
@@ -150,7 +155,7 @@ describe("connect", () => {
       await left
       // A reader that stayed behind would fill the inbox, and fail the connection.
       for (let i = 1; i < 40; i++) {
-        const arrived = heard(connection, "message")
+        const arrived = next(connection, "message")
         peer.send(String(i))
         await arrived
       }
@@ -163,7 +168,7 @@ describe("connect", () => {
   it("fails its loops with the error that its listeners hear, when it is given up", async () => {
     await using server = await serve()
     const connection = connect(server.url, { reconnect: false })
-    const told = heard(connection, "error")
+    const told = next(connection, "error")
     const failed = rejection(drain(connection.messages))
     ;(await server.accepted()).close(4001, "enough")
     const error = await failed
@@ -181,7 +186,7 @@ describe("connect", () => {
     const loop = drain(connection.messages)
     const peer = await server.accepted()
     const ended = once(peer, "close")
-    const told = heard(connection, "close")
+    const told = next(connection, "close")
     await connection.awaitOpen()
     await Promise.all([connection.close(4002, "bye"), connection.close()])
     assert.deepStrictEqual((await ended).map(String), ["4002", "bye"])
@@ -202,7 +207,7 @@ describe("connect", () => {
     const connection = connect(server.url, { signal: controller.signal })
     const loop = rejection(drain(connection.messages))
     await connection.awaitOpen()
-    const closed = heard(connection, "close")
+    const closed = next(connection, "close")
     controller.abort(reason)
     assert.strictEqual(await loop, reason)
     await closed
@@ -222,13 +227,13 @@ describe("connect", () => {
     const stopEvents = connection.on("event", ({ _tag }) => events.push(_tag))
     const stopMessages = connection.on("message", (message) => messages.push(message))
     const first = await server.accepted()
-    const arrived = heard(connection, "message")
+    const arrived = next(connection, "message")
     first.send("one")
     await arrived
     stopMessages()
     stopMessages()
-    const lost = heard(connection, "lost")
-    const reopened = heard(connection, "open")
+    const lost = next(connection, "lost")
+    const reopened = next(connection, "open")
     first.close(1012, "restart")
     const cause = await lost
     assert(cause instanceof Error)
@@ -263,7 +268,7 @@ describe("connect", () => {
     connection.on("message", () => {
       throw fault
     })
-    const arrived = heard(connection, "message")
+    const arrived = next(connection, "message")
     ;(await server.accepted()).send("x")
     assert.strictEqual(await arrived, "x")
     await connection.send("still open")
@@ -273,11 +278,11 @@ describe("connect", () => {
   it("sends, waits for an open connection up to a deadline, and replaces its socket", async () => {
     await using server = await serve()
     await using connection = connect(server.url, quick)
-    const early = connection.send("early", { deadline: "5 seconds" })
+    const sending = connection.send("at once", { deadline: "5 seconds" })
     const first = await server.accepted()
-    const [received] = await once(first, "message")
-    assert.strictEqual(String(received), "early")
-    await early
+    const [received] = await arrives(first, "message")
+    assert.strictEqual(String(received), "at once")
+    await sending
     const gone = once(first, "close")
     await connection.reconnect("rotation")
     await Promise.all([gone, server.accepted()])

@@ -7,6 +7,10 @@ import { Exchange } from "holdfast/binance/exchange"
 import { binance, connect } from "holdfast/promise"
 import { serve } from "./server.ts"
 
+const print = (line: string) => {
+  process.stdout.write(`${line}\n`)
+}
+
 const resources = () =>
   process.getActiveResourcesInfo().filter((name) => /^(?:TCPSocketWrap|TCPServerWrap|TLSWrap|Timeout|Immediate)$/.test(name))
 
@@ -46,13 +50,13 @@ const leaveFeed = async () => {
   }
   // The last loop that is left closes the feed.
   await leave(feed.trades("BTCUSDT"))
-  console.log("open after the last loop:", await open(0))
+  print(`open after the last loop: ${await open(0)}`)
   const other = feed.trades("ETHUSDT")[Symbol.asyncIterator]()
   await other.next()
   for await (const _ of feed.trades("BTCUSDT")) break
-  console.log("open while another loop goes on:", await open(1))
+  print(`open while another loop goes on: ${await open(1)}`)
   await other.return?.()
-  console.log("open after that:", await open(0))
+  print(`open after that: ${await open(0)}`)
   await Effect.runPromise(Scope.close(scope, Exit.void))
 }
 
@@ -61,6 +65,6 @@ await leaveFeed()
 // What has just been closed is gone by the next turn.
 setImmediate(() => {
   setImmediate(() => {
-    console.log("left:", resources().join(" "))
+    print(`left: ${resources().join(" ")}`)
   })
 })
