@@ -118,7 +118,9 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/json": ["binance/hotPath"],
   "internal/recording": ["recording/"],
   "binance/exchange": ["binance/exchange/Exchange"],
-  "internal/time": ["clockJumps", "connection/", "DialGate"]
+  "internal/time": ["clockJumps", "connection/", "DialGate"],
+  promise: ["promise/"],
+  compat: ["compat/"]
 }
 
 const testIn = (root: string, project: string, names: ReadonlyArray<string>) =>

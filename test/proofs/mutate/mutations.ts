@@ -454,5 +454,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("REST has what is before a missing range of a recording", "cli/replayedRest.ts", "items[i - 1]?.next !== key", "items[i - 1]?.next === undefined"),
     mutation("REST has what was not played yet", "cli/replayedRest.ts", "at <= played + 1).map", "at >= 0 && played >= 0).map"),
     mutation("a rotated file is named by a clock that went back", "internal/recording/names.ts", "Math.max(at, before + 1)", "at"),
-    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined")
+    mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined"),
+    mutation("a loop that is left keeps its reader", "promise/reader.ts", "Effect.zipRight(interrupted, Scope.close(this.#scope, Exit.void))", "interrupted"),
+    mutation("the feed of a handle outlives its last loop", "promise/reader.ts", "Scope.extend(scope))", "Effect.provideService(Scope.Scope, Effect.runSync(Scope.make())))"),
+    mutation("a closed signal does not fail the loops", "promise/reader.ts", "this.#setting.signal?.throwIfAborted()", "void this.#setting.signal"),
+    mutation("messages are taken although nobody listens any more", "promise/connect.ts", "listeners.count(\"message\") === 0", "listeners.count(\"message\") < 0"),
+    mutation("an unknown option is accepted", "promise/InvalidArgument.ts", "if (ofOption === undefined) {", "if (ofOption === undefined && name === \"\") {"),
+    mutation("the drop-in sends what waits after the event open", "compat/reconnecting-websocket.ts", "        for (const data of this.#queue.splice(0)) this.#write(data)\n        this.#tell(new Event(\"open\"))", "        this.#tell(new Event(\"open\"))\n        for (const data of this.#queue.splice(0)) this.#write(data)"),
+    mutation("what follows a Blob overtakes it", "compat/reconnecting-websocket.ts", "this.#reading === undefined && !(content instanceof Promise)", "!(content instanceof Promise)"),
+    mutation("the drop-in dials again after a close that a listener asked for", "compat/reconnecting-websocket.ts", "    this.#isRequested = false\n    this.#stop(code, reason)", "    if (this.#readyState !== closed) this.#stop(code, reason)")
 ]
