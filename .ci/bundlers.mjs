@@ -96,7 +96,7 @@ const run = (code) =>
     const globals = { AbortController, AbortSignal, atob, btoa, clearInterval, clearTimeout, console: { log: () => undefined }, Event, EventTarget, Headers, performance, queueMicrotask, setInterval, setTimeout, structuredClone, TextDecoder, TextEncoder, report, URL, URLSearchParams, WebSocket }
     const context = createContext({ ...globals })
     context.self = context.window = context.globalThis = context
-    const timeout = setTimeout(() => report("nothing within 10 seconds"), 10_000)
+    const timeout = setTimeout(() => report("nothing within a minute"), 60_000)
     timeout.unref()
     runInContext(code, context)
   })
