@@ -14,7 +14,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Connection from "../Connection.ts"
 import type { AttemptError, ConnectionError } from "../ConnectionError.ts"
-import { SendFailed } from "../ConnectionError.ts"
+import { NotConnected, SendFailed } from "../ConnectionError.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
 import type { FailureClass } from "../FailureClass.ts"
 import { check as checkClose } from "../internal/connection/farewell.ts"
@@ -491,17 +491,20 @@ export class ReconnectingWebSocket extends EventTarget {
       this.#transmit(content)
       return
     }
-    const reading = Promise.all([content, this.#reading]).then(([read]) => {
+    const read = Promise.all([content, this.#reading]).then(([bytes]) => {
+      this.#transmit(bytes)
+    }, (error: unknown) => {
+      this.#tell(new ErrorEvent(new SendFailed({ reason: `the Blob could not be read: ${asError(error).message}` })))
+    })
+    const reading = read.then(() => {
       if (this.#reading === reading) this.#reading = undefined
-      this.#transmit(read)
     })
     this.#reading = reading
   }
 
   #transmit(data: Data): void {
-    const { connection } = this.#run ?? {}
-    if (connection === undefined) return
-    Effect.runFork(Effect.catchAll(connection.send(data), (error) =>
+    const sending = this.#run?.connection.send(data) ?? new NotConnected({ state: "Disconnected" })
+    Effect.runFork(Effect.catchAll(sending, (error) =>
       Effect.sync(() => {
         this.#tell(new ErrorEvent(error))
       })))

@@ -347,6 +347,23 @@ describe("sending", () => {
     assert.strictEqual(socket.bufferedAmount, 0)
   })
 
+  it("tells of a Blob that cannot be read, and goes on", async () => {
+    await using server = await serve()
+    class Unreadable extends Blob {
+      override arrayBuffer(): Promise<ArrayBuffer> {
+        return Promise.reject(new Error("its file is gone"))
+      }
+    }
+    const socket = make(server.url)
+    socket.send(new Unreadable(["1"]))
+    socket.send("2")
+    const peer = await server.accepted()
+    const [[data], error] = await Promise.all([arrives(peer, "message"), next(socket, "error")])
+    assert.strictEqual(String(data), "2")
+    assert(isError(error))
+    assert.strictEqual(error.message, "The message could not be sent: the Blob could not be read: its file is gone.")
+  })
+
   it("keeps maxEnqueuedMessages at most, and tells of the others", async () => {
     const socket = make(refused, undefined, { maxRetries: 0, maxEnqueuedMessages: 2 })
     const errors = errorsOf(socket)
