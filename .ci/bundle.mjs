@@ -15,9 +15,8 @@ const { metafile } = await build({
   format: "esm",
   platform: "node",
   target: "node20.19",
-  sourcemap: true,
-  // The package contains the sources.
-  sourcesContent: false,
+  // Its maps would be larger than all other files of the package together.
+  minify: true,
   // Bundled CommonJS modules call `require` for Node's built-in modules.
   banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` },
   metafile: true

@@ -30,6 +30,16 @@ Effect.gen(function*() {
 }).pipe(Effect.provide(Live), Effect.runPromise).catch(globalThis.report)
 `
 
+// For programs outside Effect: nothing of it may be of Node.
+const promise = `
+import { connect } from "holdfast/promise"
+
+const first = async () => {
+  for await (const message of connect("ws://peer.test/").messages) return message
+}
+first().then((message) => globalThis.report(message + " " + typeof connect), globalThis.report)
+`
+
 const bundlers = {
   esbuild: async (entry, out) => {
     const { build } = await import("esbuild")
@@ -83,10 +93,10 @@ const run = (code) =>
         this.dispatchEvent(Object.assign(new Event("close"), { code: 1000, reason: "" }))
       }
     }
-    const globals = { AbortController, clearInterval, clearTimeout, console: { log: () => undefined }, Event, EventTarget, Headers, performance, queueMicrotask, setInterval, setTimeout, structuredClone, TextDecoder, TextEncoder, report, URL, URLSearchParams, WebSocket }
+    const globals = { AbortController, AbortSignal, atob, btoa, clearInterval, clearTimeout, console: { log: () => undefined }, Event, EventTarget, Headers, performance, queueMicrotask, setInterval, setTimeout, structuredClone, TextDecoder, TextEncoder, report, URL, URLSearchParams, WebSocket }
     const context = createContext({ ...globals })
     context.self = context.window = context.globalThis = context
-    const timeout = setTimeout(() => report("nothing within 10 seconds"), 10_000)
+    const timeout = setTimeout(() => report("nothing within a minute"), 60_000)
     timeout.unref()
     runInContext(code, context)
   })
@@ -100,11 +110,14 @@ try {
   for (const name of ["effect", "@effect/platform"]) symlinkSync(resolve("node_modules", name), join(app, "node_modules", name))
   writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module", private: true }))
   writeFileSync(join(app, "app.js"), source)
+  mkdirSync(join(app, "promise"))
+  writeFileSync(join(app, "promise/app.js"), promise)
 
-  for (const [name, bundle] of Object.entries(bundlers)) {
+  const runs = Object.entries(bundlers).flatMap(([name, bundle]) => [[name, bundle, "app.js"], [`${name}, promises`, bundle, "promise/app.js"]])
+  for (const [name, bundle, entry] of runs) {
     const out = join(app, `out-${name}`)
     mkdirSync(out)
-    await bundle(join(app, "app.js"), out)
+    await bundle(join(app, entry), out)
     assert.deepStrictEqual(readdirSync(out), ["app.js"], `${name} did not write exactly one file`)
     const code = readFileSync(join(out, "app.js"), "utf8")
     assert.strictEqual(String(await run(code)), "hello function", `the bundle of ${name} does not run`)

@@ -2,6 +2,7 @@
 // patterns in package.json and the files in src, so that no module is left out.
 import assert from "node:assert"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 
 const manifest = (path) => JSON.parse(readFileSync(`${path}package.json`, "utf8"))
 const { dependencies, exports, peerDependencies, peerDependenciesMeta } = manifest("")
@@ -40,10 +41,22 @@ function isTypesOnly(name) {
   return !/^export (?!type|interface)/m.test(readFileSync(file, "utf8"))
 }
 
-// Users may compile without skipLibCheck: the package must install, with types, all that its declarations import.
+// Users may compile without skipLibCheck: the package must install, with types, all that the declarations of its public
+// modules lead to. They lead to no module of Node, so that nobody needs @types/node.
 const installed = { ...dependencies, ...peerDependencies }
-for (const file of readdirSync("dist", { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
-  for (const [, specifier] of readFileSync(`dist/${file}`, "utf8").matchAll(/^(?:import|export) [^";]*from "(?!\.|node:)([^"]+)"/gm)) {
+const specifiersIn = (file) => [...readFileSync(file, "utf8").replaceAll(/\/\*[^]*?\*\//g, "").matchAll(/(?:\bfrom |\bimport\()"([^"]+)"/g)].map(([, specifier]) => specifier)
+const declarations = new Set()
+const visit = (file) => {
+  if (declarations.has(file)) return
+  declarations.add(file)
+  for (const specifier of specifiersIn(file)) if (specifier.startsWith(".")) visit(join(dirname(file), specifier.replace(/\.[jt]s$/, ".d.ts")))
+}
+for (const name of names.filter((name) => entryOf(name) !== null)) {
+  visit(["", "/index"].map((end) => join("dist", `${name}${end}.d.ts`)).find(existsSync))
+}
+for (const file of declarations) {
+  for (const specifier of specifiersIn(file).filter((specifier) => !specifier.startsWith("."))) {
+    assert(!specifier.startsWith("node:"), `${file} imports ${specifier}, so its users would need @types/node`)
     const [name] = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)
     assert(name in installed, `${file} imports ${name}, which is not installed with the package`)
     assert(!(name in peerDependenciesMeta), `${file} imports ${name}, which is optional`)

@@ -31,6 +31,15 @@ const installers = {
     run(tool("pnpm"), ["add", ...packages, "--strict-peer-dependencies", "--store-dir", join(folder, "store")], app)
 }
 
+// Kilobytes on disk. effect and @effect/platform with what they need take 64 MB.
+const mostKilobytes = 75_000
+
+const checkWeight = (app) => {
+  const kilobytes = Number.parseInt(run("du", ["-sk", "node_modules"], app))
+  assert(kilobytes <= mostKilobytes, `node_modules of the README's line takes ${kilobytes} KB: more than ${mostKilobytes}`)
+  console.log(`npm: node_modules takes ${(kilobytes / 1000).toFixed(0)} MB`)
+}
+
 // The program prints a message, then the gap that a reset leaves, then messages again.
 const expected = [/"e":"trade"/, /^messages may be missing here: .*$/m, /"e":"trade"/]
 
@@ -52,7 +61,7 @@ const watch = (app, reset) =>
     child.on("error", failed)
     child.on("exit", (code, signal) => {
       clearTimeout(deadline)
-      if (left.length === 0 && signal === null) done()
+      if (left.length === 0 && signal === "SIGINT") done()
       else failed(new Error(`The program ended with ${signal ?? code} before it printed ${String(left[0] ?? "everything, and stopped when asked to")}:\n${output}`))
     })
   })
@@ -65,6 +74,7 @@ const follow = (exchange) =>
       const app = join(folder, name)
       mkdirSync(app)
       install(app, packages)
+      if (name === "npm") checkWeight(app)
       assert(existsSync(join(app, "node_modules/holdfast")), `${name} installed the package elsewhere`)
       writeFileSync(join(app, "app.ts"), program.replace(host, exchange.wsUrl))
       run(tool("tsc"), ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "app.ts"], app)

@@ -1,4 +1,5 @@
-// Compiles a copy of the sources without src/binance and the command line: no other code may depend on a venue.
+// Compiles a copy of the sources without src/binance, the command line and what gives Binance to programs outside Effect: no
+// other code may depend on a venue.
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,7 +8,7 @@ import { join, resolve } from "node:path"
 const copy = mkdtempSync(join(tmpdir(), "holdfast-walls-"))
 try {
   for (const name of ["src", "package.json", "tsconfig.json"]) cpSync(name, join(copy, name), { recursive: true })
-  for (const name of ["src/binance", "src/cli", "src/main.ts"]) rmSync(join(copy, name), { recursive: true })
+  for (const name of ["src/binance", "src/cli", "src/main.ts", ...["binance", "index", "browser"].map((name) => `src/promise/${name}.ts`)]) rmSync(join(copy, name), { recursive: true })
   symlinkSync(resolve("node_modules"), join(copy, "node_modules"))
   writeFileSync(join(copy, "tsconfig.walls.json"), JSON.stringify({
     extends: "./tsconfig.json",

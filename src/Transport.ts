@@ -218,6 +218,12 @@ export interface Transport {
  */
 export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<Transport>("holdfast/Transport")
 
+// `Socket.WebSocketConstructor` itself, by its key. Importing its module would load `effect/Schema` into every app.
+const platformConstructor = Context.GenericTag<
+  PlatformSocket.WebSocketConstructor,
+  (url: string, protocols?: string | Array<string>) => WebSocket
+>("@effect/platform/Socket/WebSocketConstructor")
+
 /**
  * The transport for browsers, Bun, Deno and Workers, on the WHATWG `WebSocket` that `Socket.WebSocketConstructor` of
  * @effect/platform makes.
@@ -242,13 +248,9 @@ export const Transport: Context.Tag<Transport, Transport> = Context.GenericTag<T
  */
 export const layerWebSocketConstructor: Layer.Layer<Transport, never, PlatformSocket.WebSocketConstructor> = Layer.effect(
   Transport,
-  // Imported on use: it loads many modules that other transports do not need.
-  Effect.promise(() => import("@effect/platform/Socket")).pipe(
-    Effect.flatMap(({ WebSocketConstructor }) => WebSocketConstructor),
-    Effect.map((construct): Transport => ({
-      capabilities: { ping: false, pause: false, terminate: false, handshake: false, headers: false },
-      network: browserNetwork(globalThis),
-      dial: dialWith(construct)
-    }))
-  )
+  Effect.map(platformConstructor, (construct): Transport => ({
+    capabilities: { ping: false, pause: false, terminate: false, handshake: false, headers: false },
+    network: browserNetwork(globalThis),
+    dial: dialWith(construct)
+  }))
 )

@@ -34,7 +34,7 @@ const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>
   ["pool", ["internal/pool"]],
   ["feed", ["market", "internal/feed", "internal/recording"]],
   ["venue", ["binance"]],
-  ["program", ["testing", "index", "cli", "main"]]
+  ["program", ["testing", "promise", "compat", "index", "cli", "main"]]
 ]
 
 interface Arrow {

@@ -4,8 +4,6 @@
  *
  * @since 0.1.0
  */
-import type { IncomingHttpHeaders } from "node:http"
-
 /**
  * Whose requests the exchange answers, besides those without an `Origin` and those from this machine.
  *
@@ -36,7 +34,10 @@ const isIn = (allowed: ReadonlyArray<string> | "any" | undefined, value: string)
  * @since 0.1.0
  * @category predicates
  */
-export const refusal = ({ hosts, origins }: Options, headers: IncomingHttpHeaders): string | undefined => {
+export const refusal = (
+  { hosts, origins }: Options,
+  headers: { readonly origin?: string | undefined; readonly host?: string | undefined }
+): string | undefined => {
   const origin = headers.origin?.toLowerCase()
   if (origin !== undefined && !loopback.test(hostIn(origin) ?? "") && !isIn(origins, origin)) {
     return "The Origin is not allowed: see the option access of the exchange."

@@ -3,10 +3,37 @@
  *
  * @since 0.1.0
  */
-import type { Duplex } from "node:stream"
 import { Socket } from "node:net"
 import { WebSocket } from "ws"
 import type { TimeUnit } from "./Payload.ts"
+
+/**
+ * What the exchange uses of a socket of `ws`. It does not name that package's own type, so that nobody has to install it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientSocket {
+  readonly readyState: number
+  readonly bufferedAmount: number
+  readonly send: (text: string, flushed?: (error?: Error | null) => void) => void
+  readonly ping: () => void
+  readonly pause: () => void
+  readonly close: (code: number, reason: string) => void
+  readonly terminate: () => void
+}
+
+/**
+ * What the exchange uses of a TCP connection, or of the TLS connection on it. It does not name Node's own types.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientTcp {
+  readonly end: () => void
+  readonly write: (bytes: Uint8Array) => void
+  readonly destroy: () => void
+}
 
 /**
  * A connected client.
@@ -15,9 +42,9 @@ import type { TimeUnit } from "./Payload.ts"
  * @category models
  */
 export interface Client {
-  readonly ws: WebSocket
+  readonly ws: ClientSocket
   /** The TCP connection under the WebSocket. */
-  readonly tcp: Duplex
+  readonly tcp: ClientTcp
   /** The unit of times in the messages to it. */
   readonly unit: TimeUnit
   /** The names of the streams that it is subscribed to. */
@@ -68,7 +95,7 @@ export const wrap = (stream: string, data: string): string => `{"stream":${JSON.
  * @since 0.1.0
  * @category ending
  */
-export const reset = (tcp: Duplex): void => {
+export const reset = (tcp: ClientTcp): void => {
   if (tcp instanceof Socket) tcp.resetAndDestroy()
   else tcp.destroy()
 }

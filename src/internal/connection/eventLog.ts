@@ -3,7 +3,6 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"
-import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Exit from "effect/Exit"
 import type * as ConnectionEvent from "../../ConnectionEvent.ts"
@@ -31,7 +30,7 @@ const line = (level: LogLevel.LogLevel, text: string, facts: Line["facts"] = {})
 const retryOf = (attempt: number, left: number | "unlimited" | "unknown") =>
   typeof left === "number" ? `Retry ${attempt} of ${attempt + left}` : `Retry ${attempt}`
 
-const toLine = Match.typeTags<Recorded>()({
+const toLine = Data.taggedEnum<Recorded>().$match({
   Dialling: ({ attempt }) => line(LogLevel.Debug, attempt === 0 ? "Dialling" : `Dialling, retry ${attempt}`, { attempt }),
   Opened: ({ attempt, epoch, outage, took }) => {
     const healed = Option.match(outage, { onNone: () => "", onSome: (down) => `, healed after ${formatDuration(down)}` })

@@ -3,8 +3,6 @@
 // Each part of the path counts, each value of the query, the user, the password, each header value and each subprotocol that is
 // not a plain name; whole, and in parts. Values of fewer than four characters do not: they can be guessed, and their removal
 // would tear other text apart. Nor do well-known terms, and what is part of the host's name, which is shown anyway.
-import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import type { DialRequest, Transport } from "../../Transport.ts"
 import { bytesOf, levelsOf, percentDecoded } from "./escapes.ts"
@@ -34,13 +32,23 @@ const listed = (value: string) => [
   ...[...value.matchAll(/[\s,;="]+/g)].slice(0, mostSeparators).map(({ 0: separator, index }) => value.slice(index + separator.length))
 ]
 
+const decoder = new TextDecoder()
+
+// The text of this base64, in either alphabet; "" if it is none.
+const textOf = (base64: string): string => {
+  try {
+    return decoder.decode(Uint8Array.from(atob(base64.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "")), byteOf))
+  } catch {
+    return ""
+  }
+}
+
+const byteOf = (byte: string): number => byte.charCodeAt(0)
+
 // `ws` sends the user and the password of a URL as a header.
 const decoded = (part: string): ReadonlyArray<string> => {
   if (!/^[\w+/-]{8,}={0,2}$/.test(part)) return []
-  const text = Either.getOrElse(
-    Either.orElse(Encoding.decodeBase64String(part), () => Encoding.decodeBase64UrlString(part.replace(/=+$/, ""))),
-    () => ""
-  )
+  const text = textOf(part)
   return text === "" || /[\p{Cc}\ufffd]/u.test(text) ? [] : [text, ...text.split(":")]
 }
 
@@ -73,9 +81,9 @@ const hostOf = (text: string) => URL.canParse(text) ? new URL(text).hostname.toL
 // The base64 of a text that contains the secret, wherever it begins there. The characters at both ends have bits of others.
 const codes = (secret: string): ReadonlyArray<string> =>
   [0, 1, 2].flatMap((before) => {
-    const bytes = Uint8Array.from(`${"\0".repeat(before)}${secret}`, (byte) => byte.charCodeAt(0))
+    const bytes = `${"\0".repeat(before)}${secret}`
     const from = Math.ceil(before * 8 / 6)
-    const standard = Encoding.encodeBase64(bytes).slice(from, Math.floor(bytes.length * 8 / 6))
+    const standard = btoa(bytes).slice(from, Math.floor(bytes.length * 8 / 6))
     return standard.length < shortestCode ? [] : [standard, standard.replaceAll("+", "-").replaceAll("/", "_")]
   })
 

@@ -118,7 +118,9 @@ const testsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
   "internal/json": ["binance/hotPath"],
   "internal/recording": ["recording/"],
   "binance/exchange": ["binance/exchange/Exchange"],
-  "internal/time": ["clockJumps", "connection/", "DialGate"]
+  "internal/time": ["clockJumps", "connection/", "DialGate"],
+  promise: ["promise/"],
+  compat: ["compat/"]
 }
 
 // The simulation does not reach these rooms: it has a network of its own, and neither disks nor a program.
