@@ -115,7 +115,9 @@ export interface Read<A extends MarketEvent.MarketEvent, Parameters extends Read
  * })
  * ```
  */
-export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "orderBook" | "rotate" | "subscriptions"> {
+export interface BinanceFeed extends
+  Pick<MarketFeed.MarketFeed, "budget" | "connections" | "events" | "hosts" | "orderBook" | "rotate" | "source" | "subscriptions">
+{
   /** Every trade once, in the order of its id. */
   readonly trades: Read<MarketEvent.Trade, [from?: FromEach]>
   /** Every aggregate trade once, in the order of its id. */
@@ -227,7 +229,11 @@ export const make = (
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
-      subscriptions: feed.subscriptions
+      subscriptions: feed.subscriptions,
+      source: feed.source,
+      connections: feed.connections,
+      hosts: feed.hosts,
+      budget: feed.budget
     }
   })
 

@@ -74,6 +74,9 @@ const measure = (event: Recorded, counters: Metrics.Counters) => {
       return
     case "Waiting":
       counters.waits(event.delay)
+      return
+    case "Failed":
+      counters.gaveUp(event.because, event.error._tag)
   }
 }
 

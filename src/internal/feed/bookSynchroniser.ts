@@ -37,6 +37,8 @@ export interface Options<Diff> {
   readonly auditTurn: Effect.Effect<void>
   /** Called with each comparison of the book with a new snapshot. */
   readonly compared: (lastUpdateId: number, comparison: Comparison) => Effect.Effect<void>
+  /** Called when the book needs a new snapshot, since it is wrong or an update is missing. */
+  readonly resync: () => void
   readonly listen: (listener: {
     readonly data: (diff: Diff) => void
     readonly lost: (why: string) => void
@@ -131,6 +133,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
     if (begun.right !== undefined) {
       if (!updates.isLossAhead()) status.sync(begun.right.book)
       const ended: Ending<Diff> = yield* follow(options, status, updates, refresher, begun.right)
+      options.resync()
       yield* refresher.stop
       isIdReset = ended.isIdReset
       rest = ended.rest
