@@ -55,6 +55,8 @@ export interface Options {
    * the streams that have subscriptions are wanted.
    */
   readonly wanted?: ReadonlyArray<string> | undefined
+  /** Why a wanted stream has ended: a sentence. Undefined: it has not, or that is not known. Default: it is not known. */
+  readonly whyEnded?: ((stream: string) => string | undefined) | undefined
   /**
    * Reads again the streams that have ended. `reconnect` runs it for a connection whose streams have ended with it, as `disconnect`
    * makes them. Default: such a connection cannot be connected again.

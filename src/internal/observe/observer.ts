@@ -56,7 +56,7 @@ const countsOf = (streams: ReadonlyArray<StreamStatus>) => {
 }
 
 export const make = Effect.fnUntraced(function*(options: Options) {
-  const { bookLevels = 10, books = [], connections = {}, feeds = [], history: most = 200, resume, wanted = [] } = options
+  const { bookLevels = 10, books = [], connections = {}, feeds = [], history: most = 200, resume, wanted = [], whyEnded = () => undefined } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const startedAt = now()
@@ -171,6 +171,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
   const knownOf = (current: ReadonlyArray<Seen>, states: Known["books"]): Known => ({
     wanted,
+    whyEnded,
     books: states,
     connections: current.map(({ id, rotate, state, streams }) => ({
       id,

@@ -26,6 +26,8 @@ export interface Known {
   readonly connections: ReadonlyArray<Connection>
   /** The streams that are wanted, whether or not there are subscriptions. */
   readonly wanted: ReadonlyArray<string>
+  /** Why a wanted stream has ended, if it has. */
+  readonly whyEnded: (stream: string) => string | undefined
   readonly books: ReadonlyArray<{ readonly symbol: string; readonly stale: string | undefined }>
 }
 
@@ -52,7 +54,7 @@ const sentences: Readonly<Record<Problem, (connection: Connection, streams: Read
  * Returns the reasons why something wanted is not had. A stream that runs on several connections is had if one of them brings it.
  * A stream may be quiet.
  */
-export const reasonsOf = ({ books, connections, wanted }: Known): ReadonlyArray<Reason> => {
+export const reasonsOf = ({ books, connections, wanted, whyEnded }: Known): ReadonlyArray<Reason> => {
   const had = new Set<string>()
   const subscribed = new Set<string>()
   for (const connection of connections) {
@@ -75,7 +77,8 @@ export const reasonsOf = ({ books, connections, wanted }: Known): ReadonlyArray<
   }
   const missing = wanted.filter((name) => !subscribed.has(name))
   if (missing.length > 0) {
-    const message = `${plural(missing.length, "wanted stream")} ${missing.length === 1 ? "has" : "have"} no subscription: ended, or not begun yet.`
+    const why = missing.map(whyEnded).find((sentence) => sentence !== undefined)
+    const message = `${plural(missing.length, "wanted stream")} ${missing.length === 1 ? "has" : "have"} no subscription${why === undefined ? ": ended, or not begun yet." : `. ${why}`}`
     reasons.push({ reason: "missing", connection: null, streams: missing.slice(0, namesAtMost), message })
   }
   for (const { stale, symbol } of books) {

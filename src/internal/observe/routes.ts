@@ -30,10 +30,11 @@ export const full = <E, R>(guard: Guard, answer: (request: Request) => Effect.Ef
 
 export const metrics = (sample: Effect.Effect<void>) =>
   Effect.map(sample, () =>
-    HttpServerResponse.setHeaders(HttpServerResponse.text(Prometheus.format(Metric.unsafeSnapshot())), {
-      "content-type": Prometheus.contentType,
-      "cache-control": "no-store"
-    }))
+    HttpServerResponse.setHeader(
+      HttpServerResponse.text(Prometheus.format(Metric.unsafeSnapshot()), { contentType: Prometheus.contentType }),
+      "cache-control",
+      "no-store"
+    ))
 
 export const health = json({ healthy: true })
 
