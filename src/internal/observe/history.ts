@@ -8,6 +8,8 @@ import type { Board } from "./board.ts"
 
 // Fetched events of one stream that come within this time of each other are one repair, in milliseconds.
 const repairPause = 5_000
+// Between the time of data and what is computed from the time without data, in milliseconds.
+const rounding = 100
 
 interface Down {
   readonly since: number
@@ -59,10 +61,10 @@ export class History {
   // The last outage of each connection that is there.
   readonly #lastOutages = new Map<string, Mutable<Message.Outage>>()
   // The connection that each stream was last seen on.
-  readonly #connectionOf = new Map<string, string>()
+  #connectionOf: ReadonlyMap<string, string> = new Map()
   readonly #openRepairs = new Map<string, Mutable<Message.Repair>>()
-  // Streams that REST showed newer data of, by connection.
-  readonly #stale = new Map<string, Set<string>>()
+  // Streams that REST showed newer data of, and the time of their last data then.
+  readonly #stale = new Map<string, number>()
 
   constructor(board: Board, most: number) {
     this.#outages = new Latest(board, "outage", most)
@@ -75,26 +77,22 @@ export class History {
     return this.#down.get(connection)
   }
 
-  /** Whether REST has shown newer data of a stream that did not arrive on a connection. */
-  isStale(connection: string, stream: string): boolean {
-    return this.#stale.get(connection)?.has(stream) === true
+  /** Whether REST has shown newer data of a stream than a connection had, which has had its last data at that time. */
+  isStale(stream: string, lastData: number | undefined): boolean {
+    const silentSince = this.#stale.get(stream)
+    return silentSince !== undefined && (lastData ?? Number.NEGATIVE_INFINITY) <= silentSince + rounding
   }
 
-  /** Notes which connection carries which streams. */
-  carries(connection: string, streams: Iterable<string>): void {
-    const stale = this.#stale.get(connection)
-    const current = new Set(streams)
-    for (const stream of current) this.#connectionOf.set(stream, connection)
-    // A stream that has left the connection is not stale on it.
-    for (const stream of stale ?? []) if (!current.has(stream)) stale?.delete(stream)
+  /** Notes which connection carries each stream. */
+  carried(connectionOf: ReadonlyMap<string, string>): void {
+    this.#connectionOf = connectionOf
+    for (const stream of this.#stale.keys()) if (!connectionOf.has(stream)) this.#stale.delete(stream)
   }
 
   /** Forgets a connection that is gone. An outage that had not ended never does. */
   forget(connection: string): void {
     this.#down.delete(connection)
     this.#lastOutages.delete(connection)
-    this.#stale.delete(connection)
-    for (const [stream, carrier] of this.#connectionOf) if (carrier === connection) this.#connectionOf.delete(stream)
   }
 
   /** The connections of a feed have the names `nameOf` gives them here. */
@@ -104,12 +102,9 @@ export class History {
         this.connection(nameOf(event.connection), event.event)
         return
       case "Session": {
-        const connection = nameOf(event.connection)
         const { event: of } = event
-        if (of._tag === "Stale") {
-          const known = this.#stale.get(connection) ?? new Set<string>()
-          this.#stale.set(connection, known.add(of.topic))
-        } else if (of._tag === "Live") this.#stale.get(connection)?.delete(of.topic)
+        if (of._tag === "Stale") this.#stale.set(of.topic, of.at - Duration.toMillis(of.idleFor))
+        else if (of._tag === "Live") this.#stale.delete(of.topic)
         return
       }
       case "Gap": {

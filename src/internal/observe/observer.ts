@@ -87,7 +87,6 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         streams: known?.streams ?? (yield* streams),
         rotate
       }
-      history.carries(id, current.streams.map(({ topic }) => topic))
       return current
     })
 
@@ -103,7 +102,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return [...ofFeeds.flat(), ...alone]
     })
 
-  const isStale = (id: string, { status, topic }: StreamStatus) => status === "stale" || history.isStale(id, topic)
+  const isStale = ({ lastData, status, topic }: StreamStatus) =>
+    status === "stale" || history.isStale(topic, Option.getOrUndefined(lastData))
 
   const changeOf = ({ id, rotate, source, state, streams }: Seen): Message.Connection => {
     const down = history.downOf(id)
@@ -117,7 +117,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       ...facts,
       reason: state._tag === "Connected" ? null : facts.reason ?? down?.reason ?? null,
       streams: countsOf(streams),
-      unready: streams.filter((stream) => stream.status !== "live" || isStale(id, stream)).slice(0, namesAtMost).map(({ topic }) => topic),
+      unready: streams.filter((stream) => stream.status !== "live" || isStale(stream)).slice(0, namesAtMost).map(({ topic }) => topic),
       canRotate: rotate !== undefined
     })
   }
@@ -183,7 +183,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       streams: streams.map((stream) => ({
         name: stream.topic,
         isAcknowledged: stream.status !== "requested",
-        isStale: isStale(id, stream)
+        isStale: isStale(stream)
       }))
     }))
   })
@@ -193,7 +193,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     if (at - seenAt < fresh && at >= seenAt) return
     const withStreams = at - streamsSeenAt >= streamsEvery || at < streamsSeenAt
     seen = yield* look(withStreams)
-    if (withStreams) streamsSeenAt = at
+    if (withStreams) {
+      streamsSeenAt = at
+      history.carried(new Map(seen.flatMap(({ id, streams }) => streams.map(({ topic }) => [topic, id]))))
+    }
     seenAt = at
     post(seen)
     yield* postHosts
@@ -221,8 +224,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return state._tag === "Connected" || !isWanted ? 0 : (at - (history.downOf(id)?.since ?? state.since)) / 1_000
     })
     gauges.set(Metrics.outageAge, [[{}, Math.max(0, ...ages)]])
-    const streams = seen.flatMap(({ id, source, streams }) =>
-      streams.map((stream) => ({ ...stream, labels: { "market.source": source, "market.kind": stream.kind }, isStale: isStale(id, stream) })))
+    const streams = seen.flatMap(({ source, streams }) =>
+      streams.map((stream) => ({ ...stream, labels: { "market.source": source, "market.kind": stream.kind }, isStale: isStale(stream) })))
     gauges.set(Metrics.streams, sums(streams.map(({ isStale, labels, status }) => [{ ...labels, status: isStale ? "stale" : status }, 1])))
     gauges.set(
       Metrics.streamSilence,
