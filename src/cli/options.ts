@@ -178,7 +178,7 @@ const flags = {
     placeholder: "number",
     example: "8321",
     value: port,
-    description: "The port to listen on. Default: 8321."
+    description: "The port to listen on; 0 is a free one. Default: 8321."
   },
   host: {
     name: "host",

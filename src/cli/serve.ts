@@ -2,8 +2,10 @@
 import type * as Command from "@effect/cli/Command"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FiberHandle from "effect/FiberHandle"
@@ -105,7 +107,7 @@ const server = (host: string, port: number, observe: Observe.Observe, options: O
   HttpRouter.Default.serve().pipe(
     Layer.provide([Observe.metrics(options), Observe.routes(options), Observe.page(page, options)]),
     Layer.provide(Layer.succeed(Observe.Observe, observe)),
-    Layer.provide(NodeHttpServer.layer(() => createServer(), { host, port })),
+    Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host, port })),
     Layer.catchAll((error) =>
       Layer.fail(new CannotServe({ message: `Port ${port} of ${host} cannot be listened on: ${reasonOf(error.cause)}. --port takes another.` })))
   )
@@ -131,8 +133,9 @@ const run = ({ books, duration, host, port, rest, streams, unchecked, ws, ...arg
       whyEnded,
       resume
     })
-    yield* Layer.build(server(host, port, observe, options))
-    yield* Effect.logInfo(`Serving ${names.join(", ")} of ${choice.venue.name} at http://${name}:${port}.`)
+    const { address } = Context.get(yield* Layer.build(server(host, port, observe, options)), HttpServer.HttpServer)
+    const at = `http://${name}:${address._tag === "TcpAddress" ? address.port : port}`
+    yield* Effect.logInfo(`Serving ${names.join(", ")} of ${choice.venue.name} at ${at}.`)
     yield* Option.match(duration, { onNone: () => Effect.never, onSome: sleep })
   }).pipe(Effect.scoped, Effect.provide(Observe.otlp), Effect.provide(FetchHttpClient.layer))
 
