@@ -77,7 +77,7 @@ export const make = (observer: Observe) => {
         // Whatever the client says is ignored. The socket ends with it, or with the pump.
         yield* Effect.raceFirst(
           socket.runRaw(() => undefined),
-          Effect.zipRight(pump(observer, request.source, write), Effect.never)
+          pump(observer, request.source, write)
         ).pipe(Effect.ignore)
         return HttpServerResponse.empty()
       }))

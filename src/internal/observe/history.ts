@@ -54,6 +54,7 @@ class Latest {
 }
 
 export class History {
+  readonly #most: number
   readonly #outages: Latest
   readonly #gaps: Latest
   readonly #repairs: Latest
@@ -67,6 +68,7 @@ export class History {
   readonly #stale = new Map<string, number>()
 
   constructor(board: Board, most: number) {
+    this.#most = most
     this.#outages = new Latest(board, "outage", most)
     this.#gaps = new Latest(board, "gap", most)
     this.#repairs = new Latest(board, "repair", most)
@@ -161,9 +163,11 @@ export class History {
         this.#end(connection, event.at)
         return
       case "Disconnected":
+        this.#end(connection, event.at)
+        this.#goDown(connection, event.at).reason = "It was disconnected on request."
+        return
       case "Closed":
         this.#end(connection, event.at)
-        this.#goDown(connection, event.at).reason = event._tag === "Disconnected" ? "It was disconnected on request." : "It is closed."
         return
       case "Died":
         this.#goDown(connection, event.at).reason = "A defect ended it: see the log."
@@ -199,6 +203,8 @@ export class History {
     }
     down.outage.attempts = down.attempts
     this.#lastOutages.set(connection, down.outage)
+    const [oldest] = this.#lastOutages.keys()
+    if (oldest !== undefined && this.#lastOutages.size > this.#most) this.#lastOutages.delete(oldest)
     this.#outages.set(new Message.Outage(down.outage))
   }
 
