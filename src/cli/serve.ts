@@ -129,7 +129,7 @@ const run = ({ books, duration, host, port, rest, streams, unchecked, ws, ...arg
     const observe = yield* Observe.make({
       feeds: [feed],
       books: yield* Effect.forEach(books, (symbol) => feed.orderBook(symbol)),
-      wanted: names,
+      desired: names,
       whyEnded,
       resume
     })

@@ -148,12 +148,12 @@ export class Book extends Schema.TaggedClass<Book>("holdfast/observe/Book")("Boo
 }) {}
 
 /**
- * A reason why something wanted is not had.
+ * A reason why something desired is not had.
  *
  * - `disconnected`: a connection is not open.
  * - `unacknowledged`: the peer has not acknowledged streams.
  * - `stale`: REST has shown newer data that did not arrive.
- * - `missing`: a wanted stream has no subscription: it has ended, or it has not begun.
+ * - `missing`: a desired stream has no subscription: it has ended, or it has not begun.
  * - `book`: a book is stale.
  *
  * @since 0.1.0
@@ -168,7 +168,7 @@ export const Reason = Schema.Struct({
 })
 
 /**
- * Whether all that is wanted is had. There is one. Quiet is ready.
+ * Whether all that is desired is had. There is one. Quiet is ready.
  *
  * @since 0.1.0
  * @category changes

@@ -20,7 +20,7 @@ const seconds = (name: string, description: string): Metric.Metric.Gauge<number>
 export const connectionStates: Metric.Metric.Gauge<number> = gauge("websocket.client.connection.states", "Observed connections, by state")
 
 /**
- * The age of the longest outage that lasts, in seconds: of a connection that is wanted and not open. 0 if there is none.
+ * The age of the longest outage that lasts, in seconds: of a connection that is desired and not open. 0 if there is none.
  *
  * @since 0.1.0
  * @category metrics
@@ -41,7 +41,7 @@ export const streams: Metric.Metric.Gauge<number> = gauge("market.streams", "Sub
  * @since 0.1.0
  * @category metrics
  */
-export const streamSilence: Metric.Metric.Gauge<number> = seconds("market.stream.silence", "Longest time without data among the streams of a kind")
+export const streamIdle: Metric.Metric.Gauge<number> = seconds("market.stream.idle", "Longest time without data among the streams of a kind")
 
 /**
  * Observed order books, by `state`: `synced` or `stale`.
@@ -76,17 +76,17 @@ export const restBudgetLimit: Metric.Metric.Gauge<number> = gauge("market.rest.b
 export const restHeld: Metric.Metric.Gauge<number> = seconds("market.rest.held", "Time for which the venue asked to send no REST request")
 
 /**
- * 1 if all that is wanted is had, otherwise 0.
+ * 1 if all that is desired is had, otherwise 0.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const ready: Metric.Metric.Gauge<number> = gauge("observe.ready", "Whether all that is wanted is had")
+export const ready: Metric.Metric.Gauge<number> = gauge("observe.ready", "Whether all that is desired is had")
 
 /**
- * The reasons why something wanted is not had, by `reason`, as in {@link Message.Reason}.
+ * The reasons why something desired is not had, by `reason`, as in {@link Message.Reason}.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const unready: Metric.Metric.Gauge<number> = gauge("observe.unready", "Reasons why something wanted is not had")
+export const unready: Metric.Metric.Gauge<number> = gauge("observe.unready", "Reasons why something desired is not had")

@@ -46,16 +46,16 @@ export type Feed = Pick<MarketFeed, "budget" | "connections" | "events" | "hosts
 export interface Options {
   /** Feeds, with all of their connections. Default: none. */
   readonly feeds?: ReadonlyArray<Feed> | undefined
-  /** Connections that belong to no feed, by their ids. They are wanted for as long as they are observed. Default: none. */
+  /** Connections that belong to no feed, by their ids. They are desired for as long as they are observed. Default: none. */
   readonly connections?: Readonly<Record<string, Connection.Connection>> | undefined
   /** Order books. Default: none. */
   readonly books?: ReadonlyArray<OrderBook> | undefined
   /**
-   * The names of streams that are wanted, as subscriptions have them: one without a subscription is a reason not to be ready. Default:
-   * the streams that have subscriptions are wanted.
+   * The names of streams that are desired, as subscriptions have them: one without a subscription is a reason not to be ready. Default:
+   * the streams that have subscriptions are desired.
    */
-  readonly wanted?: ReadonlyArray<string> | undefined
-  /** Why a wanted stream has ended: a sentence. Undefined: it has not, or that is not known. Default: it is not known. */
+  readonly desired?: ReadonlyArray<string> | undefined
+  /** Why a desired stream has ended: a sentence. Undefined: it has not, or that is not known. Default: it is not known. */
   readonly whyEnded?: ((stream: string) => string | undefined) | undefined
   /**
    * Reads again the streams that have ended. `reconnect` runs it for a connection whose streams have ended with it, as `disconnect`
@@ -96,7 +96,7 @@ export interface Observe {
    * ago.
    */
   readonly news: (since: number | undefined) => Effect.Effect<News>
-  /** Whether all that is wanted is had, and why not. */
+  /** Whether all that is desired is had, and why not. */
   readonly readiness: Effect.Effect<Message.Readiness>
   /** All that is known. */
   readonly snapshot: Effect.Effect<Message.Snapshot>
@@ -191,7 +191,7 @@ export const metrics = (options: RouteOptions = {}): Layer.Layer<never> => {
  * A layer with these routes of `HttpRouter.Default`:
  *
  * - `GET /healthz`: 200 while the process answers.
- * - `GET /readyz`: 200 if all that is wanted is had, else 503, with the reasons.
+ * - `GET /readyz`: 200 if all that is desired is had, else 503, with the reasons.
  * - `GET /events`: a WebSocket with the messages of {@link Message.Message}.
  * - `POST /connections/:id/reconnect`, `rotate` and `disconnect`. Encode the id.
  * - `GET /sign-in` and `POST /sign-in`, `POST /sign-out`: the form for the token, where there is one.

@@ -113,7 +113,7 @@ describe("a real Prometheus", () => {
 
       // A stream that is dead, while its market goes on.
       yield* awaitReady
-      yield* exchange.fault(Fault.Silence({ stream: trades, lasts: "90 seconds" }))
+      yield* exchange.fault(Fault.Stall({ stream: trades, lasts: "90 seconds" }))
       const dead = yield* fires("HoldfastDeadStream")
       assert.strictEqual(dead?.labels["market_kind"], "trade")
     }), 240_000)

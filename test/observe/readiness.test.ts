@@ -1,4 +1,4 @@
-// Whether all that is wanted is had, and why not: on a scripted venue and the test clock.
+// Whether all that is desired is had, and why not: on a scripted venue and the test clock.
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ const observed = (names: ReadonlyArray<string>, options: Omit<Observe.Options, "
   Effect.gen(function*() {
     const feed = yield* BinanceFeed.make({ venue: Venue.spot, connection })
     yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(feed.raw(names))))
-    return yield* Observe.make({ feeds: [feed], wanted: names, ...options })
+    return yield* Observe.make({ feeds: [feed], desired: names, ...options })
   })
 
 const told = (observe: Observe.Observe) =>
@@ -93,7 +93,7 @@ describe("readiness", () => {
       [open(acknowledge, wait("1 hour"))],
       Effect.gen(function*() {
         const observe = yield* observed(["btcusdt@trade"], {
-          wanted: ["btcusdt@trade", "dogeusdt@trade"],
+          desired: ["btcusdt@trade", "dogeusdt@trade"],
           whyEnded: (stream) => stream === "dogeusdt@trade" ? "It was delisted." : undefined
         })
         yield* TestClock.adjust("1 second")
@@ -101,7 +101,7 @@ describe("readiness", () => {
           reason: "missing",
           connection: null,
           streams: ["dogeusdt@trade"],
-          message: "1 wanted stream has no subscription. It was delisted."
+          message: "1 desired stream has no subscription. It was delisted."
         }])
       })
     ))

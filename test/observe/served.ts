@@ -73,7 +73,7 @@ export const serve = (options: {
     yield* resume
     const observe = yield* Observe.make({
       feeds: [feed],
-      wanted: options.streams,
+      desired: options.streams,
       books: yield* Effect.forEach(options.books ?? [], (symbol) => feed.orderBook(symbol)),
       resume
     })

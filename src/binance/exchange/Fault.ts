@@ -27,7 +27,7 @@ import type * as Duration from "effect/Duration"
  *
  * This acts on one stream:
  *
- * - `Silence`: acknowledges the stream, and sends nothing of it for `lasts`, while its market goes on. REST has what it does not send.
+ * - `Stall`: acknowledges the stream, and sends nothing of it for `lasts`, while its market goes on. REST has what it does not send.
  *
  * These act on the next `times` requests:
  *
@@ -50,7 +50,7 @@ export type Fault = Data.TaggedEnum<{
   readonly Violation: object
   readonly Shutdown: { readonly notice: Duration.DurationInput }
   readonly Restart: { readonly downtime: Duration.DurationInput }
-  readonly Silence: { readonly stream: string; readonly lasts: Duration.DurationInput }
+  readonly Stall: { readonly stream: string; readonly lasts: Duration.DurationInput }
   readonly RefuseUpgrades: Refusal
   readonly DelayUpgrades: { readonly times: number; readonly delay: Duration.DurationInput }
   readonly FailRest: Refusal
@@ -91,7 +91,7 @@ export const {
   ResetOne,
   Restart,
   Shutdown,
-  Silence,
+  Stall,
   Mute,
   Vanish,
   Violation

@@ -21,7 +21,7 @@ export interface Options {
   /** Sends a text to a client that can receive it. */
   readonly deliver: (client: Client, text: string) => void
   /** Sends nothing of a stream until a moment of the wall clock. */
-  readonly silence: (stream: string, until: number) => void
+  readonly stall: (stream: string, until: number) => void
   /** Resets every connection and listens again after `downtime`. */
   readonly restart: (downtime: Duration.DurationInput) => Effect.Effect<void>
   readonly now: () => number
@@ -57,7 +57,7 @@ export interface FaultInjector {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ clients, fork, now, restart, deliver, silence }: Options): FaultInjector => {
+export const make = ({ clients, fork, now, restart, deliver, stall }: Options): FaultInjector => {
   const refusals = { upgrades: new Array<Fault.Refusal>(), rest: new Array<Fault.Refusal>() }
   const delays: Array<Duration.DurationInput> = []
 
@@ -127,9 +127,9 @@ export const make = ({ clients, fork, now, restart, deliver, silence }: Options)
         ))
       }),
     Restart: ({ downtime }) => restart(downtime),
-    Silence: ({ lasts, stream }) =>
+    Stall: ({ lasts, stream }) =>
       Effect.sync(() => {
-        silence(stream, now() + Duration.toMillis(lasts))
+        stall(stream, now() + Duration.toMillis(lasts))
       }),
     RefuseUpgrades: (refusal) =>
       Effect.sync(() => {

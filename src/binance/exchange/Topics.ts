@@ -29,7 +29,7 @@ export interface Topics {
   /** Advances the markets to `now` (Unix time in milliseconds), and sends their events to the subscribers. */
   readonly advance: (now: number) => void
   /** Sends nothing of a stream until this moment. */
-  readonly silence: (name: string, until: number) => void
+  readonly stall: (name: string, until: number) => void
 }
 
 /**
@@ -46,10 +46,10 @@ export const make = (
 ): Topics => {
   const topics = new Map<string, Topic>()
   // The streams of which nothing is sent until a moment.
-  const silent = new Map<string, number>()
-  const isSilent = (name: string, now: number) => {
-    const until = silent.get(name)
-    if (until !== undefined && until <= now) silent.delete(name)
+  const stalled = new Map<string, number>()
+  const isStalled = (name: string, now: number) => {
+    const until = stalled.get(name)
+    if (until !== undefined && until <= now) stalled.delete(name)
     return until !== undefined && until > now
   }
 
@@ -91,13 +91,13 @@ export const make = (
       }
     },
     deliver,
-    silence: (name, until) => {
-      silent.set(name, until)
+    stall: (name, until) => {
+      stalled.set(name, until)
     },
     advance: (now) => {
       const steps = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
       for (const [name, topic] of topics) {
-        if (recorded.has(name) || isSilent(name, now)) continue
+        if (recorded.has(name) || isStalled(name, now)) continue
         const { stream } = topic
         if (stream.symbol === undefined) {
           // One message lists all symbols. Every market advances by the same steps.

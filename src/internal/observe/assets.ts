@@ -31,7 +31,7 @@ const plain = HttpServerResponse.html(`<!doctype html>
 <body>
 <h1>Holdfast</h1>
 <ul>
-<li><a href="/readyz">/readyz</a>: whether all that is wanted is had</li>
+<li><a href="/readyz">/readyz</a>: whether all that is desired is had</li>
 <li><a href="/metrics">/metrics</a>: the metrics, for Prometheus</li>
 <li>/events: what happens, as a WebSocket</li>
 </ul>

@@ -17,7 +17,7 @@ const heartbeat = 10_000
 // Bytes that wait in the socket: beyond them, nothing more is written.
 const waitingAtMost = 1024 * 1024
 // A client that takes nothing for so long is gone, in milliseconds.
-const patience = 30_000
+const giveUpAfter = 30_000
 const clientsAtMost = 64
 
 // On Node, a request has its TCP socket.
@@ -45,7 +45,7 @@ const pump = (observer: Observe, source: unknown, write: (text: string | Socket.
             : new Message.Changes({ at, changes })
           yield* write(JSON.stringify(message))
         }
-      } else if (moment - takenAt >= patience) {
+      } else if (moment - takenAt >= giveUpAfter) {
         return yield* write(new Socket.CloseEvent(1013, "The messages are not read."))
       }
       yield* Effect.sleep(interval)

@@ -56,7 +56,7 @@ const countsOf = (streams: ReadonlyArray<StreamStatus>) => {
 }
 
 export const make = Effect.fnUntraced(function*(options: Options) {
-  const { bookLevels = 10, books = [], connections = {}, feeds = [], history: most = 200, resume, wanted = [], whyEnded = () => undefined } = options
+  const { bookLevels = 10, books = [], connections = {}, feeds = [], history: most = 200, resume, desired = [], whyEnded = () => undefined } = options
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
   const startedAt = now()
@@ -170,7 +170,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     }))
 
   const knownOf = (current: ReadonlyArray<Seen>, states: Known["books"]): Known => ({
-    wanted,
+    desired,
     whyEnded,
     books: states,
     connections: current.map(({ id, rotate, state, streams }) => ({
@@ -179,7 +179,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       reason: factsOf(state).reason ?? history.downOf(id)?.reason,
       state: state._tag,
       // A feed gives a connection up with its streams.
-      isWanted: rotate === undefined || state._tag === "Failed",
+      isDesired: rotate === undefined || state._tag === "Failed",
       streams: streams.map((stream) => ({
         name: stream.topic,
         isAcknowledged: stream.status !== "requested",
@@ -220,15 +220,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     const at = now()
     gauges.set(Metrics.connectionStates, sums(seen.map(({ state }) => [{ state: state._tag.toLowerCase() }, 1])))
     const ages = seen.map(({ id, state, streams, rotate }) => {
-      const isWanted = rotate === undefined || streams.length > 0 || state._tag === "Failed"
-      return state._tag === "Connected" || !isWanted ? 0 : (at - (history.downOf(id)?.since ?? state.since)) / 1_000
+      const isDesired = rotate === undefined || streams.length > 0 || state._tag === "Failed"
+      return state._tag === "Connected" || !isDesired ? 0 : (at - (history.downOf(id)?.since ?? state.since)) / 1_000
     })
     gauges.set(Metrics.outageAge, [[{}, Math.max(0, ...ages)]])
     const streams = seen.flatMap(({ source, streams }) =>
       streams.map((stream) => ({ ...stream, labels: { "market.source": source, "market.kind": stream.kind }, isStale: isStale(stream) })))
     gauges.set(Metrics.streams, sums(streams.map(({ isStale, labels, status }) => [{ ...labels, status: isStale ? "stale" : status }, 1])))
     gauges.set(
-      Metrics.streamSilence,
+      Metrics.streamIdle,
       sums(streams.map(({ labels, lastData, since }) => [labels, Math.max(0, at - Option.getOrElse(lastData, () => since)) / 1_000]), Math.max)
     )
     gauges.set(Metrics.books, sums((yield* postBooks).map(({ stale }) => [{ state: stale === undefined ? "synced" : "stale" }, 1])))

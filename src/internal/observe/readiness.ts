@@ -1,4 +1,4 @@
-// Decides whether all that is wanted is had: a pure function of what is known.
+// Decides whether all that is desired is had: a pure function of what is known.
 import type * as Schema from "effect/Schema"
 import type * as Message from "../../observe/Message.ts"
 
@@ -17,16 +17,16 @@ export interface Connection {
   /** Why it is not open. */
   readonly reason: string | undefined
   readonly state: string
-  /** Whether it is wanted for itself, and not only for its streams. */
-  readonly isWanted: boolean
+  /** Whether it is desired for itself, and not only for its streams. */
+  readonly isDesired: boolean
   readonly streams: ReadonlyArray<Stream>
 }
 
 export interface Known {
   readonly connections: ReadonlyArray<Connection>
-  /** The streams that are wanted, whether or not there are subscriptions. */
-  readonly wanted: ReadonlyArray<string>
-  /** Why a wanted stream has ended, if it has. */
+  /** The streams that are desired, whether or not there are subscriptions. */
+  readonly desired: ReadonlyArray<string>
+  /** Why a desired stream has ended, if it has. */
   readonly whyEnded: (stream: string) => string | undefined
   readonly books: ReadonlyArray<{ readonly symbol: string; readonly stale: string | undefined }>
 }
@@ -51,10 +51,10 @@ const sentences: Readonly<Record<Problem, (connection: Connection, streams: Read
 }
 
 /**
- * Returns the reasons why something wanted is not had. A stream that runs on several connections is had if one of them brings it.
+ * Returns the reasons why something desired is not had. A stream that runs on several connections is had if one of them brings it.
  * A stream may be quiet.
  */
-export const reasonsOf = ({ books, connections, wanted, whyEnded }: Known): ReadonlyArray<Reason> => {
+export const reasonsOf = ({ books, connections, desired, whyEnded }: Known): ReadonlyArray<Reason> => {
   const had = new Set<string>()
   const subscribed = new Set<string>()
   for (const connection of connections) {
@@ -65,7 +65,7 @@ export const reasonsOf = ({ books, connections, wanted, whyEnded }: Known): Read
   }
   const reasons: Array<Reason> = []
   for (const connection of connections) {
-    const byProblem = new Map<Problem, Array<string>>(connection.isWanted && !connection.isOpen ? [["disconnected", []]] : [])
+    const byProblem = new Map<Problem, Array<string>>(connection.isDesired && !connection.isOpen ? [["disconnected", []]] : [])
     for (const stream of connection.streams) {
       const problem = problemOf(connection, stream)
       if (problem === undefined || had.has(stream.name)) continue
@@ -75,10 +75,10 @@ export const reasonsOf = ({ books, connections, wanted, whyEnded }: Known): Read
       reasons.push({ reason, connection: connection.id, streams: streams.slice(0, namesAtMost), message: sentences[reason](connection, streams) })
     }
   }
-  const missing = wanted.filter((name) => !subscribed.has(name))
+  const missing = desired.filter((name) => !subscribed.has(name))
   if (missing.length > 0) {
     const why = missing.map(whyEnded).find((sentence) => sentence !== undefined)
-    const message = `${plural(missing.length, "wanted stream")} ${missing.length === 1 ? "has" : "have"} no subscription${why === undefined ? ": ended, or not begun yet." : `. ${why}`}`
+    const message = `${plural(missing.length, "desired stream")} ${missing.length === 1 ? "has" : "have"} no subscription${why === undefined ? ": ended, or not begun yet." : `. ${why}`}`
     reasons.push({ reason: "missing", connection: null, streams: missing.slice(0, namesAtMost), message })
   }
   for (const { stale, symbol } of books) {
