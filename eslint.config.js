@@ -35,6 +35,7 @@ const wallTime = [
   "src/internal/recording/recorder.ts",
   "src/internal/connection/{handle,inbox,lifetime,loop,retryState}.ts",
   "src/internal/feed/feed.ts",
+  "src/internal/observe/{guard,observer,routes}.ts",
   "src/internal/pool/pooledConnection.ts",
   "src/internal/session/session.ts",
   "src/internal/time/clockJumps.ts",

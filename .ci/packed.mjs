@@ -1,10 +1,12 @@
 // Packs the package, unpacks it in an empty folder and runs the program there: it needs no other package. Then puts
 // only the required peers beside it: the library must work, and errors must name a missing optional peer.
 import assert from "node:assert"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import { createInterface } from "node:readline"
 
 // Most of it is the bundled program.
 const mostBytes = 800_000
@@ -28,6 +30,20 @@ try {
   }
   assert(existsSync(join(folder, "trades.ndjson")), "record wrote no file")
   assert.match(holdfast("book", "btcusdt", "--json", "--for", "2s"), /"type":"book"/)
+
+  // serve goes on until it is told to end. It logs where it listens.
+  const server = spawn(process.execPath, [join(folder, "package", bin.holdfast), "serve", "--port", "0", "--json"], { cwd: folder, stdio: ["ignore", "ignore", "pipe"] })
+  try {
+    const exited = once(server, "exit")
+    const [line] = await once(createInterface(server.stderr), "line")
+    const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(JSON.parse(line).message)
+    assert.strictEqual((await fetch(`${url}/healthz`)).status, 200)
+    assert.match(await (await fetch(`${url}/metrics`)).text(), /^websocket_client_connection_states\{/m)
+    server.kill("SIGTERM")
+    await exited
+  } finally {
+    server.kill("SIGKILL")
+  }
 
   const modules = join(folder, "package/node_modules")
   mkdirSync(join(modules, "@effect"), { recursive: true })

@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import type { AttemptError } from "./ConnectionError.ts"
 import * as FailureClass from "./FailureClass.ts"
 import { atLeast, positive } from "./internal/connection/settings.ts"
+import * as Metrics from "./Metrics.ts"
 import * as RollingWindow from "./internal/time/rollingWindow.ts"
 import * as RateLimiter from "./internal/time/rateLimiter.ts"
 import { reasonOf } from "./internal/reason.ts"
@@ -30,6 +31,31 @@ import { monotonic } from "./internal/time/monotonic.ts"
 export interface DialGate {
   /** Waits until the host may be dialled, runs the dial, and records its outcome for later dials. */
   readonly through: (host: string) => <A, E extends AttemptError, R>(dial: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** The hosts that it has dialled, and how they are. Default: a gate of one's own tells nothing. */
+  readonly hosts?: Effect.Effect<ReadonlyArray<HostStatus>> | undefined
+}
+
+/**
+ * What a gate knows of a host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HostStatus {
+  /** The name and the port. */
+  readonly host: string
+  /** Dials that wait for their turn. */
+  readonly waiting: number
+  /** Failures in a row. */
+  readonly failures: number
+  /** Whether it counts as down: dials run one at a time. */
+  readonly isDown: boolean
+  /** Dials within the last {@link Options.window}. 0 without a limit. */
+  readonly used: number
+  /** The most dials within a window. Undefined: there is no limit. */
+  readonly limit: number | undefined
+  /** The time until which nothing is dialled, because the host asked for it or is down. Zero if it may be dialled. */
+  readonly heldFor: Duration.Duration
 }
 
 /**
@@ -90,6 +116,10 @@ const firstSpacing = Duration.seconds(1)
 const longestSpacing = Duration.seconds(30)
 
 interface Host {
+  readonly name: string
+  readonly counters: Metrics.GateCounters
+  waiting: number
+  readonly window: RollingWindow.RollingWindow
   readonly limiter: RateLimiter.RateLimiter<void>
   /** The one dial that probes a host that is down holds this. */
   readonly probe: Effect.Semaphore
@@ -97,6 +127,7 @@ interface Host {
 }
 
 interface Settings {
+  readonly limit: number | undefined
   readonly failuresUntilDown: number
   readonly newWindow: (host: string) => RollingWindow.RollingWindow
   readonly classify: FailureClass.Classify
@@ -115,6 +146,7 @@ const settingsOf = ({ budget, classify, failures, limit, window }: Options): Eit
     const most = limit === undefined ? undefined : yield* atLeast("limit", 1, limit, limit)
     const length = yield* positive("window", window, Duration.minutes(1))
     return {
+      limit: most,
       failuresUntilDown: yield* atLeast("failures", 1, failures, 5),
       newWindow: (host) =>
         withBudget(most === undefined ? RollingWindow.unlimited : RollingWindow.make(most, length), budget, host),
@@ -127,14 +159,19 @@ const dieOf = (error: ConfigError.ConfigError) => {
   return Effect.dieMessage(`The options of the dial gate are wrong. ${problem}.`)
 }
 
-const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate => {
+const gateOf = ({ classify, failuresUntilDown, limit, newWindow }: Settings): DialGate => {
   const hosts = new Map<string, Host>()
 
   const hostOf = (name: string): Host => {
     const known = hosts.get(name)
     if (known !== undefined) return known
+    const window = newWindow(name)
     const host: Host = {
-      limiter: RateLimiter.make(newWindow(name)),
+      name,
+      counters: Metrics.makeGate(name),
+      waiting: 0,
+      window,
+      limiter: RateLimiter.make(window),
       probe: Effect.unsafeMakeSemaphore(1),
       failures: 0
     }
@@ -156,6 +193,7 @@ const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate 
       // A local failure says nothing about the host.
       if (FailureClass.isLocal(error)) return
       host.failures++
+      if (host.failures === failuresUntilDown) host.counters.breaker(true)
       const failureClass = classOf(error)
       const asked = failureClass._tag === "RetryAfter" ? failureClass.floor : Duration.zero
       const spacing = host.failures < failuresUntilDown
@@ -164,35 +202,69 @@ const gateOf = ({ classify, failuresUntilDown, newWindow }: Settings): DialGate 
       host.limiter.holdUntil(now + Duration.toMillis(Duration.max(asked, spacing)))
     })
 
+  // Runs a dial that waits for its turn. `turn` marks the end of the wait; one that is given up leaves without it.
+  const waitIn = <A, E, R>(host: Host, dial: (turn: Effect.Effect<void>) => Effect.Effect<A, E, R>) =>
+    Effect.flatMap(monotonic, (began) => {
+      let isWaiting = true
+      const leave = (waited: Duration.Duration | undefined) => {
+        if (!isWaiting) return
+        isWaiting = false
+        host.waiting--
+        host.counters.waited(waited)
+      }
+      host.waiting++
+      host.counters.waits()
+      const turn = Effect.map(monotonic, (now) => {
+        leave(Duration.millis(now - began))
+      })
+      return Effect.ensuring(dial(turn), Effect.sync(() => {
+        leave(undefined)
+      }))
+    })
+
+  const statusOf = (host: Host, now: number): HostStatus => ({
+    host: host.name,
+    waiting: host.waiting,
+    failures: host.failures,
+    isDown: host.failures >= failuresUntilDown,
+    used: host.window.used(now),
+    limit,
+    heldFor: Duration.millis(host.limiter.heldFor(now))
+  })
+
   return {
+    hosts: Effect.map(monotonic, (now) => [...hosts.values()].map((host) => statusOf(host, now))),
     through: (name) => <A, E extends AttemptError, R>(dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
       const host = hostOf(name)
       const { acquire, awaitHold } = host.limiter
-      const attempt = dial.pipe(
-        Effect.tapBoth({
-          onFailure: (error) => recordFailure(host, error),
-          onSuccess: () =>
-            Effect.sync(() => {
-              host.failures = 0
-            })
-        })
-      )
-      const isDown = () => host.failures >= failuresUntilDown
-      // One probe at a time. If the host came back while this dial waited for the permit, it dials as usual.
-      const probe = (ready: Effect.Effect<void>): Effect.Effect<A, E, R> =>
-        Effect.flatMap(
-          host.probe.withPermits(1)(
-            Effect.suspend(() => isDown() ? Effect.asSome(Effect.zipRight(ready, attempt)) : Effect.succeedNone)
-          ),
-          Option.match({ onNone: () => next, onSome: Effect.succeed })
+      return waitIn(host, (turn) => {
+        const attempt = Effect.zipRight(turn, dial).pipe(
+          Effect.tapBoth({
+            onFailure: (error) => recordFailure(host, error),
+            onSuccess: () =>
+              Effect.sync(() => {
+                if (host.failures >= failuresUntilDown) host.counters.breaker(false)
+                host.failures = 0
+              })
+          })
         )
-      // If the host went down while this dial waited for the limit, it probes, but does not count twice.
-      const next: Effect.Effect<A, E, R> = Effect.suspend(() =>
-        isDown()
-          ? probe(acquire(1))
-          : Effect.zipRight(acquire(1), Effect.suspend(() => isDown() ? probe(awaitHold()) : attempt))
-      )
-      return next
+        const isDown = () => host.failures >= failuresUntilDown
+        // One probe at a time. If the host came back while this dial waited for the permit, it dials as usual.
+        const probe = (ready: Effect.Effect<void>): Effect.Effect<A, E, R> =>
+          Effect.flatMap(
+            host.probe.withPermits(1)(
+              Effect.suspend(() => isDown() ? Effect.asSome(Effect.zipRight(ready, attempt)) : Effect.succeedNone)
+            ),
+            Option.match({ onNone: () => next, onSome: Effect.succeed })
+          )
+        // If the host went down while this dial waited for the limit, it probes, but does not count twice.
+        const next: Effect.Effect<A, E, R> = Effect.suspend(() =>
+          isDown()
+            ? probe(acquire(1))
+            : Effect.zipRight(acquire(1), Effect.suspend(() => isDown() ? probe(awaitHold()) : attempt))
+        )
+        return next
+      })
     }
   }
 }

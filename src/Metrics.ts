@@ -110,6 +110,78 @@ export const dropped: Metric.Metric.Counter<number> = counter("websocket.client.
 export const pingRoundTrip: Metric.Metric.Histogram<number> = seconds("websocket.client.ping.rtt", "Time from a ping to its pong", quick)
 
 /**
+ * Connections that were given up, by `because` (`fatal`, `disabled`, `exhausted` or `limited`) and `error.type`, the tag of the
+ * error.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const givenUp: Metric.Metric.Counter<number> = counter("websocket.client.connection.given_up", "Connections that were given up, by reason")
+
+/**
+ * Dials that wait in dial gates now.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const gateWaiting: Metric.Metric.Gauge<number> = Metric.gauge("websocket.client.gate.waiting", { description: "Dials that wait in dial gates" })
+
+/**
+ * The time that dials waited in dial gates, in seconds. A dial that need not wait counts too.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const gateWait: Metric.Metric.Histogram<number> = seconds("websocket.client.gate.wait", "Time that dials waited in dial gates", [0.01, ...slow])
+
+/**
+ * 1 while the breaker of a host is open: so many dials in a row have failed that it counts as down, and dials to it run one at a
+ * time. 0 otherwise.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const breakerOpen: Metric.Metric.Gauge<number> = Metric.gauge("websocket.client.breaker.open", { description: "Whether a host counts as down, and is dialled one at a time" })
+
+/**
+ * Updates the metrics of a dial gate about one host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GateCounters {
+  /** A dial begins to wait. */
+  readonly waits: () => void
+  /** A dial no longer waits. `waited` is the time that it waited, or undefined if it left without its turn. */
+  readonly waited: (waited: Duration.Duration | undefined) => void
+  /** The breaker opens or closes. */
+  readonly breaker: (isOpen: boolean) => void
+}
+
+/**
+ * Makes the counters of a dial gate about one host, by its name and port.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeGate = (host: string): GateCounters => {
+  const [, address = host, port] = /^(.*):(\d+)$/.exec(host) ?? []
+  const labels = [MetricLabel.make("server.address", address), ...(port === undefined ? [] : [MetricLabel.make("server.port", port)])]
+  return {
+    waits: () => {
+      gateWaiting.unsafeModify(1, labels)
+    },
+    waited: (waited) => {
+      gateWaiting.unsafeModify(-1, labels)
+      if (waited !== undefined) gateWait.unsafeUpdate(Duration.toSeconds(waited), labels)
+    },
+    breaker: (isOpen) => {
+      breakerOpen.unsafeUpdate(isOpen ? 1 : 0, labels)
+    }
+  }
+}
+
+/**
  * The metrics of one connection, as functions to update them. They ignore the metric labels of the current fibre.
  *
  * @since 0.1.0
@@ -130,6 +202,8 @@ export interface Counters {
   readonly lost: (openFor: Duration.Duration, errorType: string, closeCode: number | undefined) => void
   /** The connection waits before it dials again. */
   readonly waits: (delay: Duration.Duration) => void
+  /** The connection was given up, for this reason and with this error's tag. */
+  readonly gaveUp: (because: string, errorType: string) => void
 }
 
 const directionReceived = MetricLabel.make("direction", "received")
@@ -208,5 +282,9 @@ class ServerCounters implements Counters {
 
   waits(delay: Duration.Duration): void {
     reconnectDelay.unsafeUpdate(Duration.toSeconds(delay), this.#server)
+  }
+
+  gaveUp(because: string, type: string): void {
+    givenUp.unsafeUpdate(1, [MetricLabel.make("because", because), errorType(type), ...this.#server])
   }
 }

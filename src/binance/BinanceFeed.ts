@@ -180,7 +180,9 @@ export interface Read<A extends MarketEvent.MarketEvent, Parameters extends Read
  * })
  * ```
  */
-export interface BinanceFeed extends Pick<MarketFeed.MarketFeed, "events" | "rotate" | "subscriptions"> {
+export interface BinanceFeed extends
+  Pick<MarketFeed.MarketFeed, "budget" | "connections" | "events" | "hosts" | "rotate" | "source" | "subscriptions">
+{
   /**
    * Opens an order book; the feed keeps it equal to the venue's until the scope closes. Fails with a `ConfigError` if an option is
    * out of range, or the venue does not have the speed.
@@ -325,7 +327,11 @@ export const make = (
       orderBook: feed.orderBook,
       rotate: feed.rotate,
       events: feed.events,
-      subscriptions: feed.subscriptions
+      subscriptions: feed.subscriptions,
+      source: feed.source,
+      connections: feed.connections,
+      hosts: feed.hosts,
+      budget: feed.budget
     }
   })
 

@@ -25,8 +25,10 @@ import { upTo } from "../internal/time/upTo.ts"
 import { within } from "../internal/time/timeout.ts"
 import { formatDuration } from "../internal/time/durationText.ts"
 import { reasonOf } from "../internal/reason.ts"
+import * as Metrics from "../market/Metrics.ts"
 import type { RestError } from "../market/RestError.ts"
 import { RestLimited, RestRejected, RestUnavailable } from "../market/RestError.ts"
+import type { RestBudget } from "../market/Venue.ts"
 import * as Body from "./internal/body.ts"
 import * as Interval from "./internal/interval.ts"
 import * as Pages from "./internal/pages.ts"
@@ -111,6 +113,8 @@ export interface Rest {
   ) => Effect.Effect<typeof Payloads.AggTrade.Type | undefined, RestError>
   /** Fetches the id of the latest aggregate trade of a symbol. `undefined`: it has none. */
   readonly latestAggTrade: (symbol: string) => Effect.Effect<number | undefined, RestError>
+  /** The weight of the last minute, and the limit that the client keeps to: nine tenths of the venue's. */
+  readonly budget: Effect.Effect<RestBudget>
   /** Sentences that say which trades `trades` cannot fetch, and why. `undefined`: it fetches all that the venue has. */
   readonly beyondReach: () => string | undefined
   /** Which trades the venue leaves out of its history: a sentence. `undefined`: none. */
@@ -334,7 +338,8 @@ export const make = (
     const giveUpAfter = yield* durationOf("giveUpAfter", options.giveUpAfter, Duration.minutes(5))
     // A tenth of the weight is left to other clients behind the same address. A refusal holds the limiter, with its status.
     const weightPerMinute = yield* atLeast("venue.weightPerMinute", 1, venue.weightPerMinute, venue.weightPerMinute)
-    const limiter = yield* WeightLimiter.get(venue, Math.floor(weightPerMinute * 0.9))
+    const ownLimit = Math.floor(weightPerMinute * 0.9)
+    const { limiter, used } = yield* WeightLimiter.get(venue, ownLimit)
     const granted = grants(options.budget)
     const weigh = weights[venue.api]
     const { apiKey } = options
@@ -344,11 +349,18 @@ export const make = (
     const requestHeaders = venue.timeUnit === "microsecond" ? { "x-mbx-time-unit": "MICROSECOND" } : {}
     const isTooLong = (duration: Duration.Duration) => Duration.greaterThan(duration, giveUpAfter)
 
+    const counters = Metrics.makeRest("binance")
+
     const turn = (path: string, weight: number): Effect.Effect<void, RestLimited> =>
-      limiter.acquire(weight, (retryAfter, status) =>
-        isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void).pipe(
-          Effect.zipRight(granted(weight))
-        )
+      Effect.flatMap(monotonic, (began) =>
+        limiter.acquire(weight, (retryAfter, status) =>
+          isTooLong(retryAfter) ? new RestLimited({ path, status, retryAfter }) : Effect.void).pipe(
+            Effect.zipRight(granted(weight)),
+            Effect.zipRight(monotonic),
+            Effect.map((now) => {
+              counters.granted(weight, (now - began) / 1_000)
+            })
+          ))
 
     const wait = (duration: Duration.Duration, status: number) =>
       Effect.map(monotonic, (now) => {
@@ -398,6 +410,14 @@ export const make = (
           ResponseError: ({ reason }) => new RestUnavailable({ path, reason }),
           BadBody: ({ reason }) => new RestUnavailable({ path, reason }),
           ParseError: () => new RestUnavailable({ path, reason: "its answer does not have the documented shape" })
+        }),
+        Effect.tapBoth({
+          onFailure: ({ _tag }) => Effect.sync(() => {
+            counters.ended(_tag)
+          }),
+          onSuccess: () => Effect.sync(() => {
+            counters.ended("answered")
+          })
         }),
         Effect.retry({
           schedule: retries,
@@ -537,6 +557,11 @@ export const make = (
     return {
       trades: (symbol, fromId) => Effect.map(trades(symbol, fromId), tradesOf("trade", symbol)),
       blockTrades: (symbol, fromId) => Effect.map(blockTrades(symbol, fromId), tradesOf("blockTrade", symbol)),
+      budget: Effect.map(monotonic, (now) => ({
+        used: used(now),
+        limit: ownLimit,
+        heldFor: Duration.millis(limiter.heldFor(now))
+      })),
       beyondReach: () => wantsKey ? apiKey === undefined ? noKey : keyRefused : undefined,
       omits: weigh.omits,
       weights: {

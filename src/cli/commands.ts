@@ -27,6 +27,7 @@ import {
   program,
   recordConfig,
   replayConfig,
+  serveConfig,
   verifyConfig,
   watchConfig
 } from "./options.ts"
@@ -67,6 +68,11 @@ const make = (level: LogLevel.LogLevel | undefined) =>
         recordConfig,
         (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))
       ).pipe(Command.withDescription(commands.record.summary)),
+      Command.make(
+        "serve",
+        serveConfig,
+        (args) => Effect.flatMap(load(() => import("./serve.ts")), ({ serve }) => serve(args, level))
+      ).pipe(Command.withDescription(commands.serve.summary)),
       Command.make(
         "verify",
         verifyConfig,

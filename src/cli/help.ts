@@ -38,6 +38,7 @@ const environment = [
   ["WEBSOCKET_MAX_RETRIES", "Dials after a loss before the program gives up: a number, or unlimited. Default: 10."],
   ["LOG_LEVEL", "As --log-level. Default: off."],
   ["HOLDFAST_CONFIG", "A JSON file with these and the other settings of the connection, in lower case."],
+  ["HOLDFAST_TOKEN", "The token of holdfast serve, as --token."],
   ["NO_COLOR, FORCE_COLOR", "Switch colours off, or on."]
 ] as const
 

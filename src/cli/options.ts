@@ -72,6 +72,16 @@ const port = integer(0, 65_535, "a whole number from 0 to 65535")
 
 const symbol = matching(/^[\p{Letter}\p{Number}_]+$/u, "letters and digits, such as btcusdt")
 
+const symbols: Value<ReadonlyArray<string>> = {
+  expected: "symbols with commas between, such as btcusdt,ethusdt",
+  parse: (text) => {
+    const names = text.split(",").map((name) => symbol.parse(name.trim()))
+    return Option.all(names)
+  }
+}
+
+const host = matching(/^[\w.:[\]-]+$/, "an address or a name of this machine, such as 127.0.0.1 or 0.0.0.0")
+
 // The most levels of a snapshot (Binance docs).
 const mostLevels = 5_000
 const levels = integer(1, mostLevels, `a whole number from 1 to ${mostLevels}`)
@@ -163,6 +173,34 @@ const flags = {
     value: port,
     description: "The port to listen on, at 127.0.0.1. Default: a free one."
   },
+  servePort: {
+    name: "port",
+    placeholder: "number",
+    example: "8321",
+    value: port,
+    description: "The port to listen on; 0 is a free one. Default: 8321."
+  },
+  host: {
+    name: "host",
+    placeholder: "address",
+    example: "0.0.0.0",
+    value: host,
+    description: "The address to listen on. Any but 127.0.0.1, the default, needs a token."
+  },
+  token: {
+    name: "token",
+    placeholder: "text",
+    example: "a-long-random-text",
+    description: "The token that clients must give. Other users of this machine can see it here: HOLDFAST_TOKEN is better."
+  },
+  books: {
+    name: "books",
+    placeholder: "symbols",
+    example: "btcusdt,ethusdt",
+    value: symbols,
+    description: "Order books to keep and to show, with commas between. Default: none."
+  },
+  jsonLogs: { name: "json", description: "Log one JSON object per line." },
   gzip: { name: "gzip", description: "Compress each file when the next one has begun." },
   unchecked: { name: "unchecked", description: "Ask for streams that Binance does not document, too." },
   json: { name: "json", description: "Print one JSON object per line." },
@@ -234,6 +272,11 @@ export const commands = {
     argument: streams(1),
     flags: [flags.out, flags.stream, flags.rotateSize, flags.rotateEvery, flags.gzip, flags.unchecked, ...commonFlags]
   },
+  serve: {
+    summary: "Reads streams, and shows over HTTP what happens: /metrics, /healthz, /readyz, /events and a page.",
+    argument: streams(0),
+    flags: [flags.servePort, flags.host, flags.token, flags.books, flags.unchecked, flags.jsonLogs, flags.for, flags.ws, flags.rest]
+  },
   verify: {
     summary: "Verifies recordings: whether their lines are those that were written, and what each stream has and lacks.",
     argument: files,
@@ -287,6 +330,17 @@ export const recordConfig = {
   gzip: Options.boolean("gzip").pipe(Options.withDescription(flags.gzip.description)),
   unchecked,
   ...common
+}
+
+export const serveConfig = {
+  streams: Args.repeated(Args.text({ name: "stream" })),
+  port: Options.withDefault(parsed(flags.servePort), 8_321),
+  host: Options.withDefault(text(flags.host), "127.0.0.1"),
+  token: Options.optional(text(flags.token)),
+  books: Options.withDefault(parsed(flags.books), []),
+  unchecked,
+  ...common,
+  json: Options.boolean("json").pipe(Options.withDescription(flags.jsonLogs.description))
 }
 
 const fileArguments = Args.atLeast(Args.text({ name: "file" }), 1)

@@ -15,6 +15,7 @@ export class PeerMissing extends Data.TaggedError("PeerMissing")<{
 
 /** The optional peers with their versions. CI checks that package.json has the same. */
 export const versions = {
+  "@effect/opentelemetry": "^0.64.0",
   "@effect/platform-node": "^0.108.2",
   "https-proxy-agent": "^7.0.6",
   "socks-proxy-agent": "^8.0.5"

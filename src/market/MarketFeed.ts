@@ -10,6 +10,7 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Connection from "../Connection.ts"
 import type { ConnectionEvent } from "../ConnectionEvent.ts"
+import type * as DialGate from "../DialGate.ts"
 import * as Feed from "../internal/feed/feed.ts"
 import type { Listenable } from "../Listenable.ts"
 import type { Subscription } from "../Session.ts"
@@ -19,7 +20,7 @@ import type { InvalidMessage } from "./Decoder.ts"
 import type { FeedError } from "./FeedError.ts"
 import type { Ended, Gap, MarketEvent } from "./MarketEvent.ts"
 import type { Difference, OrderBook } from "./OrderBook.ts"
-import type { Kind, Venue } from "./Venue.ts"
+import type { Kind, RestBudget, Venue } from "./Venue.ts"
 
 /**
  * An event of a feed, or of one of its connections. `at` is Unix time in milliseconds.
@@ -172,6 +173,42 @@ export interface MarketFeed {
   readonly events: Listenable<FeedEvent>
   /** Every subscription of every connection, with its status. */
   readonly subscriptions: Effect.Effect<ReadonlyArray<Subscription>>
+  /** The name of the venue. */
+  readonly source: string
+  /** The connections that the feed has now. */
+  readonly connections: Effect.Effect<ReadonlyArray<FeedConnection>>
+  /** The hosts that the feed has dialled, as its dial gate knows them. Empty if the gate tells nothing. */
+  readonly hosts: Effect.Effect<ReadonlyArray<DialGate.HostStatus>>
+  /** How much of the budget of the venue's REST interface is used. Undefined: the venue does not tell. */
+  readonly budget: Effect.Effect<RestBudget | undefined>
+}
+
+/**
+ * A connection of a feed, by the name that it has in the events of the feed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FeedConnection {
+  readonly name: string
+  readonly connection: Connection.Connection
+  /** Its streams. */
+  readonly streams: Effect.Effect<ReadonlyArray<StreamStatus>>
+  /** Renews it, as `rotate` of the feed does for all. Returns whether it was renewed. */
+  readonly rotate: Effect.Effect<boolean>
+}
+
+/**
+ * The subscription of a stream on one connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamStatus extends Subscription {
+  /** The type of its events. */
+  readonly kind: string
+  /** Its symbol, or `""` for a stream of all symbols. */
+  readonly symbol: string
 }
 
 /**
@@ -216,6 +253,11 @@ export interface Options {
    * close, without volume. Default: false.
    */
   readonly fillCandles?: boolean | undefined
+  /**
+   * Whether the metrics of the feed have the label `market.symbol`. Every symbol then has metrics of its own, which are kept until
+   * the process ends. Default: false.
+   */
+  readonly symbolLabels?: boolean | undefined
   /**
    * The time that another connection has to bring missing events before the feed fetches them. After a successor has proven
    * itself, the old connection stays open for at least the same time. Default: 500 milliseconds.

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Connection from "../Connection.ts"
 import type * as DialGate from "../DialGate.ts"
@@ -104,6 +105,21 @@ export interface Activity {
 export type Endpoint = Pick<Connection.Options, "url" | "protocols" | "headers" | "onOpen">
 
 /**
+ * How much of what a venue allows its REST interface has used.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RestBudget {
+  /** The weight of the requests of the last minute, in the venue's unit. */
+  readonly used: number
+  /** The most weight of a minute that the adapter allows itself. */
+  readonly limit: number
+  /** The time for which no request is sent, because the venue asked for it. Zero if requests may be sent. */
+  readonly heldFor: Duration.Duration
+}
+
+/**
  * The limits of a venue.
  *
  * @since 0.1.0
@@ -152,6 +168,8 @@ export interface Venue {
   readonly activity?: Activity | undefined
   /** Whether a notice says that its connection ends soon. The feed then renews the connection. Default: no notice does. */
   isEnding?(notice: unknown): boolean
+  /** How much of the budget of its REST interface is used. Default: it is not told. */
+  readonly budget?: Effect.Effect<RestBudget> | undefined
   /** The venue's order books. Default: it has none. */
   readonly books?: Books | undefined
   /** The class of a failure, where this venue differs from the standard table. Default: the standard table. */

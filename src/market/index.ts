@@ -16,7 +16,7 @@ export * as FeedError from "./FeedError.ts"
 export * as MarketEvent from "./MarketEvent.ts"
 /** The feed of any venue: streams whose gaps are repaired, and order books. */
 export * as MarketFeed from "./MarketFeed.ts"
-/** The metrics of order books. */
+/** The metrics of feeds, books, REST clients and recordings. */
 export * as Metrics from "./Metrics.ts"
 /** Order books whose reads are right, or fail. */
 export * as OrderBook from "./OrderBook.ts"

@@ -158,15 +158,19 @@ export interface FeedHandle extends AsyncDisposable {
   /** The best bid and ask. */
   readonly bookTicker: Read<MarketEvent.BookTicker>
   /** Updates of the book. `orderBook` keeps a whole book. */
-  readonly depth: Read<MarketEvent.Depth, [speed?: "100ms" | "1000ms"]>
+  readonly depth: Read<MarketEvent.Depth, [speed?: Venue.DepthSpeed]>
   /** The best levels of the book. */
-  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: "100ms" | "1000ms"]>
+  readonly partialDepth: Read<MarketEvent.PartialDepth, [levels: 5 | 10 | 20, speed?: Venue.DepthSpeed]>
   /** Mark prices of futures. */
   readonly markPrice: Read<MarketEvent.MarkPrice, [speed?: "1s" | "3s"]>
   /** The mark prices of all contracts of USD-M futures. */
   readonly allMarkPrices: (speed?: "1s" | "3s") => Events<MarketEvent.MarkPrice>
   /** Liquidations on futures. */
   readonly forceOrder: Read<MarketEvent.ForceOrder>
+  /** Block trades of the spot market. */
+  readonly blockTrades: Read<MarketEvent.BlockTrade, [from?: BinanceFeed.AfterEach]>
+  /** The open interest of futures contracts, fetched by REST `every` 10 seconds by default. */
+  readonly openInterest: Read<MarketEvent.OpenInterest, [options?: BinanceFeed.PollOptions]>
   /** The liquidations of all symbols on futures. */
   readonly allForceOrders: () => Events<MarketEvent.ForceOrder>
   /** Reads any streams by their names. */
@@ -176,7 +180,7 @@ export interface FeedHandle extends AsyncDisposable {
     options?: BinanceFeed.RawOptions
   ) => Events<MarketEvent.MarketEvent>
   /** Opens an order book, which lasts until it or the feed is closed. */
-  readonly orderBook: (symbol: string, options?: MarketFeed.BookOptions) => Promise<BookHandle>
+  readonly orderBook: (symbol: string, options?: BinanceFeed.BookOptions) => Promise<BookHandle>
   /** Calls a function at each of these. Returns a function that stops the calls. */
   readonly on: <Name extends keyof FeedListeners>(name: Name, listener: (event: FeedListeners[Name]) => void) => () => void
   /** Closes the feed for good: loops end, and books close. */
@@ -203,6 +207,7 @@ const ofFeed = {
   repairWeight: Check.elsewhere,
   repairTime: Check.elsewhere,
   fillCandles: Check.aBoolean,
+  symbolLabels: Check.aBoolean,
   grace: Check.elsewhere
 } satisfies Record<keyof Omit<MarketFeed.Options, "connection">, Check.Check>
 
@@ -345,6 +350,8 @@ const make = (options: FeedOptions, platform: Layer.Layer<Transport>): FeedHandl
     markPrice: of("markPrice", (feed) => feed.markPrice),
     allMarkPrices: (speed) => read((feed) => feed.allMarkPrices(speed)),
     forceOrder: of("forceOrder", (feed) => feed.forceOrder),
+    blockTrades: of("blockTrades", (feed) => feed.blockTrades),
+    openInterest: of("openInterest", (feed) => feed.openInterest),
     allForceOrders: () => read((feed) => feed.allForceOrders),
     raw: (names, from, rawOptions) => {
       checkSymbols("raw", names)
@@ -353,7 +360,7 @@ const make = (options: FeedOptions, platform: Layer.Layer<Transport>): FeedHandl
     },
     orderBook: async (symbol, bookOptions) => {
       checkSymbol("orderBook", symbol)
-      Check.checkOptions("orderBook", { levels: Check.elsewhere, audit: Check.elsewhere }, bookOptions)
+      Check.checkOptions("orderBook", { levels: Check.elsewhere, speed: Check.elsewhere, audit: Check.elsewhere }, bookOptions)
       // A scope of the feed's, so that the book closes with the feed.
       const ownScope = await toPromise(Scope.fork(scope, ExecutionStrategy.sequential))
       const opened = Effect.flatMap(feed, ({ orderBook }) => orderBook(symbol, bookOptions)).pipe(

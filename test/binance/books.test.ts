@@ -261,7 +261,7 @@ describe("an audit of a book", () => {
 
   const outcome = (name: string) =>
     Effect.map(
-      Metric.value(Metric.tagged(Metric.tagged(Metric.tagged(Metrics.bookComparisons, "market.source", "binance"), "market.symbol", "BTCUSDT"), "outcome", name)),
+      Metric.value(Metric.tagged(Metric.tagged(Metrics.bookComparisons, "market.source", "binance"), "outcome", name)),
       ({ count }) => count
     )
 

@@ -4,6 +4,8 @@
  *
  * @since 0.1.0
  */
+import { hostOfOrigin, isHostAllowed, isIn, isLoopback } from "../../internal/access.ts"
+
 /**
  * Whose requests the exchange answers, besides those without an `Origin` and those from this machine.
  *
@@ -17,17 +19,6 @@ export interface Options {
   readonly hosts?: ReadonlyArray<string> | "any" | undefined
 }
 
-// Names of this machine: RFC 1122, section 3.2.1.3, RFC 4291, section 2.5.3, and RFC 6761, section 6.3.
-const loopback = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|(?:[a-z\d-]+\.)*localhost)$/
-
-const hostIn = (text: string): string | undefined => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url?.hostname
-}
-
-const isIn = (allowed: ReadonlyArray<string> | "any" | undefined, value: string): boolean =>
-  allowed === "any" || (allowed ?? []).some((each) => each.toLowerCase() === value)
-
 /**
  * Says why a request is refused. Undefined if it is answered.
  *
@@ -38,13 +29,9 @@ export const refusal = (
   { hosts, origins }: Options,
   headers: { readonly origin?: string | undefined; readonly host?: string | undefined }
 ): string | undefined => {
-  const origin = headers.origin?.toLowerCase()
-  if (origin !== undefined && !loopback.test(hostIn(origin) ?? "") && !isIn(origins, origin)) {
+  const { host, origin } = headers
+  if (origin !== undefined && !isLoopback(hostOfOrigin(origin)) && !isIn(origins, origin)) {
     return "The Origin is not allowed: see the option access of the exchange."
   }
-  const host = headers.host === undefined ? undefined : hostIn(`http://${headers.host.toLowerCase()}`) ?? headers.host
-  if (host !== undefined && !loopback.test(host) && !isIn(hosts, host)) {
-    return "The Host is not allowed: see the option access of the exchange."
-  }
-  return undefined
+  return isHostAllowed(host, hosts) ? undefined : "The Host is not allowed: see the option access of the exchange."
 }

@@ -216,6 +216,7 @@ export const make = (options: Options = {}): Effect.Effect<Exchange, ExchangeErr
     const injector = FaultInjector.make({
       clients,
       deliver: topics.deliver,
+      stall: topics.stall,
       restart: (downtime) =>
         // Forked into the exchange's scope: an interrupted caller must not leave the exchange down. Restarts never
         // overlap.

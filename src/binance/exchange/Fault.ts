@@ -25,6 +25,10 @@ import type * as Duration from "effect/Duration"
  * - `Shutdown`: sends the `serverShutdown` event, and closes the connection with 1001 after `notice`.
  * - `Restart`: resets every connection and stops listening for `downtime`.
  *
+ * This acts on one stream:
+ *
+ * - `Stall`: acknowledges the stream, and sends nothing of it for `lasts`, while its market goes on. REST has what it does not send.
+ *
  * These act on the next `times` requests:
  *
  * - `RefuseUpgrades`: answers WebSocket upgrades with an HTTP status.
@@ -46,6 +50,7 @@ export type Fault = Data.TaggedEnum<{
   readonly Violation: object
   readonly Shutdown: { readonly notice: Duration.DurationInput }
   readonly Restart: { readonly downtime: Duration.DurationInput }
+  readonly Stall: { readonly stream: string; readonly lasts: Duration.DurationInput }
   readonly RefuseUpgrades: Refusal
   readonly DelayUpgrades: { readonly times: number; readonly delay: Duration.DurationInput }
   readonly FailRest: Refusal
@@ -86,6 +91,7 @@ export const {
   ResetOne,
   Restart,
   Shutdown,
+  Stall,
   Mute,
   Vanish,
   Violation

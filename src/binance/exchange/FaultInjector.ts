@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Client } from "./Client.ts"
 import * as Clients from "./Client.ts"
@@ -20,6 +20,8 @@ export interface Options {
   readonly clients: ReadonlySet<Client>
   /** Sends a text to a client that can receive it. */
   readonly deliver: (client: Client, text: string) => void
+  /** Sends nothing of a stream until a moment of the wall clock. */
+  readonly stall: (stream: string, until: number) => void
   /** Resets every connection and listens again after `downtime`. */
   readonly restart: (downtime: Duration.DurationInput) => Effect.Effect<void>
   readonly now: () => number
@@ -55,7 +57,7 @@ export interface FaultInjector {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ clients, fork, now, restart, deliver }: Options): FaultInjector => {
+export const make = ({ clients, fork, now, restart, deliver, stall }: Options): FaultInjector => {
   const refusals = { upgrades: new Array<Fault.Refusal>(), rest: new Array<Fault.Refusal>() }
   const delays: Array<Duration.DurationInput> = []
 
@@ -125,6 +127,10 @@ export const make = ({ clients, fork, now, restart, deliver }: Options): FaultIn
         ))
       }),
     Restart: ({ downtime }) => restart(downtime),
+    Stall: ({ lasts, stream }) =>
+      Effect.sync(() => {
+        stall(stream, now() + Duration.toMillis(lasts))
+      }),
     RefuseUpgrades: (refusal) =>
       Effect.sync(() => {
         repeat(refusals.upgrades, refusal, refusal.times)

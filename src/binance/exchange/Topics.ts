@@ -28,6 +28,8 @@ export interface Topics {
   readonly deliver: (client: Client, text: string) => void
   /** Advances the markets to `now` (Unix time in milliseconds), and sends their events to the subscribers. */
   readonly advance: (now: number) => void
+  /** Sends nothing of a stream until this moment. */
+  readonly stall: (name: string, until: number) => void
 }
 
 /**
@@ -43,6 +45,13 @@ export const make = (
   onSent: () => void
 ): Topics => {
   const topics = new Map<string, Topic>()
+  // The streams of which nothing is sent until a moment.
+  const stalled = new Map<string, number>()
+  const isStalled = (name: string, now: number) => {
+    const until = stalled.get(name)
+    if (until !== undefined && until <= now) stalled.delete(name)
+    return until !== undefined && until > now
+  }
 
   const deliver: Topics["deliver"] = (client, text) => {
     if (Clients.send(client, text)) onSent()
@@ -82,10 +91,13 @@ export const make = (
       }
     },
     deliver,
+    stall: (name, until) => {
+      stalled.set(name, until)
+    },
     advance: (now) => {
       const steps = new Map([...markets.values()].map((market) => [market, market.advance(now)]))
       for (const [name, topic] of topics) {
-        if (recorded.has(name)) continue
+        if (recorded.has(name) || isStalled(name, now)) continue
         const { stream } = topic
         if (stream.symbol === undefined) {
           // One message lists all symbols. Every market advances by the same steps.

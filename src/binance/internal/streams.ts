@@ -242,6 +242,7 @@ export const venue = (address: Address.Venue, rest: Rest.Rest, known: Kinds): Ve
     },
     // `serverShutdown` is the only notice.
     isEnding: () => true,
+    budget: rest.budget,
     books,
     classify: Failure.classify,
     limits: { topicsPerConnection: address.streamsPerConnection, dials: address.dials }

@@ -6,16 +6,27 @@ import * as RateLimiter from "../../internal/time/rateLimiter.ts"
 import * as RollingWindow from "../../internal/time/rollingWindow.ts"
 import type { Venue } from "../Venue.ts"
 
-// Clients whose times come from different clocks cannot share a limiter.
-const byClock = new WeakMap<Clock.Clock, Map<string, RateLimiter.RateLimiter<number>>>()
+/** A limiter, and the weight of the last minute. Its hold has the status of the refusal that caused it. */
+export interface WeightLimiter {
+  readonly limiter: RateLimiter.RateLimiter<number>
+  readonly used: (now: number) => number
+}
 
-/** The limiter for so much weight a minute at a venue. Its hold has the status of the refusal that caused it. */
-export const get = ({ rest, weighedWith = rest }: Venue, weightPerMinute: number): Effect.Effect<RateLimiter.RateLimiter<number>> =>
+// Clients whose times come from different clocks cannot share a limiter.
+const byClock = new WeakMap<Clock.Clock, Map<string, WeightLimiter>>()
+
+const make = (weightPerMinute: number): WeightLimiter => {
+  const window = RollingWindow.make(weightPerMinute, "1 minute")
+  return { limiter: RateLimiter.make<number>(window), used: window.used }
+}
+
+/** The limiter for so much weight a minute at a venue. */
+export const get = ({ rest, weighedWith = rest }: Venue, weightPerMinute: number): Effect.Effect<WeightLimiter> =>
   Effect.map(Effect.clock, (clock) => {
-    const limiters = byClock.get(clock) ?? new Map<string, RateLimiter.RateLimiter<number>>()
+    const limiters = byClock.get(clock) ?? new Map<string, WeightLimiter>()
     byClock.set(clock, limiters)
     const limit = `${weighedWith} ${weightPerMinute}`
-    const limiter = limiters.get(limit) ?? RateLimiter.make<number>(RollingWindow.make(weightPerMinute, "1 minute"))
+    const limiter = limiters.get(limit) ?? make(weightPerMinute)
     limiters.set(limit, limiter)
     return limiter
   })

@@ -73,6 +73,9 @@ const measure = (event: Recorded, counters: Metrics.Counters) => {
       return
     case "Waiting":
       counters.waits(event.delay)
+      return
+    case "Failed":
+      counters.gaveUp(event.because, event.error._tag)
   }
 }
 

@@ -39,6 +39,8 @@ export interface Options<Diff> {
   readonly compared: (lastUpdateId: number, comparison: Comparison) => Effect.Effect<void>
   /** Called when a bound of the book made it drop levels, or updates that waited. */
   readonly dropped: (what: "levels" | "updates", count: number) => void
+  /** Called when the book needs a new snapshot, since it is wrong or an update is missing. */
+  readonly resync: () => void
   readonly listen: (listener: {
     readonly data: (diff: Diff) => void
     readonly lost: (why: string) => void
@@ -135,6 +137,7 @@ const keep = Effect.fnUntraced(function*<Diff extends object>(
     if (begun.right !== undefined) {
       if (!updates.isLossAhead()) status.sync(begun.right.book)
       const ended: Ending<Diff> = yield* follow(options, status, updates, refresher, begun.right)
+      options.resync()
       yield* refresher.stop
       isIdReset = ended.isIdReset
       rest = ended.rest

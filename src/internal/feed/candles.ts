@@ -29,6 +29,8 @@ export interface Options<A extends MarketEvent> {
   readonly emitMissing: (missing: MissingRange) => Effect.Effect<void>
   /** Records how far a repair is. */
   readonly progress: (progress: Progress) => void
+  /** Records that missing candles were emitted, as far as they can be had, `took` milliseconds after they were noticed. */
+  readonly whole: (took: number) => void
 }
 
 // The most candles of one request, for the limit by weight (as of most venues).
@@ -40,7 +42,7 @@ const noLatest = "The venue does not serve the latest candles by their number."
 const micros = 1e14
 
 export const follow = <A extends MarketEvent>(
-  { beginning, candles, emit, emitMissing, fills, limits, now, progress, queue, target }: Options<A>
+  { beginning, candles, emit, emitMissing, fills, limits, now, progress, queue, target, whole }: Options<A>
 ): Effect.Effect<never> => {
   // The last closed candle that was emitted or fetched: what fills a period begins at its close.
   let previous: A | undefined
@@ -195,7 +197,9 @@ export const follow = <A extends MarketEvent>(
         if (opens > next) {
           yield* emit(events)
           events = []
+          const noticed = yield* monotonic
           next = yield* repair(next, opens, lengthOf(event))
+          whole((yield* monotonic) - noticed)
         } else if (!isClosed && event.timestamp <= latest) {
           // An older or equal state of the candle, from another connection.
           continue

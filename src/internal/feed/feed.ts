@@ -19,9 +19,10 @@ import { InvalidMessage } from "../../market/Decoder.ts"
 import type { FeedError } from "../../market/FeedError.ts"
 import type { Ended, Gap, MarketEvent } from "../../market/MarketEvent.ts"
 import { isEnded, isGap, NotRepairable } from "../../market/MarketEvent.ts"
-import type { Events, FeedEvent, From, MarketFeed, Options, StreamRequest } from "../../market/MarketFeed.ts"
+import type { Events, FeedEvent, From, MarketFeed, Options, StreamRequest, StreamStatus } from "../../market/MarketFeed.ts"
 import * as Metrics from "../../market/Metrics.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
+import type { Subscription } from "../../Session.ts"
 import type { Message } from "../../Transport.ts"
 import { closeScope } from "../closeScope.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
@@ -34,6 +35,7 @@ import * as Activity from "./activity.ts"
 import * as Beginning from "./beginning.ts"
 import * as BookDepth from "./bookDepth.ts"
 import * as BookSynchroniser from "./bookSynchroniser.ts"
+import * as LagMeter from "./lagMeter.ts"
 import * as LookUps from "./lookUps.ts"
 import { follow } from "./operators.ts"
 import type { EventBroadcast, Shared } from "./pipeline.ts"
@@ -53,10 +55,15 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const { buffer: capacity, fillCandles, grace, repair } = settings
 
   const { events, record, skip } = yield* makeEvents(now)
-  const pool = yield* makePool(venue, options.connection ?? {}, settings, { record, skip })
-  const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, repair, fillCandles, grace }
+  const ofApp = yield* Effect.serviceOption(DialGate.DialGate)
+  const gate = Option.getOrElse(ofApp, () => DialGate.make({ classify: venue.classify, ...venue.limits.dials }))
+  const pool = yield* makePool(venue, gate, options.connection ?? {}, settings, { record, skip })
+  const counters = Metrics.make({ source: venue.name, symbolLabels: settings.symbolLabels })
+  const shared: Shared = { source: venue.name, pool, now, record, skip, capacity, repair, fillCandles, grace, counters }
   const lookUps = yield* LookUps.make(venue)
   const sourceOf = yield* makePipelines(venue, shared, lookUps)
+
+  const latestLag = { at: Number.NaN }
 
   const read = <A extends MarketEvent>(
     streams: StreamRequest | ReadonlyArray<StreamRequest>,
@@ -67,7 +74,12 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
       const { name, symbol } = venue.stream(keys[index]?.stream ?? "")
       return { source: venue.name, symbol, type: "ended", data: { stream: name, error }, timestamp: now(), via: "ws" }
     }
-    return Cursors.merge(Effect.forEach(keys, sourceOf), select, told)
+    const measure = LagMeter.make(shared, latestLag, keys.map(({ stream }) => venue.stream(stream)))
+    const measured = (batch: ReadonlyArray<MarketEvent>) => {
+      measure(batch)
+      return select(batch)
+    }
+    return Cursors.merge(Effect.forEach(keys, sourceOf), measured, told)
   }
 
   function streamOf<A extends MarketEvent>(kind: Kind<A>, stream: StreamRequest): Events<A>
@@ -84,10 +96,26 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
     events: events.stream,
     subscriptions: Effect.suspend(() =>
       Effect.map(Effect.forEach(pool.sessions(), ({ subscriptions }) => subscriptions), (all) => all.flat())
-    )
+    ),
+    source: venue.name,
+    connections: Effect.sync(() =>
+      pool.connections().map(({ name, rotate, session }) => ({
+        name,
+        connection: session.connection,
+        streams: Effect.map(session.subscriptions, (all) => all.map((each) => statusOf(venue, each))),
+        rotate
+      }))
+    ),
+    hosts: gate.hosts ?? Effect.succeed([]),
+    budget: venue.budget ?? Effect.succeed(undefined)
   }
   return feed
 })
+
+const statusOf = (venue: Venue, subscription: Subscription): StreamStatus => {
+  const { kind: { type }, symbol } = venue.stream(subscription.topic)
+  return { ...subscription, kind: type, symbol }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Order books
@@ -96,7 +124,8 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
 const auditShare = 0.1
 const shareOfSnapshot = 0.01
 
-const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: Shared): MarketFeed["orderBook"] => {
+const makeBooks = (venue: Venue, shared: Shared): MarketFeed["orderBook"] => {
+  const { capacity, now, pool, record, skip } = shared
   const { books } = venue
   if (books === undefined) return () => Effect.dieMessage(`The venue ${venue.name} has no order books: its adapter gives no books.`)
   const audits = RollingWindow.make(auditShare, "1 minute")
@@ -104,6 +133,7 @@ const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: 
     const { audit, levels, speed } = yield* resolveBook(options, books.speeds)
     const stream = books.stream(symbol, speed)
     const depth = BookDepth.make(levels, books.levels)
+    const counters = shared.counters.ofBook(stream.symbol)
     const decoder = stream.kind.decoder(stream.name, stream.symbol)
     return yield* BookSynchroniser.make({
       symbol: stream.symbol,
@@ -115,15 +145,16 @@ const makeBooks = (venue: Venue, { capacity, now, pool, record, skip, source }: 
         pool.requestAgain(stream.name)
       }),
       audit,
+      resync: counters.resync,
       auditTurn: audits.take(books.share?.(depth.limit) ?? shareOfSnapshot),
       compared: (lastUpdateId, { differences, levels }) =>
-        Effect.suspend(() => {
+        Effect.sync(() => {
           record({ _tag: "BookCompared", at: now(), symbol: stream.symbol, lastUpdateId, levels, differences })
-          return Metrics.compared(source, stream.symbol, differences.length)
+          counters.compared(differences.length)
         }),
       dropped: (what, count) => {
         record({ _tag: "BookDropped", at: now(), symbol: stream.symbol, what, count })
-        Metrics.dropped(source, stream.symbol, what, count)
+        counters.dropped(what, count)
       },
       listen: ({ data, end, lost }) =>
         pool.listen(stream.group, stream.name, {
@@ -171,14 +202,14 @@ const classifyBy = (venue: Venue, { classify }: Pick<Connection.Options, "classi
 
 const makePool = Effect.fnUntraced(function*(
   venue: Venue,
+  gate: DialGate.DialGate,
   options: NonNullable<Options["connection"]>,
   { grace, maxAge, redundancy, renewalTimeout, streamsPerConnection }: Settings,
   { record, skip }: Pick<Shared, "record" | "skip">
 ) {
   const connection = { ...options, classify: classifyBy(venue, options) }
-  const shared = yield* Effect.serviceOption(DialGate.DialGate)
   return yield* Pool.make<Message, unknown>({
-    gate: Option.getOrElse(shared, () => DialGate.make({ classify: venue.classify, ...venue.limits.dials })),
+    gate,
     connection: (group) => ({
       ...connection,
       // A peer that answers pings and says nothing must not go unnoticed.

@@ -100,7 +100,9 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
   }
 
   emitNow(events: ReadonlyArray<A>): void {
-    this.#broadcast.unsafeOfferAll(this.#real(events))
+    const real = this.#real(events)
+    this.#pipeline.counters.events(real.length)
+    this.#broadcast.unsafeOfferAll(real)
   }
 
   emit(events: ReadonlyArray<A>): Effect.Effect<void> {
@@ -113,6 +115,10 @@ class Sequenced<A extends MarketEvent> implements Listener<Message>, Output<A> {
 
   progress(progress: Progress): void {
     this.#pipeline.progress(progress)
+  }
+
+  whole(took: number): void {
+    this.#pipeline.whole(took)
   }
 
   reject(event: A, reason: string): void {
@@ -153,6 +159,9 @@ const candles = <A extends MarketEvent>(pipeline: Pipeline<A>, continuity: Conti
       progress: (progress) => {
         pipeline.progress(progress)
       },
+      whole: (took) => {
+        pipeline.whole(took)
+      },
       emit: (events) => pipeline.emit(events),
       emitMissing: (missing) => pipeline.emitMissing(missing)
     })
@@ -187,7 +196,7 @@ const passThrough = <A extends MarketEvent>(
     const { broadcast } = pipeline
     const queue = SlidingQueue.make<ReadonlyArray<A> | NotRepairable>(pipeline.shared.capacity)
     const accept = (items: ReadonlyArray<ReadonlyArray<A> | NotRepairable>, most: number) => {
-      if (queue.isIdle() && broadcast.fits(most)) broadcast.unsafeOfferAll(pass({ dropped: 0, items }))
+      if (queue.isIdle() && broadcast.fits(most)) pipeline.emitNow(pass({ dropped: 0, items }))
       else queue.offerAll(items)
     }
     yield* pipeline.listen(listenerOf(

@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { Decoder, InvalidMessage } from "../../market/Decoder.ts"
 import type { FeedError } from "../../market/FeedError.ts"
 import * as MarketEvent from "../../market/MarketEvent.ts"
+import type * as Metrics from "../../market/Metrics.ts"
 import type { FeedEvent } from "../../market/MarketFeed.ts"
 import type { Stream } from "../../market/Venue.ts"
 import type { Message } from "../../Transport.ts"
@@ -35,6 +36,7 @@ export interface Shared {
   readonly fillCandles: boolean
   /** The time that another connection has to bring missing events before they are fetched. */
   readonly grace: Duration.Duration
+  readonly counters: Metrics.FeedCounters
 }
 
 /** Makes a gap in a stream. */
@@ -53,6 +55,7 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
   readonly broadcast: EventBroadcast
   readonly decoder: Decoder<A>
   readonly onInvalid: (error: InvalidMessage) => void
+  readonly counters: Metrics.StreamCounters
 
   constructor(shared: Shared, stream: Stream<A>, beginning: Beginning, broadcast: EventBroadcast) {
     this.shared = shared
@@ -61,6 +64,7 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
     this.broadcast = broadcast
     this.decoder = stream.kind.decoder(stream.name, stream.symbol)
     this.onInvalid = shared.skip(stream.name)
+    this.counters = shared.counters.ofStream(stream.kind.type, stream.symbol)
   }
 
   listen(listener: Listener<Message>): Effect.Effect<void, never, Scope.Scope> {
@@ -80,6 +84,7 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
   gap(cause: MarketEvent.GapCause, from?: number, to?: number): MarketEvent.Gap {
     const { now, record } = this.shared
     const gap = gapOf(this.shared, this.stream, cause, from, to)
+    this.counters.gap(cause._tag)
     record({ _tag: "Gap", at: now(), gap })
     return gap
   }
@@ -87,8 +92,30 @@ export class Pipeline<A extends MarketEvent.MarketEvent> {
   emit(events: ReadonlyArray<MarketEvent.MarketEvent>): Effect.Effect<void> {
     const { now, record } = this.shared
     const repaired = events.filter(({ via }) => via === "rest").length
-    if (repaired > 0) record({ _tag: "Repaired", at: now(), stream: this.stream.name, events: repaired })
+    if (repaired > 0) {
+      this.counters.repaired(repaired)
+      record({ _tag: "Repaired", at: now(), stream: this.stream.name, events: repaired })
+    }
+    this.count(events)
     return Effect.asVoid(this.broadcast.offerAll(events))
+  }
+
+  /** Emits events for which there is room. */
+  emitNow(events: ReadonlyArray<MarketEvent.MarketEvent>): void {
+    this.count(events)
+    this.broadcast.unsafeOfferAll(events)
+  }
+
+  /** Counts events that are emitted. A gap is none. */
+  count(events: ReadonlyArray<MarketEvent.MarketEvent>): void {
+    let count = 0
+    for (const event of events) if (!MarketEvent.isGap(event)) count++
+    this.counters.events(count)
+  }
+
+  /** Records that all missing events that can be had were emitted, `took` milliseconds after they were noticed. */
+  whole(took: number): void {
+    this.counters.whole(took / 1_000)
   }
 
   /** Records how far a repair is. */

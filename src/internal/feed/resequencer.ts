@@ -42,6 +42,8 @@ export interface Output<A> extends RepairOutput<A> {
   fits(count: number): boolean
   /** Emits events for which there is room. */
   emitNow(events: ReadonlyArray<A>): void
+  /** Records that a missing range was emitted, as far as it can be had, `took` milliseconds after it was noticed. */
+  whole(took: number): void
   /** Reports an event whose id is none of the stream. */
   reject(event: A, reason: string): void
 }
@@ -402,7 +404,9 @@ export class Resequencer<A extends MarketEvent> {
       this.#due = resumeAt
       const released: Array<A> = []
       this.#release(released)
-      held.since = yield* monotonic
+      const now = yield* monotonic
+      this.#output.whole(now - held.since)
+      held.since = now
       yield* this.#emit(released)
       return beyond
     })

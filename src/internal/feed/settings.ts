@@ -17,6 +17,7 @@ export interface Settings {
   readonly buffer: number
   readonly repair: Limits
   readonly fillCandles: boolean
+  readonly symbolLabels: boolean
   readonly grace: Duration.Duration
 }
 
@@ -46,6 +47,7 @@ export const resolve = (venue: Venue, options: Options): Either.Either<Settings,
         time: yield* Connection.positive("repairTime", options.repairTime, Duration.minutes(10))
       },
       fillCandles: options.fillCandles ?? false,
+      symbolLabels: options.symbolLabels ?? false,
       grace: yield* Connection.finite("grace", options.grace, Duration.millis(500))
     }
   })

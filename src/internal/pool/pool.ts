@@ -41,6 +41,12 @@ export interface Pool<A> {
   /** Subscribes to a topic again on every connection that has it. */
   readonly requestAgain: (topic: string) => void
   readonly sessions: () => ReadonlyArray<Session.Session<A>>
+  /** Its connections, those of successors included. `rotate` renews one, and returns whether it did. */
+  readonly connections: () => ReadonlyArray<{
+    readonly name: string
+    readonly session: Session.Session<A>
+    readonly rotate: Effect.Effect<boolean>
+  }>
 }
 
 // A connection without topics stays open for this long, since a reader that leaves one topic may soon want another.
@@ -286,7 +292,15 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>) {
         if (topicsOf(slot, name).length > 0) for (const { session } of connectionsOf(slot)) session.requestAgain(name)
       }
     },
-    sessions
+    sessions,
+    connections: () =>
+      [...slots].flatMap((slot) =>
+        connectionsOf(slot).map(({ name, session }) => ({
+          name,
+          session,
+          rotate: Effect.suspend(() => Fiber.join(runFork(renew(slot))))
+        }))
+      )
   }
   return pool
 })

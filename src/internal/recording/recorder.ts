@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { closeScope } from "../closeScope.ts"
 import type { MarketEvent } from "../../market/MarketEvent.ts"
+import * as Metrics from "../../market/Metrics.ts"
 import { monotonic } from "../time/monotonic.ts"
 import * as Chains from "./chain.ts"
 import { compress, withContent } from "./compress.ts"
@@ -198,6 +199,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
           Effect.tapError(() => Effect.ignore(to.file.truncate(to.size))),
           Effect.map(() => {
             to.size += bytes.length
+            Metrics.recordedBytes.unsafeUpdate(bytes.length, [])
           })
         )
       }).pipe(Effect.tapError(() =>
@@ -221,7 +223,9 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
     const finish = (from: Writing) =>
       Effect.gen(function*() {
         if (!hasFailed) yield* append(from, writer.end(yield* Clock.currentTimeMillis))
+        const began = yield* monotonic
         yield* from.file.sync
+        Metrics.recordingSync.unsafeUpdate(((yield* monotonic) - began) / 1_000, [])
       })
 
     const close = Effect.suspend(() => closeScope(writing.scope, Exit.void))

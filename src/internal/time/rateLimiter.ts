@@ -9,6 +9,8 @@ import { isDue, monotonic } from "./monotonic.ts"
 export interface RateLimiter<Reason> {
   /** Holds everything until this moment in monotonic time, or until a later one that is already set. */
   readonly holdUntil: (moment: number, reason: Reason) => void
+  /** The time until the hold is over, in milliseconds, at this moment in monotonic time. 0 without a hold. */
+  readonly heldFor: (now: number) => number
   /** Waits until the hold is over. `onHold` may fail instead. */
   readonly awaitHold: <E = never>(onHold?: OnHold<Reason, E>) => Effect.Effect<void, E>
   /** Waits until the hold is over and the cost fits into the window. `onHold` may fail instead. */
@@ -46,6 +48,10 @@ export const make = <Reason = void>(window: RollingWindow): RateLimiter<Reason> 
   return {
     holdUntil: (until, reason) => {
       if (hold === undefined || hold.until < until) hold = { until, reason }
+    },
+    heldFor: (now) => {
+      const held = heldAt(now)
+      return held === undefined ? 0 : held.until - now
     },
     awaitHold,
     acquire
