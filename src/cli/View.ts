@@ -15,6 +15,7 @@ import { statusLine } from "./statusLine.ts"
 import * as Summary from "./Summary.ts"
 import { withoutControl } from "./shown.ts"
 import type { Look } from "./terminal.ts"
+import { hang } from "./width.ts"
 
 export interface View {
   /** Shows the beginning, with what the user must know. */
@@ -192,19 +193,23 @@ export const human = (write: Write, options: HumanOptions): View => {
   const print = region?.above ?? write
   const coloured = (text: string, colour: number | undefined) =>
     colour === undefined || !hasColours ? text : `\u001b[${colour}m${text}\u001b[0m`
+  // A terminal would break a line within a word.
+  const columns = () => region === undefined ? Number.POSITIVE_INFINITY : size().columns - 1
   const above = (at: number, text: string, colour?: number) => {
-    print(`${clockTime(at)}  ${coloured(withoutControl(text), colour)}\n`)
+    const time = `${clockTime(at)}  `
+    const lines = hang(withoutControl(text), time.length, columns())
+    print(`${time}${coloured(lines, colour)}\n`)
   }
   const told = (at: number, text: string, colour?: number) => {
     if (!isQuiet) above(at, text, colour)
   }
 
-  const status = (columns: number) => {
+  const status = () => {
     const text = statusLine({
       state: label === undefined ? state : `${label}: ${state}`,
       quotes: [...prices].map(([symbol, price]) => `${symbol} ${trimZeros(price)}`),
       counts: [...counts].sort().map(([type, number]) => `${number} ${type}`)
-    }, columns)
+    }, columns())
     counts = new Map()
     return text
   }
@@ -212,8 +217,8 @@ export const human = (write: Write, options: HumanOptions): View => {
   return {
     begin: (_, title, notice) => {
       if (isQuiet) return
-      if (notice !== undefined) print(`${coloured(notice, yellow)}\n`)
-      print(`${title} Ctrl-C ends it.\n`)
+      if (notice !== undefined) print(`${coloured(hang(notice, 0, columns()), yellow)}\n`)
+      print(`${hang(`${title} Ctrl-C ends it.`, 0, columns())}\n`)
     },
     happened: (event) => {
       switch (event._tag) {
@@ -253,21 +258,21 @@ export const human = (write: Write, options: HumanOptions): View => {
         return
       }
       // The feed tells of a gap itself.
-      if (hasEvents && !isGap(event)) print(`${withoutControl(eventLine(event))}\n`)
+      if (hasEvents && !isGap(event)) print(`${eventLine(event, columns())}\n`)
       counts.set(event.type, (counts.get(event.type) ?? 0) + 1)
       const price = priceOf(event)
       if (price !== undefined && event.symbol !== "") prices.set(event.symbol, price)
     },
     tick: (at) => {
       if (isQuiet) return
-      if (region !== undefined) region.draw([[{ text: status(size().columns - 1) }]])
+      if (region !== undefined) region.draw([[{ text: status() }]])
       // Among the events, the status of each second would only be in the way.
-      else if (!hasEvents) write(`${clockTime(at)}  ${status(Number.POSITIVE_INFINITY)}\n`)
+      else if (!hasEvents) write(`${clockTime(at)}  ${status()}\n`)
     },
     draw: region?.draw,
     end: (summary, _, now) => {
       if (region !== undefined) region.clear()
-      if (!isQuiet) write(`${Summary.lines(summary, now).join("\n")}\n`)
+      if (!isQuiet) write(`${Summary.lines(summary, now).map((line) => hang(line, 2, columns())).join("\n")}\n`)
     }
   }
 }

@@ -27,7 +27,17 @@ export const bar = (share: number, columns: number): string => {
   return "█".repeat(Math.floor(parts / 8)) + (eighths[parts % 8] ?? "")
 }
 
-const decimals = (price: string) => (price.split(".")[1] ?? "").length
+const decimals = (decimal: string) => (decimal.split(".")[1] ?? "").length
+
+// Decimals with as many places as the longest of them needs, so that their points stand below each other.
+const aligned = (all: ReadonlyArray<string>): ((decimal: string) => string) => {
+  const places = Math.max(0, ...all.map((decimal) => decimals(trimZeros(decimal))))
+  const widest = Math.max(0, ...all.map((decimal) => (decimal.split(".")[0] ?? "").length)) + (places === 0 ? 0 : places + 1)
+  return (decimal) => {
+    const [whole = "", part = ""] = decimal.split(".")
+    return padStart(places === 0 ? whole : `${whole}.${part.slice(0, places).padEnd(places, "0")}`, widest)
+  }
+}
 
 /** The spread in the unit of prices, and in percent of the middle. Undefined: a side is empty. */
 export const spreadOf = ({ asks, bids }: Pick<Top, "asks" | "bids">): string | undefined => {
@@ -36,7 +46,7 @@ export const spreadOf = ({ asks, bids }: Pick<Top, "asks" | "bids">): string | u
   if (ask === undefined || bid === undefined) return undefined
   const spread = Number(ask[0]) - Number(bid[0])
   const middle = (Number(ask[0]) + Number(bid[0])) / 2
-  return `${trimZeros(spread.toFixed(Math.max(decimals(ask[0]), decimals(bid[0]))))} (${(100 * spread / middle).toFixed(3)} %)`
+  return `${trimZeros(spread.toFixed(Math.max(decimals(ask[0]), decimals(bid[0]))))} (${(100 * spread / middle).toFixed(4)} %)`
 }
 
 // Of the rows of a terminal, those that are not levels: the title and the spread.
@@ -53,15 +63,14 @@ export const bookLines = ({ stale, symbol, top, venue }: Shown, { columns, rows 
   const asks = top.asks.slice(0, most)
   const bids = top.bids.slice(0, most)
   const levels = [...asks, ...bids]
-  const shown = (decimal: string) => trimZeros(decimal)
-  const priceWidth = Math.max(0, ...levels.map(([price]) => shown(price).length))
-  const quantityWidth = Math.max(0, ...levels.map(([, quantity]) => shown(quantity).length))
+  const priceOf = aligned(levels.map(([price]) => price))
+  const quantityOf = aligned(levels.map(([, quantity]) => quantity))
   const greatest = Math.max(...levels.map(([, quantity]) => Number(quantity)))
   // What the names of the sides, the numbers and the spaces between them leave, and the last column.
-  const room = columns - 1 - (3 + 2 + priceWidth + 2 + quantityWidth + 2)
+  const room = columns - 1 - (3 + 2 + priceOf("0").length + 2 + quantityOf("0").length + 2)
   const row = (side: string, colour: number) => ([price, quantity]: Level): Line => [
-    { text: `${side}  ${padStart(shown(price), priceWidth)}`, colour: stale === undefined ? colour : grey },
-    { text: `  ${padStart(shown(quantity), quantityWidth)}  `, colour: stale === undefined ? undefined : grey },
+    { text: `${side}  ${priceOf(price)}`, colour: stale === undefined ? colour : grey },
+    { text: `  ${quantityOf(quantity)}  `, colour: stale === undefined ? undefined : grey },
     { text: room < 4 ? "" : bar(Number(quantity) / greatest, room), colour: stale === undefined ? colour : grey }
   ]
   const spread = spreadOf(top)

@@ -25,6 +25,7 @@ import { withoutControl, withoutSecrets } from "./shown.ts"
 import * as Summary from "./Summary.ts"
 import { lookOf } from "./terminal.ts"
 import * as View from "./View.ts"
+import { hang } from "./width.ts"
 
 /** Some lines of standard input were not sent, or may not have arrived. */
 export class LinesNotSent extends Data.TaggedError("LinesNotSent")<{ readonly count: number; readonly of: number }> {
@@ -69,7 +70,9 @@ const textPrinter = (name: string, isQuiet: boolean, line: (text: string) => voi
   const coloured = (text: string, colour: number | undefined) =>
     colour === undefined || !hasColours ? text : `\u001b[${colour}m${text}\u001b[0m`
   const told = (at: number, text: string, colour?: number) => {
-    aside(`${View.clockTime(at)}  ${coloured(withoutControl(text), colour)}`)
+    const { columns, isTTY } = process.stderr
+    const time = `${View.clockTime(at)}  `
+    aside(`${time}${coloured(hang(withoutControl(text), time.length, isTTY ? columns - 1 : Number.POSITIVE_INFINITY), colour)}`)
   }
   return {
     begin: () => {

@@ -1,7 +1,8 @@
 // Shows a market event as one line, in columns that stand below each other.
 import * as Predicate from "effect/Predicate"
 import type { MarketEvent } from "../binance/MarketEvent.ts"
-import { padEnd, padStart } from "./width.ts"
+import { withoutControl } from "./shown.ts"
+import { fit, padEnd, padStart } from "./width.ts"
 
 /** Removes the zeros at the end of a decimal, but for two. */
 export const trimZeros = (decimal: string): string => decimal.replace(/(\.\d\d\d*?)0+$/, "$1")
@@ -51,8 +52,8 @@ const details: Readonly<Partial<Record<string, Details>>> = {
   ticker: (at, data) => `${prices(at, data)}  ${at("P") ?? "-"} %`,
   windowTicker: (at, data) => `${prices(at, data)}  ${at("P") ?? "-"} %`,
   miniTicker: prices,
-  bookTicker: (at) => `${decimal(at("b"))} ${decimal(at("B"))}  bid, ask  ${decimal(at("a"))} ${decimal(at("A"))}`,
-  partialDepth: (_, data) => `${best(sideOf(data, "bids", "b"))}  bid, ask  ${best(sideOf(data, "asks", "a"))}`,
+  bookTicker: (at) => `${decimal(at("b"))} ${decimal(at("B"))}  |  ${decimal(at("a"))} ${decimal(at("A"))}`,
+  partialDepth: (_, data) => `${best(sideOf(data, "bids", "b"))}  |  ${best(sideOf(data, "asks", "a"))}`,
   depth: ofDiff,
   rpiDepth: ofDiff,
   markPrice: (at) => `${decimal(at("p"))}  index ${decimal(at("i"))}  funding ${at("r") ?? "-"}`,
@@ -67,15 +68,20 @@ const details: Readonly<Partial<Record<string, Details>>> = {
 
 // The longest usual symbol and type. A longer one moves its own line only.
 const symbolWidth = 12
-const typeWidth = 12
+const typeWidth = 10
 
 // From here on, times are in microseconds: in milliseconds, this is the year 5138.
 const micros = 1e14
 
 const timeOf = (timestamp: number) => new Date(timestamp < micros ? timestamp : timestamp / 1_000).toISOString().slice(11, 23)
 
-/** The line of an event: when, of what, and what. */
-export const eventLine = ({ data, symbol, timestamp, type, via }: MarketEvent): string => {
+// Narrower lines have one space between their fields.
+const roomy = 60
+
+/** The line of an event: when, of what, and what. It is cut to this many columns. */
+export const eventLine = ({ data, symbol, timestamp, type, via }: MarketEvent, columns = Number.POSITIVE_INFINITY): string => {
   const shown = details[type]?.(fieldsOf(data), data) ?? JSON.stringify(data)
-  return `${timeOf(timestamp)}  ${padEnd(symbol, symbolWidth)}  ${padEnd(type, typeWidth)}  ${shown}${via === "ws" ? "" : via === "rest" ? "  fetched" : "  filled"}`
+  const origin = via === "ws" ? "" : via === "rest" ? "  fetched" : "  filled"
+  const line = withoutControl(`${timeOf(timestamp)}  ${padEnd(symbol, symbolWidth)}  ${padEnd(type, typeWidth)}  ${shown}${origin}`)
+  return fit(columns < roomy ? line.replace(/\.\d{3} /, " ").replace(/ +/g, " ") : line, columns)
 }

@@ -54,3 +54,12 @@ export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   }
   return [...lines, line]
 }
+
+// Room for less is none: broken text would be harder to read than what the terminal breaks.
+const least = 20
+
+/** Breaks a text between its words for so many columns, and indents all lines but the first. */
+export const hang = (text: string, indent: number, columns: number): string =>
+  columns - indent < least || width(text) <= columns
+    ? text
+    : wrap(text, columns - indent).map((line, i) => i === 0 ? line : " ".repeat(indent) + line).join("\n")

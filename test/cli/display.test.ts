@@ -9,7 +9,7 @@ import { help, paperOf } from "../../src/cli/help.ts"
 import * as Region from "../../src/cli/region.ts"
 import { statusLine } from "../../src/cli/statusLine.ts"
 import { columnsOf, matches } from "../../src/cli/symbolList.ts"
-import { fit, padEnd, padStart, width, wrap } from "../../src/cli/width.ts"
+import { fit, hang, padEnd, padStart, width, wrap } from "../../src/cli/width.ts"
 
 describe("the width of a text", () => {
   for (
@@ -40,6 +40,9 @@ describe("the width of a text", () => {
     assert.deepStrictEqual([padEnd("币", 4), padStart("币", 4), padEnd("long", 2)], ["币  ", "  币", "long"])
     assert.deepStrictEqual(wrap("one two three", 7), ["one two", "three"])
     assert.deepStrictEqual(wrap("币安 币安", 6), ["币安", "币安"])
+    assert.strictEqual(hang("one two three four five six", 2, 22), "one two three four\n  five six")
+    // In so little room, text is not broken.
+    assert.strictEqual(hang("one two three four five six", 2, 21), "one two three four five six")
   })
 })
 
@@ -136,13 +139,20 @@ describe("market events", () => {
       event("depth", { U: 1, u: 4, b: [["1", "2"]], a: [] }),
       event("whatever", { x: 1 })
     ], [
-      "00:00:01.000  BTCUSDT       trade             65000.01      0.00221  buy   7",
-      "00:00:01.000  币安人生USDT  trade                  3.1         12.5  sell  8  fetched",
-      "00:00:01.000  BTCUSDT       kline                 2.50  open         1.00  high         3.00  low         0.50  1m closed",
-      "00:00:01.000  BTCUSDT       bookTicker            1.00         2.00  bid, ask          3.00         4.00",
-      "00:00:01.000  BTCUSDT       depth         1 bids and 0 asks changed  1 to 4",
-      `00:00:01.000  BTCUSDT       whatever      {"x":1}`
+      "00:00:01.000  BTCUSDT       trade           65000.01      0.00221  buy   7",
+      "00:00:01.000  币安人生USDT  trade                3.1         12.5  sell  8  fetched",
+      "00:00:01.000  BTCUSDT       kline               2.50  open         1.00  high         3.00  low         0.50  1m closed",
+      "00:00:01.000  BTCUSDT       bookTicker          1.00         2.00  |          3.00         4.00",
+      "00:00:01.000  BTCUSDT       depth       1 bids and 0 asks changed  1 to 4",
+      `00:00:01.000  BTCUSDT       whatever    {"x":1}`
     ])
+  })
+
+  it("fit the terminal: with one space between the fields where there is little room", () => {
+    const trade = { t: 7, p: "65000.01000000", q: "0.00221000", m: false }
+    const at = (columns: number) => eventLine({ source: "binance", symbol: "BTCUSDT", type: "trade", data: trade, timestamp: 1_000, via: "ws" }, columns)
+    assert.strictEqual(at(40), "00:00:01 BTCUSDT trade 65000.01 0.00221…")
+    assert.strictEqual(at(60), "00:00:01.000  BTCUSDT       trade           65000.01      0.…")
   })
 
   it("have the same time in microseconds", () => {
@@ -164,7 +174,7 @@ describe("an order book", () => {
       "BTCUSDT at demo",
       "ask  101.00  1.00  █████",
       "ask  100.50  2.00  ██████████",
-      "---  spread 0.50 (0.499 %)  update 42",
+      "---  spread 0.50 (0.4988 %)  update 42",
       "bid  100.00  4.00  ████████████████████",
       "bid   99.50  0.50  ██▌"
     ])
@@ -187,7 +197,7 @@ describe("an order book", () => {
 
   it("has no spread without both sides", () => {
     assert.isUndefined(spreadOf({ asks: [], bids: top.bids }))
-    assert.include(bookBlock(top), "--- 42 spread 0.50 (0.499 %) ")
+    assert.include(bookBlock(top), "--- 42 spread 0.50 (0.4988 %) ")
   })
 
   it("has bars in eighths of a column", () => {
