@@ -452,6 +452,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("what a slow reader has not read piles up", "cli/output.ts", "stream.writableLength > most ||", "stream.writableLength < 0 ||"),
     mutation("REST has what is before a missing range of a recording", "cli/replayedRest.ts", "items[i - 1]?.next !== key", "items[i - 1]?.next === undefined"),
     mutation("REST has what was not played yet", "cli/replayedRest.ts", "at <= played + 1).map", "at >= 0 && played >= 0).map"),
+    mutation("a wide character takes one column", "cli/width.ts", "wide.test(grapheme) ? 2", "wide.test(grapheme) ? 1"),
+    mutation("a run that never connected has succeeded if it was interrupted", "cli/exitCode.ts", "(exit.cause)) return interrupted", "(exit.cause)) return done"),
+    mutation("headers with the same name replace each other", "cli/message.ts", "before === undefined ? value :", "before !== value ? value :"),
     mutation("a rotated file is named by a clock that went back", "internal/recording/names.ts", "Math.max(at, before + 1)", "at"),
     mutation("updates of a book that are missing since a restart have no gap", "internal/feed/operators.ts", "isDiff ? pipeline.after : undefined", "undefined")
 ]
