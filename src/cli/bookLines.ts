@@ -39,6 +39,8 @@ const aligned = (all: ReadonlyArray<string>): ((decimal: string) => string) => {
   }
 }
 
+const percent = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 })
+
 /** The spread in the unit of prices, and in percent of the middle. Undefined: a side is empty. */
 export const spreadOf = ({ asks, bids }: Pick<Top, "asks" | "bids">): string | undefined => {
   const [ask] = asks
@@ -46,7 +48,7 @@ export const spreadOf = ({ asks, bids }: Pick<Top, "asks" | "bids">): string | u
   if (ask === undefined || bid === undefined) return undefined
   const spread = Number(ask[0]) - Number(bid[0])
   const middle = (Number(ask[0]) + Number(bid[0])) / 2
-  return `${trimZeros(spread.toFixed(Math.max(decimals(ask[0]), decimals(bid[0]))))} (${(100 * spread / middle).toFixed(4)} %)`
+  return `${trimZeros(spread.toFixed(Math.max(decimals(ask[0]), decimals(bid[0]))))} (${percent.format(100 * spread / middle)} %)`
 }
 
 // Of the rows of a terminal, those that are not levels: the title and the spread.

@@ -26,12 +26,15 @@ const fileSettings = (path: string | undefined) =>
     return new Map(Object.entries(settings).map(([key, value]) => [key.toLowerCase(), String(value)]))
   }).pipe(Effect.orElseSucceed(() => new Map<string, string>()))
 
-/** The lines of the settings, in columns. */
-export const linesOf = (settings: ReadonlyArray<Effective>, file: string | undefined): ReadonlyArray<string> => {
+/** The lines of the settings: in columns, or where these have no room, each value below its name. */
+export const linesOf = (settings: ReadonlyArray<Effective>, file: string | undefined, columns: number): ReadonlyArray<string> => {
   const name = Math.max(...settings.map((setting) => setting.name.length))
   const value = Math.min(40, Math.max(...settings.map((setting) => setting.value.length)))
-  return settings.map((setting) =>
-    `${padEnd(setting.name, name)}  ${padEnd(withoutControl(setting.value), value)}  ${setting.source === "file" ? `file ${file ?? ""}` : setting.source}`)
+  const sourceOf = ({ source }: Effective) => source === "file" ? `file ${file ?? ""}` : source
+  // The longest source that is no path.
+  return name + value + 2 * 2 + "environment".length > columns
+    ? settings.flatMap((setting) => [setting.name, `  ${withoutControl(setting.value)}, ${sourceOf(setting)}`])
+    : settings.map((setting) => `${padEnd(setting.name, name)}  ${padEnd(withoutControl(setting.value), value)}  ${sourceOf(setting)}`)
 }
 
 export const config = ({ json, rest, venue, ws }: Command.Command.ParseConfig<typeof configConfig>) =>
@@ -49,7 +52,7 @@ export const config = ({ json, rest, venue, ws }: Command.Command.ParseConfig<ty
     const all = effective({ environment: process.env, file, options })
     const unknown = unknownSettings([...Object.keys(process.env), ...[...file.keys()].map((key) => key.toUpperCase())])
     if (json) yield* Effect.forEach(all, (setting) => Console.log(JSON.stringify(setting)), { discard: true })
-    else yield* Effect.forEach(linesOf(all, path), (line) => Console.log(line), { discard: true })
+    else yield* Effect.forEach(linesOf(all, path, process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY), (line) => Console.log(line), { discard: true })
     yield* Effect.forEach(unknown, (line) => Console.error(withoutControl(line)), { discard: true })
     // Says what is wrong with those that are not allowed.
     const read = yield* Effect.either(everything)

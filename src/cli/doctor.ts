@@ -200,8 +200,8 @@ export const doctor = ({ json, stream, ...where }: Command.Command.ParseConfig<t
         return Effect.forEach(linesOf(verdict, columns, hasColours), (line) => Console.log(line), { discard: true })
       }, { discard: true })
 
-    yield* Effect.flatMap(checkSettings, (verdict) => tell([verdict]))
-    const { isMadeUp, transport: layer, venue } = yield* VenueChoice.resolve(where)
+    const ofSettings = yield* checkSettings
+    const { isMadeUp, transport: layer, venue } = yield* Effect.tapError(VenueChoice.resolve(where), () => tell([ofSettings]))
     const name = Option.getOrElse(stream, () => `${VenueChoice.usualSymbol(venue)}@bookTicker`)
     const base = typeof venue.ws === "string" ? venue.ws : venue.ws[0]
     const url = new URL(base)
@@ -210,6 +210,7 @@ export const doctor = ({ json, stream, ...where }: Command.Command.ParseConfig<t
       if (isMadeUp) yield* Console.log(madeUp)
       yield* Console.log(`Checking ${withoutSecrets(base)} and ${withoutSecrets(venue.rest)}, with ${name}.`)
     }
+    yield* tell([ofSettings])
     const checks = Effect.gen(function*() {
       const { proxies = [] } = yield* Transport
       yield* tell([Verdicts.proxy({ hosts: proxies.map((proxy) => withoutSecrets(Redacted.value(proxy))) })])

@@ -14,8 +14,8 @@ const fieldsOf = (data: unknown): Fields => (name) => {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : undefined
 }
 
-// The widest usual price and quantity: 65000.01, 12345.67890000.
-const numberWidth = 12
+// The widest usual price and quantity, such as 65000.01. With these widths, the best bid and ask fit 80 columns.
+const numberWidth = 9
 
 const decimal = (value: ReturnType<Fields>) => padStart(value === undefined ? "-" : trimZeros(String(value)), numberWidth)
 
@@ -52,8 +52,8 @@ const details: Readonly<Partial<Record<string, Details>>> = {
   ticker: (at, data) => `${prices(at, data)}  ${at("P") ?? "-"} %`,
   windowTicker: (at, data) => `${prices(at, data)}  ${at("P") ?? "-"} %`,
   miniTicker: prices,
-  bookTicker: (at) => `${decimal(at("b"))} ${decimal(at("B"))}  |  ${decimal(at("a"))} ${decimal(at("A"))}`,
-  partialDepth: (_, data) => `${best(sideOf(data, "bids", "b"))}  |  ${best(sideOf(data, "asks", "a"))}`,
+  bookTicker: (at) => `${decimal(at("b"))} ${decimal(at("B"))} | ${decimal(at("a"))} ${decimal(at("A"))}`,
+  partialDepth: (_, data) => `${best(sideOf(data, "bids", "b"))} | ${best(sideOf(data, "asks", "a"))}`,
   depth: ofDiff,
   rpiDepth: ofDiff,
   markPrice: (at) => `${decimal(at("p"))}  index ${decimal(at("i"))}  funding ${at("r") ?? "-"}`,
@@ -67,7 +67,7 @@ const details: Readonly<Partial<Record<string, Details>>> = {
 }
 
 // The longest usual symbol and type. A longer one moves its own line only.
-const symbolWidth = 12
+const symbolWidth = 10
 const typeWidth = 10
 
 // From here on, times are in microseconds: in milliseconds, this is the year 5138.

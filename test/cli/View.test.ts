@@ -83,7 +83,7 @@ it("a stream that has ended is told, and has no figures", () => {
   const message = "The peer refused the subscription to xyzusdt@trade: delisted."
   assert.deepStrictEqual(written, [
     `00:00:00  xyzusdt@trade has ended, and the others go on. ${message}\n`,
-    "00:00:00  dialling    no data\n",
+    "00:00:00  dialling  no data\n",
     `${JSON.stringify({ ...ended, data: { stream: "xyzusdt@trade", error: { error: "SubscriptionRefused", message } } })}\n`
   ])
 })

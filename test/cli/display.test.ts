@@ -139,12 +139,12 @@ describe("market events", () => {
       event("depth", { U: 1, u: 4, b: [["1", "2"]], a: [] }),
       event("whatever", { x: 1 })
     ], [
-      "00:00:01.000  BTCUSDT       trade           65000.01      0.00221  buy   7",
-      "00:00:01.000  币安人生USDT  trade                3.1         12.5  sell  8  fetched",
-      "00:00:01.000  BTCUSDT       kline               2.50  open         1.00  high         3.00  low         0.50  1m closed",
-      "00:00:01.000  BTCUSDT       bookTicker          1.00         2.00  |          3.00         4.00",
-      "00:00:01.000  BTCUSDT       depth       1 bids and 0 asks changed  1 to 4",
-      `00:00:01.000  BTCUSDT       whatever    {"x":1}`
+      "00:00:01.000  BTCUSDT     trade        65000.01   0.00221  buy   7",
+      "00:00:01.000  币安人生USDT  trade             3.1      12.5  sell  8  fetched",
+      "00:00:01.000  BTCUSDT     kline            2.50  open      1.00  high      3.00  low      0.50  1m closed",
+      "00:00:01.000  BTCUSDT     bookTicker       1.00      2.00 |      3.00      4.00",
+      "00:00:01.000  BTCUSDT     depth       1 bids and 0 asks changed  1 to 4",
+      `00:00:01.000  BTCUSDT     whatever    {"x":1}`
     ])
   })
 
@@ -152,7 +152,7 @@ describe("market events", () => {
     const trade = { t: 7, p: "65000.01000000", q: "0.00221000", m: false }
     const at = (columns: number) => eventLine({ source: "binance", symbol: "BTCUSDT", type: "trade", data: trade, timestamp: 1_000, via: "ws" }, columns)
     assert.strictEqual(at(40), "00:00:01 BTCUSDT trade 65000.01 0.00221…")
-    assert.strictEqual(at(60), "00:00:01.000  BTCUSDT       trade           65000.01      0.…")
+    assert.strictEqual(at(60), "00:00:01.000  BTCUSDT     trade        65000.01   0.00221  …")
   })
 
   it("have the same time in microseconds", () => {
@@ -174,7 +174,7 @@ describe("an order book", () => {
       "BTCUSDT at demo",
       "ask  101.00  1.00  █████",
       "ask  100.50  2.00  ██████████",
-      "---  spread 0.50 (0.4988 %)  update 42",
+      "---  spread 0.50 (0.5 %)  update 42",
       "bid  100.00  4.00  ████████████████████",
       "bid   99.50  0.50  ██▌"
     ])
@@ -197,7 +197,8 @@ describe("an order book", () => {
 
   it("has no spread without both sides", () => {
     assert.isUndefined(spreadOf({ asks: [], bids: top.bids }))
-    assert.include(bookBlock(top), "--- 42 spread 0.50 (0.4988 %) ")
+    assert.strictEqual(spreadOf({ asks: [["65001.82", "1"]], bids: [["65001.80", "1"]] }), "0.02 (0.000031 %)")
+    assert.include(bookBlock(top), "--- 42 spread 0.50 (0.5 %) ")
   })
 
   it("has bars in eighths of a column", () => {

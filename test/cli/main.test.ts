@@ -617,7 +617,7 @@ describe("the program", () => {
       assert.strictEqual(code, 0)
       const all = out.trim().split("\n")
       assert.isAbove(all.length, 10)
-      for (const line of all) assert.match(line, /^\d\d:\d\d:\d\d\.\d{3} {2}BTCUSDT {7}trade {6} +[\d.]+ +[\d.]+ {2}(?:buy |sell) {2}\d+$/)
+      for (const line of all) assert.match(line, /^\d\d:\d\d:\d\d\.\d{3} {2}BTCUSDT {5}trade {6} +[\d.]+ +[\d.]+ {2}(?:buy |sell) {2}\d+$/)
     }), within)
 
   it.scopedLive("finds symbols, and says what is near to one that a venue does not have", () =>
