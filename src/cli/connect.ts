@@ -171,8 +171,8 @@ export const connect = (args: Arguments) =>
     const lines = NodeStream.stdin.pipe(Stream.decodeText(), Stream.splitLines, Stream.orDie)
     const ended = Effect.suspend(() => {
       const total = counts.sent + counts.failed
-      // A service has a standard input without any line.
-      if (total === 0 || keepOpen) return Effect.never
+      // A service has a standard input without any line. On a terminal, Ctrl-D ends it on purpose.
+      if (keepOpen || (total === 0 && !process.stdin.isTTY)) return Effect.never
       return Effect.zipRight(sleep(linger), counts.failed === 0 ? Effect.void : new LinesNotSent({ count: counts.failed, of: total }))
     })
     const sending = Effect.zipRight(Stream.runForEach(lines, send), ended)
