@@ -30,7 +30,7 @@ const wallTime = [
   "src/internal/transport/wsDial.ts",
   "src/binance/Rest.ts",
   "src/binance/exchange/{Exchange,RestApi}.ts",
-  "src/cli/{book,demo,program,record}.ts",
+  "src/cli/{book,connect,demo,doctor,exchange,program,record}.ts",
   "src/internal/recording/recorder.ts",
   "src/internal/connection/{handle,inbox,lifetime,loop,retryState}.ts",
   "src/internal/feed/feed.ts",

@@ -29,13 +29,13 @@ export const bar = (share: number, columns: number): string => {
 
 const decimals = (decimal: string) => (decimal.split(".")[1] ?? "").length
 
-// Decimals with as many places as the longest of them needs, so that their points stand below each other.
+// Decimals with as many digits after the point as the longest of them needs, so that their points stand below each other.
 const aligned = (all: ReadonlyArray<string>): ((decimal: string) => string) => {
-  const places = Math.max(0, ...all.map((decimal) => decimals(trimZeros(decimal))))
-  const widest = Math.max(0, ...all.map((decimal) => (decimal.split(".")[0] ?? "").length)) + (places === 0 ? 0 : places + 1)
+  const digits = Math.max(0, ...all.map((decimal) => decimals(trimZeros(decimal))))
+  const widest = Math.max(0, ...all.map((decimal) => (decimal.split(".")[0] ?? "").length)) + (digits === 0 ? 0 : digits + 1)
   return (decimal) => {
     const [whole = "", part = ""] = decimal.split(".")
-    return padStart(places === 0 ? whole : `${whole}.${part.slice(0, places).padEnd(places, "0")}`, widest)
+    return padStart(digits === 0 ? whole : `${whole}.${part.slice(0, digits).padEnd(digits, "0")}`, widest)
   }
 }
 

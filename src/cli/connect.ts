@@ -161,7 +161,10 @@ export const connect = (args: Arguments) =>
     // A line waits for as long as the connection is not given up: `reading` fails then.
     const send = (line: string) =>
       Effect.matchEffect(connection.send(line, { deadline: Duration.infinity }), {
-        onSuccess: () => Effect.sync(() => void counts.sent++),
+        onSuccess: () =>
+          Effect.sync(() => {
+            counts.sent++
+          }),
         onFailure: ({ _tag, message }) =>
           _tag === "NotConnected" ? Effect.never : Effect.sync(() => {
             counts.failed++

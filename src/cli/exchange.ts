@@ -92,9 +92,9 @@ const textPrinter = (isQuiet: boolean, write: (text: string) => void): Printer =
   }
 }
 
-export const exchange = ({ duration, every, faults: words, json, port, quiet, seed, tradesPerSecond }: Arguments) =>
+export const exchange = ({ duration, every, faults: names, json, port, quiet, seed, tradesPerSecond }: Arguments) =>
   Effect.gen(function*() {
-    const faults = words.flatMap((word) => Option.toArray(parseFault(word)))
+    const faults = names.flatMap((name) => Option.toArray(parseFault(name)))
     const running = yield* Exchange.make({
       port: Option.getOrUndefined(port),
       seed: Option.getOrUndefined(seed),

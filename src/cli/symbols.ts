@@ -27,11 +27,11 @@ export const symbols = ({ json, pattern, ...where }: Command.Command.ParseConfig
     const { rest: options, venue } = yield* VenueChoice.resolve(where)
     const rest = yield* Rest.make(venue, options)
     const all = [...yield* rest.symbols].sort()
-    const wanted = Option.getOrElse(pattern, () => "*")
-    const found = all.filter(matches(wanted))
+    const requested = Option.getOrElse(pattern, () => "*")
+    const found = all.filter(matches(requested))
     if (found.length === 0) {
-      const lower = near(wanted, all.map((symbol) => symbol.toLowerCase()))
-      return yield* new NoSymbol({ venue: venue.name, pattern: wanted, near: lower.map((symbol) => symbol.toUpperCase()) })
+      const lower = near(requested, all.map((symbol) => symbol.toLowerCase()))
+      return yield* new NoSymbol({ venue: venue.name, pattern: requested, near: lower.map((symbol) => symbol.toUpperCase()) })
     }
     const { columns, isTTY } = process.stdout
     if (json) return yield* Effect.forEach(found, (symbol) => Console.log(JSON.stringify({ venue: venue.name, symbol })), { discard: true })

@@ -239,8 +239,8 @@ describe("help", () => {
       const { examples } = CommandLine.usageOf(command)
       assert.isAbove(examples.length, 0)
       for (const [line] of examples) {
-        const words = [...line.replace(/^.*?holdfast ?/, "").matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "")
-        assert.strictEqual(CommandLine.read(words)._tag, "Right", line)
+        const args = [...line.replace(/^.*?holdfast ?/, "").matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "")
+        assert.strictEqual(CommandLine.read(args)._tag, "Right", line)
         assert.include(help(command), line)
       }
     }
