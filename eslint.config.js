@@ -31,7 +31,7 @@ const wallTime = [
   "src/binance/Rest.ts",
   "src/binance/internal/openInterest.ts",
   "src/binance/exchange/{Exchange,RestApi}.ts",
-  "src/cli/{book,demo,program,record}.ts",
+  "src/cli/{book,connect,demo,doctor,exchange,program,record}.ts",
   "src/internal/recording/recorder.ts",
   "src/internal/connection/{handle,inbox,lifetime,loop,retryState}.ts",
   "src/internal/feed/feed.ts",

@@ -60,7 +60,8 @@ const without = (summary: Summary, connection: string, at: number): Summary => {
   return { ...(open.size === 0 ? closed(summary, at) : summary), open }
 }
 
-const addConnection = (summary: Summary, connection: string, event: ConnectionEvent, moment: number): Summary => {
+/** Adds an event of a connection that happened now. */
+export const addConnection = (summary: Summary, connection: string, event: ConnectionEvent, moment: number): Summary => {
   switch (event._tag) {
     case "Opened":
       return {
@@ -108,7 +109,8 @@ export const add = (summary: Summary, event: FeedEvent, now: number): Summary =>
 
 const ms = (millis: number) => formatDuration(Duration.millis(millis))
 
-const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
+/** A number of things. */
+export const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 /** The summary as facts, for machines. Times are in milliseconds. */
 export const facts = (summary: Summary, now: number) => {
@@ -117,21 +119,22 @@ export const facts = (summary: Summary, now: number) => {
   return { elapsed: now - startedAt, connected, outages, longestOutage: longest, ...market, invalid, causes }
 }
 
-/** The summary in words, for people. */
-export const lines = (summary: Summary, now: number): ReadonlyArray<string> => {
-  const { causes, connected, events, gaps, hasConnected, hasMarket, invalid, longest, outages, repaired, startedAt } = closed(summary, now)
+const countsOf = ({ events, gaps, hasMarket, invalid, repaired }: Summary): ReadonlyArray<string> => [
+  ...(hasMarket
+    ? [plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after an outage` : ""), plural(gaps, "gap")]
+    : []),
+  `${plural(invalid, "invalid message")} skipped`
+]
+
+/** The summary in words, for people. Default of `counts`: those of a market. */
+export const lines = (summary: Summary, now: number, counts: ReadonlyArray<string> = countsOf(summary)): ReadonlyArray<string> => {
+  const { causes, connected, hasConnected, longest, outages, startedAt } = closed(summary, now)
   const elapsed = now - startedAt
   const uptime = elapsed === 0 ? 0 : Math.round((connected / elapsed) * 1_000) / 10
   return [
     "",
     `Ran for ${ms(elapsed)}, ${hasConnected ? `connected for ${ms(connected)} of it (${uptime} %)` : "never connected"}.`,
-    [
-      plural(outages, "outage") + (longest > 0 ? `, the longest healed after ${ms(longest)}` : ""),
-      ...(hasMarket
-        ? [plural(events, "market event") + (repaired > 0 ? `, ${repaired} of them fetched after an outage` : ""), plural(gaps, "gap")]
-        : []),
-      `${plural(invalid, "invalid message")} skipped`
-    ].join("; ") + ".",
+    `${[plural(outages, "outage") + (longest > 0 ? `, the longest healed after ${ms(longest)}` : ""), ...counts].join("; ")}.`,
     ...Object.entries(causes).sort(([, a], [, b]) => b - a).map(([cause, times]) => `  ${times} × ${cause}`)
   ]
 }

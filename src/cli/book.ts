@@ -5,8 +5,10 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
-import type { Level } from "../binance/OrderBook.ts"
+import type { BookStale, Top } from "../binance/OrderBook.ts"
+import type { Venue } from "../binance/Venue.ts"
 import type { RestRejected } from "../market/RestError.ts"
+import { bookBlock, bookLines } from "./bookLines.ts"
 import type { bookConfig } from "./options.ts"
 import type { Running } from "./program.ts"
 import { run } from "./program.ts"
@@ -18,36 +20,46 @@ export class BookRefused extends Data.TaggedError("BookRefused")<{ readonly symb
   }
 }
 
-const row = ([price, quantity]: Level) => `${price.padStart(18)} ${quantity.padStart(18)}`
+// A terminal is drawn anew more often than others are written to.
+const pauses = { drawn: "250 millis", printed: "1 second" } as const
 
 export const book = ({ levels, symbol, ...args }: Command.Command.ParseConfig<typeof bookConfig>) => {
-  const body = ({ drained, feed, write }: Running) =>
+  const bodyAt = (venue: Venue) => ({ drained, draw, feed, size, write }: Running) =>
     Effect.gen(function*() {
       const orderBook = yield* feed.orderBook(symbol, { levels })
-      let shown = ""
+      let latest: Top | undefined
+      let told = ""
+      const print = (top: Either.Either<Top, BookStale>) => {
+        if (Either.isRight(top)) {
+          told = ""
+          write(bookBlock(top.right))
+          return
+        }
+        // Prints each reason once, however long it lasts.
+        if (told !== top.left.message) write(`\n${top.left.message}\n`)
+        told = top.left.message
+      }
       const show = Effect.gen(function*() {
         const top = yield* Effect.either(orderBook.top(levels))
-        const timestamp = yield* Clock.currentTimeMillis
+        latest = Either.isRight(top) ? top.right : latest
         if (args.json) {
+          const timestamp = yield* Clock.currentTimeMillis
           const data = Either.match(top, { onLeft: ({ message }) => ({ stale: message }), onRight: (right) => right })
           write(`${JSON.stringify({ source: "binance", symbol: orderBook.symbol, type: "book", data, timestamp })}\n`)
-        } else if (Either.isLeft(top)) {
-          // Prints each reason once, however long it lasts.
-          if (shown !== top.left.message) write(`\n${top.left.message}\n`)
-          shown = top.left.message
-        } else {
-          const { asks, bids, lastUpdateId } = top.right
-          shown = ""
-          write(`\n${[...asks].reverse().map(row).join("\n")}\n${`--- ${lastUpdateId} `.padEnd(37, "-")}\n${bids.map(row).join("\n")}\n`)
+        } else if (draw === undefined) print(top)
+        else {
+          const stale = Either.isLeft(top) ? top.left.reason : undefined
+          draw(bookLines({ symbol: orderBook.symbol, venue: venue.name, top: latest, stale }, size()))
         }
         yield* drained
       })
+      const pause = draw === undefined ? pauses.printed : pauses.drawn
       // Ends when the book ends, with its error.
       yield* Effect.raceFirst(
-        Effect.delay(Effect.repeat(show, Schedule.spaced("1 second")), "1 second"),
+        Effect.delay(Effect.repeat(show, Schedule.spaced(pause)), pause),
         Effect.catchTag(orderBook.ended, "RestRejected", (cause) => new BookRefused({ symbol: orderBook.symbol, cause }))
       )
     }).pipe(Effect.scoped)
   return run(args, (venue) =>
-    Effect.succeed({ title: `Order book of ${symbol.toUpperCase()} at ${venue.name}.`, body, hasMarket: false }))
+    Effect.succeed({ title: `Order book of ${symbol.toUpperCase()} at ${venue.name}.`, body: bodyAt(venue), hasMarket: false }))
 }

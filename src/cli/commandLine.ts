@@ -2,8 +2,9 @@
 import * as Either from "effect/Either"
 import type { LogLevel } from "effect/LogLevel"
 import * as Option from "effect/Option"
-import type { Flag, Usage } from "./options.ts"
-import { commands, flagText, globalFlags, notOfBinance, program, stream } from "./options.ts"
+import { didYouMean, near } from "./near.ts"
+import type { Flag, Usage, Value } from "./options.ts"
+import { commands, flagText, globalFlags, program, stream } from "./options.ts"
 import { logLevels } from "./settings.ts"
 import { hasControl, withoutControl, withoutSecrets } from "./shown.ts"
 
@@ -32,25 +33,40 @@ const shown = (word: string): string => {
   return value.includes(":/") ? `${option}${withoutSecrets(value)}` : word
 }
 
-const list = (names: ReadonlyArray<string>) => `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`
+// What an error says of a wrong value.
+const shownOf = (value: Value<unknown>, word: string): string => value.shown?.(word) ?? shown(word)
+const nearOf = (value: Value<unknown>, word: string): string => didYouMean(value.near?.(word) ?? [])
+
+const list = (names: ReadonlyArray<string>) =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`
 
 const find = (usage: Usage, word: string): Flag | undefined =>
   [...usage.flags, ...globalFlags].find(({ alias, name }) => word.toLowerCase() === `--${name}` || (alias !== undefined && word === `-${alias}`))
 
 const wrongArguments = (command: Command, given: ReadonlyArray<string>): string | undefined => {
-  const { argument: { example, least, most, name, value } } = commands[command]
+  const { argument }: Usage = commands[command]
+  if (argument === undefined) {
+    return given.length === 0 ? undefined : `holdfast ${command} takes no argument, but got ${list(given.map(shown))}.`
+  }
+  const { example, least, most, name, value } = argument
   if (given.length < least) return `holdfast ${command} needs a ${name}: holdfast ${command} ${example}.`
-  if (given.length > most) return `holdfast ${command} takes one ${name}, but got ${given.length}: ${list(given.map(shown))}.`
+  if (given.length > most) return `holdfast ${command} takes one ${name}, but got ${given.length}: ${list(given.map((word) => shownOf(value, word)))}.`
   const wrong = given.find((word) => Option.isNone(value.parse(word)))
-  return wrong === undefined ? undefined : `"${shown(wrong)}" is not a ${name}. A ${name} is ${value.expected}.`
+  return wrong === undefined
+    ? undefined
+    : `"${shownOf(value, wrong)}" is not a ${name}. A ${name} is ${value.expected}.${nearOf(value, wrong)}`
 }
 
-const wrongKind = (given: ReadonlyArray<string>): string | undefined => {
-  for (const word of given) {
-    // The shown part of a long word is shorter.
-    if (notOfBinance(word) !== undefined) return `${notOfBinance(shown(word)) ?? ""} --unchecked asks for it all the same.`
-  }
-  return undefined
+const unknownCommand = (word: string): string => {
+  if (Option.isSome(stream.parse(word))) return `Write holdfast watch ${shown(word)}.`
+  if (/^wss?:/i.test(word)) return "Write holdfast connect and the URL."
+  return `${didYouMean(near(word, [...commandNames, "help"])).trimStart()} The commands are ${list(commandNames)}; holdfast --help explains them.`.trimStart()
+}
+
+const unknownOption = (command: Command | undefined, word: string): string => {
+  const names = [...usageOf(command).flags, ...globalFlags].map(({ name }) => `--${name}`)
+  // One dash in place of two is a slip of its own.
+  return didYouMean(near(word.replace(/^-*/, "--"), names))
 }
 
 // The arguments read so far. Of several errors, the first one counts.
@@ -77,10 +93,7 @@ const readWord = (reading: Reading, word: string): void => {
     reading.command = word
   } else {
     reading.isUnknown = true
-    const advice = Option.isSome(stream.parse(word))
-      ? `Write holdfast watch ${shown(word)}.`
-      : `The commands are ${list(commandNames)}; holdfast --help explains them.`
-    reading.error ??= `There is no command "${shown(word)}". ${advice}`
+    reading.error ??= `There is no command "${shown(word)}". ${unknownCommand(word)}`
   }
 }
 
@@ -88,9 +101,11 @@ const readValue = (reading: Reading, flag: Flag, value: string): void => {
   const option = `--${flag.name}`
   if (value === "") reading.error ??= `${option} needs a value: ${option} ${flag.example ?? "value"}.`
   else if (flag.value !== undefined && Option.isNone(flag.value.parse(value))) {
-    reading.error ??= `${option} must be ${flag.value.expected}, but is "${shown(value)}".`
+    reading.error ??= `${option} must be ${flag.value.expected}, but is "${shownOf(flag.value, value)}".${nearOf(flag.value, value)}`
   } else if (flag.name === "log-level") reading.logLevel = logLevels.get(value.toLowerCase())
-  else if (flag.isRepeatable === true) reading.given.push(value)
+  else if (flag.repeats === "argument") reading.given.push(value)
+  // @effect/cli accepts an option that may be repeated only as two words.
+  else if (flag.repeats === "option") reading.options.push(option, value)
   else reading.options.push(`${option}=${value}`)
 }
 
@@ -100,10 +115,10 @@ const readOption = (reading: Reading, word: string, next: string | undefined): 0
   const program = nameOf(reading.command)
   const flag = find(usageOf(reading.command), name)
   if (flag === undefined) {
-    reading.error ??= `${program} has no option ${name}. ${program} --help lists its options.`
+    reading.error ??= `${program} has no option ${name}.${unknownOption(reading.command, name)} ${program} --help lists its options.`
     return 0
   }
-  if (reading.seen.has(flag) && flag.isRepeatable !== true) reading.error ??= `--${flag.name} was given twice. Give it once.`
+  if (reading.seen.has(flag) && flag.repeats === undefined) reading.error ??= `--${flag.name} was given twice. Give it once.`
   reading.seen.add(flag)
   if (flag.placeholder !== undefined) {
     const isNext = inline === undefined && isValue(next)
@@ -123,17 +138,15 @@ const needsNothing = ({ options }: Reading) => options.some((option) => option =
 const isToOutput = (options: ReadonlyArray<string>) => options.includes("--out=-")
 
 const incomplete = ({ command, given, options, seen }: Reading): string | undefined => {
-  const { argument, flags } = usageOf(command)
+  const { flags } = usageOf(command)
   const missing = flags.find((flag) => flag.required !== undefined && !seen.has(flag))
   const seenNames = new Set([...seen].map(({ name }) => name))
   return (command === undefined ? undefined : wrongArguments(command, given)) ??
     (missing === undefined ? undefined : `${nameOf(command)} needs ${missing.required}: --${missing.name} ${missing.example ?? "value"}.`) ??
     (seenNames.has("gzip") && isToOutput(options) ? "--gzip compresses the files of a recording, and --out - is standard output." : undefined) ??
-    // Before a file is opened, or a connection.
-    (!seenNames.has("unchecked") && (argument?.value ?? stream) === stream ? wrongKind(given) : undefined)
+    (seenNames.has("venue") && seenNames.has("ws") ? "--venue and --ws both say where the market is. Give one of them." : undefined)
 }
 
-// @effect/cli accepts an option that may be repeated only as two words.
 const argsOf = ({ command, given, options }: Reading): ReadonlyArray<string> =>
   command === undefined ? [...options, ...given.flatMap((name) => ["--stream", name])] : [command, ...options, ...given]
 

@@ -18,21 +18,14 @@ import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as ConfigFile from "../ConfigFile.ts"
 import * as CommandLine from "./commandLine.ts"
-import { help } from "./help.ts"
+import * as ExitCode from "./exitCode.ts"
+import { help, paperOf, plain } from "./help.ts"
 import * as Output from "./output.ts"
-import {
-  bookConfig,
-  commands,
-  defaultConfig,
-  program,
-  recordConfig,
-  replayConfig,
-  serveConfig,
-  verifyConfig,
-  watchConfig
-} from "./options.ts"
+import * as Options from "./options.ts"
 import { logLevel } from "./settings.ts"
+import { sentences } from "./settingsTable.ts"
 import { withoutControl } from "./shown.ts"
+import { lookOf } from "./terminal.ts"
 
 const version = "0.1.0"
 
@@ -53,48 +46,52 @@ const settings = Layer.provide(ConfigFile.layer, toStandardError)
 const load = Effect.promise
 const watching = load(() => import("./watch.ts"))
 
+// One entry for each command: its name, its options, and the code that runs it.
+const subcommands = (level: LogLevel.LogLevel | undefined) => [
+  Command.make("watch", Options.watchConfig, (args) => Effect.flatMap(watching, ({ watch }) => watch(args))).pipe(
+    Command.withDescription(Options.commands.watch.summary)
+  ),
+  Command.make("book", Options.bookConfig, (args) => Effect.flatMap(load(() => import("./book.ts")), ({ book }) => book(args))).pipe(
+    Command.withDescription(Options.commands.book.summary)
+  ),
+  Command.make("record", Options.recordConfig, (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))).pipe(
+    Command.withDescription(Options.commands.record.summary)
+  ),
+  Command.make("serve", Options.serveConfig, (args) => Effect.flatMap(load(() => import("./serve.ts")), ({ serve }) => serve(args, level))).pipe(
+    Command.withDescription(Options.commands.serve.summary)
+  ),
+  Command.make("verify", Options.verifyConfig, (args) => Effect.flatMap(load(() => import("./verify.ts")), ({ verify }) => verify(args))).pipe(
+    Command.withDescription(Options.commands.verify.summary)
+  ),
+  Command.make("replay", Options.replayConfig, (args) => Effect.flatMap(load(() => import("./replay.ts")), ({ replay }) => replay(args))).pipe(
+    Command.withDescription(Options.commands.replay.summary)
+  ),
+  Command.make("connect", Options.connectConfig, (args) => Effect.flatMap(load(() => import("./connect.ts")), ({ connect }) => connect(args))).pipe(
+    Command.withDescription(Options.commands.connect.summary)
+  ),
+  Command.make("exchange", Options.exchangeConfig, (args) => Effect.flatMap(load(() => import("./exchange.ts")), ({ exchange }) => exchange(args))).pipe(
+    Command.withDescription(Options.commands.exchange.summary)
+  ),
+  Command.make("doctor", Options.doctorConfig, (args) => Effect.flatMap(load(() => import("./doctor.ts")), ({ doctor }) => doctor(args))).pipe(
+    Command.withDescription(Options.commands.doctor.summary)
+  ),
+  Command.make("config", Options.configConfig, (args) => Effect.flatMap(load(() => import("./config.ts")), ({ config }) => config(args))).pipe(
+    Command.withDescription(Options.commands.config.summary)
+  ),
+  Command.make("symbols", Options.symbolsConfig, (args) => Effect.flatMap(load(() => import("./symbols.ts")), ({ symbols }) => symbols(args))).pipe(
+    Command.withDescription(Options.commands.symbols.summary)
+  )
+] as const
+
 const make = (level: LogLevel.LogLevel | undefined) =>
-  Command.make("holdfast", defaultConfig, (args) => Effect.flatMap(watching, ({ watch }) => watch(args))).pipe(
-    Command.withDescription(program.summary),
-    Command.withSubcommands([
-      Command.make("watch", watchConfig, (args) => Effect.flatMap(watching, ({ watchCommand }) => watchCommand(args))).pipe(
-        Command.withDescription(commands.watch.summary)
-      ),
-      Command.make("book", bookConfig, (args) => Effect.flatMap(load(() => import("./book.ts")), ({ book }) => book(args))).pipe(
-        Command.withDescription(commands.book.summary)
-      ),
-      Command.make(
-        "record",
-        recordConfig,
-        (args) => Effect.flatMap(load(() => import("./record.ts")), ({ record }) => record(args))
-      ).pipe(Command.withDescription(commands.record.summary)),
-      Command.make(
-        "serve",
-        serveConfig,
-        (args) => Effect.flatMap(load(() => import("./serve.ts")), ({ serve }) => serve(args, level))
-      ).pipe(Command.withDescription(commands.serve.summary)),
-      Command.make(
-        "verify",
-        verifyConfig,
-        (args) => Effect.flatMap(load(() => import("./verify.ts")), ({ verify }) => verify(args))
-      ).pipe(Command.withDescription(commands.verify.summary)),
-      Command.make(
-        "replay",
-        replayConfig,
-        (args) => Effect.flatMap(load(() => import("./replay.ts")), ({ replay }) => replay(args))
-      ).pipe(Command.withDescription(commands.replay.summary))
-    ]),
+  Command.make("holdfast", Options.defaultConfig, (args) => Effect.flatMap(watching, ({ watch }) => watch(args))).pipe(
+    Command.withDescription(Options.program.summary),
+    Command.withSubcommands(subcommands(level)),
     Command.provide(() => Layer.provideMerge(logging(level), settings))
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors
-
-// A ConfigError may hold several: each is a sentence of its own.
-const sentences = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
-  error._op === "And" || error._op === "Or"
-    ? [...sentences(error.left), ...sentences(error.right)]
-    : [`${error.path.join(".")}: ${error.message}.`]
 
 const isTagged = (error: Error, tag: string) => "_tag" in error && error._tag === tag
 
@@ -136,7 +133,11 @@ class WrongCommandLine extends Data.TaggedError("WrongCommandLine")<{ readonly m
 
 const main = Effect.gen(function*() {
   const line = yield* Either.mapLeft(CommandLine.read(process.argv.slice(2)), (message) => new WrongCommandLine({ message }))
-  if (line._tag === "Help") return yield* Console.log(help(line.command).trimEnd())
+  if (line._tag === "Help") {
+    const { columns, isTTY } = process.stdout
+    const { hasColours } = lookOf(process.env, isTTY)
+    return yield* Console.log(help(line.command, isTTY ? paperOf(columns, hasColours) : { ...plain, hasColours }).trimEnd())
+  }
   if (line._tag === "Version") return yield* Console.log(version)
   if (line.args.includes("--wizard") && !process.stdout.isTTY) {
     return yield* new WrongCommandLine({ message: "--wizard needs a terminal. Give the options instead." })
@@ -149,5 +150,5 @@ main.pipe(
   Effect.tapErrorCause(explain),
   // `NodeContext` would load workers and child processes too.
   Effect.provide([NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer]),
-  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
+  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true, teardown: ExitCode.teardown })
 )

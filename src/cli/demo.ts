@@ -27,6 +27,7 @@ export const demo = Effect.gen(function*() {
   yield* Effect.forkScoped(exchange.script(demoFaults, { repeat: true }))
   const choice: VenueChoice = {
     venue: Venue.make({ name: "demo", ws: exchange.wsUrl, rest: exchange.restUrl }),
+    isMadeUp: true,
     // Short, so that the demo detects a silent peer within seconds.
     connection: {
       messageTimeout: "3 seconds",

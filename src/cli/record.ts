@@ -34,7 +34,7 @@ const gapsAt = (now: number, streams: ReadonlyArray<string>, isUncertain: (strea
 type Arguments = Command.Command.ParseConfig<typeof recordConfig>
 
 const toFile = ({ gzip, out, rotateEvery, rotateSize, streams, unchecked, ...args }: Arguments) =>
-  run(args, (venue) =>
+  run({ ...args, streams, unchecked }, (venue) =>
     Effect.gen(function*() {
       const recorder = yield* Recorder.open({
         path: out,
@@ -66,7 +66,7 @@ const toFile = ({ gzip, out, rotateEvery, rotateSize, streams, unchecked, ...arg
 
 // A recording on standard output begins anew each time.
 const toOutput = ({ streams, unchecked, ...args }: Arguments) =>
-  run(args, (venue) =>
+  run({ ...args, streams, unchecked }, (venue) =>
     Effect.gen(function*() {
       const writer = new Writer(nameOf(venue), streams, start, new Map())
       const { drained, flushed, write } = Output.make(process.stdout, () => "")

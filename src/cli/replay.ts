@@ -88,7 +88,7 @@ export const replay = ({ duration, files, port, speed }: Command.Command.ParseCo
     const exchange = yield* Exchange.make({ port: Option.getOrUndefined(port), firstId, replay: { messages, speed, rest: ReplayedRest.make(known) } })
     yield* Console.log(
       `Serving ${events.length} events at ${exchange.wsUrl}, from the first reader on. Ctrl-C ends it. Read them with:\n` +
-        `holdfast watch ${[...streams].join(" ")} --ws ${exchange.wsUrl}`
+        `holdfast watch ${[...streams].join(" ")} --venue ${exchange.wsUrl}`
     )
     const played = Effect.repeat(exchange.stats, {
       schedule: Schedule.spaced("100 millis"),

@@ -32,8 +32,6 @@ import type { serveConfig } from "./options.ts"
 import { logLevels, oneOf, repair } from "./settings.ts"
 import * as VenueChoice from "./VenueChoice.ts"
 
-const defaultStreams = ["btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@trade"]
-
 // What the build of the page puts there.
 const page = fileURLToPath(new URL("../page", import.meta.url))
 
@@ -112,13 +110,14 @@ const server = (host: string, port: number, observe: Observe.Observe, options: O
       Layer.fail(new CannotServe({ message: `Port ${port} of ${host} cannot be listened on: ${reasonOf(error.cause)}. --port takes another.` })))
   )
 
-const run = ({ books, duration, host, port, rest, streams, unchecked, ws, ...args }: Arguments) =>
+const run = ({ books, duration, host, port, rest, streams, unchecked, venue, ws, ...args }: Arguments) =>
   Effect.gen(function*() {
     const token = yield* tokenOf(args.token)
     const { name, options } = yield* routesFor(host, token)
-    const names = [...new Set((streams.length === 0 ? defaultStreams : streams).map(normalise))]
     const reconnect = yield* ReconnectPolicy.config
-    const choice = yield* VenueChoice.resolve(ws, rest)
+    const choice = yield* VenueChoice.resolve({ venue, ws, rest })
+    const names = [...new Set((streams.length === 0 ? VenueChoice.usualStreams(choice.venue) : streams).map(normalise))]
+    if (!unchecked) yield* VenueChoice.check(choice.venue, names)
     const feed = yield* BinanceFeed.make({
       venue: choice.venue,
       connection: { ...choice.connection, reconnect },
@@ -135,7 +134,7 @@ const run = ({ books, duration, host, port, rest, streams, unchecked, ws, ...arg
     })
     const { address } = Context.get(yield* Layer.build(server(host, port, observe, options)), HttpServer.HttpServer)
     const at = `http://${name}:${address._tag === "TcpAddress" ? address.port : port}`
-    yield* Effect.logInfo(`Serving ${names.join(", ")} of ${choice.venue.name} at ${at}.`)
+    yield* Effect.logInfo(`Serving ${names.join(", ")} of ${choice.venue.name} at ${at}.${choice.isMadeUp ? " The market is made up." : ""}`)
     yield* Option.match(duration, { onNone: () => Effect.never, onSome: sleep })
   }).pipe(Effect.scoped, Effect.provide(Observe.otlp), Effect.provide(FetchHttpClient.layer))
 

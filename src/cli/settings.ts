@@ -1,12 +1,14 @@
 // Settings of the program.
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { invalid, isBlank, parseDuration, parseNumber } from "../internal/connection/reconnectSettings.ts"
+import { either, near } from "./near.ts"
+import { allVenueNames, venueNames } from "./venueNames.ts"
 
 // Effect's own names of two levels are accepted too.
 const effectNames: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
@@ -22,6 +24,12 @@ export const logLevels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([...lab
 
 export const logLevelNames: ReadonlyArray<string> = [...labels.keys()]
 
+const unknownChoice = (text: string, choices: ReadonlyArray<string>): ConfigError.ConfigError => {
+  const meant = near(text.trim(), choices)
+  const hint = meant.length === 0 ? "" : `, which may stand for ${either(meant)}`
+  return ConfigError.InvalidData([], `Expected one of ${choices.join(", ")}, but received "${text}"${hint}`)
+}
+
 /** Reads one of the choices. An empty value counts as missing: that is how a shell clears a variable. */
 export const oneOf = <A>(
   key: string,
@@ -34,11 +42,14 @@ export const oneOf = <A>(
       const word = text.trim().toLowerCase()
       const choice = word === "" ? fallback : choices.get(word)
       return choice === undefined
-        ? Either.left(invalid([], text, `one of ${shown.join(", ")}`))
+        ? Either.left(unknownChoice(text, shown))
         : Either.right(choice)
     }),
     Config.withDefault(fallback)
   )
+
+/** The venue where no option names one. */
+export const tradingMode = oneOf("TRADING_MODE", allVenueNames, "demo", venueNames)
 
 /** The lowest level that the program logs. Off by default, because the view shows the same to people. */
 export const logLevel = oneOf("LOG_LEVEL", logLevels, LogLevel.None, logLevelNames)

@@ -3,27 +3,22 @@ import type * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { defaultConfig, watchConfig } from "./options.ts"
-import type { Arguments } from "./program.ts"
 import { run } from "./program.ts"
+import { usualStreams } from "./VenueChoice.ts"
 
-const defaultStreams = ["btcusdt@kline_1m", "btcusdt@ticker", "btcusdt@trade"]
+type WatchArguments = Command.Command.ParseConfig<typeof watchConfig>
 
-const show = (args: Arguments, streams: ReadonlyArray<string>, unchecked: boolean) => {
-  const names = streams.length === 0 ? defaultStreams : streams
-  return run(args, (venue) =>
-    Effect.succeed({
+/** Watches these streams. The options without a command are the same. */
+export const watch = (args: WatchArguments | Command.Command.ParseConfig<typeof defaultConfig>) =>
+  run(args, (venue) => {
+    const names = args.streams.length === 0 ? usualStreams(venue) : args.streams
+    return Effect.succeed({
       title: `Watching ${names.join(", ")} at ${venue.name}.`,
       body: ({ drained, feed, market }) =>
-        Stream.runForEach(feed.raw(names, {}, { unchecked }), (event) =>
+        Stream.runForEach(feed.raw(names, {}, { unchecked: args.unchecked }), (event) =>
           Effect.suspend(() => {
             market(event)
             return drained
           }))
-    }))
-}
-
-export const watch = ({ streams, unchecked, ...args }: Command.Command.ParseConfig<typeof defaultConfig>) =>
-  show(args, streams, unchecked)
-
-export const watchCommand = ({ streams, unchecked, ...args }: Command.Command.ParseConfig<typeof watchConfig>) =>
-  show(args, streams, unchecked)
+    })
+  })

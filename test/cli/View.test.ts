@@ -34,7 +34,7 @@ const printed = (): ReadonlyArray<string> => {
   let text = ""
   const view = View.human((more) => {
     text += more
-  }, { canRedraw: false, hasColours: false })
+  }, { canRedraw: false, hasColours: false, label: "demo" })
   view.market({ source: "binance", symbol: "BTCUSDT", type: "trade", data: { p: "65000.01" }, timestamp: 0, via: "ws" })
   for (const event of happens) {
     view.happened({ _tag: "Connection", connection: "", event })
@@ -83,7 +83,7 @@ it("a stream that has ended is told, and has no figures", () => {
   const message = "The peer refused the subscription to xyzusdt@trade: delisted."
   assert.deepStrictEqual(written, [
     `00:00:00  xyzusdt@trade has ended, and the others go on. ${message}\n`,
-    "00:00:00  dialling    no data\n",
+    "00:00:00  dialling  no data\n",
     `${JSON.stringify({ ...ended, data: { stream: "xyzusdt@trade", error: { error: "SubscriptionRefused", message } } })}\n`
   ])
 })
@@ -93,4 +93,36 @@ it("the README's sample of the output has the shapes of lines that the program p
   const lines = sample.split("\n")
   assert.isAbove(lines.length, 5)
   for (const line of lines) assert.include([...shapes], shapeOf(line))
+})
+
+it("what is quiet shows gaps and ended streams alone", () => {
+  const written: Array<string> = []
+  const write = (text: string) => written.push(text)
+  for (const view of [View.human(write, { canRedraw: true, hasColours: false, isQuiet: true }), View.json("demo", write, true)]) {
+    view.begin(0, "Watching.", "MADE UP")
+    for (const event of happens) view.happened({ _tag: "Connection", connection: "", event })
+    view.market({ source: "binance", symbol: "BTCUSDT", type: "trade", data: { p: "65000.01" }, timestamp: 0, via: "ws" })
+    view.tick(0)
+  }
+  // JSON has the market events, too.
+  assert.deepStrictEqual(written, [
+    `${JSON.stringify({ source: "binance", symbol: "BTCUSDT", type: "trade", data: { p: "65000.01" }, timestamp: 0, via: "ws" })}\n`
+  ])
+})
+
+it("on a terminal, sentences are broken between words, and the status is cut", () => {
+  let text = ""
+  const view = View.human((more) => {
+    text += more
+  }, { canRedraw: true, hasColours: false, size: () => ({ columns: 40, rows: 24 }) })
+  view.begin(0, "Watching btcusdt@kline_1m, btcusdt@trade at demo.", undefined)
+  for (const symbol of ["BTCUSDT", "ETHUSDT", "SOLUSDT"]) {
+    view.market({ source: "binance", symbol, type: "trade", data: { p: "65000.01" }, timestamp: 0, via: "ws" })
+  }
+  for (const event of happens) view.happened({ _tag: "Connection", connection: "", event })
+  view.tick(0)
+  const lines = text.split("\n")
+  for (const line of lines) assert.isBelow(line.length, 40)
+  assert.include(lines, "Watching btcusdt@kline_1m,")
+  assert.strictEqual(lines.at(-1), "connected  BTCUSDT 65000.01  +2  +1")
 })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as CommandLine from "../../src/cli/commandLine.ts"
+import { faultNames } from "../../src/cli/faults.ts"
 import { lookOf } from "../../src/cli/terminal.ts"
 
 describe("the command line", () => {
@@ -23,6 +24,17 @@ describe("the command line", () => {
   // Another venue may have other kinds.
   isRead("watch btcusdt@tarde --unchecked", runs("watch", "--unchecked", "btcusdt@tarde"))
   isRead("-s btcusdt@tarde --unchecked", runs("--unchecked", "--stream", "btcusdt@tarde"))
+  for (const venue of ["demo", "spot", "TESTNET", "us", "futures", "coin-m", "live", "wss://host:1", "http://host"]) {
+    isRead(`watch --venue ${venue} -q`, runs("watch", `--venue=${venue}`, "--quiet"))
+  }
+  // Options that are repeated, each as two words.
+  isRead(
+    "connect wss://host/feed -H a:1 --header b:2 --subscribe one --subscribe=two --protocol p",
+    runs("connect", "--header", "a:1", "--header", "b:2", "--subscribe", "one", "--subscribe", "two", "--protocol", "p", "wss://host/feed")
+  )
+  isRead("exchange reset close=1012 --every 5s", runs("exchange", "--every=5s", "reset", "close=1012"))
+  isRead("config --json", runs("config", "--json"))
+  isRead("symbols eth*usdt", runs("symbols", "eth*usdt"))
   isRead("record btcusdt@trade -o trades.ndjson", runs("record", "--out=trades.ndjson", "btcusdt@trade"))
   isRead("record btcusdt@trade -o -", runs("record", "--out=-", "btcusdt@trade"))
   isRead("verify a.ndjson b.ndjson.gz --json", runs("verify", "--json", "a.ndjson", "b.ndjson.gz"))
@@ -40,35 +52,37 @@ describe("the command line", () => {
   isRead("record --completions zsh", runs("record", "--completions=zsh"))
   isRead("--completions fish watch", runs("watch", "--completions=fish"))
 
+  const commandsAre = "The commands are watch, book, record, verify, replay, connect, exchange, doctor, config and symbols;"
   const isRefused = (line: ReadonlyArray<string>, expected: string) => {
     it(`is refused: ${line.join(" ")}`, () => {
       assert.deepStrictEqual(CommandLine.read(line), Either.left(expected))
     })
   }
 
-  isRefused(["bogus"], `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`)
+  isRefused(["bogus"], `There is no command "bogus". ${commandsAre} holdfast --help explains them.`)
   isRefused(
     ["help", "bogus"],
-    `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`
+    `There is no command "bogus". ${commandsAre} holdfast --help explains them.`
   )
   isRefused(["btcusdt@trade"], `There is no command "btcusdt@trade". Write holdfast watch btcusdt@trade.`)
-  for (
-    const [stream, why] of [
-      ["btcusdt@tarde", "the venue has no kind tarde. Did you mean btcusdt@trade?"],
-      ["btcusdt@Trade", "the venue has no kind Trade. Did you mean btcusdt@trade?"],
-      ["btcusdt@depth7", "the venue has no kind depth7. Did you mean btcusdt@depth or btcusdt@depth5?"],
-      ["!ticcer@arr", "the venue has no kind ticcer."],
-      ["!tarde", "the venue has no kind tarde."],
-      ["btcusdt@kline", "the venue has no kind kline. Did you mean btcusdt@kline_1s, btcusdt@kline_1m or btcusdt@kline_3m?"]
-    ] as const
-  ) {
-    const refusal = `There is no stream ${stream}: ${why} --unchecked asks for it all the same.`
-    isRefused(["watch", "btcusdt@trade", stream], refusal)
-    isRefused(["--stream", stream], refusal)
-    isRefused(["record", "-o", "trades.ndjson", stream, "--ws", "ws://host"], refusal)
-  }
+  isRefused(["wtach"], `There is no command "wtach". Did you mean watch? ${commandsAre} holdfast --help explains them.`)
+  isRefused(["wss://host/feed"], `There is no command "wss://host/…". Write holdfast connect and the URL.`)
+  isRefused(["watch", "--venue", "sport"], `--venue must be one of demo, spot, testnet, us, futures, coin-m, or a URL such as ws://127.0.0.1:9443, but is "sport". Did you mean spot?`)
+  isRefused(["watch", "--venue", "spot", "--ws", "ws://host"], "--venue and --ws both say where the market is. Give one of them.")
+  isRefused(["watch", "--venu", "spot"], "holdfast watch has no option --venu. Did you mean --venue? holdfast watch --help lists its options.")
+  isRefused(["watch", "-json"], "holdfast watch has no option -json. Did you mean --json? holdfast watch --help lists its options.")
+  isRefused(["--log-level", "wran"], `--log-level must be one of all, trace, debug, info, warn, error, fatal, off, but is "wran". Did you mean warn?`)
+  isRefused(["config", "x"], "holdfast config takes no argument, but got x.")
+  isRefused(["exchange", "rest"], `"rest" is not a fault. A fault is one of ${faultNames.join(", ")}. Did you mean reset?`)
+  isRefused(["exchange", "close=99"], `"close=99" is not a fault. A fault is one of ${faultNames.join(", ")}. Did you mean close?`)
+  isRefused(
+    ["connect", "example.com/feed"],
+    `"example.com/…" is not a URL. A URL is ws:// or wss:// and a host, such as wss://example.com/feed. Did you mean wss://example.com/feed?`
+  )
+  // Headers may be secret.
+  isRefused(["connect", "ws://host", "-H", "secret"], `--header must be a name and a value, such as "x-token: abc", but is "…".`)
   isRefused(["-x"], "holdfast has no option -x. holdfast --help lists its options.")
-  isRefused(["book", "--levles", "5", "btcusdt"], "holdfast book has no option --levles. holdfast book --help lists its options.")
+  isRefused(["book", "--levles", "5", "btcusdt"], "holdfast book has no option --levles. Did you mean --levels? holdfast book --help lists its options.")
   isRefused(["verify"], "holdfast verify needs a file: holdfast verify trades.ndjson.")
   isRefused(["replay", "a.ndjson", "--speed", "0"], `--speed must be a number greater than zero, such as 10, or max, but is "0".`)
   isRefused(["replay", "a.ndjson", "--port", "70000"], `--port must be a whole number from 0 to 65535, but is "70000".`)
@@ -92,7 +106,7 @@ describe("the command line", () => {
   isRefused(["watch", ""], `"" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", "--", "-x"], `"-x" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["watch", "--", "-x@trade"], `"-x@trade" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
-  isRefused(["--", "bogus"], `There is no command "bogus". The commands are watch, book, record, verify and replay; holdfast --help explains them.`)
+  isRefused(["--", "bogus"], `There is no command "bogus". ${commandsAre} holdfast --help explains them.`)
   isRefused(["--", "watch", "--json"], `"--json" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["--json=maybe"], "--json takes no value.")
   isRefused(["--wizard=maybe"], "--wizard takes no value.")
@@ -121,14 +135,10 @@ describe("the command line", () => {
   isRefused(["--ws", "ws://me:secret@host", "watch"], "Options of a command come after it: holdfast watch --ws <url>.")
   isRefused(
     ["ws://me:secret@host/?key=secret"],
-    `There is no command "ws://…@host/…". The commands are watch, book, record, verify and replay; holdfast --help explains them.`
+    `There is no command "ws://…@host/…". Write holdfast connect and the URL.`
   )
   isRefused(["watch", "ws://me:secret@host"], `"ws://…@host" is not a stream. A stream is a symbol and a kind, such as btcusdt@trade.`)
   isRefused(["book", "btcusdt", "ws://me:secret@host"], "holdfast book takes one symbol, but got 2: btcusdt and ws://…@host.")
-  isRefused(
-    ["watch", "x@ws://me:secret@host"],
-    "There is no stream …: a name has a symbol and a kind, such as btcusdt@trade. --unchecked asks for it all the same."
-  )
   isRefused(["-s", "ws://me:secret@host"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "ws://…@host".`)
 })
 

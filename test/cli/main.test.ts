@@ -90,6 +90,8 @@ describe("the program", () => {
       )
       assert.deepStrictEqual(ids, ids.map((_, i) => (ids[0] ?? 0) + i))
       const told = new Set(["Dialling", "Opened", "Lost", "Waiting", "Gap", "Repaired", "Summary"])
+      // The market is no real one, which its first line says.
+      assert.deepStrictEqual([all[0]?.["event"], all[0]?.["connection"]], ["MadeUp", "demo"])
       const connection = all.flatMap((line) => "connection" in line && told.has(String(line["event"])) ? [line["event"]] : [])
       assert.deepStrictEqual(connection, [
         "Dialling",
@@ -109,8 +111,8 @@ describe("the program", () => {
       const file = join(yield* temporary, "settings.json")
       writeFileSync(file, `{"trading_mode": "mars"}`)
       const { code, err } = yield* run([], { HOLDFAST_CONFIG: file })
-      assert.strictEqual(code, 1)
-      assert.strictEqual(err, `TRADING_MODE: Expected one of demo, paper, live, but received "mars" (in ${file}).\n`)
+      assert.strictEqual(code, 2)
+      assert.strictEqual(err, `TRADING_MODE: Expected one of demo, spot, testnet, us, futures, coin-m, but received "mars" (in ${file}).\n`)
     }), within)
 
   it.scopedLive("logs to standard error, and prints only what was asked for", () =>
@@ -156,7 +158,7 @@ describe("the program", () => {
     Effect.gen(function*() {
       const folder = yield* temporary
       const { code, err, out } = yield* run(["record", "btcusdt@trade", "btcusdt@trad", "--out", join(folder, "trades.ndjson"), "--for", "20s"])
-      assert.deepStrictEqual([code, out], [1, ""])
+      assert.deepStrictEqual([code, out], [2, ""])
       assert.strictEqual(
         err,
         "There is no stream btcusdt@trad: the venue has no kind trad. Did you mean btcusdt@trade? --unchecked asks for it all the same.\n"
@@ -433,15 +435,16 @@ describe("the program", () => {
     Effect.gen(function*() {
       const { code, err, out } = yield* run([], {}, "connected  BTCUSDT")
       assert.deepStrictEqual([code, err], [0, ""])
+      assert.match(out, /^MADE-UP MARKET: .*\nWatching /)
       assert.match(out, /connected in /)
-      assert.match(out, /\d\d:\d\d:\d\d {2}connected {2}BTCUSDT \d+\.\d\d/)
+      assert.match(out, /\d\d:\d\d:\d\d {2}demo: connected {2}BTCUSDT \d+\.\d\d/)
       assert.match(out, /Ran for .*\n0 outages; \d+ market events?; 0 gaps; 0 invalid messages skipped\./)
     }), within)
 
-  it.scopedLive("ends at once when it is interrupted while it reconnects", () =>
+  it.scopedLive("ends at once when it is interrupted while it waits to dial, and exits with 1 since it never connected", () =>
     Effect.gen(function*() {
       const { code, out } = yield* run(["--ws", "ws://127.0.0.1:1"], { WEBSOCKET_INITIAL_DELAY: "3600", WEBSOCKET_MAX_DELAY: "3600" }, "next dial at")
-      assert.strictEqual(code, 0)
+      assert.strictEqual(code, 1)
       assert.match(out, /Ran for .*\n/)
     }), within)
 
@@ -482,7 +485,7 @@ describe("the program", () => {
       assert.notInclude(refused.out + refused.err, "hidden")
 
       const wrong = yield* run(args, { WEBSOCKET_PROXY: "gopher://me:hidden@127.0.0.1" })
-      assert.strictEqual(wrong.code, 1)
+      assert.strictEqual(wrong.code, 2)
       assert.include(wrong.err, "WEBSOCKET_PROXY")
       assert.notInclude(wrong.out + wrong.err, "hidden")
     }), within)
@@ -507,7 +510,7 @@ describe("the program", () => {
         { WEBSOCKET_JITTER_FACTOR: "2" },
         `WEBSOCKET_JITTER_FACTOR: Expected a number from 0 to 1, but received "2".`
       ],
-      [{ TRADING_MODE: "mars" }, `TRADING_MODE: Expected one of demo, paper, live, but received "mars".`],
+      [{ TRADING_MODE: "mars" }, `TRADING_MODE: Expected one of demo, spot, testnet, us, futures, coin-m, but received "mars".`],
       [
         { LOG_LEVEL: "loud" },
         `LOG_LEVEL: Expected one of all, trace, debug, info, warn, error, fatal, off, but received "loud".`
@@ -518,19 +521,19 @@ describe("the program", () => {
       ],
       [{ HOLDFAST_CONFIG: "/" }, `HOLDFAST_CONFIG: "/" cannot be read: it is a folder.`],
       // Without the control character, which would colour the terminal.
-      [{ TRADING_MODE: "\u001b[31mmars" }, `TRADING_MODE: Expected one of demo, paper, live, but received " [31mmars".`]
+      [{ TRADING_MODE: "\u001b[31mmars" }, `TRADING_MODE: Expected one of demo, spot, testnet, us, futures, coin-m, but received " [31mmars".`]
     ] as const
   ) {
-    it.scopedLive(`says what is wrong with ${Object.entries(variables).join()}, and exits with 1`, () =>
+    it.scopedLive(`says what is wrong with ${Object.entries(variables).join()}, and exits with 2`, () =>
       Effect.gen(function*() {
-        assert.deepStrictEqual(yield* run([], variables), { code: 1, out: "", err: `${sentence}\n` })
+        assert.deepStrictEqual(yield* run([], variables), { code: 2, out: "", err: `${sentence}\n` })
       }), within)
   }
 
   for (
     const [args, sentence] of [
       [["--for", "soon"], `--for must be a duration, such as 20s, 5m or 1h, but is "soon".`],
-      [["watch", "btcusdt@trade", "--jsno"], "holdfast watch has no option --jsno. holdfast watch --help lists its options."],
+      [["watch", "btcusdt@trade", "--jsno"], "holdfast watch has no option --jsno. Did you mean --json? holdfast watch --help lists its options."],
       [["--json", "watch", "btcusdt@trade"], "Options of a command come after it: holdfast watch --json."],
       [["-s", "nonsense"], `--stream must be a symbol and a kind, such as btcusdt@trade, but is "nonsense".`],
       [
@@ -561,10 +564,12 @@ describe("the program", () => {
       [["--wizard"], "--wizard needs a terminal. Give the options instead."]
     ] as const
   ) {
-    it.scopedLive(`says what is wrong with ${args.join(" ")}, and exits with 1`, () =>
+    // A file that cannot be written to is no misuse.
+    const expected = args[0] === "record" ? 1 : 2
+    it.scopedLive(`says what is wrong with ${args.join(" ")}, and exits with ${expected}`, () =>
       Effect.gen(function*() {
         const { code, err, out } = yield* run([...args, ...(args[0] === "--for" ? [] : ["--for", "3s"])])
-        assert.deepStrictEqual({ code, out, err }, { code: 1, out: "", err: `${sentence}\n` })
+        assert.deepStrictEqual({ code, out, err }, { code: expected, out: "", err: `${sentence}\n` })
       }), within)
   }
 
@@ -595,6 +600,7 @@ describe("the program", () => {
       const { out } = yield* run(["help", "watch"])
       assert.deepStrictEqual(yield* run(["watch", "-h"]), { code: 0, out, err: "" })
       assert.match(out, /^ {2}holdfast watch \[options\] \[<stream>\.\.\.\]$/m)
+      assert.match(out, /^EXAMPLES$/m)
       for (const text of [general, out]) {
         assert.match(text, /^ +--ws <url> +\S/m)
         assert.match(text, /^ +--for <duration> +\S/m)
@@ -610,5 +616,103 @@ describe("the program", () => {
       const { out } = yield* run(["--for", "1s"], { FORCE_COLOR: "1" })
       assert.include(out, "\u001b[32mconnected in")
       assert.notInclude(out, "\u001b[2K")
+    }), within)
+
+  it.scopedLive("prints market events alone, one below the other, when it is to be quiet", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 20 })
+      const { code, out } = yield* run(["watch", "btcusdt@trade", "--events", "--quiet", "--for", "3s", "--venue", exchange.wsUrl])
+      assert.strictEqual(code, 0)
+      const all = out.trim().split("\n")
+      assert.isAbove(all.length, 10)
+      for (const line of all) assert.match(line, /^\d\d:\d\d:\d\d\.\d{3} {2}BTCUSDT {5}trade {6} +[\d.]+ +[\d.]+ {2}(?:buy |sell) {2}\d+$/)
+    }), within)
+
+  it.scopedLive("finds symbols, and says what is near to one that a venue does not have", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make()
+      assert.deepStrictEqual(yield* run(["symbols", "b", "--venue", exchange.restUrl]), { code: 0, out: "BNBUSDT\nBTCUSDT\n", err: "" })
+      assert.deepStrictEqual(yield* run(["symbols", "btcusdc", "--venue", exchange.restUrl]), {
+        code: 1,
+        out: "",
+        err: "The venue custom has no symbol that matches btcusdc. Did you mean BTCUSDT?\n"
+      })
+    }), within)
+
+  it.scopedLive("checks a venue, and exits with 1 if something fails", () =>
+    Effect.gen(function*() {
+      const exchange = yield* Exchange.make({ tradesPerSecond: 20 })
+      const well = yield* run(["doctor", "--json", "--venue", exchange.wsUrl])
+      assert.deepStrictEqual([well.code, well.err], [0, ""])
+      const outcomes = (yield* lines(well.out)).map(({ check, outcome }) => `${String(check)} ${String(outcome)}`)
+      assert.deepStrictEqual(outcomes, [
+        "settings ok",
+        "proxy ok",
+        "DNS skip",
+        "TLS skip",
+        "handshake ok",
+        "ping ok",
+        "subscribe ok",
+        "data ok",
+        "clock ok",
+        "REST weight ok"
+      ])
+
+      const port = yield* freePort
+      const ill = yield* run(["doctor", "--venue", `ws://127.0.0.1:${port}`])
+      assert.deepStrictEqual([ill.code, ill.err], [1, "Not well: handshake, clock, REST weight.\n"])
+      assert.match(ill.out, /^fail {2}handshake {4}The dial failed with ECONNREFUSED/m)
+      assert.match(ill.out, /^ {19}-> Check the address/m)
+
+      const wrong = yield* run(["doctor", "--json", "--venue", exchange.wsUrl], { WEBSOCKET_JITTER_FACTOR: "2" })
+      assert.deepStrictEqual([wrong.code, wrong.err], [1, "Not well: settings.\n"])
+    }), within)
+
+  it.scopedLive("shows its settings, their sources, and no secret", () =>
+    Effect.gen(function*() {
+      const file = join(yield* temporary, "settings.json")
+      writeFileSync(file, `{"websocket_max_retries": 3}`)
+      const { code, err, out } = yield* run(["config", "--json", "--venue", "us", "--log-level", "error"], {
+        HOLDFAST_CONFIG: file,
+        BINANCE_API_KEY: "hidden-key",
+        WEBSOCKET_MAX_DELAY: "20",
+        WEBSOCKET_MAX_RETRYS: "1"
+      })
+      assert.deepStrictEqual([code, err], [0, "WEBSOCKET_MAX_RETRYS is no setting. Did you mean WEBSOCKET_MAX_RETRIES?\n"])
+      const sources = new Map((yield* lines(out)).map(({ name, source, value }) => [name, `${String(value)} ${String(source)}`]))
+      assert.strictEqual(sources.get("TRADING_MODE"), "us option")
+      assert.strictEqual(sources.get("LOG_LEVEL"), "error option")
+      assert.strictEqual(sources.get("WEBSOCKET_MAX_RETRIES"), "3 file")
+      assert.strictEqual(sources.get("WEBSOCKET_MAX_DELAY"), "20 environment")
+      assert.strictEqual(sources.get("WEBSOCKET_JITTER_FACTOR"), "0.25 default")
+      assert.strictEqual(sources.get("BINANCE_API_KEY"), "(hidden) environment")
+    }), within)
+
+  it.scopedLive("runs the embedded exchange with faults by schedule, and connects to it through them", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      const running = yield* Effect.fork(run(["exchange", "reset", "--every", "2s", "--port", String(port), "--json", "--for", "9s"]))
+      const subscribe = `{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}`
+      const { code, out } = yield* run([
+        "connect",
+        `ws://127.0.0.1:${port}/ws`,
+        "--json",
+        "--for",
+        "7s",
+        "--subscribe",
+        subscribe
+      ], { WEBSOCKET_INITIAL_DELAY: "0.2", WEBSOCKET_MAX_DELAY: "0.5", WEBSOCKET_MAX_RETRIES: "unlimited" })
+      assert.strictEqual(code, 0)
+      const all = yield* lines(out)
+      const kinds = all.flatMap(({ data, type }) => type === "gap" ? ["gap"] : data === `{"result":null,"id":1}` ? ["answer"] : [])
+      // It subscribes on every open, and each loss is a gap in its place.
+      assert.deepStrictEqual(kinds.slice(0, 3), ["answer", "gap", "answer"])
+      assert.isTrue(all.some(({ data }) => String(data).includes(`"e":"trade"`)))
+
+      const { code: ended, out: told } = yield* Fiber.join(running)
+      assert.strictEqual(ended, 0)
+      const [listening, ...later] = yield* lines(told)
+      assert.deepStrictEqual([listening?.["event"], listening?.["port"], listening?.["faults"]], ["Listening", port, ["reset"]])
+      assert.isAbove(later.filter(({ event, fault }) => event === "Fault" && fault === "reset").length, 2)
     }), within)
 })

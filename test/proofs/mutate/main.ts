@@ -49,6 +49,8 @@ const tests = [
   "binance/idReset",
   "binance/ids",
   "binance/venues",
+  "cli/checks",
+  "cli/display",
   "cli/output",
   "cli/replayedRest"
 ]
