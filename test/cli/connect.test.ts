@@ -31,8 +31,9 @@ const run = (args: ReadonlyArray<string>, input: string | undefined, { env = {},
     let out = ""
     let err = ""
     child.stdout?.on("data", (chunk: Buffer) => {
+      const before = out
       out += chunk.toString()
-      if (until !== undefined && out.includes(until)) child.kill("SIGINT")
+      if (until !== undefined && !before.includes(until) && out.includes(until)) child.kill("SIGINT")
     })
     child.stderr?.on("data", (chunk: Buffer) => {
       err += chunk.toString()
