@@ -691,17 +691,16 @@ describe("the program", () => {
   it.scopedLive("runs the embedded exchange with faults by schedule, and connects to it through them", () =>
     Effect.gen(function*() {
       const port = yield* freePort
-      const running = yield* Effect.fork(run(["exchange", "reset", "--every", "2s", "--port", String(port), "--json", "--for", "9s"]))
+      const running = yield* Effect.fork(run(["exchange", "reset", "--every", "2s", "--port", String(port), "--json", "--for", "12s"]))
       const subscribe = `{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}`
       const { code, out } = yield* run([
         "connect",
         `ws://127.0.0.1:${port}/ws`,
         "--json",
-        "--for",
-        "7s",
         "--subscribe",
         subscribe
-      ], { WEBSOCKET_INITIAL_DELAY: "0.2", WEBSOCKET_MAX_DELAY: "0.5", WEBSOCKET_MAX_RETRIES: "unlimited" })
+        // Until its second gap.
+      ], { WEBSOCKET_INITIAL_DELAY: "0.2", WEBSOCKET_MAX_DELAY: "0.5", WEBSOCKET_MAX_RETRIES: "unlimited" }, `"epoch":3,"timestamp"`)
       assert.strictEqual(code, 0)
       const all = yield* lines(out)
       const kinds = all.flatMap(({ data, type }) => type === "gap" ? ["gap"] : data === `{"result":null,"id":1}` ? ["answer"] : [])

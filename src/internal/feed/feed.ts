@@ -50,7 +50,8 @@ const eventsHeld = 4_096
 
 export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) {
   const clock = yield* Effect.clock
-  const now = () => clock.unsafeCurrentTimeMillis()
+  const times: LagMeter.Times = { read: Number.NaN, measured: Number.NaN }
+  const now = () => (times.read = clock.unsafeCurrentTimeMillis())
   const settings = yield* resolve(venue, options)
   const { buffer: capacity, fillCandles, grace, repair } = settings
 
@@ -63,8 +64,6 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
   const lookUps = yield* LookUps.make(venue)
   const sourceOf = yield* makePipelines(venue, shared, lookUps)
 
-  const latestLag = { at: Number.NaN }
-
   const read = <A extends MarketEvent>(
     streams: StreamRequest | ReadonlyArray<StreamRequest>,
     select: (batch: ReadonlyArray<MarketEvent>) => ReadonlyArray<A>
@@ -74,7 +73,7 @@ export const make = Effect.fnUntraced(function*(venue: Venue, options: Options) 
       const { name, symbol } = venue.stream(keys[index]?.stream ?? "")
       return { source: venue.name, symbol, type: "ended", data: { stream: name, error }, timestamp: now(), via: "ws" }
     }
-    const measure = LagMeter.make(shared, latestLag, keys.map(({ stream }) => venue.stream(stream)))
+    const measure = LagMeter.make(shared, times, keys.map(({ stream }) => venue.stream(stream)))
     const measured = (batch: ReadonlyArray<MarketEvent>) => {
       measure(batch)
       return select(batch)

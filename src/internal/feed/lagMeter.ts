@@ -15,10 +15,18 @@ interface Measured {
 const isTimedBy = ({ continuity }: Kind) => (event: MarketEvent.MarketEvent): boolean =>
   continuity._tag !== "State" || (continuity.isTimed?.(event) ?? true)
 
-/** Returns the function that measures batches of these streams. `latest` is the time of the last measurement of the feed. */
+/** The times of a feed, by the wall clock. */
+export interface Times {
+  /** When the clock was last read: whenever a batch arrives, it is. */
+  read: number
+  /** When a batch was last measured. */
+  measured: number
+}
+
+/** Returns the function that measures batches of these streams. It reads the clock only if a batch has arrived since. */
 export const make = (
   { counters, now }: { readonly counters: FeedCounters; readonly now: () => number },
-  latest: { at: number },
+  times: Times,
   streams: ReadonlyArray<Pick<Stream, "kind">>
 ) => {
   const kinds = new Map<string, Kind>(streams.map(({ kind }) => [kind.type, kind]))
@@ -36,13 +44,13 @@ export const make = (
   }
 
   return (batch: ReadonlyArray<MarketEvent.MarketEvent>): void => {
+    if (times.read === times.measured) return
     const at = now()
-    if (at === latest.at) return
+    times.measured = at
     const event = batch[batch.length - 1]
     if (event?.via !== "ws") return
     const of = measuredOf(event.type, event.symbol)
     if (of?.isTimed(event) !== true) return
-    latest.at = at
     const { timestamp } = event
     of.counters.lag(Math.max(0, at - (timestamp < micros ? timestamp : timestamp / 1_000)) / 1_000)
   }
