@@ -26,7 +26,7 @@ import { withLog } from "../promise/options.ts"
 import { asError, called, makeNow, now, toPromise } from "../promise/run.ts"
 import { Transport } from "../Transport.ts"
 import type { Data } from "./data.ts"
-import { bytesOf, messageOf, sizeOf } from "./data.ts"
+import { bytesOf, isMessage, messageOf, sizeOf } from "./data.ts"
 
 type Socket = globalThis.WebSocket
 
@@ -341,7 +341,7 @@ export class ReconnectingWebSocket extends EventTarget {
 
   /** Sends a message, or keeps it for the next open connection. */
   send(data: Message): void {
-    if (messageOf(data) === undefined) throw new SendFailed({ reason: "a message is a text, an ArrayBuffer, a view of one, or a Blob" })
+    if (!isMessage(data)) throw new SendFailed({ reason: "a message is a text, an ArrayBuffer, a view of one, or a Blob" })
     if (this.#readyState === open) {
       this.#write(data)
     } else if (this.#queue.length < (this.#options.maxEnqueuedMessages ?? Infinity)) {
@@ -486,7 +486,6 @@ export class ReconnectingWebSocket extends EventTarget {
   // In order: what follows a Blob waits until the Blob has been read.
   #write(data: Message): void {
     const content = messageOf(data)
-    if (content === undefined) return
     if (this.#reading === undefined && !(content instanceof Promise)) {
       this.#transmit(content)
       return
