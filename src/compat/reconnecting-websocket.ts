@@ -132,6 +132,18 @@ export interface EventMap {
   readonly close: CloseEvent
 }
 
+/**
+ * A listener of one kind of event: a function, or an object with a method.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Listener<E extends Event> = ((event: E) => void) | { readonly handleEvent: (event: E) => void }
+
+type BaseListener = Parameters<EventTarget["addEventListener"]>[1]
+type AddOptions = Parameters<EventTarget["addEventListener"]>[2]
+type RemoveOptions = Parameters<EventTarget["removeEventListener"]>[2]
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
 
@@ -337,6 +349,18 @@ export class ReconnectingWebSocket extends EventTarget {
   /** The extensions that the server chose. */
   get extensions(): string {
     return this.#socket?.extensions ?? ""
+  }
+
+  override addEventListener<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>, options?: AddOptions): void
+  override addEventListener(name: string, listener: BaseListener, options?: AddOptions): void
+  override addEventListener(name: string, listener: BaseListener, options?: AddOptions): void {
+    super.addEventListener(name, listener, options)
+  }
+
+  override removeEventListener<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>, options?: RemoveOptions): void
+  override removeEventListener(name: string, listener: BaseListener, options?: RemoveOptions): void
+  override removeEventListener(name: string, listener: BaseListener, options?: RemoveOptions): void {
+    super.removeEventListener(name, listener, options)
   }
 
   /** Sends a message, or keeps it for the next open connection. */
