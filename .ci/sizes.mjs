@@ -1,5 +1,5 @@
 // Measures what an app downloads: bundles small apps for browsers with esbuild and Vite, minified, and compresses them with gzip.
-// Compares the sizes with the table in docs/sizes.md, and fails if one is off, or if a goal is missed. `--write` writes the table.
+// Compares the sizes with the table in docs/sizes.md, and fails if one is off. `--write` writes the table.
 //
 // The baseline shows what of Holdfast's size is Effect: it imports, by their subpaths, exactly the members of Effect's modules that
 // the code of the Connection app names.
@@ -14,7 +14,7 @@ import { build as buildVite } from "vite"
 const page = "docs/sizes.md"
 // A figure may differ from the table by this part: compressors and bundlers differ a little between releases.
 const tolerance = 0.03
-// Kilobytes above the baseline, with esbuild.
+// Kilobytes above the baseline, with esbuild. It is told, and fails nothing.
 const goal = 25
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-sizes-"))
@@ -131,9 +131,7 @@ const begin = "<!-- sizes:begin -->"
 const end = "<!-- sizes:end -->"
 
 const problemsIn = (rows, text) => {
-  const [{ 1: [connection] }, { 1: [baseline] }] = rows
-  const above = connection - baseline
-  const problems = above > goal ? [`\`Connection\` takes ${cell(above)} above the baseline with esbuild; the goal is ${goal} KB.`] : []
+  const problems = []
   for (const [name, sizes] of rows) {
     const line = text.split("\n").find((line) => line.startsWith(`| ${name} |`))
     const written = line?.split("|").slice(2, -1).map(Number.parseFloat) ?? []
@@ -150,6 +148,9 @@ const problemsIn = (rows, text) => {
 try {
   const rows = await measure()
   console.log(tableOf(rows))
+  const [{ 1: [connection] }, { 1: [baseline] }] = rows
+  const above = connection - baseline
+  console.log(`\`Connection\` takes ${cell(above)} above the baseline with esbuild; the goal of ${goal} KB is ${above > goal ? "not met" : "met"}`)
   const text = readFileSync(page, "utf8")
   if (process.argv.includes("--write")) {
     const [from, to] = [text.indexOf(begin) + begin.length, text.indexOf(end)]

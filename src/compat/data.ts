@@ -13,11 +13,14 @@ const viewOf = (data: ArrayBufferLike | ArrayBufferView): Uint8Array =>
 // Of another realm too, such as a sandbox of tests.
 const isBuffer = (value: unknown): value is ArrayBuffer => Object.prototype.toString.call(value) === "[object ArrayBuffer]"
 
-/** What to send. A Blob has to be read first. Undefined: it is no message. */
-export const messageOf = (data: unknown): Data | Promise<Data> | undefined => {
+/** Whether it can be sent. */
+export const isMessage = (data: unknown): boolean =>
+  typeof data === "string" || ArrayBuffer.isView(data) || isBuffer(data) || data instanceof Blob
+
+/** What to send. A Blob has to be read first. */
+export const messageOf = (data: string | ArrayBuffer | Blob | ArrayBufferView): Data | Promise<Data> => {
   if (typeof data === "string") return data
-  if (ArrayBuffer.isView(data) || isBuffer(data)) return viewOf(data)
-  return data instanceof Blob ? data.arrayBuffer().then(viewOf) : undefined
+  return data instanceof Blob ? data.arrayBuffer().then(viewOf) : viewOf(data)
 }
 
 /** The bytes of a message. */

@@ -26,7 +26,7 @@ import { withLog } from "../promise/options.ts"
 import { asError, called, makeNow, now, toPromise } from "../promise/run.ts"
 import { Transport } from "../Transport.ts"
 import type { Data } from "./data.ts"
-import { bytesOf, messageOf, sizeOf } from "./data.ts"
+import { bytesOf, isMessage, messageOf, sizeOf } from "./data.ts"
 
 type Socket = globalThis.WebSocket
 
@@ -131,6 +131,18 @@ export interface EventMap {
   readonly error: ErrorEvent
   readonly close: CloseEvent
 }
+
+/**
+ * A listener of one kind of event: a function, or an object with a method.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Listener<E extends Event> = ((event: E) => void) | { readonly handleEvent: (event: E) => void }
+
+type BaseListener = Parameters<EventTarget["addEventListener"]>[1]
+type AddOptions = Parameters<EventTarget["addEventListener"]>[2]
+type RemoveOptions = Parameters<EventTarget["removeEventListener"]>[2]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
@@ -339,9 +351,21 @@ export class ReconnectingWebSocket extends EventTarget {
     return this.#socket?.extensions ?? ""
   }
 
+  override addEventListener<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>, options?: AddOptions): void
+  override addEventListener(name: string, listener: BaseListener, options?: AddOptions): void
+  override addEventListener(name: string, listener: BaseListener, options?: AddOptions): void {
+    super.addEventListener(name, listener, options)
+  }
+
+  override removeEventListener<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>, options?: RemoveOptions): void
+  override removeEventListener(name: string, listener: BaseListener, options?: RemoveOptions): void
+  override removeEventListener(name: string, listener: BaseListener, options?: RemoveOptions): void {
+    super.removeEventListener(name, listener, options)
+  }
+
   /** Sends a message, or keeps it for the next open connection. */
   send(data: Message): void {
-    if (messageOf(data) === undefined) throw new SendFailed({ reason: "a message is a text, an ArrayBuffer, a view of one, or a Blob" })
+    if (!isMessage(data)) throw new SendFailed({ reason: "a message is a text, an ArrayBuffer, a view of one, or a Blob" })
     if (this.#readyState === open) {
       this.#write(data)
     } else if (this.#queue.length < (this.#options.maxEnqueuedMessages ?? Infinity)) {
@@ -486,7 +510,6 @@ export class ReconnectingWebSocket extends EventTarget {
   // In order: what follows a Blob waits until the Blob has been read.
   #write(data: Message): void {
     const content = messageOf(data)
-    if (content === undefined) return
     if (this.#reading === undefined && !(content instanceof Promise)) {
       this.#transmit(content)
       return
