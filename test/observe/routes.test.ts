@@ -119,7 +119,7 @@ describe("/metrics", () => {
       yield* exchange.fault(Fault.RefuseUpgrades({ times: 2, status: 500 }))
       yield* exchange.fault(Fault.Reset())
       yield* until(count(of("market_gaps_total", `cause="RestUnavailable"`)), (value) => value === before.gaps + 1)
-    }))
+    }), 90_000)
 
   it.scopedLive("have the symbols as labels only where that is asked for", () =>
     Effect.gen(function*() {
