@@ -102,7 +102,7 @@ describe("a real Prometheus", () => {
       yield* exchange.fault(Fault.Reset())
       const gap = yield* fires("HoldfastGap")
       assert.strictEqual(gap?.labels["market_kind"], "trade")
-      assert.match(gap.annotations["summary"] ?? "", /is missing trade events for good: RestUnavailable\.$/)
+      assert.match(gap?.annotations["summary"] ?? "", /is missing trade events for good: RestUnavailable\.$/)
 
       // A host that refuses every dial. The breaker lets ever fewer of them through.
       yield* awaitReady

@@ -50,7 +50,7 @@ describe("exporting by OTLP", () => {
       ))
       const sent = yield* until(Effect.sync(() => requests.find(({ body, path }) => path === "/v1/metrics" && body.includes("market.events"))), (request) => request !== undefined)
       assert.strictEqual(sent?.key, "a key")
-      assert.include(sent.body, "feeds")
+      assert.include(sent?.body ?? "", "feeds")
     }))
 
   it.scopedLive("does nothing without that setting", () =>
