@@ -142,7 +142,7 @@ const run = ({ books, duration, host, port, rest, streams, unchecked, venue, ws,
 export const serve = (args: Arguments, level: LogLevel.LogLevel | undefined) =>
   Effect.gen(function*() {
     const minimum = level ?? (yield* oneOf("LOG_LEVEL", logLevels, LogLevel.Info))
-    const logger = Logger.withConsoleError(args.json ? Logger.jsonLogger : Logger.logfmtLogger)
+    const logger: Logger.Logger<unknown, unknown> = Logger.withConsoleError(args.json ? Logger.jsonLogger : Logger.logfmtLogger)
     return yield* run(args).pipe(
       Logger.withMinimumLogLevel(minimum),
       Effect.locally(FiberRef.currentLoggers, HashSet.make(logger))

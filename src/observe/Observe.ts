@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import { withMaxBodySize } from "@effect/platform/HttpIncomingMessage"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
@@ -218,7 +218,7 @@ export const routes = (
       }
       if (guard.token !== undefined) {
         yield* router.get("/sign-in", Routes.guarded(guard, () => Effect.succeed(SignIn.form(false))))
-        yield* router.post("/sign-in", HttpIncomingMessage.withMaxBodySize(Routes.guarded(guard, Routes.signIn(guard)), Option.some(formAtMost)))
+        yield* router.post("/sign-in", withMaxBodySize(Routes.guarded(guard, Routes.signIn(guard)), Option.some(formAtMost)))
         yield* router.post("/sign-out", Routes.guarded(guard, () => Effect.succeed(SignIn.goodbye)))
       }
     }))

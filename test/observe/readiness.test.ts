@@ -86,7 +86,7 @@ describe("readiness", () => {
         assert.deepStrictEqual(yield* told(observe), ready)
       })
     )
-  })
+  }, 120_000)
 
   it.effect("names what has ended, and says why", () =>
     run(

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as FiberHandle from "effect/FiberHandle"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as http from "node:http"
 import { createServer, request as httpRequest } from "node:http"
 import { BinanceFeed, Venue } from "holdfast/binance"
 import { Exchange } from "holdfast/binance/exchange"
@@ -17,7 +16,8 @@ import { Message, Observe } from "holdfast/observe"
 
 export interface Answer {
   readonly status: number
-  readonly headers: http.IncomingHttpHeaders
+  /** Several values of one name stand in lines. */
+  readonly headers: Readonly<Record<string, string | undefined>>
   readonly body: string
 }
 
@@ -32,7 +32,8 @@ export const ask = (port: number, method: string, path: string, headers: Headers
         text += chunk.toString()
       })
       response.on("end", () => {
-        resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, body: text }))
+        const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join("\n") : value]))
+        resume(Effect.succeed({ status: response.statusCode ?? 0, headers, body: text }))
       })
     })
     sent.on("error", (error) => {

@@ -105,10 +105,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const isStale = ({ lastData, status, topic }: StreamStatus) =>
     status === "stale" || history.isStale(topic, Option.getOrUndefined(lastData))
 
-  const changeOf = ({ id, rotate, source, state, streams }: Seen): Message.Connection => {
+  const fieldsOf = ({ id, rotate, source, state, streams }: Seen) => {
     const down = history.downOf(id)
     const facts = factsOf(state)
-    return new Message.Connection({
+    return {
       id,
       source,
       state: state._tag,
@@ -119,14 +119,14 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       streams: countsOf(streams),
       unready: streams.filter((stream) => stream.status !== "live" || isStale(stream)).slice(0, namesAtMost).map(({ topic }) => topic),
       canRotate: rotate !== undefined
-    })
+    }
   }
 
   const post = (current: ReadonlyArray<Seen>) => {
     const ids = new Set<string>()
     for (const each of current) {
       ids.add(each.id)
-      board.set(`connection:${each.id}`, changeOf(each))
+      board.set(`connection:${each.id}`, new Message.Connection(fieldsOf(each)))
     }
     for (const [id, last] of held) {
       if (!ids.has(id)) board.set(`connection:${id}`, last)
@@ -302,7 +302,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
             if (found.rotate === undefined) return
             const since = now()
             held.set(id, new Message.Connection({
-              ...changeOf(found),
+              ...fieldsOf(found),
               state: "Disconnected",
               since,
               downSince: since,
