@@ -53,7 +53,8 @@ export const config = ({ json, rest, venue, ws }: Command.Command.ParseConfig<ty
     const unknown = unknownSettings([...Object.keys(process.env), ...[...file.keys()].map((key) => key.toUpperCase())])
     if (json) yield* Effect.forEach(all, (setting) => Console.log(JSON.stringify(setting)), { discard: true })
     else yield* Effect.forEach(linesOf(all, path, process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY), (line) => Console.log(line), { discard: true })
-    yield* Effect.forEach(unknown, (line) => Console.error(withoutControl(line)), { discard: true })
+    // Console.error prints nothing here: the start of the program silences that of @effect/cli.
+    for (const line of unknown) process.stderr.write(`${withoutControl(line)}\n`)
     // Says what is wrong with those that are not allowed.
     const read = yield* Effect.either(everything)
     if (Either.isLeft(read)) return yield* Effect.fail(read.left)

@@ -190,14 +190,14 @@ export const linesOf = ({ advice, check, outcome, says }: Verdict, columns: numb
 export const doctor = ({ json, stream, ...where }: Command.Command.ParseConfig<typeof doctorConfig>) =>
   Effect.gen(function*() {
     const verdicts: Array<Verdict> = []
-    const { columns = 100, isTTY } = process.stdout
+    const { columns, isTTY } = process.stdout
     const { hasColours } = lookOf(process.env, isTTY)
     const tell = (all: ReadonlyArray<Verdict>) =>
       Effect.forEach(all, (found) => {
         verdicts.push(found)
         const verdict = { ...found, says: withoutControl(found.says) }
         if (json) return Console.log(JSON.stringify(verdict))
-        return Effect.forEach(linesOf(verdict, columns, hasColours), (line) => Console.log(line), { discard: true })
+        return Effect.forEach(linesOf(verdict, isTTY ? columns : 100, hasColours), (line) => Console.log(line), { discard: true })
       }, { discard: true })
 
     const ofSettings = yield* checkSettings

@@ -2,7 +2,7 @@
 import type * as Command from "@effect/cli/Command"
 import * as Terminal from "@effect/platform/Terminal"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -48,9 +48,9 @@ const jsonPrinter = (line: (text: string) => void): Printer => {
 const keysText = faultRows.map(({ key, name }) => `${key} ${name.replace(/\[.*/, "")}`).join(", ")
 
 const textPrinter = (isQuiet: boolean, write: (text: string) => void): Printer => {
-  const { columns = 80, isTTY, rows = 24 } = process.stdout
+  const { isTTY } = process.stdout
   const { canRedraw, hasColours } = lookOf(process.env, isTTY)
-  const size = () => ({ columns: process.stdout.columns || columns, rows: process.stdout.rows || rows })
+  const size = () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 })
   const region = canRedraw ? Region.make(write, size, hasColours) : undefined
   const line = (text: string) => {
     (region?.above ?? write)(`${text}\n`)

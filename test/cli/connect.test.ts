@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
-import type { IncomingHttpHeaders } from "node:http"
 import { fileURLToPath } from "node:url"
 import type { WebSocket } from "ws"
 import { WebSocketServer } from "ws"
@@ -45,11 +44,14 @@ const run = (args: ReadonlyArray<string>, input: string | undefined, { env = {},
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
+// The headers of an upgrade request.
+type Upgrade = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
 // `onOpen` gets each socket and its number, from 1.
 const server = (onOpen: (socket: WebSocket, number: number) => void) =>
   Effect.acquireRelease(
-    Effect.async<{ readonly url: string; readonly wss: WebSocketServer; readonly upgrades: Array<IncomingHttpHeaders> }>((resume) => {
-      const upgrades: Array<IncomingHttpHeaders> = []
+    Effect.async<{ readonly url: string; readonly wss: WebSocketServer; readonly upgrades: Array<Upgrade> }>((resume) => {
+      const upgrades: Array<Upgrade> = []
       const wss = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
       wss.on("connection", (socket, { headers }) => {
         upgrades.push(headers)
@@ -93,7 +95,7 @@ describe("connect", () => {
       const received: Array<string> = []
       const { url } = yield* server((socket, number) => {
         socket.on("message", (data) => {
-          received.push(String(data))
+          received.push(Buffer.isBuffer(data) ? data.toString() : "")
           if (received.length === 2) {
             socket.send("first")
             socket.send(Buffer.from([0, 255]))
