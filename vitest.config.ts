@@ -27,6 +27,9 @@ export default defineConfig({
         }
       }
     ],
+    // The tests wait more than they compute: three files at once take two cores.
+    maxWorkers: 3,
+    minWorkers: 1,
     testTimeout: 30_000,
     // Print the logs of failed tests only.
     silent: "passed-only"

@@ -13,7 +13,7 @@ const src = fileURLToPath(new URL("../src/", import.meta.url))
  * The layers, lowest first. A layer imports no value from a higher one, but may import the types of a higher facade.
  */
 const layers: ReadonlyArray<readonly [name: string, rooms: ReadonlyArray<string>]> = [
-  ["tools", ["internal/time", "internal/json", "internal/optionalPeer", "internal/platformError", "internal/reason"]],
+  ["tools", ["internal/time", "internal/json", "internal/closeScope", "internal/optionalPeer", "internal/platformError", "internal/reason"]],
   ["streams", ["Listenable", "internal/stream"]],
   ["transport", ["ConnectionError", "Transport", "NodeTransport", "internal/transport"]],
   ["connection", [

@@ -210,7 +210,7 @@ describe("secrets", () => {
         }
       ),
       { numRuns: 400 }
-    ))
+    ), 120_000)
 
   it("leave no beginning behind when a text is cut", () =>
     fc.assert(

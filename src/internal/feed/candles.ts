@@ -9,7 +9,7 @@ import { monotonic } from "../time/monotonic.ts"
 import * as Lag from "./lag.ts"
 import type { Limits, Progress } from "./repair.ts"
 import { affordable, inOrder, Repair } from "./repair.ts"
-import type { MissingRange } from "./resequencer.ts"
+import type { MissingRange } from "./missingRange.ts"
 
 export interface Options<A extends MarketEvent> {
   readonly candles: Candles<A>

@@ -21,6 +21,7 @@ import type { Events, FeedEvent, MarketFeed, Options, StreamRequest } from "../.
 import * as Metrics from "../../market/Metrics.ts"
 import type { Kind, Stream, Venue } from "../../market/Venue.ts"
 import type { Message } from "../../Transport.ts"
+import { closeScope } from "../closeScope.ts"
 import { defaultMessageTimeout } from "../connection/settings.ts"
 import * as Pool from "../pool/pool.ts"
 import * as Broadcast from "../stream/broadcast.ts"
@@ -257,7 +258,7 @@ const openPipeline = Effect.fnUntraced(function*(
       hasData: () => broadcast.hasBegun(),
       fail: (error) => {
         broadcast.end(Exit.fail(error))
-        return Scope.close(scope, Exit.void)
+        return closeScope(scope, Exit.void)
       }
     })
   }

@@ -17,7 +17,8 @@ import * as Candles from "./candles.ts"
 import * as IdReset from "./idReset.ts"
 import type { EventBroadcast, Pipeline } from "./pipeline.ts"
 import type { Progress } from "./repair.ts"
-import type { MissingRange, Output } from "./resequencer.ts"
+import type { MissingRange } from "./missingRange.ts"
+import type { Output } from "./resequencer.ts"
 import { Resequencer } from "./resequencer.ts"
 
 type Followed = Effect.Effect<never, never, Scope.Scope>

@@ -12,7 +12,7 @@ import type { Pool } from "../pool/pool.ts"
 import type { Listener } from "../pool/coverage.ts"
 import type * as Broadcast from "../stream/broadcast.ts"
 import type { Limits, Progress } from "./repair.ts"
-import type { MissingRange } from "./resequencer.ts"
+import type { MissingRange } from "./missingRange.ts"
 
 /** Broadcasts the events of a stream to its readers. */
 export type EventBroadcast = Broadcast.Broadcast<MarketEvent.MarketEvent, FeedError>

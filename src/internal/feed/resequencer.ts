@@ -6,28 +6,20 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import type { Sequence, Target } from "../../market/Continuity.ts"
 import type { GapCause, MarketEvent } from "../../market/MarketEvent.ts"
-import { GapTooLarge, HistoryPruned, NotServedYet, RepairTooLong } from "../../market/MarketEvent.ts"
 import * as SlidingQueue from "../stream/slidingQueue.ts"
-import { Doubt } from "./doubt.ts"
+import type { Known } from "./archive.ts"
+import { Archive } from "./archive.ts"
+import { askAgainAfter, Doubt } from "./doubt.ts"
 import * as IdReset from "./idReset.ts"
 import { Inquiry } from "./inquiry.ts"
-import * as Lag from "./lag.ts"
-import type { Presence } from "./reorderBuffer.ts"
+import type { Fill, Outcome, Output as RepairOutput, Watch } from "./missingRange.ts"
+import { fill } from "./missingRange.ts"
 import { ReorderBuffer } from "./reorderBuffer.ts"
-import type { Limits, Progress } from "./repair.ts"
-import { affordable, inOrder, Repair } from "./repair.ts"
+import type { Limits } from "./repair.ts"
+import { inOrder } from "./repair.ts"
 import { isDue, monotonic } from "../time/monotonic.ts"
-
-export interface MissingRange {
-  /** The first id that is missing. */
-  readonly from: number
-  /** The last id that is missing; undefined if it is unknown. */
-  readonly to: number | undefined
-  readonly cause: GapCause
-}
 
 export interface Options<A extends MarketEvent> {
   readonly sequence: Sequence<A>
@@ -45,15 +37,11 @@ export interface Options<A extends MarketEvent> {
 }
 
 /** Receives the events in order. */
-export interface Output<A> {
+export interface Output<A> extends RepairOutput<A> {
   /** Whether there is room for this many events. */
   fits(count: number): boolean
   /** Emits events for which there is room. */
   emitNow(events: ReadonlyArray<A>): void
-  emit(events: ReadonlyArray<A>): Effect.Effect<void>
-  emitMissing(missing: MissingRange): Effect.Effect<void>
-  /** Records how far a repair is. */
-  progress(progress: Progress): void
   /** Reports an event whose id is none of the stream. */
   reject(event: A, reason: string): void
 }
@@ -63,8 +51,6 @@ const isPassing = ({ _tag }: GapCause) => _tag === "NotServedYet" || _tag === "R
 
 // In milliseconds: the time that a sequence has to show by itself what events with unexpected ids are, before REST is asked.
 const askAfter = 1_000
-// In milliseconds: after an answer that settled nothing, or that showed nothing new. A request has a weight.
-const askAgainAfter = 60_000
 
 // Events by their ids.
 type Fetched<A> = ReadonlyMap<number, A>
@@ -83,14 +69,13 @@ export class Resequencer<A extends MarketEvent> {
   #latestAt = Number.NEGATIVE_INFINITY
   // Its time as the REST interface told it, if it was fetched.
   #fetchedAt: number | undefined
-  // How far the clock of the REST interface was ahead of the sockets', as an event showed that came from both.
-  #restAhead = 0
   // The events after a missing range.
   #held: ReorderBuffer<A> | undefined
   // The events with old ids and newer times.
   #doubt: Doubt<A> | undefined
   #askAfter = askAfter
   readonly #sequence: Sequence<A>
+  readonly #archive: Archive<A>
   readonly #output: Output<A>
   readonly #options: Options<A>
   readonly #queue: SlidingQueue.SlidingQueue<A>
@@ -98,6 +83,7 @@ export class Resequencer<A extends MarketEvent> {
   constructor(options: Options<A>) {
     this.#due = options.after === undefined ? -1 : options.after + 1
     this.#sequence = options.sequence
+    this.#archive = new Archive(options.sequence, options.target)
     this.#output = options.output
     this.#options = options
     this.#queue = SlidingQueue.make<A>(options.capacity)
@@ -154,13 +140,13 @@ export class Resequencer<A extends MarketEvent> {
       this.#latestAt = at
       this.#fetchedAt = undefined
     } else {
-      this.#latestAt = Math.max(this.#latestAt, at - this.#restAhead)
+      this.#latestAt = Math.max(this.#latestAt, at - this.#archive.ahead)
       this.#fetchedAt = at
     }
   }
 
   #timeOf(event: A): number {
-    return this.#sequence.happenedAt?.(event) ?? event.timestamp
+    return this.#archive.timeOf(event)
   }
 
   // Whether the time of an event with an old id is newer than the latest: then it may be another event than the known one.
@@ -261,7 +247,7 @@ export class Resequencer<A extends MarketEvent> {
   #doubtAbout(id: number, event: A): Effect.Effect<void> {
     return Effect.map(monotonic, (now) => {
       const at = this.#timeOf(event)
-      this.#doubt ??= new Doubt<A>(at, now + askAgainAfter, new Inquiry(now + this.#askAfter, Effect.suspend(() => this.#askAboutDoubt())))
+      this.#doubt ??= new Doubt<A>(at, now + askAgainAfter, new Inquiry(now + this.#askAfter, Effect.suspend(() => this.#judge())))
       this.#doubt.put(id, event, at)
     })
   }
@@ -284,36 +270,24 @@ export class Resequencer<A extends MarketEvent> {
       const doubt = this.#doubt
       if (doubt === undefined) return
       const { capacity } = this.#options
-      const isFull = doubt.size >= capacity
-      const isUrgent = doubt.last >= this.#due || 2 * doubt.size >= capacity
-      const { inquiry } = doubt
-      const answered = yield* inquiry.poll(isUrgent && inquiry.answers === 0)
-      // Where events show that ids have begun anew, the REST interface may not know it yet.
-      const isDenied = answered === "Repeats" && IdReset.alone(doubt.sights(this.#due - 1), doubt.known) === "Reset"
-      const answer = isDenied && !Lag.isOver(inquiry.answers) ? "Undecided" : answered
-      if (answered !== undefined) doubt.isDenied = isDenied
-      if (answer === "Unknown") doubt.isUnanswered = true
-      if (answer === "Undecided" || answer === "Unknown") {
-        const useless = inquiry.answers - 1
-        yield* inquiry.again(answer === "Unknown" || Lag.isOver(useless + 1) ? askAgainAfter : Duration.toMillis(Lag.waitAfter(useless)))
-      }
-      if (answer === "Repeats") this.#askAfter = askAgainAfter
-      const isFarNewer = IdReset.isIdReset(doubt.newestAt, this.#latestAt)
-      const isLong = isDue(doubt.until, yield* monotonic)
-      const isUpToEvents = doubt.isUnanswered || isFull || Lag.isOver(inquiry.answers) ||
-        (isFarNewer && !doubt.isDenied && (isLong || inquiry.answers > 0))
-      const decided = answer === "Repeats" || answer === "Reset"
-        ? answer
-        : isUpToEvents
-        ? IdReset.alone(doubt.sights(doubt.last), doubt.known)
-        : "Undecided"
-      if (decided === "Reset" || (decided === "Undecided" && isFull)) yield* this.#followReset(doubt)
-      else if (decided === "Repeats") {
+      const { isByRest, verdict } = yield* doubt.settle({ capacity, due: this.#due, latestAt: this.#latestAt })
+      if (isByRest && verdict === "Repeats") this.#askAfter = askAgainAfter
+      if (verdict === "Reset" || (verdict === "Undecided" && doubt.size >= capacity)) yield* this.#followReset(doubt)
+      else if (verdict === "Repeats") {
         yield* this.#dispel(doubt)
         this.#latestAt = Math.max(this.#latestAt, doubt.newestAt)
         yield* this.#emit(yield* this.#order(doubt.from(this.#due)))
       }
     })
+  }
+
+  // Asks the REST interface what the events are.
+  #judge(): Effect.Effect<IdReset.Verdict | "Unknown"> {
+    return this.#doubt === undefined ? Effect.succeed("Unknown") : this.#archive.judge(this.#doubt, this.#due - 1, this.#known())
+  }
+
+  #known(): Known {
+    return { id: this.#latestId, at: this.#latestAt, fetchedAt: this.#fetchedAt }
   }
 
   // Emits a gap without an end, and all events that are held.
@@ -339,37 +313,6 @@ export class Resequencer<A extends MarketEvent> {
     })
   }
 
-  // Asks the REST interface for the first event that is held, and for the last known one.
-  #askAboutDoubt(): Effect.Effect<IdReset.Verdict | "Unknown"> {
-    const { sequence, target } = this.#options
-    return Effect.gen(this, function*() {
-      const doubt = this.#doubt
-      if (doubt === undefined) return "Unknown"
-      const known = this.#due - 1
-      const isKnown = this.#latestId === known
-      const [knownAt, fetchedAt] = [isKnown && this.#fetchedAt === undefined ? this.#latestAt : undefined, isKnown ? this.#fetchedAt : undefined]
-      const stored = new Map<number, number>()
-      const note = (page: ReadonlyArray<A>) => {
-        for (const event of page) stored.set(sequence.idOf(event), this.#timeOf(event))
-      }
-      const first = yield* Effect.either(sequence.fetch(target, doubt.first))
-      if (Either.isLeft(first)) return "Unknown"
-      note(first.right)
-      if (!stored.has(known)) {
-        const last = yield* Effect.either(sequence.fetch(target, known))
-        if (Either.isLeft(last)) return "Unknown"
-        note(last.right)
-      }
-      return IdReset.verdict({
-        knownAt,
-        fetchedAt,
-        storedAt: stored.get(known),
-        held: doubt.sights(doubt.last).map(({ at, id }) => ({ at, storedAt: stored.get(id) })),
-        restAhead: this.#restAhead
-      })
-    })
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
   // An id far beyond the others: a loss, or an id that is none of the stream
 
@@ -381,7 +324,7 @@ export class Resequencer<A extends MarketEvent> {
       if (held.goesOn(first) || held.size >= this.#options.capacity) return true
       if (held.asked !== first) yield* held.forget()
       held.asked = first
-      held.inquiry ??= new Inquiry(yield* monotonic, this.#askFor(first))
+      held.inquiry ??= new Inquiry(yield* monotonic, this.#archive.presence(first, () => this.#held?.get()))
       const presence = yield* held.inquiry.poll(false)
       if (presence === "Stored") {
         yield* held.forget()
@@ -392,22 +335,6 @@ export class Resequencer<A extends MarketEvent> {
       if (presence === "Absent") held.isAbsent = true
       if (held.passed >= (held.isAbsent ? 1 : IdReset.several)) yield* this.#reject(held, first)
       return false
-    })
-  }
-
-  // Whether the REST interface has this event, or later ones.
-  #askFor(id: number): Effect.Effect<Presence> {
-    const { sequence, target } = this.#options
-    return Effect.gen(this, function*() {
-      for (let useless = 0;;) {
-        const page = yield* Effect.either(sequence.fetch(target, id))
-        if (Either.isLeft(page)) return "Unknown"
-        const event = this.#held?.get()
-        const twin = event === undefined ? undefined : this.#in(page.right, event)
-        if (event !== undefined && twin !== undefined) this.#restAhead = this.#timeOf(twin) - this.#timeOf(event)
-        if (page.right.some((each) => sequence.idOf(each) >= id)) return "Stored"
-        if (!(yield* Lag.askAgain(useless++))) return "Absent"
-      }
     })
   }
 
@@ -448,12 +375,13 @@ export class Resequencer<A extends MarketEvent> {
     return Effect.gen(this, function*() {
       const resumeAt = held.first()
       const beyond = new Map<number, A>()
-      const left = yield* this.#fill(this.#due, resumeAt - 1, beyond)
-      if (left === "Refuted") {
+      const outcome = yield* this.#fill({ from: this.#due, to: resumeAt - 1, beyond })
+      if (outcome._tag === "Refuted") {
+        this.#due = outcome.last + 1
         yield* this.#reject(held, resumeAt)
         return beyond
       }
-      if (left !== undefined) yield* this.#output.emitMissing(left)
+      if (outcome._tag === "Partial") yield* this.#output.emitMissing(outcome.missing)
       this.#due = resumeAt
       const released: Array<A> = []
       this.#release(released)
@@ -467,110 +395,46 @@ export class Resequencer<A extends MarketEvent> {
   // show the missing ones may be long in coming. What cannot be had now is fetched when that event comes.
   #resume(): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { after, target } = this.#options
+      const { after } = this.#options
       if (after === undefined) return
       const sequence = this.#sequence
-      const first = yield* Effect.option(sequence.fetch(target, after))
-      if (Option.isNone(first)) return
-      const page = inOrder(first.value, (event) => sequence.idOf(event))
+      const first = yield* this.#archive.from(after)
+      if (Either.isLeft(first)) return
+      const page = inOrder(first.right, (event) => sequence.idOf(event))
       const newest = page.at(-1)
       if (newest === undefined || sequence.idOf(newest) <= after) return
       let to = sequence.idOf(newest)
-      if (page.length >= sequence.pageSize && sequence.latest !== undefined) {
-        const latest = yield* Effect.option(sequence.latest(target))
-        to = Math.max(to, Option.getOrUndefined(latest) ?? to)
+      if (page.length >= sequence.pageSize) to = Math.max(to, (yield* this.#archive.latest()) ?? to)
+      const outcome = yield* this.#fill({ from: this.#due, to, beyond: new Map(), page })
+      if (outcome._tag === "Refuted") this.#due = outcome.last + 1
+      else if (outcome._tag === "Partial" && isPassing(outcome.missing.cause)) this.#due = outcome.missing.from
+      else {
+        this.#due = to + 1
+        if (outcome._tag === "Partial") yield* this.#output.emitMissing(outcome.missing)
       }
-      const left = yield* this.#fill(this.#due, to, new Map(), page)
-      if (left === "Refuted") return
-      this.#due = left === undefined || !isPassing(left.cause) ? to + 1 : left.from
-      if (left !== undefined && !isPassing(left.cause)) yield* this.#output.emitMissing(left)
     })
   }
 
-  // Fetches a missing range, and returns the part that cannot be fetched. Fetching begins with the last known event: if the
-  // venue still has that one, an id that is missing after it never was an event. Of a range that is too large, it fetches the
-  // newest part: then nothing is missing between that and what follows, and a reader that needs the recent past has it whole.
-  #fill(from: number, to: number, beyond: Map<number, A>, known?: ReadonlyArray<A>): Effect.Effect<MissingRange | "Refuted" | undefined> {
-    const { limits, output, sequence, target } = this.#options
-    const idOf = (event: A) => sequence.idOf(event)
-    const most = affordable(limits, { size: sequence.pageSize, weight: sequence.weight ?? 0 })
-    return Effect.gen(this, function*() {
-      const repair = new Repair(limits, sequence.weight ?? 0, yield* monotonic)
-      let last = from - 1
-      let useless = 0
-      let isConfirmed = false
-      let page = known
-      const skipTo = function*(next: number, cause: GapCause) {
-        yield* output.emitMissing({ from: last + 1, to: next, cause })
-        last = next
-        page = undefined
+  #fill(range: Pick<Fill<A>, "from" | "to" | "beyond" | "page">): Effect.Effect<Outcome> {
+    const { limits, output } = this.#options
+    const { from, to } = range
+    const watch: Watch<A> = {
+      resetCause: (page) =>
+        this.#latestId === from - 1
+          ? this.#archive.resetCause(page, this.#known(), this.#held?.get(), () => this.#isRefuted(from, to, IdReset.several))
+          : Effect.succeed(undefined),
+      isRefuted: (hasNoMore) => this.#isRefuted(from, to, hasNoMore ? 1 : IdReset.several),
+      // Behind it may wait an event of the sockets, whose time is by their clock.
+      remember: (event) => {
+        if (this.#held === undefined) this.#remember(event)
       }
-      if (to - last > most) yield* skipTo(to - most, new GapTooLarge({ limit: most }))
-      while (last < to) {
-        if (page === undefined) {
-          const fetched = yield* Effect.either(sequence.fetch(target, last))
-          if (Either.isLeft(fetched)) return { from: last + 1, to, cause: fetched.left }
-          page = inOrder(fetched.right, idOf)
-        }
-        const reset = yield* this.#hasReset(page, from - 1)
-        if (reset !== undefined) return { from, to: reset._tag === "NotRepairable" ? undefined : to, cause: reset }
-        for (const event of page) {
-          if (idOf(event) > to) beyond.set(idOf(event), event)
-        }
-        const [first] = page
-        if (first !== undefined && idOf(first) > last + 1) {
-          // A single answer that ignored the id would look the same.
-          if (!isConfirmed) {
-            isConfirmed = true
-            page = undefined
-            continue
-          }
-          const end = Math.min(idOf(first) - 1, to)
-          yield* output.emitMissing({ from: last + 1, to: end, cause: sequence.olderCause?.() ?? new HistoryPruned() })
-          last = end
-        }
-        const before = last
-        const fresh = page.filter((event) => idOf(event) > before && idOf(event) <= to)
-        const newest = page.at(-1)
-        // The page reaches beyond the range, so the venue has no more events in the range.
-        const isComplete = newest !== undefined && idOf(newest) > to
-        yield* this.#emitFetched(fresh, last + 1, isComplete ? to : undefined)
-        const lastFresh = fresh.at(-1)
-        if (lastFresh !== undefined) {
-          last = idOf(lastFresh)
-          useless = 0
-          // Otherwise an event of the sockets follows, whose time is by their clock.
-          if (this.#held === undefined) this.#remember(lastFresh)
-        }
-        repair.count(fresh.length)
-        if (this.#isRefuted(from, to)) {
-          this.#due = (isComplete ? to : last) + 1
-          return "Refuted"
-        }
-        if (isComplete) return undefined
-        const isFull = page.length >= sequence.pageSize
-        page = undefined
-        if (last >= to) return undefined
-        const now = yield* monotonic
-        if (fresh.length > 0) output.progress(repair.progress(to - last, now))
-        if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
-          yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
-        } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
-          // Where the venue has no more, one event is enough.
-          if (this.#isRefuted(from, to, 1)) {
-            this.#due = last + 1
-            return "Refuted"
-          }
-          return { from: last + 1, to, cause: new NotServedYet() }
-        }
-      }
-      return undefined
-    })
+    }
+    return fill({ archive: this.#archive, limits, output, watch, ...range })
   }
 
   // Whether the events that wait show that the id after a missing range is none of the stream: ids go on within the range, with
   // newer times.
-  #isRefuted(from: number, to: number, atLeast: number = IdReset.several): boolean {
+  #isRefuted(from: number, to: number, atLeast: number): boolean {
     const held = this.#held
     if (held === undefined) return false
     const goesOn = this.#queue.waiting().filter((event) => {
@@ -578,71 +442,5 @@ export class Resequencer<A extends MarketEvent> {
       return id >= from && id <= to && this.#isLater(this.#timeOf(event), held.newestAt)
     })
     return goesOn.length >= atLeast
-  }
-
-  // Emits fetched events, the first of which may have the id `from`. Where the venue leaves out events, an id that is missing
-  // between them, or before the end of the range, is a gap.
-  #emitFetched(events: ReadonlyArray<A>, from: number, to: number | undefined): Effect.Effect<void> {
-    const { output, sequence } = this.#options
-    const { skippedCause: cause } = sequence
-    if (cause === undefined) return events.length === 0 ? Effect.void : output.emit(events)
-    return Effect.gen(function*() {
-      let next = from
-      let run: Array<A> = []
-      const flush = function*() {
-        if (run.length > 0) yield* output.emit(run)
-        run = []
-      }
-      for (const event of events) {
-        const id = sequence.idOf(event)
-        if (id > next) {
-          yield* flush()
-          yield* output.emitMissing({ from: next, to: id - 1, cause })
-        }
-        run.push(event)
-        next = id + 1
-      }
-      yield* flush()
-      if (to !== undefined && next <= to) yield* output.emitMissing({ from: next, to, cause })
-    })
-  }
-
-  // Whether the venue has reset its ids during an outage and the new ids have passed the old: then it returns the cause of the
-  // gap. The event that is fetched under the last known id is then another one, with a newer time. Since the clock of the REST
-  // interface may differ, that time is compared by an event that came over the sockets too.
-  #hasReset(page: ReadonlyArray<A>, lastKnown: number): Effect.Effect<GapCause | undefined> {
-    if (this.#latestId !== lastKnown) return Effect.succeed(undefined)
-    const again = page.find((event) => this.#sequence.idOf(event) === lastKnown)
-    const held = this.#held?.get()
-    if (again === undefined || held === undefined) return Effect.succeed(undefined)
-    return Effect.gen(this, function*() {
-      const twin = this.#in(page, held)
-      const isReset = () => {
-        const at = this.#timeOf(again) - this.#restAhead
-        return this.#sequence.happenedAt === undefined ? IdReset.isIdReset(at, this.#latestAt) : IdReset.isNewer(at, this.#latestAt)
-      }
-      if (twin !== undefined) this.#restAhead = this.#timeOf(twin) - this.#timeOf(held)
-      if (!isReset()) return undefined
-      if (twin !== undefined) return IdReset.cause()
-      for (let useless = 0;;) {
-        const id = this.#sequence.idOf(held)
-        const fetched = yield* Effect.either(this.#sequence.fetch(this.#options.target, id))
-        if (Either.isLeft(fetched)) return fetched.left
-        // The fetched event may then be another one, whose time tells nothing of the clock.
-        if (this.#isRefuted(lastKnown + 1, id - 1)) return undefined
-        const later = this.#in(fetched.right, held)
-        if (later !== undefined) {
-          this.#restAhead = this.#timeOf(later) - this.#timeOf(held)
-          return isReset() ? IdReset.cause() : undefined
-        }
-        if (!(yield* Lag.askAgain(useless++))) return new NotServedYet()
-      }
-    })
-  }
-
-  // The fetched copy of an event.
-  #in(page: ReadonlyArray<A>, event: A): A | undefined {
-    const id = this.#sequence.idOf(event)
-    return page.find((each) => this.#sequence.idOf(each) === id)
   }
 }

@@ -12,6 +12,7 @@ import type * as Session from "../../Session.ts"
 import type { SessionEvent } from "../../SessionEvent.ts"
 import type { SessionProtocol } from "../../SessionProtocol.ts"
 import { Transport } from "../../Transport.ts"
+import { closeScope } from "../closeScope.ts"
 import { connect } from "../connection/connect.ts"
 import type { ManagedSession } from "../session/session.ts"
 import { defaultAnswerTimeout, manage } from "../session/session.ts"
@@ -96,12 +97,12 @@ export const make = Effect.fnUntraced(function*<A, N>(options: Options<A, N>, { 
       if (attached === undefined) return Effect.void
       pooled.contributions.delete(topic)
       attached.contribution.leave("It was moved to another connection.")
-      return Scope.close(attached.scope, Exit.void)
+      return closeScope(attached.scope, Exit.void)
     })
 
   const close = (pooled: PooledConnection<A>) =>
     Effect.forEach([...pooled.contributions.keys()], (topic) => detach(pooled, topic), { discard: true }).pipe(
-      Effect.zipRight(Scope.close(pooled.scope, Exit.void)),
+      Effect.zipRight(closeScope(pooled.scope, Exit.void)),
       Effect.zipRight(Effect.sync(() => {
         options.onEvent(pooled.name, ConnectionEvent.Closed({ at: clock.unsafeCurrentTimeMillis() }))
       }))

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { closeScope } from "../closeScope.ts"
 import type { MarketEvent } from "../../market/MarketEvent.ts"
 import { monotonic } from "../time/monotonic.ts"
 import * as Chains from "./chain.ts"
@@ -212,7 +213,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
           const begun: Writing = { file, scope: fileScope, ino: (yield* file.stat).ino, size }
           yield* append(begun, writer.begin(yield* Clock.currentTimeMillis))
           return begun
-        }).pipe(Effect.onError(() => Scope.close(fileScope, Exit.void)))
+        }).pipe(Effect.onError(() => closeScope(fileScope, Exit.void)))
       })
 
     // Writes the data to the disk before it closes the file.
@@ -222,7 +223,7 @@ export const open = ({ gzip, jsonOf, limits, path, series, streams, venue }: Opt
         yield* from.file.sync
       })
 
-    const close = Effect.suspend(() => Scope.close(writing.scope, Exit.void))
+    const close = Effect.suspend(() => closeScope(writing.scope, Exit.void))
 
     let writing = yield* begin(size)
     yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(Effect.suspend(() => finish(writing))), close))

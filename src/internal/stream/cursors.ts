@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Listenable } from "../../Listenable.ts"
+import { closeScope } from "../closeScope.ts"
 import * as Wakes from "./wakes.ts"
 
 /** A reader's position in one buffer. */
@@ -277,11 +278,11 @@ export const merge = <A, E, B>(
             positions,
             leave: (exit: Exit.Exit<unknown, unknown>) => Effect.zipRight(Effect.sync(() => {
               positions.close()
-            }), Scope.close(scope, exit))
+            }), closeScope(scope, exit))
           }
         }),
         Scope.extend(scope),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        Effect.onError((cause) => closeScope(scope, Exit.failCause(cause)))
       )),
     select,
     (onBatch) => Effect.scoped(Effect.flatMap(readables, (opened) => listenTo(opened, select, onBatch, told)))

@@ -135,8 +135,11 @@ export const run = (plan: FeedPlan): Outcome => {
     // A connection that lags behind seems to have been open for longer than it was, and so to make up for the loss of another.
     (plan.redundancy > 1 && plan.steps.some(({ action }) => action.do === "lag" || action.do === "trickle"))
   const slowest = plan.steps.reduce((sum, { action }) => action.do === "trickle" || action.do === "sleep" ? sum + action.lasts : sum, 0)
-  // A refusal is an answer too, but not every refusal has an event.
-  const refuses = plan.steps.some(({ action }) => (action.do === "acks" || action.do === "deaf") && action.how.startsWith("refused"))
+  // A refusal is an answer too, but not every refusal has an event. Nor has a late answer for a topic that nobody reads any more.
+  const stops = plan.steps.some(({ action }) => action.do === "stop")
+  const hasSilentAnswers = plan.steps.some(({ action }) =>
+    (action.do === "acks" || action.do === "deaf") && (action.how.startsWith("refused") || (action.how === "late" && stops))
+  )
   const longestLag = Math.max(0, ...plan.steps.map(({ action }) => action.do === "restLags" ? Math.min(action.by, action.lasts) : 0))
 
   // Whether a REST interface may lack what it is asked for again and again.
@@ -239,7 +242,7 @@ export const run = (plan: FeedPlan): Outcome => {
       }
       if (event._tag !== "Connection") return
       const known = events.get(event.connection)
-      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs(), answers: refuses ? undefined : answers.get(event.connection) ?? 0 }
+      const seen = { moment: time.now(), event: event.event, pongs: exchange.pongs(), answers: hasSilentAnswers ? undefined : answers.get(event.connection) ?? 0 }
       // A `Closed` event comes from the connection and from its pool.
       if (known === undefined) events.set(event.connection, [seen])
       else if (event.event._tag !== "Closed" || known.at(-1)?.event._tag !== "Closed") known.push(seen)

@@ -102,6 +102,8 @@ interface Link {
 // The statuses whose Retry-After must be obeyed.
 const retryAfterStatuses: ReadonlySet<number> = new Set([418, 429, 503])
 const latestKept = 20
+// Messages that change places wait no longer for each other, in milliseconds.
+const heldAtMost = 1_000
 // A slow link moves some bytes this often. It is well within all deadlines.
 const partEvery = 250
 const partBytes = 500
@@ -275,7 +277,12 @@ export const make = (options: {
       }
     }
 
+    // Messages that change places.
     const held: Array<string> = []
+    const letGo = () => {
+      link.reorder = 0
+      for (const text of held.splice(0)) if (!serverGone) send({ _tag: "Data", text })
+    }
     const say = (text: string) => {
       if (serverGone || link.silent || link.vanished) return
       if (link.skip > 0) {
@@ -294,7 +301,8 @@ export const make = (options: {
       if (link.reorder > 0) {
         link.reorder--
         held.unshift(text)
-        if (link.reorder === 0) for (const next of held.splice(0)) send({ _tag: "Data", text: next })
+        if (link.reorder === 0) letGo()
+        else if (held.length === 1) time.after(heldAtMost, letGo)
         return
       }
       send({ _tag: "Data", text })

@@ -648,6 +648,32 @@ export const found: ReadonlyArray<Found> = [
     }
   },
   {
+    what: "a reader that was interrupted while the connection before its own was closed never ended",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "trade", symbol: "BTCUSDT", dawdles: 0, listens: false }],
+        steps: [
+          { after: 638, action: { do: "closeFrame", on: "all", code: 1003 } },
+          { after: 186, action: { do: "mute", on: "all", stream: 0, until: "resubscribed" } },
+          { after: 1176, action: { do: "stop", reader: 0 } },
+          { after: 0, action: { do: "late", on: "all", count: 1, by: 50 } }
+        ]
+      }
+    }
+  },
+  {
     what: "received trades were lost when an id that was none was taken for the trade that later had it",
     simulated: {
       level: "symbols",
