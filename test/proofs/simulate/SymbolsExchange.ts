@@ -115,7 +115,10 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
         if (request.method === "UNSUBSCRIBE") for (const stream of request.params) peer.streams.delete(stream)
         if (request.method === "SUBSCRIBE") {
           if (request.params.some(isRefused)) {
-            for (const ledger of delisted) if (request.params.includes(ledger.stream)) refused.add(ledger)
+            // A subscription from before stands, until its connection is lost.
+            for (const ledger of delisted) {
+              if (request.params.includes(ledger.stream) && !peer.streams.has(ledger.stream)) refused.add(ledger)
+            }
             return { code: 2, msg: "Invalid request: unknown stream" }
           }
           if (new Set([...peer.streams, ...request.params]).size > plan.streamsPerConnection) {
