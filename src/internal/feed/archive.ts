@@ -119,15 +119,9 @@ export class Archive<A extends MarketEvent> {
   /**
    * The cause of a gap, if the venue has reset its ids during an outage and the new ids have passed the old. The event that is
    * fetched under the last known id is then another one, with a newer time. Since the clock of the REST interface may differ, that
-   * time is compared by `received`, an event that came over the sockets too. `isRefuted` tells whether other events have shown
-   * meanwhile that this one is none of the stream.
+   * time is compared by `received`, an event that came over the sockets too, unless `isRefuted` says that its id is none.
    */
-  resetCause(
-    page: ReadonlyArray<A>,
-    known: Known,
-    received: A | undefined,
-    isRefuted: () => boolean
-  ): Effect.Effect<GapCause | undefined> {
+  resetCause(page: ReadonlyArray<A>, known: Known, received: A | undefined, isRefuted: () => boolean): Effect.Effect<GapCause | undefined> {
     const again = page.find((event) => this.sequence.idOf(event) === known.id)
     if (again === undefined || received === undefined) return Effect.succeed(undefined)
     const isReset = () => {

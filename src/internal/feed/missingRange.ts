@@ -34,8 +34,11 @@ export interface Output<A> {
 export interface Watch<A> {
   /** The cause of the gap, if a page shows that the venue has reset its ids. */
   resetCause(page: ReadonlyArray<A>): Effect.Effect<GapCause | undefined>
-  /** Whether events that came meanwhile show that the id after the range is none of the stream. Default: several have to. */
-  isRefuted(atLeast?: number): boolean
+  /**
+   * Whether events that came meanwhile show that the id after the range is none of the stream. Where the venue has no more, fewer
+   * events are enough.
+   */
+  isRefuted(hasNoMore: boolean): boolean
   /** Takes the last event that was emitted. */
   remember(event: A): void
 }
@@ -121,7 +124,7 @@ export const fill = Effect.fnUntraced(function*<A extends MarketEvent>(options: 
       watch.remember(lastFresh)
     }
     repair.count(fresh.length)
-    if (watch.isRefuted()) return { _tag: "Refuted", last: isComplete ? to : last } as const
+    if (watch.isRefuted(false)) return { _tag: "Refuted", last: isComplete ? to : last } as const
     if (isComplete) return whole
     const isFull = page.length >= sequence.pageSize
     // Where it lags, it has at least the last known event.
@@ -133,8 +136,7 @@ export const fill = Effect.fnUntraced(function*<A extends MarketEvent>(options: 
     if (repair.isTimeOver(now) && to - last > sequence.pageSize) {
       yield* skipTo(to - sequence.pageSize, new RepairTooLong({ limit: limits.time }))
     } else if (!(fresh.length > 0 && isFull) && !(yield* Lag.askAgain(useless++))) {
-      // Where the venue has no more, one event is enough.
-      return watch.isRefuted(1) ? { _tag: "Refuted", last } as const : partial(last + 1, to, unreached ?? new NotServedYet())
+      return watch.isRefuted(true) ? { _tag: "Refuted", last } as const : partial(last + 1, to, unreached ?? new NotServedYet())
     }
   }
   return whole

@@ -454,9 +454,9 @@ export class Resequencer<A extends MarketEvent> {
     const watch: Watch<A> = {
       resetCause: (page) =>
         this.#latestId === from - 1
-          ? this.#archive.resetCause(page, this.#known(), this.#held?.get(), () => this.#isRefuted(from, to))
+          ? this.#archive.resetCause(page, this.#known(), this.#held?.get(), () => this.#isRefuted(from, to, IdReset.several))
           : Effect.succeed(undefined),
-      isRefuted: (atLeast) => this.#isRefuted(from, to, atLeast),
+      isRefuted: (hasNoMore) => this.#isRefuted(from, to, hasNoMore ? 1 : IdReset.several),
       // Behind it may wait an event of the sockets, whose time is by their clock.
       remember: (event) => {
         if (this.#held === undefined) this.#remember(event)
@@ -467,7 +467,7 @@ export class Resequencer<A extends MarketEvent> {
 
   // Whether the events that wait show that the id after a missing range is none of the stream: ids go on within the range, with
   // newer times.
-  #isRefuted(from: number, to: number, atLeast: number = IdReset.several): boolean {
+  #isRefuted(from: number, to: number, atLeast: number): boolean {
     const held = this.#held
     if (held === undefined) return false
     const goesOn = this.#queue.waiting().filter((event) => {

@@ -315,6 +315,8 @@ export interface Healing {
    * in milliseconds. Undefined: they never did.
    */
   readonly whole: number | undefined
+  /** The kind of the stream that was whole last, or `book`. Undefined: all were whole when data flowed again. */
+  readonly last?: string | undefined
 }
 
 export interface Report {
@@ -592,9 +594,10 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
 
     // Notes the exchange's positions now, and tells when the feed has reached them.
     const mark = () => {
-      const goals = watched.map(({ newest, witness }) => ({ witness, goal: newest() }))
+      const goals = watched.map(({ name, newest, witness }) => ({ name, witness, goal: newest() }))
       const bookGoals = kept.map(({ book, market }) => ({ book, goal: market.book.lastId() }))
-      const streamsAre = () => goals.every(({ goal, witness }) => (witness.next() ?? 0) > goal)
+      // The kind of a stream that has not reached its position, such as `klines`.
+      const lagging = () => goals.find(({ goal, witness }) => (witness.next() ?? 0) <= goal)?.name.split(" ")[1]
       const booksAre = Effect.map(
         Effect.forEach(bookGoals, ({ book, goal }) =>
           Effect.map(Effect.option(book.top(1)), (top) => Option.isSome(top) && top.value.lastUpdateId >= goal)),
@@ -602,24 +605,31 @@ export const run = (options: Options): Effect.Effect<Report, unknown, Scope.Scop
       )
       const flows = () =>
         goals.some(({ goal, witness }) => (witness.next() ?? 0) > goal + 1)
-      return { flows, isWhole: Effect.suspend(() => streamsAre() ? booksAre : Effect.succeed(false)) }
+      const missing = Effect.suspend(() => {
+        const name = lagging()
+        return name === undefined ? Effect.map(booksAre, (are) => are ? undefined : "book") : Effect.succeed(name)
+      })
+      return { flows, missing }
     }
 
     const heal = Effect.gen(function*() {
       const start = yield* Clock.currentTimeMillis
       yield* Effect.sleep(inFlight)
-      const { flows, isWhole } = mark()
+      const { flows, missing } = mark()
       let back: number | undefined
+      let last: string | undefined
       const whole = yield* Effect.repeat(
         Effect.gen(function*() {
           const passed = (yield* Clock.currentTimeMillis) - start
           if (flows()) back ??= passed
-          return yield* isWhole
+          const now = yield* missing
+          last = now ?? last
+          return now === undefined
         }),
         { until: (whole) => whole, schedule: Schedule.spaced("5 millis") }
       ).pipe(Effect.timeoutOption(deadline))
       const passed = (yield* Clock.currentTimeMillis) - start
-      return Option.isSome(whole) ? { back: back ?? passed, whole: passed } : { back, whole: undefined }
+      return Option.isSome(whole) ? { back: back ?? passed, whole: passed, last } : { back, whole: undefined, last }
     })
 
     // Waits until all streams have begun and are whole.

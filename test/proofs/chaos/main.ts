@@ -1,5 +1,6 @@
 // Tests on real sockets that connections heal and that the data is whole: `npm run chaos -- --faults 1000 --seed 1 --json`,
 // or for a time: `npm run chaos -- --for 30m --json`. The exit code is 1 when something is wrong.
+import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -105,7 +106,9 @@ const timesOf = (healings: ReadonlyArray<Chaos.Healing>) => {
     backP50: percentile(back, 0.5),
     p50: percentile(whole, 0.5),
     p99: percentile(whole, 0.99),
-    max: whole.at(-1)
+    max: whole.at(-1),
+    // How often each kind of stream, or a book, was whole last.
+    last: Object.fromEntries(Object.entries(Arr.groupBy(healings, ({ last }) => last ?? "nothing")).map(([name, all]) => [name, all.length]))
   }
 }
 
@@ -161,10 +164,11 @@ const print = (summary: ReturnType<typeof summarize>) => {
   const row = (...cells: ReadonlyArray<string | number | undefined>) => {
     output.push(`| ${cells.map((cell) => cell ?? "").join(" | ")} |`)
   }
-  row("fault", "struck", "recovered", "data again p50", "whole again p50", "p99", "max, ms")
-  row("---", "---:", "---:", "---:", "---:", "---:", "---:")
+  row("fault", "struck", "recovered", "data again p50", "whole again p50", "p99", "max, ms", "whole last")
+  row("---", "---:", "---:", "---:", "---:", "---:", "---:", "---")
   for (const [name, times] of [...Object.entries(summary.byKind), ["all", summary.timeToHeal] as const]) {
-    row(name, times.faults, times.recovered, times.backP50, times.p50, times.p99, times.max)
+    const last = Object.entries(times.last).filter(([what]) => what !== "nothing").map(([what, count]) => `${what} ${count}`)
+    row(name, times.faults, times.recovered, times.backP50, times.p50, times.p99, times.max, last.join(", "))
   }
   output.push("")
   const { depth, repairable } = summary.events

@@ -242,7 +242,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("a REST interface that lags denies an id reset", "internal/feed/doubt.ts", "isDenied && !Lag.isOver(inquiry.answers) ? \"Undecided\" : answered", "answered"),
   mutation("an id that is none moves the position", "internal/feed/resequencer.ts", "first - this.#due <= this.#sequence.pageSize", "first - this.#due >= 0"),
   mutation("an id that is none within a page is believed", "internal/feed/resequencer.ts", "goesOn.length >= atLeast", "goesOn.length < 0"),
-  mutation("an id that is none in a quiet market is believed", "internal/feed/missingRange.ts", "watch.isRefuted(1)", "watch.isRefuted()"),
+  mutation("an id that is none in a quiet market is believed", "internal/feed/resequencer.ts", "hasNoMore ? 1 : IdReset.several", "hasNoMore ? IdReset.several : IdReset.several"),
   mutation("clocks are compared by an id that is none", "internal/feed/archive.ts", "        if (isRefuted()) return undefined\n", ""),
   mutation("ids that begin anew are old ones", "internal/feed/resequencer.ts", "if (this.#isNew(event, events.at(-1))) yield* this.#doubtAbout(id, event)", "void event"),
   mutation("silence proves that a topic is dead", "internal/session/idle.ts", "if (entry.tracker.proves(count, answer.at) && entry.tracker.mayRemedy(moment())) yield* remedyStale(entry)", "if (!entry.tracker.observedSince(answer.at)) yield* fail(entry)"),

@@ -6,7 +6,7 @@ import type { VirtualTime } from "./VirtualTime.ts"
 /** A fault of the process, of dials, or of all connections at once. */
 export type CommonFault = LocalFault | Extract<ServerFault, { readonly do: "dials" | "refuses" | "restart" }>
 
-/** What these faults strike. */
+/** What these faults are injected into. */
 export interface Surroundings {
   readonly time: VirtualTime
   readonly network: Pick<Network, "dials" | "refuses" | "restart" | "vanishAll">
@@ -14,7 +14,7 @@ export interface Surroundings {
 
 type Fault<Do extends CommonFault["do"]> = Extract<CommonFault, { readonly do: Do }>
 
-type Strike<Do extends CommonFault["do"]> = (surroundings: Surroundings, fault: Fault<Do>) => void
+type Injection<Do extends CommonFault["do"]> = (surroundings: Surroundings, fault: Fault<Do>) => void
 
 /** The machine sleeps. Returns whether the client still has a socket whose peer has gone meanwhile. */
 export const sleep = ({ network, time }: Surroundings, { lasts, peers }: Fault<"sleep">): () => boolean => {
@@ -23,7 +23,7 @@ export const sleep = ({ network, time }: Surroundings, { lasts, peers }: Fault<"
   return isThere
 }
 
-const table: { readonly [Do in CommonFault["do"]]: Strike<Do> } = {
+const table: { readonly [Do in CommonFault["do"]]: Injection<Do> } = {
   stall: ({ time }, { lasts }) => time.stall(lasts),
   setWall: ({ time }, { by }) => time.setWall(by),
   sleep,
@@ -34,9 +34,9 @@ const table: { readonly [Do in CommonFault["do"]]: Strike<Do> } = {
 
 export const isCommon = (action: { readonly do: string }): action is CommonFault => Object.hasOwn(table, action.do)
 
-const strikeOne = <Do extends CommonFault["do"]>(surroundings: Surroundings, what: Do, fault: Fault<Do>) => table[what](surroundings, fault)
+const injectOne = <Do extends CommonFault["do"]>(surroundings: Surroundings, what: Do, fault: Fault<Do>) => table[what](surroundings, fault)
 
-/** Makes a fault strike. */
-export const strike = (surroundings: Surroundings, fault: CommonFault): void => {
-  strikeOne(surroundings, fault.do, fault)
+/** Injects a fault. */
+export const inject = (surroundings: Surroundings, fault: CommonFault): void => {
+  injectOne(surroundings, fault.do, fault)
 }

@@ -248,13 +248,13 @@ export const run = (plan: ConnectionPlan): Outcome => {
         break
       case "stall":
         slept++
-        CommonFaults.strike({ time, network }, action)
+        CommonFaults.inject({ time, network }, action)
         break
       case "sleep":
         sleepMachine(action)
         break
       default:
-        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network }, action)
+        if (CommonFaults.isCommon(action)) CommonFaults.inject({ time, network }, action)
         else network.inject(action)
     }
     time.flush()

@@ -412,7 +412,7 @@ export const run = (plan: FeedPlan): Outcome => {
         exchange.act(action)
         break
       default:
-        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network: exchange }, action)
+        if (CommonFaults.isCommon(action)) CommonFaults.inject({ time, network: exchange }, action)
         else exchange.act(action)
     }
     time.flush()

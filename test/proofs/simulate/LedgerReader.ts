@@ -32,13 +32,13 @@ const isGap = (event: MarketEvent.MarketEvent): event is MarketEvent.Gap => even
 
 const numberIn = (data: object, name: string) => Predicate.hasProperty(data, name) && typeof data[name] === "number" ? data[name] : undefined
 
-interface Place {
+interface Sighting {
   readonly id: number
   readonly at: number
 }
 
 // The id and the time of an event, as the ledger has them. Undefined: a candle that is under way.
-const placeOf = ({ kind }: Ledger, data: unknown): Place | undefined => {
+const sightingOf = ({ kind }: Ledger, data: unknown): Sighting | undefined => {
   if (!Predicate.isRecord(data)) return undefined
   if (kind === "kline_1m") {
     const { k } = data
@@ -80,7 +80,7 @@ export const make = ({ clocks, justified, ledger, report }: Options): LedgerRead
 
   const covers = ({ from, to }: Gap, { id }: Entry) => to === undefined || (from !== undefined && from <= id && id <= to)
 
-  const find = ({ at, id }: Place, via: string): Entry | undefined => {
+  const find = ({ at, id }: Sighting, via: string): Entry | undefined => {
     const known = ledger.find(id, at)
     if (known !== undefined || via === "ws" || kind === "kline_1m") return known
     return clocks.map((ahead) => ledger.find(id, at - ahead)).find((entry) => entry !== undefined)
@@ -106,8 +106,8 @@ export const make = ({ clocks, justified, ledger, report }: Options): LedgerRead
     receive: (text, at) => {
       const parsed = Protocol.parse(text)
       if (parsed._tag !== "Data") return
-      const place = placeOf(ledger, parsed.data)
-      const entry = place === undefined ? undefined : ledger.find(place.id, place.at)
+      const sighting = sightingOf(ledger, parsed.data)
+      const entry = sighting === undefined ? undefined : ledger.find(sighting.id, sighting.at)
       if (entry === undefined) return
       first = Math.min(first, entry.index)
       if (entry.index >= (next ?? 0) && !received.has(entry.index)) received.set(entry.index, at)
@@ -125,12 +125,12 @@ export const make = ({ clocks, justified, ledger, report }: Options): LedgerRead
         gaps.push({ from, to })
         return
       }
-      const place = placeOf(ledger, event.data)
-      if (place === undefined) return
-      const entry = find(place, event.via)
+      const sighting = sightingOf(ledger, event.data)
+      if (sighting === undefined) return
+      const entry = find(sighting, event.via)
       if (entry === undefined) {
         // An id that is none may have been taken for a true one. What follows is another sequence then.
-        if (event.via !== "ws") wrong(`${place.id} never was`)
+        if (event.via !== "ws") wrong(`${sighting.id} never was`)
         due = undefined
         return
       }

@@ -249,7 +249,7 @@ export const run = (plan: SessionPlan): Outcome => {
         ignoring.push({ until: time.now() + action.lasts, fault: action })
         break
       default:
-        if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network }, action)
+        if (CommonFaults.isCommon(action)) CommonFaults.inject({ time, network }, action)
         else network.inject(action)
     }
     time.flush()

@@ -36,7 +36,7 @@ const minute = 60_000
 const weightPerMinute = 6_000
 // The id of the latest trade of a symbol that never speaks.
 const longAgo = 7
-const betweenRenumberings = 3 * minute
+const betweenResets = 3 * minute
 
 const weightOf = ({ pathname, searchParams }: URL) =>
   pathname.endsWith("/historicalTrades")
@@ -115,7 +115,10 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
         if (request.method === "UNSUBSCRIBE") for (const stream of request.params) peer.streams.delete(stream)
         if (request.method === "SUBSCRIBE") {
           if (request.params.some(isRefused)) {
-            for (const ledger of delisted) if (request.params.includes(ledger.stream)) refused.add(ledger)
+            // A subscription from before stands, until its connection is lost.
+            for (const ledger of delisted) {
+              if (request.params.includes(ledger.stream) && !peer.streams.has(ledger.stream)) refused.add(ledger)
+            }
             return { code: 2, msg: "Invalid request: unknown stream" }
           }
           if (new Set([...peer.streams, ...request.params]).size > plan.streamsPerConnection) {
@@ -149,10 +152,10 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
   const isCarried = (ledger: Ledger.Ledger) => network.peers().some((peer) => isCarriedBy(peer, ledger))
 
   const wearOut = (peer: Network.Peer, stream: string) => {
-    const life = left.get(peer)?.get(stream)
-    if (life === undefined || --life.messages > 0) return
+    const doomed = left.get(peer)?.get(stream)
+    if (doomed === undefined || --doomed.messages > 0) return
     left.get(peer)?.delete(stream)
-    die(peer, stream, life.until)
+    die(peer, stream, doomed.until)
   }
 
   const miss = (ledger: Ledger.Ledger) => {
@@ -294,24 +297,24 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
   // -------------------------------------------------------------------------------------------------------------------
   // The faults
 
-  const carriersOf = ({ stream }: Ledger.Ledger) => network.peers().filter((peer) => peer.streams.has(stream))
+  const peersWith = ({ stream }: Ledger.Ledger) => network.peers().filter((peer) => peer.streams.has(stream))
 
   // Ids become unexpected, and do not again before it can be clear what they are.
   const renumberedAt = new Map<Ledger.Ledger, number>()
   const mayRenumber = (ledger: Ledger.Ledger) => {
     const last = renumberedAt.get(ledger)
-    if (last !== undefined && time.now() - last < betweenRenumberings) return false
+    if (last !== undefined && time.now() - last < betweenResets) return false
     renumberedAt.set(ledger, time.now())
     return true
   }
 
-  const strike = (fault: StreamFault, ledger: Ledger.Ledger) => {
+  const injectInto = (fault: StreamFault, ledger: Ledger.Ledger) => {
     const { stream } = ledger
     switch (fault.do) {
       case "dieYoung":
         if (delisted.has(ledger)) break
         dooms.set(stream, fault)
-        for (const peer of carriersOf(ledger)) peer.reset()
+        for (const peer of peersWith(ledger)) peer.reset()
         break
       case "renumber":
         if (fault.from > ledger.latestId() || !mayRenumber(ledger)) break
@@ -326,24 +329,24 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
       case "rogueId": {
         const text = ledger.rogue(ledger.latestId() + fault.by, time.now())
         if (text === undefined || delisted.has(ledger) || !mayRenumber(ledger)) break
-        for (const peer of carriersOf(ledger)) peer.say(text)
+        for (const peer of peersWith(ledger)) peer.say(text)
         note("an id that is none")
         break
       }
       case "sayAgain": {
         const text = ledger.again(time.now())
         if (text === undefined) break
-        for (const peer of carriersOf(ledger)) peer.say(text)
+        for (const peer of peersWith(ledger)) peer.say(text)
         note("said again")
         break
       }
       case "delist":
         delisted.add(ledger)
         missed.delete(ledger)
-        if (fault.loses) for (const peer of carriersOf(ledger)) peer.reset()
+        if (fault.loses) for (const peer of peersWith(ledger)) peer.reset()
         break
       case "dropTopic":
-        for (const peer of carriersOf(ledger)) {
+        for (const peer of peersWith(ledger)) {
           peer.streams.delete(stream)
           peer.say(DroppingFeed.dropped(stream))
           note("dropped")
@@ -390,7 +393,7 @@ export const make = (world: World, plan: SymbolsPlan, showsAfter: number): Symbo
           break
         default: {
           const ledger = ledgers[fault.symbol % ledgers.length]
-          if (ledger !== undefined) strike(fault, ledger)
+          if (ledger !== undefined) injectInto(fault, ledger)
         }
       }
     }

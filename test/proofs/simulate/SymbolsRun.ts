@@ -125,8 +125,8 @@ export const run = (plan: SymbolsPlan): Outcome => {
     }
   }
 
-  const followers = ledgers.map((ledger, i) => LedgerReader.make({ ledger, clocks, justified: justified(i), report }))
-  const readerOf = new Map(ledgers.map(({ stream }, i) => [stream, followers[i]]))
+  const ledgerReaders = ledgers.map((ledger, i) => LedgerReader.make({ ledger, clocks, justified: justified(i), report }))
+  const readerOf = new Map(ledgers.map(({ stream }, i) => [stream, ledgerReaders[i]]))
 
   const outcome = (): Outcome => ({
     violations: world.violations,
@@ -134,8 +134,8 @@ export const run = (plan: SymbolsPlan): Outcome => {
     virtualMillis: world.elapsed(),
     dials: exchange.dialled().length,
     messages: exchange.received().length,
-    read: followers.reduce((sum, { reads }) => sum + reads(), 0),
-    gaps: followers.reduce((sum, { gaps }) => sum + gaps(), 0)
+    read: ledgerReaders.reduce((sum, { reads }) => sum + reads(), 0),
+    gaps: ledgerReaders.reduce((sum, { gaps }) => sum + gaps(), 0)
   })
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ export const run = (plan: SymbolsPlan): Outcome => {
   // The readers
 
   let closing = false
-  const endedInPlace = new Map<string, string>()
+  const endedAlone = new Map<string, string>()
 
   const take = (stream: string, event: MarketEvent.MarketEvent) => {
     readerOf.get(stream)?.read(event)
@@ -179,7 +179,7 @@ export const run = (plan: SymbolsPlan): Outcome => {
     if (event.type === "ended") {
       const { data } = event
       const error = "error" in data && data.error instanceof Error ? data.error.name : "?"
-      endedInPlace.set(nameIn(data) ?? "?", error)
+      endedAlone.set(nameIn(data) ?? "?", error)
       return
     }
     const stream = event.type === "gap" ? nameIn(event.data) : ledgers.find(({ symbol }) => symbol === event.symbol)?.stream
@@ -234,8 +234,8 @@ export const run = (plan: SymbolsPlan): Outcome => {
     report(violation)
   }
 
-  const wanted = streams.length + crowd.length + plan.wrong.length
-  const most = Math.ceil(wanted / plan.streamsPerConnection) + 1
+  const requested = streams.length + crowd.length + plan.wrong.length
+  const most = Math.ceil(requested / plan.streamsPerConnection) + 1
   let silentPeers = 0
 
   const check = () => {
@@ -246,24 +246,24 @@ export const run = (plan: SymbolsPlan): Outcome => {
       if (exit !== undefined && !closing && !mayEnd(name)) once({ invariant: "policy", detail: `${name} ended: ${String(exit)}` })
       else if (exit !== undefined && !closing && mayEnd(name)) note("delisted, and ended")
     }
-    for (const [name, error] of endedInPlace) {
+    for (const [name, error] of endedAlone) {
       if (mayEnd(name)) note(plan.wrong.some((wrong) => wrong === name) ? "a wrong name" : "delisted, and ended")
-      else once({ invariant: "policy", detail: `${name} ended in place: ${error}` })
+      else once({ invariant: "policy", detail: `${name} ended: ${error}` })
     }
     for (const ledger of ledgers) {
       const since = exchange.deadSince(ledger)
       if (since === undefined || exchange.isDelisted(ledger)) continue
       if (now - since > allowed) once({ invariant: "heals", detail: `${ledger.stream} has been dead for more than ${allowed / 1_000} s` })
     }
-    for (const [i, follower] of followers.entries()) {
+    for (const [i, ledgerReader] of ledgerReaders.entries()) {
       const ledger = ledgers[i]
       if (ledger === undefined || exchange.isDelisted(ledger)) continue
-      const why = follower.behind(now - allowed)
+      const why = ledgerReader.behind(now - allowed)
       if (why !== undefined) once({ invariant: "heals", detail: why })
     }
     silentPeers = exchange.open() > most ? silentPeers + 1 : 0
     // A connection that is being replaced may linger.
-    if (silentPeers > 10) once({ invariant: "limits", detail: `${exchange.open()} connections for ${wanted} streams, more than ${most}` })
+    if (silentPeers > 10) once({ invariant: "limits", detail: `${exchange.open()} connections for ${requested} streams, more than ${most}` })
     const weight = exchange.activityWeight()
     // A request that fails is repeated.
     if (weight > activityWeightAtMost && restFaults.length === 0) once({ invariant: "limits", detail: `a weight of ${weight} in a minute for questions about silence` })
@@ -278,7 +278,7 @@ export const run = (plan: SymbolsPlan): Outcome => {
   // -------------------------------------------------------------------------------------------------------------------
 
   const act = (action: SymbolsAction) => {
-    if (CommonFaults.isCommon(action)) CommonFaults.strike({ time, network: exchange }, action)
+    if (CommonFaults.isCommon(action)) CommonFaults.inject({ time, network: exchange }, action)
     else exchange.act(action)
     time.flush()
   }
@@ -286,10 +286,10 @@ export const run = (plan: SymbolsPlan): Outcome => {
   // Without a refusal, nothing tells that a new kind does not exist.
   const mayLive = (name: WrongName) => name.endsWith("newKind") && !plan.refusesWrong
 
-  const hasEnded = (name: WrongName) => endedInPlace.has(name) || wrongs.some((wrong) => wrong.name === name && wrong.running.exit() !== undefined)
+  const hasEnded = (name: WrongName) => endedAlone.has(name) || wrongs.some((wrong) => wrong.name === name && wrong.running.exit() !== undefined)
 
   const isRead = (ledger: Ledger) =>
-    !endedInPlace.has(ledger.stream) && !readings.some(({ name, running }) => (name === ledger.stream || name === allStreams) && running.exit() !== undefined)
+    !endedAlone.has(ledger.stream) && !readings.some(({ name, running }) => (name === ledger.stream || name === allStreams) && running.exit() !== undefined)
 
   // A stream that the venue has no more ends when it is refused.
   const lingering = () => ledgers.find((ledger) => exchange.hasRefused(ledger) && isRead(ledger))
@@ -297,7 +297,7 @@ export const run = (plan: SymbolsPlan): Outcome => {
   // Whether all is as it must be in the end.
   const isWhole = () =>
     plan.wrong.every((name) => mayLive(name) || hasEnded(name)) && lingering() === undefined && ledgers.every((ledger, i) =>
-      exchange.isDelisted(ledger) || (exchange.deadSince(ledger) === undefined && followers[i]?.behind(time.now() - 5_000) === undefined))
+      exchange.isDelisted(ledger) || (exchange.deadSince(ledger) === undefined && ledgerReaders[i]?.behind(time.now() - 5_000) === undefined))
 
   const checkWrong = (name: WrongName, end: string | undefined) => {
     if (end === undefined) {
@@ -329,11 +329,11 @@ export const run = (plan: SymbolsPlan): Outcome => {
     for (const [i, ledger] of ledgers.entries()) {
       const { kind, stream } = ledger
       if (exchange.isDelisted(ledger)) continue
-      const why = followers[i]?.behind(time.now() - 5_000)
+      const why = ledgerReaders[i]?.behind(time.now() - 5_000)
       if (why !== undefined) report({ invariant: "heals", detail: `at the end, ${why}` })
-      if (followers[i]?.reads() === 0 && kind === "trade" && ledger.entries.length > 20) report({ invariant: "heals", detail: `nothing was read of ${stream}` })
+      if (ledgerReaders[i]?.reads() === 0 && kind === "trade" && ledger.entries.length > 20) report({ invariant: "heals", detail: `nothing was read of ${stream}` })
     }
-    if (plan.joint) for (const name of plan.wrong) checkWrong(name, endedInPlace.get(name))
+    if (plan.joint) for (const name of plan.wrong) checkWrong(name, endedAlone.get(name))
     else {
       for (const { name, running } of wrongs) {
         const exit = running.exit()

@@ -823,5 +823,33 @@ export const found: ReadonlyArray<Found> = [
         lasts: 60000
       }
     }
+  },
+  {
+    what: "streams that are dead move to a connection each",
+    simulated: {
+      level: "symbols",
+      plan: {
+        seed: 1,
+        streamsPerConnection: 1024,
+        symbols: [
+          { kind: "trade", pace: 1000, speaks: 60000, quiet: 0 },
+          { kind: "trade", pace: 1000, speaks: 60000, quiet: 0 },
+          { kind: "trade", pace: 1000, speaks: 60000, quiet: 0 },
+          { kind: "trade", pace: 1000, speaks: 60000, quiet: 0 },
+          { kind: "trade", pace: 1000, speaks: 60000, quiet: 0 }
+        ],
+        crowd: 0,
+        wrong: [],
+        refusesWrong: false,
+        joint: true,
+        steps: [
+          { after: 5000, action: { do: "dieYoung", symbol: 0, messages: 3, until: "gone" } },
+          { after: 0, action: { do: "dieYoung", symbol: 1, messages: 3, until: "gone" } },
+          { after: 0, action: { do: "dieYoung", symbol: 2, messages: 3, until: "gone" } },
+          { after: 0, action: { do: "dieYoung", symbol: 3, messages: 3, until: "gone" } }
+        ],
+        lasts: 180000
+      }
+    }
   }
 ]
