@@ -206,7 +206,7 @@ const many = Effect.gen(function*() {
     ...symbols.map((symbol) => `${symbol.toLowerCase()}@trade`),
     ...Array.from({ length: size.streams - symbols.length }, (_, i) => `symbol${i}@trade`)
   ]
-  yield* Effect.forEach(names, (name) => Effect.forkScoped(Stream.runDrain(feed.raw(name))), { discard: true })
+  yield* Effect.forEach(names, (name) => Effect.forkScoped(Stream.runDrain(feed.raw(name, {}, { unchecked: true }))), { discard: true })
   const subscribed = Effect.repeat(feed.subscriptions, {
     until: (all) => all.length === names.length && all.every(({ status }) => status === "acknowledged" || status === "live"),
     schedule: Schedule.spaced("20 millis")
