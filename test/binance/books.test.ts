@@ -73,7 +73,7 @@ const droppedBy = (feed: BinanceFeed.BinanceFeed) => {
 
 const countOf = (what: string) =>
   Effect.map(
-    Metric.value(Metric.tagged(Metric.tagged(Metric.tagged(Metrics.bookDropped, "market.source", "binance"), "market.symbol", "BTCUSDT"), "what", what)),
+    Metric.value(Metric.tagged(Metric.tagged(Metrics.bookDropped, "market.source", "binance"), "what", what)),
     ({ count }) => count
   )
 

@@ -52,7 +52,7 @@ describe("the command line", () => {
   isRead("record --completions zsh", runs("record", "--completions=zsh"))
   isRead("--completions fish watch", runs("watch", "--completions=fish"))
 
-  const commandsAre = "The commands are watch, book, record, verify, replay, connect, exchange, doctor, config and symbols;"
+  const commandsAre = "The commands are watch, book, record, serve, verify, replay, connect, exchange, doctor, config and symbols;"
   const isRefused = (line: ReadonlyArray<string>, expected: string) => {
     it(`is refused: ${line.join(" ")}`, () => {
       assert.deepStrictEqual(CommandLine.read(line), Either.left(expected))
