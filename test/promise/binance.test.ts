@@ -151,7 +151,7 @@ describe("what programs without types pass to binance", () => {
       [call("raw", "a@trade", {}, { uncheckd: true }), /^raw has no option uncheckd\./],
       [call("orderBook", 5), /^The symbol of orderBook must be a text such as "BTCUSDT", but is 5\.$/],
       [call("orderBook", "BTCUSDT", { levels: -1 }), /levels: Expected /],
-      [call("orderBook", "BTCUSDT", { depth: 5 }), /^orderBook has no option depth\. Its options are levels, audit\.$/],
+      [call("orderBook", "BTCUSDT", { depth: 5 }), /^orderBook has no option depth\. Its options are levels, speed, audit\.$/],
       [call("on", "message", () => undefined), /^There is nothing called "message" to listen to\. The names are gap, repaired, event\.$/]
     ] satisfies ReadonlyArray<[Promise<unknown>, RegExp]>) {
       const error = await rejection(wrong)
