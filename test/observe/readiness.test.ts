@@ -128,4 +128,16 @@ describe("readiness", () => {
         assert.strictEqual((yield* Effect.flip(observe.rotate("other"))).message, "There is no connection other.")
       })
     ))
+
+  it.effect("is told once to those who ask what has changed", () =>
+    run(
+      [open(acknowledge, wait("1 hour"))],
+      Effect.gen(function*() {
+        const observe = yield* observed(["btcusdt@trade"])
+        yield* TestClock.adjust("1 second")
+        const all = yield* observe.news(undefined)
+        assert.isTrue(all.isWhole)
+        assert.deepStrictEqual((yield* observe.news(all.version)).changes, [])
+      })
+    ))
 })

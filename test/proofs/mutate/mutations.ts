@@ -471,7 +471,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutation("a page of another port may ask the observer", "internal/observe/guard.ts", "!isSameOrigin(origin, host) && !isIn(origins, origin)", "host === undefined"),
     mutation("a cookie is good for ever", "internal/observe/token.ts", " && Number(expires) > now && Number(expires) <= now + sessionLasts", ""),
     mutation("a stream that is stale is ready", "internal/observe/readiness.ts", "return stream.isStale ? \"stale\" : undefined", "return undefined"),
-    mutation("a slow client of the events gets what it has had again", "internal/observe/board.ts", "entry.version > version", "entry.version >= version"),
     mutation("a gap is not counted", "internal/feed/pipeline.ts", "    this.counters.gap(cause._tag)\n", ""),
     mutation("an output that nobody reads is waited for", "cli/output.ts", "Effect.interruptible, Effect.timeoutOption(longestFlush)", "Effect.interruptible"),
     mutation("what a slow reader has not read piles up", "cli/output.ts", "stream.writableLength > most ||", "stream.writableLength < 0 ||"),
