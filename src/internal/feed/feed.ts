@@ -259,21 +259,26 @@ const keysOf = (venue: Venue, streams: StreamRequest | ReadonlyArray<StreamReque
 const isOne = (streams: StreamRequest | ReadonlyArray<StreamRequest>): streams is StreamRequest => !Array.isArray(streams)
 
 // A pipeline runs while it has readers.
-const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) => {
-  const open = ({ stream, unchecked }: Omit<Key, "from">, beginning: Either.Either<Beginning.Beginning, ConfigError.ConfigError>) =>
-    openPipeline(shared, venue.stream(stream), beginning, unchecked ? undefined : { venue, lookUps })
-  return Effect.map(
-    RcMap.make({ lookup: (key: Omit<Key, "from">) => open(key, Beginning.resolve({})) }),
+/** Each beginning in the past equals only itself, so its reader has a pipeline of its own. */
+interface PipelineKey {
+  readonly stream: string
+  readonly unchecked: boolean
+  readonly beginning: Either.Either<Beginning.Beginning, ConfigError.ConfigError>
+}
+
+const makePipelines = (venue: Venue, shared: Shared, lookUps: LookUps.LookUps) =>
+  Effect.map(
+    RcMap.make({
+      lookup: ({ beginning, stream, unchecked }: PipelineKey) =>
+        openPipeline(shared, venue.stream(stream), beginning, unchecked ? undefined : { venue, lookUps })
+    }),
     (pipelines) => ({ from, stream, unchecked }: Key) => {
-      const beginning = Beginning.resolve(from)
-      if (Either.isLeft(beginning) || beginning.right._tag !== "Live") return open({ stream, unchecked }, beginning)
-      const id = Data.struct({ stream, unchecked })
+      const id: PipelineKey = Data.struct({ stream, unchecked, beginning: Beginning.resolve(from) })
       // Readers of several streams keep one that has ended. The next reader asks for it anew.
       return Effect.flatMap(RcMap.get(pipelines, id), (broadcast) =>
         broadcast.ended() === undefined ? Effect.succeed(broadcast) : Effect.zipRight(RcMap.invalidate(pipelines, id), RcMap.get(pipelines, id)))
     }
   )
-}
 
 const openPipeline = Effect.fnUntraced(function*(
   shared: Shared,

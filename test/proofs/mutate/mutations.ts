@@ -265,7 +265,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation("missed events of a rare kind wait for the next one", "internal/feed/resequencer.ts", "if (isToCheck) yield* this.#catchUp(this.#due - 1)", "void isToCheck"),
   mutation("a missing key is said to be a lag", "internal/feed/missingRange.ts", "unreached ?? new NotServedYet()", "new NotServedYet()"),
   mutation("a stream that begins with the last events has one too few", "internal/feed/archive.ts", "return id - beginning.count\n", "return id - beginning.count + 1\n"),
-  mutation("readers that begin in the past share a pipeline", "internal/feed/feed.ts", "beginning.right._tag !== \"Live\"", "beginning.right._tag === \"After\""),
+  mutation("readers that begin in the past share a pipeline", "internal/feed/feed.ts", "beginning: Beginning.resolve(from) }", "beginning: Either.map(Beginning.resolve(from), (each): Beginning.Beginning => Data.struct(each)) }"),
   mutation("the budget of REST is not asked", "binance/Rest.ts", "Effect.zipRight(granted(weight))", "Effect.asVoid"),
   mutation("events of another kind are delivered", "internal/feed/feed.ts", "first === undefined || first.type === type", "first === undefined || first.type !== \"\""),
   mutation("one of several streams that fails ends the others", "internal/feed/feed.ts", "sourceOf), measured, told)", "sourceOf), measured)"),

@@ -851,5 +851,29 @@ export const found: ReadonlyArray<Found> = [
         lasts: 180000
       }
     }
+  },
+  {
+    what: "a reader that began after an event outlived its feed",
+    simulated: {
+      level: "feed",
+      plan: {
+        seed: 0,
+        market: 1,
+        redundancy: 1,
+        streamsPerConnection: 1024,
+        buffer: 8192,
+        repairLimit: 100000,
+        maxAge: 86400000,
+        serverMaxAge: 86400000,
+        inbox: { capacity: 4096, overflow: "suspend" },
+        weightPerMinute: 6000,
+        bookLevels: 100,
+        readers: [{ kind: "trade", symbol: "BTCUSDT", dawdles: 0, listens: false }],
+        steps: [
+          { after: 1600, action: { do: "close", on: "all", code: 1003 } },
+          { after: 0, action: { do: "late", on: "all", count: 1, by: 50 } }
+        ]
+      }
+    }
   }
 ]
