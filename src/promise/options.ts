@@ -90,11 +90,8 @@ export const checkUrl = (url: unknown): void => {
 const given = <A>(value: A | (() => A | PromiseLike<A>) | undefined, name: string, check: Check.Check) => {
   if (!Predicate.isFunction(value)) return value
   return Effect.tap(called(() => value()), (result) =>
-    Effect.try({
-      try: () => {
-        check(result, name, `What the function of the option ${name} gives`)
-      },
-      catch: (error) => error
+    called(() => {
+      check(result, name, `What the function of the option ${name} gives`)
     }))
 }
 
