@@ -1,5 +1,6 @@
-// Marks the calls that run when a built module is loaded as pure, so that bundlers leave out what an app does not use: esbuild
-// keeps every other call. Modules of this package do nothing else when they are loaded (`sideEffects` in package.json).
+// Takes the comments out of the built modules, and marks the calls that run when one is loaded as pure, so that bundlers leave
+// out what an app does not use: esbuild keeps every other call. Modules of this package do nothing else when they are loaded
+// (`sideEffects` in package.json).
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import ts from "typescript"
 
@@ -25,13 +26,17 @@ const positionsIn = (source) => {
   return positions
 }
 
+// Editors show the docstrings of the declarations.
+const withoutComments = { removeComments: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
+
 let marked = 0
 // The program is bundled after this.
 const isModule = (path) => path.endsWith(".js") && path !== "main.js" && !/^cli[/\\]/.test(path)
 for (const path of readdirSync("dist", { recursive: true }).filter(isModule)) {
   const file = `dist/${path}`
-  const text = readFileSync(file, "utf8")
-  if (text.includes(mark)) continue
+  const built = readFileSync(file, "utf8")
+  if (built.includes(mark)) continue
+  const text = ts.transpileModule(built, { compilerOptions: withoutComments }).outputText
   const positions = positionsIn(ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true))
   const pieces = [0, ...positions, text.length].map((from, i, all) => text.slice(from, all[i + 1]))
   writeFileSync(file, pieces.slice(0, -1).join(mark))
