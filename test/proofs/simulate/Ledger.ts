@@ -48,7 +48,8 @@ export const make = (symbol: string, kind: SymbolKind): Ledger => {
   const stream = `${symbol.toLowerCase()}@${kind}`
   const entries: Array<Entry> = []
   const byKey = new Map<string, Entry>()
-  let nextId = 101
+  // Ids that begin anew are far lower, as those of a venue that was emptied are: they do not reach the old ones within a run.
+  let nextId = 100_001
   // The trades since ids began, of all kinds: their ids and times.
   let trades: Array<{ readonly id: number; readonly at: number }> = []
   // The index of the first event since ids began.
