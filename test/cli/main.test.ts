@@ -93,7 +93,8 @@ describe("the program", () => {
       // The market is no real one, which its first line says.
       assert.deepStrictEqual([all[0]?.["event"], all[0]?.["connection"]], ["MadeUp", "demo"])
       const connection = all.flatMap((line) => "connection" in line && told.has(String(line["event"])) ? [line["event"]] : [])
-      assert.deepStrictEqual(connection, [
+      // A candle that closed during the outage is repaired beside the trades, and a repair may come in parts.
+      assert.deepStrictEqual(connection.filter((event, i) => event !== "Repaired" || connection[i - 1] !== "Repaired"), [
         "Dialling",
         "Opened",
         "Lost",
