@@ -36,7 +36,7 @@ export interface DialGate {
 }
 
 /**
- * What a gate knows of a host.
+ * The state of a host, as a gate knows it.
  *
  * @since 0.1.0
  * @category models

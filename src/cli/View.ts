@@ -166,7 +166,7 @@ const refusal = ({ error, retry }: Extract<SessionEvent, { readonly _tag: "Refus
 export const humanLeftOut = (count: number): string => `${count} lines are not shown\n`
 
 export interface HumanOptions extends Look {
-  /** What stands before each status. */
+  /** A text before each status. */
   readonly label?: string | undefined
   /** Whether only gaps, ended streams and market events are shown. */
   readonly isQuiet?: boolean | undefined

@@ -4,7 +4,7 @@ import { trimZeros } from "./eventLine.ts"
 import type { Line, Size } from "./region.ts"
 import { padStart } from "./width.ts"
 
-/** What is shown of a book. */
+/** The part of a book that is shown. */
 export interface Shown {
   readonly symbol: string
   readonly venue: string
@@ -68,7 +68,7 @@ export const bookLines = ({ stale, symbol, top, venue }: Shown, { columns, rows 
   const priceOf = aligned(levels.map(([price]) => price))
   const quantityOf = aligned(levels.map(([, quantity]) => quantity))
   const greatest = Math.max(...levels.map(([, quantity]) => Number(quantity)))
-  // What the names of the sides, the numbers and the spaces between them leave, and the last column.
+  // The room that the names of the sides, the numbers and the spaces between them leave, and the last column.
   const room = columns - 1 - (3 + 2 + priceOf("0").length + 2 + quantityOf("0").length + 2)
   const row = (side: string, colour: number) => ([price, quantity]: Level): Line => [
     { text: `${side}  ${priceOf(price)}`, colour: stale === undefined ? colour : grey },

@@ -33,7 +33,7 @@ const shown = (word: string): string => {
   return value.includes(":/") ? `${option}${withoutSecrets(value)}` : word
 }
 
-// What an error says of a wrong value.
+// The sentence of an error about a wrong value.
 const shownOf = (value: Value<unknown>, word: string): string => value.shown?.(word) ?? shown(word)
 const nearOf = (value: Value<unknown>, word: string): string => didYouMean(value.near?.(word) ?? [])
 

@@ -20,7 +20,7 @@ import { wrap } from "./width.ts"
 
 type Arguments = Command.Command.ParseConfig<typeof exchangeConfig>
 
-/** What the command prints. */
+/** The result that the command prints. */
 interface Printer {
   readonly listening: (exchange: Exchange.Exchange, faults: ReadonlyArray<Named>, every: Duration.Duration, hasKeys: boolean) => void
   readonly fault: (name: string, at: number) => void

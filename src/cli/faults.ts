@@ -5,7 +5,7 @@ import * as Fault from "../binance/exchange/Fault.ts"
 interface Row {
   readonly key: string
   readonly does: string
-  /** What the part after `=` says, and its default. Absent: there is no such part. */
+  /** The meaning of the part after `=`, and its default. Absent: there is no such part. */
   readonly value?: { readonly means: string; readonly usual: string; readonly isAllowed: (value: string) => boolean }
   readonly make: (value: string) => Fault.Fault
 }

@@ -6,7 +6,7 @@ import type { Flag } from "./options.ts"
 import { flagText, globalFlags } from "./options.ts"
 import { padEnd, width, wrap } from "./width.ts"
 
-/** What the help is written for. */
+/** The terminal or file that the help is written for. */
 export interface Paper {
   readonly columns: number
   readonly hasColours: boolean

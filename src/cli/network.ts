@@ -1,4 +1,4 @@
-// What `holdfast doctor` asks the network by Node's own means: names and certificates.
+// The questions of `holdfast doctor` to the network that Node itself answers: names and certificates.
 import * as Effect from "effect/Effect"
 import { lookup } from "node:dns/promises"
 import { isIP } from "node:net"

@@ -19,7 +19,7 @@ export interface Value<A> {
   readonly parse: (text: string) => Option.Option<A>
   /** The values that a wrong one may stand for. */
   readonly near?: (text: string) => ReadonlyArray<string>
-  /** What an error shows of a wrong one. Default: all of it, but for the secrets of a URL. */
+  /** The part of a wrong one that an error shows. Default: all of it, but for the secrets of a URL. */
   readonly shown?: (text: string) => string
 }
 

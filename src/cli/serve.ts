@@ -32,7 +32,7 @@ import type { serveConfig } from "./options.ts"
 import { logLevels, oneOf, repair } from "./settings.ts"
 import * as VenueChoice from "./VenueChoice.ts"
 
-// What the build of the page puts there.
+// The build of the page puts its files there.
 const page = fileURLToPath(new URL("../page", import.meta.url))
 
 /** The server cannot begin. */

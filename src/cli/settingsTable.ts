@@ -82,7 +82,7 @@ export interface Effective {
   readonly source: Source
 }
 
-/** What there is to read settings from. Keys of the file are in lower case, as text. */
+/** The sources of settings. Keys of the file are in lower case, as text. */
 export interface Sources {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly file: ReadonlyMap<string, string>

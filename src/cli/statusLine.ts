@@ -5,7 +5,7 @@ export interface Status {
   readonly state: string
   /** Symbols with their prices. */
   readonly quotes: ReadonlyArray<string>
-  /** What came since the last status. */
+  /** The events since the last status. */
   readonly counts: ReadonlyArray<string>
 }
 

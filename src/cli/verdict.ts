@@ -1,16 +1,16 @@
-// What `holdfast doctor` says of what it found: a verdict for each check, and what to do.
+// The verdicts of `holdfast doctor`: one for each check, and what to do.
 import * as Duration from "effect/Duration"
 import { formatDuration } from "../internal/time/durationText.ts"
 
 export type Outcome = "ok" | "warn" | "fail" | "skip"
 
-/** What one check has come to. */
+/** The result of one check. */
 export interface Verdict {
   readonly check: string
   readonly outcome: Outcome
-  /** What was found, in a sentence. */
+  /** The finding, in a sentence. */
   readonly says: string
-  /** What to do. Undefined: nothing. */
+  /** The advice. Undefined: there is nothing to do. */
   readonly advice?: string | undefined
 }
 
@@ -19,7 +19,7 @@ const ms = (millis: number) => formatDuration(Duration.millis(millis))
 /** A check that was not made, and why. */
 export const skipped = (check: string, says: string): Verdict => ({ check, outcome: "skip", says })
 
-/** What could not be found out, with its reason: a sentence. */
+/** The check that could not be made, with its reason: a sentence. */
 export interface Failed {
   readonly error: string
 }

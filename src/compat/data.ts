@@ -17,7 +17,7 @@ const isBuffer = (value: unknown): value is ArrayBuffer => Object.prototype.toSt
 export const isMessage = (data: unknown): boolean =>
   typeof data === "string" || ArrayBuffer.isView(data) || isBuffer(data) || data instanceof Blob
 
-/** What to send. A Blob has to be read first. */
+/** The data to send. A Blob has to be read first. */
 export const messageOf = (data: string | ArrayBuffer | Blob | ArrayBufferView): Data | Promise<Data> => {
   if (typeof data === "string") return data
   return data instanceof Blob ? data.arrayBuffer().then(viewOf) : viewOf(data)

@@ -39,7 +39,7 @@ type Socket = globalThis.WebSocket
 export type UrlProvider = string | (() => string) | (() => Promise<string>)
 
 /**
- * What `send` takes.
+ * The data that `send` takes.
  *
  * @since 0.1.0
  * @category models
@@ -246,7 +246,7 @@ const isTimeout = (error: AttemptError) => error._tag === "ConnectionTimeout" &&
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What the socket does: the values are those of `readyState`. */
+/** The state of the socket: the values are those of `readyState`. */
 const connecting = 0
 const open = 1
 const closing = 2
@@ -302,7 +302,7 @@ export class ReconnectingWebSocket extends EventTarget {
   #retryCount = 0
   #openedAt = 0
   #socket: Socket | undefined = undefined
-  /** What waits for an open connection. */
+  /** The data that waits for an open connection. */
   #queue: Array<Message> = []
   /** A Blob is read before it is sent, and what follows it waits. */
   #reading: Promise<void> | undefined = undefined
@@ -445,7 +445,7 @@ export class ReconnectingWebSocket extends EventTarget {
     })
   }
 
-  // What the end of the present run is to the listeners. Undefined: nothing.
+  // The end of the present run, as listeners are told of it. Undefined: they are not.
   #closeEvent(code: number, reason: string): CloseEvent | undefined {
     if (this.#readyState === open) return new CloseEvent(code, reason, true)
     return this.#readyState === connecting && !this.#isRequested ? new CloseEvent(1006, "", false) : undefined

@@ -38,7 +38,7 @@ import type { ConnectionUnknown, NotPossible, OtlpUnavailable } from "./ObserveE
 export type Feed = Pick<MarketFeed, "budget" | "connections" | "events" | "hosts" | "source">
 
 /**
- * What is observed.
+ * The subjects of an observer.
  *
  * @since 0.1.0
  * @category models
@@ -69,7 +69,7 @@ export interface Options {
 }
 
 /**
- * What has changed.
+ * The changes.
  *
  * @since 0.1.0
  * @category models

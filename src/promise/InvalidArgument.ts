@@ -12,7 +12,7 @@ import * as Predicate from "effect/Predicate"
 export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
   /** The name of the argument or of the option. */
   readonly argument: string
-  /** What is wrong: a sentence without its full stop. */
+  /** The fault: a sentence without its full stop. */
   readonly reason: string
 }> {
   override get message(): string {

@@ -93,7 +93,7 @@ export interface Read<A extends MarketEvent.MarketEvent, Parameters extends Read
 }
 
 /**
- * What listeners hear, by its name:
+ * The news that listeners hear, by name:
  *
  * - `gap`: events are missing and could not be fetched. The stream has the same gap.
  * - `repaired`: events that the sockets had missed were fetched.

@@ -135,7 +135,7 @@ export interface ConnectOptions extends SocketOptions {
 }
 
 /**
- * What listeners hear, by its name:
+ * The news that listeners hear, by name:
  *
  * - `message`: a message. A listener never falls behind, so it slows nobody down.
  * - `gap`: messages may be missing between the last one and the next one.

@@ -15,7 +15,7 @@ import { asError, errorOf } from "./run.ts"
 /** Gives the stream of a reader, and may keep what it needs in the reader's scope. */
 export type Open<A> = Effect.Effect<Stream.Stream<A, unknown>, unknown, Scope.Scope>
 
-/** What the readers of a handle share. */
+/** The part that the readers of a handle share. */
 export interface Setting {
   /** A signal that is aborted fails iterators that end because of it, with its reason. */
   readonly signal: AbortSignal | undefined

@@ -8,7 +8,7 @@ import { WebSocket } from "ws"
 import type { TimeUnit } from "./Payload.ts"
 
 /**
- * What the exchange uses of a socket of `ws`. It does not name that package's own type, so that nobody has to install it.
+ * The part of a socket of `ws` that the exchange uses. It does not name that package's own type, so that nobody has to install it.
  *
  * @since 0.1.0
  * @category models
@@ -24,7 +24,7 @@ export interface ClientSocket {
 }
 
 /**
- * What the exchange uses of a TCP connection, or of the TLS connection on it. It does not name Node's own types.
+ * The part of a TCP connection, or of the TLS connection on it, that the exchange uses. It does not name Node's own types.
  *
  * @since 0.1.0
  * @category models

@@ -33,7 +33,7 @@ export const usual = Duration.seconds(10)
 // The longest wait after a request that failed.
 const longestWait = Duration.minutes(5)
 
-/** What is polled: readers of the same symbol at the same pace share it. */
+/** A poll. Readers of the same symbol at the same pace share it. */
 interface Subject {
   readonly symbol: string
   readonly every: number

@@ -10,7 +10,7 @@ import * as Lag from "./lag.ts"
 /** In milliseconds: after an answer that settled nothing, or that showed nothing new. A request has a weight. */
 export const askAgainAfter = 60_000
 
-/** What the events are, and whether the REST interface said so. */
+/** The verdict on the events, and whether the REST interface gave it. */
 export interface Settlement {
   readonly verdict: Verdict
   readonly isByRest: boolean

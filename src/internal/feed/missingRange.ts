@@ -30,7 +30,7 @@ export interface Output<A> {
   progress(progress: Progress): void
 }
 
-/** What the stream shows while the range is fetched. */
+/** The signs that the stream gives while the range is fetched. */
 export interface Watch<A> {
   /** The cause of the gap, if a page shows that the venue has reset its ids. */
   resetCause(page: ReadonlyArray<A>): Effect.Effect<GapCause | undefined>

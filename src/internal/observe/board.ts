@@ -43,7 +43,7 @@ export class Board {
     return [...this.#entries.keys()].filter((key) => key.startsWith(prefix))
   }
 
-  /** What has changed since a version; everything if that is undefined, or too long ago. */
+  /** The changes since a version; everything if that is undefined, or too long ago. */
   since(version: number | undefined): Omit<News, "at"> {
     if (version === undefined || version < this.#goneKnownSince) {
       return { isWhole: true, version: this.#version, changes: [...this.#entries.values()].map(({ change }) => change) }

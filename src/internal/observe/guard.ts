@@ -7,7 +7,7 @@ import type { RouteOptions } from "../../observe/Observe.ts"
 import { isHostAllowed, isIn, isSameOrigin } from "../access.ts"
 import * as Token from "./token.ts"
 
-/** What a client may see. `full` after its token was checked, or where there is none. */
+/** The part that a client may see. `full` after its token was checked, or where there is none. */
 export type Access = "full" | "anonymous"
 
 type Request = Pick<HttpServerRequest.HttpServerRequest, "headers" | "cookies">

@@ -24,7 +24,7 @@ const samplingInterval = Duration.seconds(2)
 const samplesHeld = 300
 // The streams of the connections are looked at this often, in milliseconds. There may be thousands.
 const streamsEvery = 1_000
-// What a moment ago was looked at is not looked at again, in milliseconds.
+// A look serves all questions of this time, in milliseconds.
 const fresh = 100
 const namesAtMost = 20
 
